@@ -1,0 +1,1 @@
+"""Pure maths on arrays: boxes, rotations, cameras, triangles."""

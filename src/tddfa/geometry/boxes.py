@@ -1,0 +1,39 @@
+"""Overlap of boxes, and the choice among boxes that overlap."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+def intersection_over_union(
+    a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"]
+) -> Float[np.ndarray, "n m"]:
+    """Shared area of each pair of boxes (x0, y0, x1, y1), as a part of the area they cover together."""
+    extent = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
+    shared = np.clip(extent, 0, None).prod(axis=2)
+    area_a = (a[:, 2:] - a[:, :2]).prod(axis=1)
+    area_b = (b[:, 2:] - b[:, :2]).prod(axis=1)
+    return shared / np.maximum(area_a[:, None] + area_b[None, :] - shared, np.finfo(a.dtype).tiny)
+
+
+def non_maximum_suppression(
+    boxes: Float[np.ndarray, "n 4"], scores: Float[np.ndarray, " n"], max_overlap: float, *, grow: float = 0.0
+) -> Int[np.ndarray, " kept"]:
+    """Indices of the boxes to keep, best score first: none overlaps a better one by more than `max_overlap`.
+
+    Args:
+        boxes: (x0, y0, x1, y1).
+        scores: of each box.
+        max_overlap: intersection over union that is still two faces.
+        grow: added to every width and height; 1 where corners are taken as pixels, as the published
+            detectors do.
+    """
+    grown = boxes + np.array([0, 0, grow, grow], dtype=boxes.dtype)
+    order = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    while order.size:
+        best, order = order[0], order[1:]
+        kept.append(int(best))
+        order = order[intersection_over_union(grown[best : best + 1], grown[order])[0] <= max_overlap]
+    return np.array(kept, dtype=np.int64)

@@ -1,0 +1,74 @@
+"""Rotations and the head-pose angles of 300W-LP."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jaxtyping import Float64
+
+from tddfa.errors import InputError
+from tddfa.types import HeadPose
+
+# From the image frame (y down, z away) to the frame of 300W-LP (y up, z towards the viewer).
+_FLIP_YZ = np.diag([1.0, -1.0, -1.0])
+
+# Below this cosine of yaw, pitch and roll turn about the same axis and only their combination shows.
+_GIMBAL_COSINE = 1e-6
+
+
+def nearest_rotation(M: Float64[np.ndarray, "3 3"]) -> Float64[np.ndarray, "3 3"]:
+    """The rotation closest to `M` in the Frobenius norm, of any positive scale.
+
+    Args:
+        M: a 3×3 matrix of rank 2 or 3.
+
+    Raises:
+        InputError: `M` has no closest rotation (rank below 2) or is not finite.
+
+    Source: Schönemann, "A generalized solution of the orthogonal Procrustes problem", 1966.
+    """
+    if not np.isfinite(M).all():
+        raise InputError("a rotation cannot be taken from a matrix with NaN or infinity")
+    U, singular, Vt = np.linalg.svd(M)
+    if singular[1] <= 1e-12 * max(singular[0], 1e-300):
+        raise InputError("a rotation cannot be taken from a matrix of rank below 2")
+    handedness = np.sign(np.linalg.det(U @ Vt))
+    return (U * [1.0, 1.0, handedness]) @ Vt
+
+
+def head_rotation(pose: HeadPose) -> Float64[np.ndarray, "3 3"]:
+    """The rotation of the image frame that has the angles of `pose`.
+
+    Source: 300W-LP, R = Rx(pitch) Ry(yaw) Rz(roll) with y up; here with y down and z away.
+    """
+    x, y, z = (math.radians(a) for a in (pose.pitch_deg, pose.yaw_deg, pose.roll_deg))
+    Rx = np.array([[1, 0, 0], [0, math.cos(x), math.sin(x)], [0, -math.sin(x), math.cos(x)]])
+    Ry = np.array([[math.cos(y), 0, -math.sin(y)], [0, 1, 0], [math.sin(y), 0, math.cos(y)]])
+    Rz = np.array([[math.cos(z), math.sin(z), 0], [-math.sin(z), math.cos(z), 0], [0, 0, 1]])
+    return _FLIP_YZ @ (Rx @ Ry @ Rz)
+
+
+def head_pose(R: Float64[np.ndarray, "3 3"]) -> HeadPose:
+    """The angles of a rotation `R` (image frame from model frame); the inverse of `head_rotation`.
+
+    At yaw = ±90° only a combination of pitch and roll is defined; roll is then 0.
+    """
+    M = _FLIP_YZ @ R
+    sin_yaw = -float(np.clip(M[0, 2], -1.0, 1.0))
+    yaw = math.asin(sin_yaw)
+    if math.hypot(M[0, 0], M[0, 1]) > _GIMBAL_COSINE:
+        pitch = math.atan2(M[1, 2], M[2, 2])
+        roll = math.atan2(M[0, 1], M[0, 0])
+    else:
+        pitch = math.atan2(-M[2, 1], M[1, 1])
+        roll = 0.0
+    return HeadPose(math.degrees(yaw), math.degrees(pitch), math.degrees(roll))
+
+
+def geodesic_deg(A: Float64[np.ndarray, "3 3"], B: Float64[np.ndarray, "3 3"]) -> float:
+    """The angle of the rotation from `A` to `B`, degrees."""
+    # atan2 of sine and cosine: acos alone loses half the digits near 0 and 180 degrees.
+    D = A.T @ B
+    sine = math.hypot(D[2, 1] - D[1, 2], D[0, 2] - D[2, 0], D[1, 0] - D[0, 1]) / 2
+    return math.degrees(math.atan2(sine, (float(np.trace(D)) - 1) / 2))

@@ -1,0 +1,1 @@
+"""Numbers to a face model: training code of tddfa."""
