@@ -1,1 +1,43 @@
+"""Image → detections. A new kind of detector is a module and a line in the table."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from tddfa.detection.faceboxes import FaceBoxes
+from tddfa.errors import PackError
+from tddfa.runtime import Network
+from tddfa.types import Detection, Image
+
+
+class Detector(Protocol):
+    """Anything that finds faces."""
+
+    def detect(self, image: Image) -> Sequence[Detection]:
+        """The faces of `image`, best first."""
+        ...
+
+
+DETECTORS: Mapping[str, Callable[[Network, Mapping[str, Any]], Detector]] = {
+    "faceboxes": FaceBoxes.from_settings,
+}
+"""Kind in a pack's manifest → detector from its network and settings."""
+
+
+def make_detector(network: Network, settings: Mapping[str, Any]) -> Detector:
+    """The detector that a manifest describes.
+
+    Raises:
+        PackError: its kind is unknown or its settings are incomplete.
+    """
+    kind = str(settings.get("kind"))
+    if kind not in DETECTORS:
+        raise PackError(f"the pack asks for the detector {kind!r}; known are {', '.join(DETECTORS)}")
+    try:
+        return DETECTORS[kind](network, settings)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PackError(f"the pack's detector settings are incomplete: {error}") from None
+
+
+__all__ = ["DETECTORS", "Detector", "FaceBoxes", "make_detector"]

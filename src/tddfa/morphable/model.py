@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int32
 
+from tddfa.errors import PackError
 from tddfa.geometry.camera import project
 from tddfa.types import FaceParams, Mesh, Topology
 
@@ -33,6 +36,27 @@ class MorphableModel:
     expression_names: tuple[str, ...]
     topology: Topology
     landmark_vertices: Int32[np.ndarray, "68"]
+
+    @classmethod
+    def from_arrays(cls, name: str, arrays: Mapping[str, Any]) -> MorphableModel:
+        """The model in the arrays of a pack.
+
+        Raises:
+            PackError: an array is missing or does not fit the others.
+        """
+        try:
+            mean = arrays["mean"]
+            return cls(
+                name=name,
+                mean=mean,
+                identity_basis=arrays["identity_basis"],
+                expression_basis=arrays["expression_basis"],
+                expression_names=tuple(map(str, arrays["expression_names"])),
+                topology=Topology(arrays["triangles"], arrays.get("uv"), pncc_colors(mean)),
+                landmark_vertices=arrays["landmark_vertices"],
+            )
+        except KeyError as error:
+            raise PackError(f"the face model of pack {name!r} has no array {error}") from None
 
     def shape(self, params: FaceParams) -> Float32[np.ndarray, "n_vertices 3"]:
         """The vertices of `params` in the model frame, mm."""
@@ -65,3 +89,13 @@ class MorphableModel:
     ) -> Float32[np.ndarray, "n 3"]:
         coefficients = np.concatenate([params.identity, params.expression]).astype(np.float32, copy=False)
         return mean + (basis @ coefficients).reshape(-1, 3)
+
+
+def pncc_colors(mean: Float32[np.ndarray, "n_vertices 3"]) -> Float32[np.ndarray, "n_vertices 3"]:
+    """The projected normalised coordinate code of each vertex, RGB in [0, 1].
+
+    Source: Zhu et al., "Face alignment across large poses", 2016, eq. 5: the mean face's coordinates, each
+        scaled to [0, 1]. z makes red, y green and x blue, as in the published program's pictures.
+    """
+    lowest, highest = mean.min(axis=0), mean.max(axis=0)
+    return np.ascontiguousarray(((mean - lowest) / (highest - lowest))[:, ::-1])

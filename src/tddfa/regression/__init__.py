@@ -1,1 +1,59 @@
+"""Image + box or points → FaceParams. A new parameter layout is a module and a line in the table."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from tddfa.errors import PackError
+from tddfa.regression.published import PublishedRegressor
+from tddfa.runtime import Network
+from tddfa.types import BoundingBox, FaceParams, Image
+
+
+class Regressor(Protocol):
+    """Finds the parameters of the faces of a picture, all in one batch."""
+
+    def from_boxes(self, image: Image, boxes: Sequence[BoundingBox]) -> list[FaceParams]:
+        """The parameters of the faces in detection boxes."""
+        ...
+
+    def from_points(self, image: Image, points: Sequence[Float[np.ndarray, "n d"]]) -> list[FaceParams]:
+        """The parameters of the faces that landmarks or vertices (px) lie on, as when tracking."""
+        ...
+
+
+REGRESSORS: Mapping[
+    str, Callable[[Network, Mapping[str, Any], Callable[[str], Mapping[str, Any]]], Regressor]
+] = {
+    "3ddfa-v2": PublishedRegressor.from_settings,
+}
+"""Kind in a pack's manifest → regressor from its network, its settings and its arrays by file name."""
+
+
+def make_regressor(
+    network: Network, settings: Mapping[str, Any], arrays: Callable[[str], Mapping[str, Any]]
+) -> Regressor:
+    """The regressor that a manifest describes.
+
+    Args:
+        network: its network.
+        settings: the manifest's `regressor`.
+        arrays: reads an .npz of the pack.
+
+    Raises:
+        PackError: its kind is unknown or its settings are incomplete.
+    """
+    kind = str(settings.get("kind"))
+    if kind not in REGRESSORS:
+        raise PackError(f"the pack asks for the regressor {kind!r}; known are {', '.join(REGRESSORS)}")
+    try:
+        return REGRESSORS[kind](network, settings, arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PackError(f"the pack's regressor settings are incomplete: {error}") from None
+
+
+__all__ = ["REGRESSORS", "PublishedRegressor", "Regressor", "make_regressor"]

@@ -1,0 +1,119 @@
+"""The FaceBoxes detector as published.
+
+Source: Zhang et al., "FaceBoxes: A CPU real-time face detector with high accuracy", 2017, section 3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from tddfa.geometry.boxes import non_maximum_suppression
+from tddfa.imaging.warp import resize, to_blob
+from tddfa.runtime import Network
+from tddfa.types import BoundingBox, Detection, Image
+
+# Stride of each output level, and per level (anchor side, anchors per place and axis): small anchors are
+# repeated within a place, so that small faces meet as many anchors as large ones ("anchor densification").
+_LEVELS = ((32, ((32, 4), (64, 2), (128, 1))), (64, ((256, 1),)), (128, ((512, 1),)))
+_VARIANCES = (0.1, 0.2)
+
+_CANDIDATE_SCORE = 0.05
+_MAX_CANDIDATES = 5000
+_MAX_OVERLAP = 0.3
+_MAX_FACES = 750
+
+
+class FaceBoxes:
+    """Finds faces larger than about 20 px.
+
+    Args:
+        network: picture → `offsets` (1, n, 4) and `scores` (1, n).
+        mean: subtracted from each channel, in the order of `channels`.
+        scale: multiplied afterwards.
+        channels: the order that the network expects, "rgb" or "bgr".
+        max_height: larger pictures are searched at this height, px.
+        max_width: and at no more than this width, px.
+        min_score: of a face.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        mean: tuple[float, float, float],
+        scale: float,
+        channels: Any,
+        max_height: int,
+        max_width: int,
+        min_score: float = 0.5,
+    ) -> None:
+        self._network = network
+        self._mean, self._scale, self._channels = mean, scale, channels
+        self._max_height, self._max_width = max_height, max_width
+        self._min_score = min_score
+
+    @classmethod
+    def from_settings(cls, network: Network, settings: Mapping[str, Any]) -> FaceBoxes:
+        """The detector with the settings of a manifest."""
+        return cls(
+            network,
+            mean=tuple(settings["input"]["mean"]),
+            scale=settings["input"]["scale"],
+            channels=settings["input"]["channels"],
+            max_height=settings["max_height"],
+            max_width=settings["max_width"],
+        )
+
+    def detect(self, image: Image) -> list[Detection]:
+        """The faces of `image`, best first; boxes may reach outside the picture."""
+        height, width = image.shape[:2]
+        shrink = min(1.0, self._max_height / height)
+        shrink = min(shrink, self._max_width / width)
+        if shrink < 1:
+            image = resize(image, max(int(shrink * width), 1), max(int(shrink * height), 1))
+        output = self._network(
+            to_blob(image[None], mean=self._mean, scale=self._scale, channels=self._channels)
+        )
+        boxes, scores = _candidates(output["offsets"][0], output["scores"][0], *image.shape[:2])
+        kept = non_maximum_suppression(boxes, scores, _MAX_OVERLAP, grow=1.0 * shrink)[:_MAX_FACES]
+        return [
+            Detection(BoundingBox(*map(float, boxes[k] / shrink)), float(scores[k]))
+            for k in kept
+            if scores[k] > self._min_score
+        ]
+
+
+def _candidates(
+    offsets: Float32[np.ndarray, "n 4"], scores: Float32[np.ndarray, " n"], height: int, width: int
+) -> tuple[Float32[np.ndarray, "m 4"], Float32[np.ndarray, " m"]]:
+    """Boxes and scores worth a closer look, best first. Only these are decoded: most anchors see no face."""
+    found = np.flatnonzero(scores > _CANDIDATE_SCORE)
+    found = found[np.argsort(-scores[found], kind="stable")][:_MAX_CANDIDATES]
+    anchors, deltas = _anchors(height, width)[found], offsets[found]
+    centers = anchors[:, :2] + deltas[:, :2] * _VARIANCES[0] * anchors[:, 2:]
+    sides = anchors[:, 2:] * np.exp(deltas[:, 2:] * _VARIANCES[1])
+    return np.concatenate([centers - sides / 2, centers + sides / 2], axis=1), scores[found]
+
+
+@lru_cache(maxsize=8)
+def _anchors(height: int, width: int) -> Float32[np.ndarray, "n 4"]:
+    """Centre (x, y) and sides of every anchor, px, in the order of the network's outputs."""
+    levels: list[np.ndarray[Any, Any]] = []
+    for stride, kinds in _LEVELS:
+        rows, columns = math.ceil(height / stride), math.ceil(width / stride)
+        place = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)  # (rows, columns, xy)
+        for side, repeats in kinds:
+            # A repeated anchor starts at the corner of its place, a single one sits in the middle.
+            steps = np.arange(repeats) / repeats if repeats > 1 else np.array([0.5])
+            within = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+            centers = (place[:, :, None, :] + within) * stride
+            levels.append(np.concatenate([centers, np.full_like(centers, side)], axis=-1))
+        merged = np.concatenate(levels[-len(kinds) :], axis=2)
+        levels[-len(kinds) :] = [merged.reshape(-1, 4)]
+    return np.concatenate(levels).astype(np.float32)

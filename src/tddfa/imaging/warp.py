@@ -1,0 +1,49 @@
+"""Resizing, cutting and the layout that networks read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from tddfa.types import Image
+
+
+def resize(image: Image, width: int, height: int) -> Image:
+    """`image` at another size, bilinear."""
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+
+
+def cut(image: Image, x0: int, y0: int, x1: int, y1: int) -> Image:
+    """The rectangle [x0, x1) × [y0, y1) of `image`; what lies outside the picture is black."""
+    height, width = image.shape[:2]
+    inner = image[max(y0, 0) : max(min(y1, height), 0), max(x0, 0) : max(min(x1, width), 0)]
+    if inner.shape[:2] == (y1 - y0, x1 - x0):
+        return inner
+    out = np.zeros((y1 - y0, x1 - x0, 3), np.uint8)
+    top, left = max(-y0, 0), max(-x0, 0)
+    out[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    return out
+
+
+def to_blob(
+    images: UInt8[np.ndarray, "n h w 3"],
+    *,
+    mean: tuple[float, float, float],
+    scale: float,
+    channels: Literal["rgb", "bgr"],
+) -> Float32[np.ndarray, "n 3 h w"]:
+    """Network input: (value − mean) · scale, channels first.
+
+    Args:
+        images: RGB pictures of one size.
+        mean: subtracted from each channel, in the order of `channels`.
+        scale: multiplied afterwards.
+        channels: the order that the network expects.
+    """
+    return np.asarray(
+        cv2.dnn.blobFromImages(list(images), scalefactor=scale, mean=mean, swapRB=channels == "bgr"),
+        np.float32,
+    )

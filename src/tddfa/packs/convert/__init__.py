@@ -1,0 +1,1 @@
+"""Published weights → pack: done once, by `tddfa packs install`; needs the `convert` extra."""

@@ -1,0 +1,161 @@
+"""Where packs live: the folder of installed packs, and what comes and goes in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+from tddfa.errors import PackError, PackNotFoundError
+from tddfa.packs.manifest import FILE_NAME
+from tddfa.packs.pack import ModelPack
+
+DEFAULT_PACK = "3ddfa-v2-mb05"
+_WORK_PREFIX = ".installing-"
+_ABANDONED_S = 24 * 3600
+
+
+def pack_folder() -> Path:
+    """The folder of installed packs: `TDDFA_PACKS`, or the platform's folder for application data."""
+    chosen = os.environ.get("TDDFA_PACKS")
+    if chosen:
+        return Path(chosen)
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("tddfa", appauthor=False)) / "packs"
+
+
+def default_pack_name() -> str:
+    """The pack that is used when none is named: `TDDFA_PACK`, or 3ddfa-v2-mb05."""
+    return os.environ.get("TDDFA_PACK") or DEFAULT_PACK
+
+
+def installed_packs() -> dict[str, ModelPack | PackError]:
+    """Every installed pack by name; an error in place of a pack whose manifest cannot be read."""
+    found: dict[str, ModelPack | PackError] = {}
+    root = pack_folder()
+    if root.is_dir():
+        for folder in sorted(root.iterdir()):
+            if folder.is_dir() and not folder.name.startswith("."):
+                try:
+                    found[folder.name] = ModelPack.open(folder)
+                except PackError as error:
+                    found[folder.name] = error
+    return found
+
+
+def find_pack(name: str | os.PathLike[str]) -> ModelPack:
+    """The pack of that name, or the pack in that folder.
+
+    Args:
+        name: of an installed pack, or the path of a folder with a manifest.
+
+    Raises:
+        PackNotFoundError: there is none.
+        PackError: its manifest cannot be read.
+    """
+    text = os.fspath(name)
+    if isinstance(name, os.PathLike) or os.sep in text or (Path(text) / FILE_NAME).is_file():
+        return ModelPack.open(Path(text))
+    folder = pack_folder() / text
+    if not is_pack_name(text) or not folder.is_dir():
+        raise PackNotFoundError(_not_found(text))
+    return ModelPack.open(folder)
+
+
+def is_pack_name(name: str) -> bool:
+    """Whether `name` can be the name of an installed pack."""
+    return bool(name) and not name.startswith(".") and not set(name) & set("/\\:\0")
+
+
+def remove_pack(name: str) -> None:
+    """Delete an installed pack, broken ones too.
+
+    Raises:
+        PackNotFoundError: there is none of that name.
+        PackError: it cannot be deleted.
+    """
+    folder = pack_folder() / name
+    if not is_pack_name(name) or not folder.is_dir():
+        raise PackNotFoundError(_not_found(name))
+    try:
+        _discard(folder)
+    except OSError as error:
+        raise PackError(f"cannot remove {folder}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def installing(name: str) -> Generator[Path]:
+    """A work folder whose content becomes the installed pack `name` at the end of the block.
+
+    Nothing is left behind when the block raises. When two processes install the same pack, both succeed
+    and the last one stays.
+
+    Raises:
+        PackError: the name is none, the folder of packs cannot be written, or what was made is no pack.
+    """
+    if not is_pack_name(name):
+        raise PackError(f"{name!r} cannot be the name of a pack; use letters, digits and dashes")
+    root = pack_folder()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=root))
+    except OSError as error:
+        raise PackError(
+            f"cannot write to the folder of packs {root}: {error.strerror}; choose another with TDDFA_PACKS"
+        ) from error
+    try:
+        _sweep(root)
+        content = work / "pack"
+        content.mkdir()
+        yield content
+        ModelPack.open(content).verify()
+        _put(content, root / name, work)
+    except OSError as error:
+        if isinstance(error, PackError):
+            raise
+        raise PackError(f"cannot install {name!r} in {root}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _put(content: Path, target: Path, work: Path) -> None:
+    # A folder cannot replace a folder in one step: move the old one aside first, and try again when another
+    # process has put its own there meanwhile.
+    for attempt in range(100):
+        with contextlib.suppress(OSError):
+            target.rename(work / f"old-{attempt}")
+        try:
+            content.rename(target)
+        except OSError:
+            if attempt == 99:
+                raise
+        else:
+            return
+
+
+def _discard(folder: Path) -> None:
+    # Renamed first: from then on nobody sees a pack of which half is deleted.
+    grave = Path(tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=folder.parent))
+    folder.rename(grave / "old")
+    shutil.rmtree(grave)
+
+
+def _sweep(root: Path) -> None:
+    # Work folders of processes that were killed.
+    for folder in root.glob(f"{_WORK_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _not_found(name: str) -> str:
+    names = ", ".join(installed_packs()) or "none"
+    return (
+        f"no model pack named {name!r}; installed: {names}. See which there are with 'tddfa packs list', "
+        f"get one with 'tddfa packs install NAME'"
+    )

@@ -1,0 +1,148 @@
+"""Where the stages meet: image → detections → params → faces."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from tddfa.detection import Detector, make_detector
+from tddfa.errors import InputError
+from tddfa.geometry.camera import camera_pose
+from tddfa.morphable import MorphableModel
+from tddfa.packs import ModelPack, default_pack_name, find_pack
+from tddfa.regression import make_regressor
+from tddfa.runtime import Engine, onnx_engine
+from tddfa.types import BoundingBox, BoxLike, Detection, Face, FaceParams, Image
+
+
+class FaceAligner:
+    """Finds the faces of pictures, with their dense meshes, landmarks and head poses.
+
+    Args:
+        pack: name of an installed pack, the folder of a pack, or an open pack; the default pack when not
+            given. See `tddfa packs list`.
+        detector: any object with `detect(image) -> list[Detection]`; the pack's own when not given.
+        engine: runs the pack's networks; ONNX Runtime on the CPU when not given.
+        threads: for each network, with the default engine.
+
+    Raises:
+        PackNotFoundError: no such pack is installed.
+        PackError: the pack is broken.
+
+    Example:
+        >>> aligner = FaceAligner()
+        >>> faces = aligner.align(read_image("photo.jpg"))
+        >>> faces[0].pose.yaw_deg
+    """
+
+    def __init__(
+        self,
+        pack: str | os.PathLike[str] | ModelPack | None = None,
+        *,
+        detector: Detector | None = None,
+        engine: Engine | None = None,
+        threads: int = 1,
+    ) -> None:
+        self.pack = pack if isinstance(pack, ModelPack) else find_pack(pack or default_pack_name())
+        self._engine = engine or onnx_engine(threads=threads)
+        manifest = self.pack.manifest
+        self.model = MorphableModel.from_arrays(manifest.name, self.pack.arrays(manifest.model["file"]))
+        self._regressor = make_regressor(
+            self._network(manifest.regressor["file"]), manifest.regressor, self.pack.arrays
+        )
+        self._detector = detector
+
+    @property
+    def detector(self) -> Detector:
+        """What looks for faces; the pack's own is loaded when first needed."""
+        if self._detector is None:
+            settings = self.pack.manifest.detector
+            if settings is None:
+                raise InputError(
+                    f"pack {self.pack.manifest.name!r} has no detector; pass detector=, boxes= or landmarks="
+                )
+            self._detector = make_detector(self._network(settings["file"]), settings)
+        return self._detector
+
+    def align(
+        self,
+        image: Image,
+        *,
+        boxes: Iterable[BoxLike] | None = None,
+        landmarks: Iterable[Float[np.ndarray, "n d"]] | None = None,
+    ) -> list[Face]:
+        """The faces of a picture, in the order of their boxes; [] when nobody is there.
+
+        Args:
+            image: RGB (h, w, 3), uint8.
+            boxes: where the faces are, px: (x0, y0, x1, y1[, score]) each; found by the detector when
+                neither boxes nor landmarks are given.
+            landmarks: instead of boxes, points on each face (n, 2 or 3), px: 68 landmarks or all vertices,
+                for example those of the frame before.
+
+        Raises:
+            InputError: the image, a box or landmarks cannot be used.
+        """
+        check_image(image)
+        if boxes is not None and landmarks is not None:
+            raise InputError("boxes and landmarks were given; pass one of them")
+        if landmarks is not None:
+            points = [_points(p) for p in landmarks]
+            detections = [Detection(BoundingBox.around(p)) for p in points]
+            params = self._regressor.from_points(image, points)
+        else:
+            found = self.detector.detect(image) if boxes is None else map(_detection, boxes)
+            detections = list(found)
+            params = self._regressor.from_boxes(image, [d.box for d in detections])
+        return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
+
+    def _face(self, detection: Detection, params: FaceParams) -> Face:
+        return Face(detection, params, self.model.landmarks(params), camera_pose(params.camera), self.model)
+
+    def _network(self, file: str) -> Any:
+        return self._engine(self.pack.read(file), f"{file} of pack {self.pack.manifest.name!r}")
+
+
+def check_image(image: Any) -> None:
+    """Refuse what is no RGB picture.
+
+    Raises:
+        InputError: `image` is not an array (h, w, 3) of uint8 with at least one pixel.
+    """
+    if not isinstance(image, np.ndarray):
+        raise InputError(
+            f"the image is a {type(image).__name__}; an RGB array (height, width, 3) of uint8 is needed, as "
+            f"read_image gives it"
+        )
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise InputError(
+            f"the image has the shape {image.shape} and type {image.dtype}; an RGB array "
+            f"(height, width, 3) of uint8 is needed"
+        )
+
+
+def _detection(box: BoxLike) -> Detection:
+    if isinstance(box, Detection):
+        return box
+    if isinstance(box, BoundingBox):
+        return Detection(box)
+    numbers: Sequence[float] = [float(v) for v in box]
+    if len(numbers) not in (4, 5):
+        raise InputError(f"a box has {len(numbers)} numbers; it takes (x0, y0, x1, y1) or a score as fifth")
+    return Detection(BoundingBox(*numbers[:4]), numbers[4] if len(numbers) == 5 else 1.0)
+
+
+def _points(points: Any) -> Float[np.ndarray, "n d"]:
+    array = np.asarray(points)
+    if array.ndim != 2 or array.shape[0] < 2 or array.shape[1] not in (2, 3) or array.dtype.kind not in "fiu":
+        raise InputError(
+            f"landmarks have the shape {array.shape}; (n, 2) or (n, 3) in px is needed for each face"
+        )
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        raise InputError("landmarks have coordinates that are not finite numbers")
+    return array

@@ -1,0 +1,62 @@
+"""The square of the picture that a published network sees.
+
+Source: the published program; constants and rounding as it has them, because the networks were trained
+with them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jaxtyping import Float
+
+from tddfa.errors import InputError
+from tddfa.imaging.warp import cut, resize
+from tddfa.types import BoundingBox, Image
+
+# A crop this many times larger than the picture holds no face that a network could see.
+_LARGEST_CROP = 16
+
+
+def square_around_box(box: BoundingBox) -> BoundingBox:
+    """The crop for a detection box: larger, and lower, because detectors end at the brows."""
+    mean_side = (box.width + box.height) / 2
+    side = int(1.58 * mean_side)
+    if side < 1:
+        raise InputError(f"box {tuple(box)} is smaller than a pixel")
+    x, y = box.center
+    return _square(x, y + 0.14 * mean_side, side)
+
+
+def square_around_points(points: Float[np.ndarray, "n d"]) -> BoundingBox:
+    """The crop for landmarks or vertices: √2 times the longer side of the box around them."""
+    box = BoundingBox.around(points.astype(np.float64))
+    x, y = box.center
+    return _square(x, y, math.sqrt(2) * max(box.width, box.height))
+
+
+def cut_crop(image: Image, square: BoundingBox, size: int) -> Image:
+    """The picture in `square`, `size` px wide; black where it lies outside.
+
+    Raises:
+        InputError: the square does not touch the picture, or is enormous.
+    """
+    # Corners at whole pixels; round half to even, as the published program.
+    x0, y0, x1, y1 = (round(v) for v in square)
+    height, width = image.shape[:2]
+    if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
+        raise InputError(
+            f"the box lies outside the picture: the face is cut from x {x0} to {x1} and y {y0} to {y1}, "
+            f"the picture is {width}×{height}"
+        )
+    if max(x1 - x0, y1 - y0) > _LARGEST_CROP * max(height, width, 64):
+        raise InputError(f"the box is {x1 - x0} px wide, and the picture {width}×{height}: there is no face")
+    if x1 <= x0 or y1 <= y0:
+        raise InputError(f"the box is smaller than a pixel: {x1 - x0}×{y1 - y0}")
+    return resize(cut(image, x0, y0, x1, y1), size, size)
+
+
+def _square(x: float, y: float, side: float) -> BoundingBox:
+    x0, y0 = x - side / 2, y - side / 2
+    return BoundingBox(x0, y0, x0 + side, y0 + side)

@@ -1,0 +1,126 @@
+"""The networks of 3DDFA_V2: their crop, their 62 numbers, and the way back into the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64
+
+from tddfa.errors import PackError
+from tddfa.imaging.warp import to_blob
+from tddfa.regression.crop import cut_crop, square_around_box, square_around_points
+from tddfa.runtime import Network
+from tddfa.types import BoundingBox, FaceParams, Image
+
+
+class PublishedRegressor:
+    """A published network with its statistics.
+
+    Args:
+        network: crops → `params` (n, 62), z-scored.
+        mean: of the 62 numbers.
+        std: of the 62 numbers.
+        size: side of the crop, px.
+        pixel_mean: subtracted from each channel.
+        pixel_scale: multiplied afterwards.
+        channels: the order that the network expects, "rgb" or "bgr".
+        n_identity: how many of the numbers are identity.
+        mm_per_model_unit: the face model's unit.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        mean: Float32[np.ndarray, " p"],
+        std: Float32[np.ndarray, " p"],
+        size: int,
+        pixel_mean: tuple[float, float, float],
+        pixel_scale: float,
+        channels: Any,
+        n_identity: int,
+        mm_per_model_unit: float,
+    ) -> None:
+        self._network = network
+        self._mean, self._std = mean, std
+        self._size = size
+        self._pixel_mean, self._pixel_scale, self._channels = pixel_mean, pixel_scale, channels
+        self._n_identity = n_identity
+        self._mm_per_model_unit = mm_per_model_unit
+
+    @classmethod
+    def from_settings(
+        cls, network: Network, settings: Mapping[str, Any], arrays: Callable[[str], Mapping[str, Any]]
+    ) -> PublishedRegressor:
+        """The regressor with the settings of a manifest."""
+        statistics, pixels, layout = arrays(settings["statistics"]), settings["input"], settings["parameters"]
+        return cls(
+            network,
+            mean=statistics["mean"],
+            std=statistics["std"],
+            size=pixels["size"],
+            pixel_mean=tuple(pixels["mean"]),
+            pixel_scale=pixels["scale"],
+            channels=pixels["channels"],
+            n_identity=layout["identity"],
+            mm_per_model_unit=layout["mm_per_model_unit"],
+        )
+
+    def from_boxes(self, image: Image, boxes: Sequence[BoundingBox]) -> list[FaceParams]:
+        """The parameters of the faces in detection boxes."""
+        return self._regress(image, [square_around_box(box) for box in boxes])
+
+    def from_points(self, image: Image, points: Sequence[Float[np.ndarray, "n d"]]) -> list[FaceParams]:
+        """The parameters of the faces that landmarks or vertices (px) lie on, as when tracking."""
+        return self._regress(image, [square_around_points(p) for p in points])
+
+    def _regress(self, image: Image, squares: Sequence[BoundingBox]) -> list[FaceParams]:
+        if not squares:
+            return []
+        numbers = self.params_of_crops(np.stack([cut_crop(image, s, self._size) for s in squares]))
+        return [
+            decode(p, square, self._size, self._n_identity, self._mm_per_model_unit)
+            for p, square in zip(numbers, squares, strict=True)
+        ]
+
+    def params_of_crops(self, crops: np.ndarray[Any, Any]) -> Float32[np.ndarray, "n p"]:
+        """The 62 numbers of RGB crops (n, size, size, 3), in the published layout, no longer z-scored."""
+        x = to_blob(crops, mean=self._pixel_mean, scale=self._pixel_scale, channels=self._channels)
+        raw = self._network(x).get("params")
+        if raw is None or raw.shape[1:] != self._mean.shape:
+            raise PackError("the pack's network does not give the numbers that its manifest describes")
+        return raw * self._std + self._mean
+
+
+def decode(
+    p: Float32[np.ndarray, " p"], square: BoundingBox, size: int, n_identity: int, mm_per_model_unit: float
+) -> FaceParams:
+    """The face in the picture, from the 62 numbers that a published network says of a crop.
+
+    Args:
+        p: 12 numbers of the camera (3×4, row by row), then identity, then expression.
+        square: the crop in the picture, before its corners were rounded.
+        size: of the crop, px.
+        n_identity: how many numbers are identity.
+        mm_per_model_unit: the unit of the numbers' face model.
+
+    Source: the published program. Its crop has y up and z towards the viewer, and starts counting at 1; the
+        shift by one pixel in x, and none in y, is not the inverse of the crop, but the networks' errors
+        absorb it.
+    """
+    published = p[:12].reshape(3, 4).astype(np.float64)
+    per_px_x, per_px_y = square.width / size, square.height / size
+    image_from_crop: Float64[np.ndarray, "3 4"] = np.array(
+        [
+            [per_px_x, 0, 0, square.x0 - per_px_x],
+            [0, -per_px_y, 0, square.y0 + per_px_y * size],
+            [0, 0, -(per_px_x + per_px_y) / 2, 0],
+        ]
+    )
+    camera = image_from_crop[:, :3] @ published
+    camera[:, 3] += image_from_crop[:, 3]
+    camera[:, :3] /= mm_per_model_unit
+    camera[2, 3] = 0.0  # depth is relative: the origin of the model lies at z = 0
+    return FaceParams(camera, p[12 : 12 + n_identity].copy(), p[12 + n_identity :].copy())
