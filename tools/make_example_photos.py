@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parents[1] / "examples" / "photos"
 GROUP_SIZE = (1280, 720)
 FRAME_PX = 10
 
-# Portrait, mirrored, height px, turned by degrees, centre x and y in the group picture; later ones lie on top.
+# Portrait, mirrored, height px, turned by degrees, centre x and y in the group; later ones lie on top.
 PRINTS = (
     ("hopper", True, 330, 14, 1090, 190),
     ("astronaut", True, 280, -9, 160, 170),

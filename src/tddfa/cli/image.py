@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
         "--output",
         metavar="KINDS",
         type=_kinds,
-        help=f"comma list of {', '.join(PICTURES + FILES)}; or all (default: 2d_sparse, or nothing with --json)",
+        help=f"comma list of {', '.join(PICTURES + FILES)}; or all (default: 2d_sparse; nothing with --json)",
     )
     parser.add_argument(
         "-d",

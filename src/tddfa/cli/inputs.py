@@ -45,7 +45,7 @@ def find_jobs(inputs: Sequence[str]) -> tuple[list[Job], list[str]]:
         elif path.exists() or not glob.has_magic(text):
             found.setdefault(path, Path(path.stem))
         else:
-            matches = sorted(Path(m) for m in glob.glob(text, recursive=True))
+            matches = sorted(Path(m) for m in glob.glob(text, recursive=True))  # noqa: PTH207, absolute patterns too
             pictures = [p for p in matches if p.is_file()]
             if not pictures:
                 problems.append(f"no file matches {text}")

@@ -16,8 +16,8 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "packs",
         help="list, install, verify and remove model packs",
-        description="Model packs: networks and face model in one verified folder. They live in the platform's "
-        "data folder, or where TDDFA_PACKS says.",
+        description="Model packs: networks and face model in one verified folder. They live in the "
+        "platform's data folder, or where TDDFA_PACKS says.",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
@@ -37,8 +37,8 @@ def add_parser(commands: Any) -> None:
         "--from",
         dest="location",
         metavar="DIR|URL",
-        help="a local copy or mirror of the 3DDFA_V2 project, or the folder of a ready pack; downloaded from the "
-        "project's repository when not given",
+        help="a local copy or mirror of the 3DDFA_V2 project, or the folder of a ready pack; downloaded "
+        "from the project's repository when not given",
     )
     verify = action("verify", _verify, "compare the files of packs with their checksums")
     verify.add_argument("names", metavar="NAME", nargs="*", help="all installed packs when not given")
@@ -86,8 +86,8 @@ def _install(args: argparse.Namespace) -> int:
             pack = install_published(args.name, args.location, bar)
     else:
         raise PackNotFoundError(
-            f"no pack named {args.name!r} can be installed; known are {', '.join(PUBLISHED)}. A ready pack installs "
-            f"with --from and its folder"
+            f"no pack named {args.name!r} can be installed; known are {', '.join(PUBLISHED)}. A ready pack "
+            f"installs with --from and its folder"
         )
     print(f"installed {pack.manifest.name} in {pack.folder}")
     return 0
