@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Float32, Int, Int32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +36,17 @@ class Eyelids:
     def gaps(self, vertices: Float32[np.ndarray, "n_vertices 3"]) -> Float32[np.ndarray, "n_gaps 3"]:
         """From the upper to the lower lid, at each gap, mm."""
         return np.einsum("gkc,gk->gc", vertices[self.gap_vertices], self.gap_weights)
+
+    def within(self, used: Int[np.ndarray, " n_used"]) -> Eyelids:
+        """The same lids where only some vertices, sorted, are kept; all vertices of the gaps are among them."""
+        kept = np.isin(self.spread_vertices, used)
+        return replace(
+            self,
+            gap_vertices=np.searchsorted(used, self.gap_vertices).astype(np.int32),
+            spread_vertices=np.searchsorted(used, self.spread_vertices[kept]).astype(np.int32),
+            spread_gap=self.spread_gap[kept],
+            spread_weights=self.spread_weights[kept],
+        )
 
     def close(
         self,
