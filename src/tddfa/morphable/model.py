@@ -231,14 +231,14 @@ class MorphableModel:
         return np.array([self.expression_index(name) for name in partners])
 
     @cached_property
-    def _mesh_part(self) -> _Part:
-        return self._part(np.arange(len(self.mean)) if self.surface is None else self.surface.base)
+    def _mesh_part(self) -> LinearPart:
+        return self.part(np.arange(len(self.mean)) if self.surface is None else self.surface.base)
 
     @cached_property
-    def _landmark_parts(self) -> dict[str, tuple[_Part, LandmarkSet]]:
+    def _landmark_parts(self) -> dict[str, tuple[LinearPart, LandmarkSet]]:
         return {}
 
-    def _landmark_part(self, name: str) -> tuple[_Part, LandmarkSet]:
+    def _landmark_part(self, name: str) -> tuple[LinearPart, LandmarkSet]:
         if name not in self._landmark_parts:
             if name not in self.landmark_sets:
                 there = ", ".join(self.landmark_sets)
@@ -248,10 +248,10 @@ class MorphableModel:
             if self.eyelids is not None and np.isin(used, self.eyelids.spread_vertices).any():
                 used = np.union1d(used, self.eyelids.gap_vertices)
             local = np.searchsorted(used, points.vertices).astype(np.int32)
-            self._landmark_parts[name] = self._part(used), LandmarkSet(local, points.weights)
+            self._landmark_parts[name] = self.part(used), LandmarkSet(local, points.weights)
         return self._landmark_parts[name]
 
-    def _part(self, used: Int[np.ndarray, " n_used"]) -> _Part:
+    def part(self, used: Int[np.ndarray, " n_used"]) -> LinearPart:
         """The model on some of its base vertices."""
         basis = np.concatenate([self.identity_basis[used], self.expression_basis[used]], axis=2)
         eyelids, blink_gaps = self.eyelids, None
@@ -261,7 +261,7 @@ class MorphableModel:
             blinks = self.expression_basis[..., list(eyelids.blink)].sum(axis=-1)
             blink_gaps = eyelids.gaps(blinks)
             eyelids = eyelids.within(used)
-        return _Part(
+        return LinearPart(
             mean=self.mean[used].reshape(-1),
             # Coefficient by coefficient: each row is read once, in order.
             basis=np.ascontiguousarray(basis.reshape(-1, basis.shape[2]).T),
@@ -271,7 +271,7 @@ class MorphableModel:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part:
+class LinearPart:
     """The linear model and its lids on some base vertices."""
 
     mean: Float32[np.ndarray, " n_used*3"]
@@ -281,8 +281,14 @@ class _Part:
 
     def vertices(self, params: FaceParams) -> Float32[np.ndarray, "n_used 3"]:
         """Base vertices of `params`, model frame, mm."""
-        coefficients = np.concatenate([params.identity, params.expression]).astype(np.float32, copy=False)
+        return self.shape(params.identity, params.expression)
+
+    def shape(
+        self, identity: Float32[np.ndarray, " n_identity"], expression: Float32[np.ndarray, " n_expression"]
+    ) -> Float32[np.ndarray, "n_used 3"]:
+        """Base vertices of some coefficients, model frame, mm."""
+        coefficients = np.concatenate([identity, expression]).astype(np.float32, copy=False)
         vertices = (self.mean + coefficients @ self.basis).reshape(-1, 3)
         if self.eyelids is None or self.blink_gaps is None:
             return vertices
-        return self.eyelids.close(vertices, params.expression, self.blink_gaps)
+        return self.eyelids.close(vertices, expression, self.blink_gaps)
