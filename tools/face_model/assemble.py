@@ -60,7 +60,7 @@ def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
         "region_names": np.array(list(regions)),
         "regions": np.packbits(np.stack(list(regions.values())), axis=1),
     }
-    for name, (vertices, weights) in landmark_sets(mesh, mean).items():
+    for name, (vertices, weights) in landmark_sets(mesh).items():
         arrays[f"landmarks.{name}.vertices"] = vertices.astype(np.uint16)
         arrays[f"landmarks.{name}.weights"] = weights.astype(np.float32)
     report = [
