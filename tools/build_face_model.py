@@ -1,7 +1,7 @@
 """Build the open face model that ships with tddfa from CC0 sources, the same bytes every time.
 
-    python tools/build_face_model.py                 # download the sources, write src/tddfa/morphable/data/
-    python tools/build_face_model.py --sources       # list every source file with its licence
+python tools/build_face_model.py                 # download the sources, write src/tddfa/morphable/data/
+python tools/build_face_model.py --sources       # list every source file with its licence
 """
 
 from __future__ import annotations
@@ -29,10 +29,14 @@ from face_model.source import licence_of, open_source, read_pins  # noqa: E402
 
 def main() -> None:
     """Parse the arguments, build, write, report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--wheel", type=Path, help="the source wheel, where it is already here")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="where to write (default: %(default)s)")
-    parser.add_argument("--sources", action="store_true", help="list the source files and their licences, and stop")
+    parser.add_argument(
+        "--sources", action="store_true", help="list the source files and their licences, and stop"
+    )
     arguments = parser.parse_args()
     if arguments.sources:
         for path in read_pins():
@@ -57,7 +61,9 @@ def npz_bytes(arrays: dict[str, np.ndarray]) -> bytes:
     with zipfile.ZipFile(stream, "w") as archive:
         for name in sorted(arrays):
             member = io.BytesIO()
-            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), version=(1, 0), allow_pickle=False)
+            np.lib.format.write_array(
+                member, np.ascontiguousarray(arrays[name]), version=(1, 0), allow_pickle=False
+            )
             info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             info.create_system, info.external_attr = 3, 0o644 << 16
             archive.writestr(info, member.getvalue(), compress_type=zipfile.ZIP_DEFLATED, compresslevel=9)

@@ -36,7 +36,9 @@ class BaseMesh:
     def index(self, source_vertices: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, " k"]:
         """Where vertices of the source mesh are in this one."""
         found = np.searchsorted(self.source_vertex, source_vertices)
-        if not np.array_equal(self.source_vertex[np.minimum(found, len(self.source_vertex) - 1)], source_vertices):
+        if not np.array_equal(
+            self.source_vertex[np.minimum(found, len(self.source_vertex) - 1)], source_vertices
+        ):
             raise ValueError("a vertex lies outside the head")
         return found
 

@@ -72,9 +72,7 @@ def lid_columns(
     return (forward, backward) if upper in forward else (backward, forward)
 
 
-def find_eyelids(
-    mesh: BaseMesh, mean: Float64[np.ndarray, "n 3"], blink: tuple[int, int]
-) -> Eyelids:
+def find_eyelids(mesh: BaseMesh, mean: Float64[np.ndarray, "n 3"], blink: tuple[int, int]) -> Eyelids:
     """The lids' gaps and the vertices that close them.
 
     Args:

@@ -89,7 +89,9 @@ def build_identities(
         face: the vertices that count fully; the others count by `OUTSIDE_FACE_WEIGHT`.
     """
     n_heldout = N_SAMPLES // 10
-    people = base_vertices + sample_displacements(source, mesh, N_SAMPLES + n_heldout, np.random.default_rng(SEED))
+    people = base_vertices + sample_displacements(
+        source, mesh, N_SAMPLES + n_heldout, np.random.default_rng(SEED)
+    )
     weight = vertex_area * np.where(face, 1.0, OUTSIDE_FACE_WEIGHT)
     weight /= weight.sum()
     people = _aligned(people, weight * face)
@@ -128,7 +130,10 @@ def sample_displacements(
     load = _Targets(source, mesh)
     fields: list[np.ndarray] = []
     weights: list[np.ndarray] = []
-    for path, weight in {**_macro_weights(n_people, random), **_detail_weights(source, n_people, random)}.items():
+    for path, weight in {
+        **_macro_weights(n_people, random),
+        **_detail_weights(source, n_people, random),
+    }.items():
         fields.append(load(path).reshape(-1))
         weights.append(weight)
     return (np.stack(weights, axis=1) @ np.stack(fields)).reshape(n_people, -1, 3)

@@ -26,7 +26,9 @@ def build_regions(
     def moved(*paths: str, share: float) -> Bool[np.ndarray, " n"]:
         mask = np.zeros(n, bool)
         for path in paths:
-            distance = np.linalg.norm(source.target(f"{TARGETS}/{path}.target.gz")[mesh.source_vertex], axis=1)
+            distance = np.linalg.norm(
+                source.target(f"{TARGETS}/{path}.target.gz")[mesh.source_vertex], axis=1
+            )
             mask |= distance > share * distance.max()
         return mask & ~mesh.eyeball
 

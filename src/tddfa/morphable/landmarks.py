@@ -28,7 +28,9 @@ class LandmarkSet:
         """Points that are vertices."""
         return cls(vertices[:, None].astype(np.int32), np.ones((len(vertices), 1), np.float32))
 
-    def positions(self, values: Float[np.ndarray, "n_base *channels"]) -> Float[np.ndarray, "n_points *channels"]:
+    def positions(
+        self, values: Float[np.ndarray, "n_base *channels"]
+    ) -> Float[np.ndarray, "n_points *channels"]:
         """The points' share of anything that is known at the base vertices: positions, basis vectors."""
         if self.vertices.shape[1] == 1:
             return values[self.vertices[:, 0]]

@@ -20,7 +20,9 @@ from tddfa.types import FaceParams, Mesh, Topology
 
 Crop = Literal["face", "head"]
 
-_FRONTAL = np.diag([1.0, -1.0, -1.0])  # the rotation, image frame from model frame, of a face that looks at the camera
+_FRONTAL = np.diag(
+    [1.0, -1.0, -1.0]
+)  # the rotation, image frame from model frame, of a face that looks at the camera
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +54,9 @@ class MorphableModel:
     expression_names: tuple[str, ...]
     topology: Topology
     landmark_sets: Mapping[str, LandmarkSet]
-    regions: Mapping[str, Bool[np.ndarray, " n_vertices"]] = field(default_factory=lambda: MappingProxyType({}))
+    regions: Mapping[str, Bool[np.ndarray, " n_vertices"]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     surface: Surface | None = None
     eyelids: Eyelids | None = None
     identity_mirror_sign: Float32[np.ndarray, " n_identity"] | None = None
@@ -135,7 +139,9 @@ class MorphableModel:
             vectors[kind] = np.zeros(length, np.float32) if vector is None else np.asarray(vector, np.float32)
             if vectors[kind].shape != (length,):
                 shape = vectors[kind].shape
-                raise InputError(f"{kind} has shape {shape}; the model {self.name!r} has {length} coefficients")
+                raise InputError(
+                    f"{kind} has shape {shape}; the model {self.name!r} has {length} coefficients"
+                )
         if camera is None:
             camera = scaled_camera(1.0, _FRONTAL, np.zeros(2))
         return FaceParams(camera, vectors["identity"], vectors["expression"])
@@ -242,7 +248,9 @@ class MorphableModel:
         if name not in self._landmark_parts:
             if name not in self.landmark_sets:
                 there = ", ".join(self.landmark_sets)
-                raise InputError(f"no landmark set named {name!r} in the model {self.name!r}; there are: {there}")
+                raise InputError(
+                    f"no landmark set named {name!r} in the model {self.name!r}; there are: {there}"
+                )
             points = self.landmark_sets[name]
             used = np.unique(points.vertices)
             if self.eyelids is not None and np.isin(used, self.eyelids.spread_vertices).any():

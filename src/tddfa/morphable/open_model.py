@@ -24,7 +24,9 @@ def open_face_model(level: int, crop: Crop) -> MorphableModel:
     if level not in range(N_LEVELS):
         raise InputError(f"the open face model has no level {level!r}; there are 0, 1 and 2")
     if crop not in get_args(Crop):
-        raise InputError(f"the open face model has no crop {crop!r}; there are {' and '.join(get_args(Crop))}")
+        raise InputError(
+            f"the open face model has no crop {crop!r}; there are {' and '.join(get_args(Crop))}"
+        )
     return _model(level, crop)
 
 
@@ -98,7 +100,9 @@ def _model(level: int, crop: Crop) -> MorphableModel:
 
 
 def _landmark_sets(arrays: dict[str, np.ndarray]) -> dict[str, LandmarkSet]:
-    names = [key.split(".")[1] for key in arrays if key.startswith("landmarks.") and key.endswith(".vertices")]
+    names = [
+        key.split(".")[1] for key in arrays if key.startswith("landmarks.") and key.endswith(".vertices")
+    ]
     return {
         name: LandmarkSet(
             arrays[f"landmarks.{name}.vertices"].astype(np.int32), arrays[f"landmarks.{name}.weights"]

@@ -37,7 +37,9 @@ class Subdivision:
         """Number of vertices of the refined mesh."""
         return self.n_coarse + len(self.inner_edges) + len(self.boundary_edges) + len(self.coarse_quads)
 
-    def __call__(self, values: Float[np.ndarray, "n_coarse *channels"]) -> Float[np.ndarray, "n_fine *channels"]:
+    def __call__(
+        self, values: Float[np.ndarray, "n_coarse *channels"]
+    ) -> Float[np.ndarray, "n_fine *channels"]:
         """Refined values: positions, UVs, basis vectors, colours (anything that is linear in the vertices).
 
         Args:

@@ -29,7 +29,9 @@ class Surface:
     topology: Topology
     mirror: Int32[np.ndarray, " n_vertices"]
 
-    def __call__(self, values: Float[np.ndarray, "n_used *channels"]) -> Float[np.ndarray, "n_vertices *channels"]:
+    def __call__(
+        self, values: Float[np.ndarray, "n_used *channels"]
+    ) -> Float[np.ndarray, "n_vertices *channels"]:
         """Values of the mesh vertices from those of the base vertices it uses."""
         for refine in self.levels:
             values = refine(values)
