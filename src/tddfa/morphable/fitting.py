@@ -107,7 +107,9 @@ class Fitter:
         names = model.expression_names
         self._bounded = "jawOpen" in names
         self._mouth = (
-            (names.index("mouthClose"), names.index("jawOpen")) if {"mouthClose", "jawOpen"} <= {*names} else None
+            (names.index("mouthClose"), names.index("jawOpen"))
+            if {"mouthClose", "jawOpen"} <= {*names}
+            else None
         )
 
     def fit(
