@@ -9,7 +9,7 @@ from face_model.base_mesh import EYE_CORNERS, BaseMesh, cut_head
 from face_model.expression import build_expressions, expression_names
 from face_model.eyelids import find_eyelids
 from face_model.identity import build_identities
-from face_model.landmarks import landmark_sets
+from face_model.landmarks import landmark_sets, mediapipe_numbers
 from face_model.regions import build_regions
 from face_model.source import Source, read_base_object, read_mirror
 from tddfa.morphable.open_model import in_face
@@ -63,6 +63,7 @@ def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
     for name, (vertices, weights) in landmark_sets(mesh).items():
         arrays[f"landmarks.{name}.vertices"] = vertices.astype(np.uint16)
         arrays[f"landmarks.{name}.weights"] = weights.astype(np.float32)
+    arrays["landmarks.mediapipe478.numbers"] = np.array(mediapipe_numbers(), np.uint16)
     report = [
         f"base mesh: {len(mean)} vertices, {len(mesh.quads)} quads, {len(mesh.uv)} texture coordinates",
         f"identity: {len(identities.mirror_sign)} components hold {identities.explained:.1%} of the variance, "

@@ -21,12 +21,15 @@ NOISE_MM = 1.0
 """Standard deviation of a point that is not an outlier."""
 OUTLIER_MM = 5.0
 """Distance at which a point counts half."""
-IDENTITY_SPREAD = 1.0
+IDENTITY_SPREAD = 1.3
+"""Standard deviation of an identity coefficient: people differ more than the model's own, of 1."""
 IDENTITY_LIMIT = 4.0
+EXPRESSION_SPREAD = {"eyeBlink": 0.5, "jawOpen": 0.35, "": 0.2}
+"""Standard deviation of an expression coefficient around 0 before the bounds cut it, by the start of its name."""
+SIDE_SPREAD = {"eyeBlink": 0.25, "": 0.12}
+"""Standard deviation of the difference of an expression's left and right half."""
 CONVERGED = 0.003
 """Steps of coefficients, radians and log scale that are not worth another one."""
-EXPRESSION_SPREAD = 0.35
-"""Standard deviation of an expression coefficient around 0, before the bounds cut it."""
 EFFECTIVE_POINTS = 120
 """Neighbouring points err together: more points than these add no certainty over the prior."""
 
@@ -59,7 +62,7 @@ def fit_landmarks(
 
     Args:
         model: a face model.
-        points: landmarks in the image frame, px, in the order of the set.
+        points: landmarks in the image frame, px, in the order of the set; of MediaPipe's all 468 or 478.
         weights: how much each point counts; 0 for points that are not known.
         landmark_set: which landmarks they are, a key of `model.landmark_sets`.
         identity_stiffness: how strongly the identity is kept near the mean face; 1 is its own statistics.
@@ -73,6 +76,9 @@ def fit_landmarks(
         raise InputError(
             f"no landmark set named {landmark_set!r} in the model {model.name!r}; there are: {there}"
         )
+    numbers = model.landmark_sets[landmark_set].numbers
+    if numbers is not None and len(points) > len(numbers):
+        points, weights = _numbered(points, weights, numbers)
     fitter = _named_fitter(model, landmark_set)
     return fitter.fit(
         points,
@@ -80,6 +86,18 @@ def fit_landmarks(
         identity_stiffness=identity_stiffness,
         expression_stiffness=expression_stiffness,
     )
+
+
+def _numbered(
+    points: Float[np.ndarray, "n_all d"],
+    weights: Float[np.ndarray, " n_all"] | None,
+    numbers: Int[np.ndarray, " n_points"],
+) -> tuple[Float[np.ndarray, "n_points d"], Float[np.ndarray, " n_points"]]:
+    """The points of a set out of all points of its scheme; those that are not given have weight 0."""
+    given = numbers < len(points)
+    chosen = np.where(given, numbers, 0)
+    weight = np.ones(len(points)) if weights is None else weights
+    return points[chosen], np.where(given, weight[chosen], 0)
 
 
 @lru_cache(maxsize=16)
@@ -106,6 +124,7 @@ class Fitter:
         self._active = np.flatnonzero(np.abs(self._basis).max(axis=(0, 1)) > 1e-3)
         names = model.expression_names
         self._bounded = "jawOpen" in names
+        self._prior = _prior_precision(model.n_identity, names)
         self._mouth = (
             (names.index("mouthClose"), names.index("jawOpen"))
             if {"mouthClose", "jawOpen"} <= {*names}
@@ -141,11 +160,11 @@ class Fitter:
         if not self._bounded:
             low[n_identity:], high[n_identity:] = -np.inf, np.inf
         stiffness = np.repeat([identity_stiffness, expression_stiffness], [n_identity, n_expression])
-        stiffness /= np.repeat([IDENTITY_SPREAD, EXPRESSION_SPREAD], [n_identity, n_expression]) ** 2
+        active, n_active = self._active, len(self._active)
+        prior = self._prior[np.ix_(active, active)] * stiffness[active]
         # Neighbouring points err together: beyond a number of points, more of them are no more evidence.
         count = weight.max(axis=1).sum()
         evidence = min(1.0, EFFECTIVE_POINTS / count) / NOISE_MM**2
-        active, n_active = self._active, len(self._active)
         J = np.empty((len(target), 3, 7 + n_active), np.float32)
         x = np.zeros(n_identity + n_expression)
         shape, basis = self._shape(x)
@@ -161,10 +180,10 @@ class Fitter:
             rows = J.reshape(-1, J.shape[2])
             H = (rows.T @ rows).astype(np.float64)
             g = ((residual * row_weight).astype(np.float32).ravel() @ rows).astype(np.float64)
-            camera, coefficients = np.arange(7), np.arange(7, len(H))
+            camera = np.arange(7)
             H[camera, camera] += 1e-9 * np.trace(H[:7, :7]) + 1e-12
-            H[coefficients, coefficients] += stiffness[active]
-            g[7:] -= stiffness[active] * x[active]
+            H[7:, 7:] += prior
+            g[7:] -= prior @ x[active]
             if self._mouth is not None:
                 # mouthClose closes an open jaw; beyond that it would push the lips through each other.
                 close, jaw = (n_identity + k for k in self._mouth)
@@ -225,6 +244,24 @@ class Fitter:
         if self._lids is None:
             return shape, basis
         return self._lids.corrected(shape, basis, x32, self._active)
+
+
+def _prior_precision(n_identity: int, names: tuple[str, ...]) -> Float64[np.ndarray, "n n"]:
+    """Inverse covariance of the coefficients before any point is seen."""
+    spread = [IDENTITY_SPREAD] * n_identity + [_by_start(EXPRESSION_SPREAD, name) for name in names]
+    precision = np.diag(1 / np.array(spread) ** 2)
+    for k, name in enumerate(names):
+        other = name.removesuffix("Left") + "Right"
+        if name.endswith("Left") and other in names and name not in ("jawLeft", "mouthLeft"):
+            a, b = n_identity + k, n_identity + names.index(other)
+            tie = 1 / _by_start(SIDE_SPREAD, name) ** 2
+            precision[[a, b], [a, b]] += tie
+            precision[[a, b], [b, a]] -= tie
+    return precision
+
+
+def _by_start(table: dict[str, float], name: str) -> float:
+    return next(value for start, value in table.items() if name.startswith(start))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Float32, Int, Int32
@@ -15,10 +15,12 @@ class LandmarkSet:
     Attributes:
         vertices: the base vertices of each point.
         weights: their weights, which add up to 1.
+        numbers: number of each point in a larger scheme that the set is part of (MediaPipe's 478), in order.
     """
 
     vertices: Int32[np.ndarray, "n_points k"]
     weights: Float32[np.ndarray, "n_points k"]
+    numbers: Int32[np.ndarray, " n_points"] | None = None
 
     def __len__(self) -> int:
         return len(self.vertices)
@@ -36,6 +38,6 @@ class LandmarkSet:
             return values[self.vertices[:, 0]]
         return np.einsum("pk...,pk->p...", values[self.vertices], self.weights)
 
-    def subset(self, points: Int[np.ndarray, " n_subset"]) -> LandmarkSet:
-        """Some of the points, in the order given."""
-        return LandmarkSet(self.vertices[points], self.weights[points])
+    def local(self, used: Int[np.ndarray, " n_used"]) -> LandmarkSet:
+        """The same points where only some base vertices, sorted, are kept; all of the points' are among them."""
+        return replace(self, vertices=np.searchsorted(used, self.vertices).astype(np.int32))

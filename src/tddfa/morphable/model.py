@@ -255,8 +255,7 @@ class MorphableModel:
             used = np.unique(points.vertices)
             if self.eyelids is not None and np.isin(used, self.eyelids.spread_vertices).any():
                 used = np.union1d(used, self.eyelids.gap_vertices)
-            local = np.searchsorted(used, points.vertices).astype(np.int32)
-            self._landmark_parts[name] = self.part(used), LandmarkSet(local, points.weights)
+            self._landmark_parts[name] = self.part(used), points.local(used)
         return self._landmark_parts[name]
 
     def part(self, used: Int[np.ndarray, " n_used"]) -> LinearPart:

@@ -100,12 +100,16 @@ def _model(level: int, crop: Crop) -> MorphableModel:
 
 
 def _landmark_sets(arrays: dict[str, np.ndarray]) -> dict[str, LandmarkSet]:
-    names = [
-        key.split(".")[1] for key in arrays if key.startswith("landmarks.") and key.endswith(".vertices")
-    ]
-    return {
-        name: LandmarkSet(
-            arrays[f"landmarks.{name}.vertices"].astype(np.int32), arrays[f"landmarks.{name}.weights"]
-        )
-        for name in names
-    }
+    sets: dict[str, LandmarkSet] = {}
+    for key in arrays:
+        match key.split("."):
+            case ["landmarks", name, "vertices"]:
+                numbers = arrays.get(f"landmarks.{name}.numbers")
+                sets[name] = LandmarkSet(
+                    arrays[key].astype(np.int32),
+                    arrays[f"landmarks.{name}.weights"],
+                    None if numbers is None else numbers.astype(np.int32),
+                )
+            case _:
+                pass
+    return sets
