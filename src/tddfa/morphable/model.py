@@ -281,8 +281,8 @@ class MorphableModel:
 class LinearPart:
     """The linear model and its lids on some base vertices."""
 
-    mean: Float32[np.ndarray, " n_used*3"]
-    basis: Float32[np.ndarray, "n_coefficients n_used*3"]
+    mean: Float32[np.ndarray, " n_coordinates"]
+    basis: Float32[np.ndarray, "n_coefficients n_coordinates"]
     eyelids: Eyelids | None
     blink_gaps: Float32[np.ndarray, "n_gaps 3"] | None
 
