@@ -99,6 +99,28 @@ class FaceAligner:
             params = self._regressor.from_boxes(image, [d.box for d in detections])
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
 
+    def align_crops(self, crops: Sequence[Image], squares: Iterable[BoxLike]) -> list[Face]:
+        """The faces in crops that were cut before, as data sets have them.
+
+        Args:
+            crops: square RGB pictures of any size, one face each.
+            squares: where each was cut from its picture, px; the faces are in the frame of that picture.
+
+        Raises:
+            InputError: a crop is no square picture, or there are not as many squares as crops.
+        """
+        detections = [_detection(square) for square in squares]
+        if len(detections) != len(crops):
+            raise InputError(
+                f"{len(crops)} crops and {len(detections)} squares were given; one each is needed"
+            )
+        for crop in crops:
+            check_image(crop)
+            if crop.shape[0] != crop.shape[1]:
+                raise InputError(f"a crop is {crop.shape[1]}×{crop.shape[0]} px; crops are square")
+        params = self._regressor.from_crops(crops, [d.box for d in detections])
+        return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
+
     def _face(self, detection: Detection, params: FaceParams) -> Face:
         return Face(detection, params, self.model.landmarks(params), camera_pose(params.camera), self.model)
 

@@ -26,6 +26,15 @@ class Regressor(Protocol):
         """The parameters of the faces that landmarks or vertices (px) lie on, as when tracking."""
         ...
 
+    def from_crops(self, crops: Sequence[Image], squares: Sequence[BoundingBox]) -> list[FaceParams]:
+        """The parameters of the faces in crops that were cut before.
+
+        Args:
+            crops: square pictures of any size.
+            squares: where each was cut from its picture, px; the parameters are in the frame of that picture.
+        """
+        ...
+
 
 REGRESSORS: Mapping[
     str, Callable[[Network, Mapping[str, Any], Callable[[str], Mapping[str, Any]]], Regressor]
