@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
-from jaxtyping import Float64, Int32, Int64
+from jaxtyping import Float64, Int64
 
 from face_model.base_mesh import BaseMesh
 from tddfa.morphable.eyelids import Eyelids

@@ -247,7 +247,9 @@ def landmark_sets(mesh: BaseMesh) -> dict[str, Points]:
     rows = _rows_on_refined(mesh, IBUG68, IBUG68_MIRROR)
     chosen = {"ibug68": range(68), "ibug51": range(17, 68), **CONTOURS}
     sets = {name: _sparse(rows[list(points)]) for name, points in chosen.items()}
-    sets["mediapipe478"] = _sparse(_rows_on_refined(mesh, MEDIAPIPE, mediapipe_partners())[mediapipe_numbers()])
+    sets["mediapipe478"] = _sparse(
+        _rows_on_refined(mesh, MEDIAPIPE, mediapipe_partners())[mediapipe_numbers()]
+    )
     return sets
 
 

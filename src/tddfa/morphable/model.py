@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int, Int32
+from jaxtyping import Bool, Float, Float32, Float64, Int
 
 from tddfa.errors import InputError, PackError
 from tddfa.geometry.camera import camera_scale, project, scaled_camera
