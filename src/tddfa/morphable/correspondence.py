@@ -45,13 +45,14 @@ def correspond(
 ) -> Correspondence:
     """Where vertices of `other` lie on `model`, found from faces of `other`.
 
-    Fits `model` to the faces, moves each place by what the fits miss on average, and repeats: vertices end where
-    they mean the same on all faces. Takes some seconds.
+    Fits `model` to the faces, moves each place by what the fits miss on average, and repeats: vertices end
+    where they mean the same on all faces. Takes some seconds.
 
     Args:
         model: the model that gets the places.
         other: the model whose vertices are placed.
-        faces: parameters of `other`, different people and expressions; some 50 are good. Without them its mean.
+        faces: parameters of `other`, different people and expressions; some 50 are good. Without them its
+            mean.
         n_points: how many of its vertices, evenly over its numbering.
     """
     chosen = np.unique(np.linspace(0, other.n_vertices - 1, n_points).round().astype(np.int64))

@@ -24,7 +24,7 @@ IDENTITY_SPREAD = 1.3
 """Standard deviation of an identity coefficient: people differ more than the model's own, of 1."""
 IDENTITY_LIMIT = 4.0
 EXPRESSION_SPREAD = {"eyeBlink": 0.5, "jawOpen": 0.35, "": 0.2}
-"""Standard deviation of an expression coefficient around 0 before the bounds cut it, by the start of its name."""
+"""Standard deviation of an expression coefficient around 0 before the bounds, by the start of its name."""
 SIDE_SPREAD = {"eyeBlink": 0.25, "": 0.12}
 """Standard deviation of the difference of an expression's left and right half."""
 CONVERGED = 0.003
@@ -132,12 +132,11 @@ class Fitter:
         self._high = bounds[self._active]
         self._low = np.where((self._active < model.n_identity) | np.isinf(self._high), -self._high, 0.0)
         mouth = [
-            model.n_identity + k
-            for k, n in enumerate(model.expression_names)
-            if n in ("jawOpen", "mouthClose")
+            int(np.searchsorted(self._active, model.n_identity + k))
+            for k, name in enumerate(model.expression_names)
+            if name in ("jawOpen", "mouthClose") and model.n_identity + k in self._active
         ]
-        found = np.flatnonzero(np.isin(self._active, mouth))
-        self._mouth = (int(found[0]), int(found[1])) if len(found) == 2 else None
+        self._jaw_and_close = mouth if len(mouth) == 2 else None
 
     def fit(
         self,
@@ -161,54 +160,60 @@ class Fitter:
             InputError: the numbers of points differ, fewer than 4 points count, or one of them is not finite.
         """
         target, weight = self._checked(targets, weights)
-        scale, R, t = _first_camera(self._mean, target, weight)
+        scale, rotation, t = _first_camera(self._mean, target, weight)
         n_identity = self.model.n_identity
-        low, high = self._low, self._high.copy()
+        low = self._low
         prior = self._prior * np.where(self._active < n_identity, identity_stiffness, expression_stiffness)
         prior = (prior + prior.T) / 2
         # Neighbouring points err together: beyond a number of points, more of them are no more evidence.
         evidence = min(1.0, EFFECTIVE_POINTS / weight.max(axis=1).sum()) / NOISE_MM**2
-        J = np.empty((3, len(target), 7 + len(low)), np.float32)
-        rows = J.reshape(-1, J.shape[2])
+        jacobian = np.empty((3, len(target), 7 + len(low)), np.float32)
+        rows = jacobian.reshape(-1, jacobian.shape[2])
         free = np.full(7, np.inf)
         x = np.zeros(len(low))
         shape, lid_basis = self._shape(x)
         for _ in range(n_iterations):
-            posed = shape @ (scale * R.T)
+            posed = shape @ (scale * rotation.T)
             residual = np.where(weight > 0, target - posed - t, 0)
             distance = np.linalg.norm(residual, axis=1) / scale
             robust = 1 / (1 + (distance / OUTLIER_MM) ** 2) ** 2
             row_weight = (np.sqrt(weight * (robust[:, None] * evidence)) / scale).T
-            A = (scale * R).astype(np.float32)
-            J[:, :, :7] = _camera_columns(posed)
-            J[:, :, 7:] = (A @ self._basis.reshape(3, -1)).reshape(self._basis.shape)
+            linear = (scale * rotation).astype(np.float32)
+            jacobian[:, :, :7] = _camera_columns(posed)
+            jacobian[:, :, 7:] = (linear @ self._basis.reshape(3, -1)).reshape(self._basis.shape)
             if self._lids is not None:
-                J[:, self._lids.moved, 7:] += (A @ lid_basis.reshape(3, -1)).reshape(lid_basis.shape)
-            J *= row_weight[:, :, None].astype(np.float32)
+                of_lids = (linear @ lid_basis.reshape(3, -1)).reshape(lid_basis.shape)
+                jacobian[:, self._lids.moved, 7:] += of_lids
+            jacobian *= row_weight[:, :, None].astype(np.float32)
             H = (rows.T @ rows).astype(np.float64)
             g = ((residual.T * row_weight).astype(np.float32).ravel() @ rows).astype(np.float64)
             H[np.arange(7), np.arange(7)] += 1e-9 * np.trace(H[:7, :7]) + 1e-12
             H[7:, 7:] += prior
             g[7:] -= prior @ x
-            if self._mouth is not None:
-                # mouthClose closes an open jaw; beyond that it would push the lips through each other.
-                jaw, close = self._mouth
-                high[close] = max(x[jaw], x[close])
+            high = self._upper_bounds(x)
             step = _bounded_minimum(H, g, np.append(-free, low - x), np.append(free, high - x))
-            scale, R, t = _moved_camera(scale, R, t, step[:7])
+            scale, rotation, t = _moved_camera(scale, rotation, t, step[:7])
             x = np.clip(x + step[7:], low, high)
-            if self._mouth is not None:
-                x[close] = min(x[close], x[jaw])
+            x = np.minimum(x, self._upper_bounds(x))
             shape, lid_basis = self._shape(x)
             if np.abs(step[7:]).max(initial=0) < CONVERGED and np.abs(step[:4]).max() < CONVERGED:
                 break
-        camera = np.column_stack([scale * R, [t[0], t[1], 0.0]])
+        camera = np.column_stack([scale * rotation, [t[0], t[1], 0.0]])
         coefficients = np.zeros(n_identity + self.model.n_expression, np.float32)
         coefficients[self._active] = x
         params = FaceParams(camera, coefficients[:n_identity], coefficients[n_identity:])
         points = project(camera, shape)
         error = np.linalg.norm(points[:, :2] - target[:, :2], axis=1)
         return Fit(params, points, float(np.average(error, weights=weight[:, :2].max(axis=1))))
+
+    def _upper_bounds(self, x: Float64[np.ndarray, " n_active"]) -> Float64[np.ndarray, " n_active"]:
+        if self._jaw_and_close is None:
+            return self._high
+        jaw, close = self._jaw_and_close
+        high = self._high.copy()
+        # mouthClose closes an open jaw; beyond that it would push the lips through each other.
+        high[close] = x[jaw]
+        return high
 
     def _checked(
         self, targets: np.ndarray, weights: np.ndarray | None
@@ -365,13 +370,13 @@ def _moved_camera(
 ) -> tuple[float, Float64[np.ndarray, "3 3"], Float64[np.ndarray, "3"]]:
     """The camera after a step of `_camera_columns`, at most half a radian and a factor of 1.6."""
     angle = float(np.linalg.norm(step[:3]))
+    turn = np.eye(3)
     if angle > 1e-12:
         x, y, z = step[:3] / angle
         K = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
         angle = min(angle, 0.5)
-        # Rodrigues' formula.
-        R = (np.eye(3) + np.sin(angle) * K + (1 - np.cos(angle)) * K @ K) @ R
-    return scale * float(np.exp(np.clip(step[3], -0.5, 0.5))), nearest_rotation(R), t + step[4:]
+        turn += np.sin(angle) * K + (1 - np.cos(angle)) * K @ K  # Rodrigues' formula
+    return scale * float(np.exp(np.clip(step[3], -0.5, 0.5))), nearest_rotation(turn @ R), t + step[4:]
 
 
 def _bounded_minimum(
@@ -382,8 +387,8 @@ def _bounded_minimum(
 ) -> Float64[np.ndarray, " n"]:
     """A step towards the minimum of x·Hx/2 − g·x between bounds: the minimum over those not held at a bound.
 
-    Variables that stand at a bound and are pushed against it are held, then those that the minimum takes outside;
-    the next Gauss-Newton step lets them go again where the slope has turned.
+    Variables that stand at a bound and are pushed against it are held, then those that the minimum takes
+    outside; the next Gauss-Newton step lets them go again where the slope has turned.
 
     Source: Bertsekas, "Projected Newton methods for optimization problems with simple constraints", 1982.
     """
