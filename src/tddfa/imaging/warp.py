@@ -31,8 +31,8 @@ def cut(image: Image, x0: int, y0: int, x1: int, y1: int) -> Image:
 def warp_square(image: Image, x: float, y: float, side: float, size: int) -> Image:
     """The square around (x, y) of `image`, `size` px wide; black where it lies outside the picture.
 
-    Exact to a fraction of a pixel: pixel c of the result shows the place x + (c − (size − 1)/2) · side/size, so
-    `place_from_square` is the way back. Where the square shrinks, pixels are averaged, not skipped.
+    Exact to a fraction of a pixel: pixel c of the result shows the place x + (c − (size − 1)/2) · side/size.
+    Where the square shrinks, pixels are averaged, not skipped.
     """
     step = side / size
     shrink = max(int(step), 1)

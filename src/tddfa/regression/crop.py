@@ -59,8 +59,8 @@ def refuse_outside(image: Image, x0: float, y0: float, x1: float, y1: float) -> 
     height, width = image.shape[:2]
     if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
         raise InputError(
-            f"the box lies outside the picture: the face is cut from x {x0:.0f} to {x1:.0f} and y {y0:.0f} to {y1:.0f}, "
-            f"the picture is {width}×{height}"
+            f"the box lies outside the picture: the face is cut from x {x0:.0f} to {x1:.0f} and y {y0:.0f} "
+            f"to {y1:.0f}, the picture is {width}×{height}"
         )
     if max(x1 - x0, y1 - y0) > _LARGEST_CROP * max(height, width, 64):
         raise InputError(
