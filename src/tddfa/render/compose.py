@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from tddfa.errors import InputError
-from tddfa.render.fragments import Fragments
+from tddfa.render.kernel import kernel
+from tddfa.render.rasterizer import Layer
 from tddfa.types import Image
 
 Background: TypeAlias = Literal["photo", "black", "transparent"]
@@ -21,40 +22,25 @@ Picture: TypeAlias = UInt8[np.ndarray, "height width channels"]
 def canvas(image: Image, background: Background) -> Picture:
     """A new picture to draw on, of the size of `image`."""
     if background == "photo":
-        return image.copy()
+        return np.ascontiguousarray(image).copy()
     if background == "black":
-        return np.zeros_like(image)
+        return np.zeros(image.shape, np.uint8)
     if background == "transparent":
         return np.zeros((*image.shape[:2], 4), np.uint8)
     raise InputError(f"no background {background!r}; choose one of {', '.join(get_args(Background))}")
 
 
-def paint(
-    image: Image,
-    fragments: Fragments,
-    colors: Float[np.ndarray, "n_covered c"],
-    *,
-    alpha: float = 1.0,
-    background: Background = "photo",
-) -> Picture:
+def paint(image: Image, layer: Layer, *, alpha: float = 1.0, background: Background = "photo") -> Picture:
     """The surface in the given colours over a background.
 
     Args:
         image: the photo.
-        fragments: which of its pixels show a surface.
-        colors: RGB or grey of each covered pixel, in [0, 1].
+        layer: RGB or grey on the surface, in [0, 1].
         alpha: how much of the photo the surface hides; over black it always hides all.
         background: what lies under and around the surface.
     """
     out = canvas(image, background)
-    part = out[fragments.region]
-    rgb = np.broadcast_to(np.clip(colors, 0, 1) * np.float32(255), (len(colors), 3))
-    mask = fragments.mask
-    if background == "photo" and alpha < 1:
-        rgb = np.float32(alpha) * rgb + np.float32(1 - alpha) * part[mask]
-    part[mask, :3] = np.rint(rgb).astype(np.uint8)
-    if background == "transparent":
-        part[mask, 3] = round(255 * alpha)
+    kernel.paint(out, (layer.x0, layer.y0), layer.mask, layer.values, alpha, over=background == "photo")
     return out
 
 

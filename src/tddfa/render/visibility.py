@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from tddfa.geometry.triangles import vertex_normals
 from tddfa.render.fragments import Fragments
+from tddfa.render.kernel import kernel
 from tddfa.types import Mesh
 
 _MAX_SLOPE = 10.0  # beyond it a surface is seen edge-on
@@ -20,7 +20,7 @@ def visible_vertices(mesh: Mesh, fragments: Fragments) -> Bool[np.ndarray, " n_v
         fragments: the nearest surface of each pixel.
     """
     h, w = fragments.triangle.shape
-    normals = vertex_normals(mesh.vertices, mesh.triangles)
+    normals = kernel.vertex_normals(mesh)
     seen = normals[:, 2] < 0
     column, row = (np.rint(mesh.vertices[:, :2]).astype(np.int64) - [fragments.x0, fragments.y0]).T
     seen &= (column >= 0) & (column < w) & (row >= 0) & (row < h)
