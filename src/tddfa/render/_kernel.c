@@ -67,74 +67,140 @@ typedef struct {
     float z;
 } Corner;
 
-static int64_t floor_div_subpixels(int64_t v) { return v >> SUBPIXEL_BITS; }
-static int64_t ceil_div_subpixels(int64_t v) { return (v + SUBPIXELS - 1) >> SUBPIXEL_BITS; }
+#if defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h>
+#endif
+#if defined(_MSC_VER)
+#include <intrin.h>
+#define ALWAYS_INLINE __forceinline
+static ALWAYS_INLINE int lowest_bit(unsigned v) {
+    unsigned long k;
+    _BitScanForward(&k, v);
+    return (int)k;
+}
+#else
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+static ALWAYS_INLINE int lowest_bit(unsigned v) { return __builtin_ctz(v); }
+#endif
 
-/* A pixel that passed the depth test. */
-static inline void store(const Job *job, Py_ssize_t pixel, int32_t triangle, const int32_t *corner, float b1,
-                         float b2, float z) {
+/* What is fixed for one triangle. */
+typedef struct {
+    const int32_t *corner; /* its vertices */
+    int32_t number; /* among the triangles of all meshes */
+    float per_area, z0, dz1, dz2;
+} Triangle;
+
+/* One pixel that the triangle covers, with edge functions e1 and e2: the depth test and what follows it.
+ * `channels` is 0 when only index and weights are wanted; constant at every call, so the compiler removes
+ * what does not apply. */
+static ALWAYS_INLINE void shade(const Job *job, const Triangle *t, int channels, Py_ssize_t pixel, float e1,
+                                float e2) {
+    const float b1 = e1 * t->per_area, b2 = e2 * t->per_area;
+    const float z = (t->z0 + b1 * t->dz1) + b2 * t->dz2;
+    if (!(z < job->depth[pixel])) return;
     job->depth[pixel] = z;
-    if (job->index) {
-        job->index[pixel] = triangle;
+    if (channels == 0) {
+        job->index[pixel] = t->number;
         job->barycentric[3 * pixel] = (1.0f - b1) - b2;
         job->barycentric[3 * pixel + 1] = b1;
         job->barycentric[3 * pixel + 2] = b2;
+        return;
     }
-    if (job->out) {
-        const int c = job->channels;
-        const float *a0 = job->values + (Py_ssize_t)c * corner[0];
-        const float *a1 = job->values + (Py_ssize_t)c * corner[1];
-        const float *a2 = job->values + (Py_ssize_t)c * corner[2];
-        float *out = job->out + c * pixel;
-        job->mask[pixel] = 1;
-        for (int k = 0; k < c; k++) out[k] = (a0[k] + b1 * (a1[k] - a0[k])) + b2 * (a2[k] - a0[k]);
-    }
+    const float *a0 = job->values + (Py_ssize_t)channels * t->corner[0];
+    const float *a1 = job->values + (Py_ssize_t)channels * t->corner[1];
+    const float *a2 = job->values + (Py_ssize_t)channels * t->corner[2];
+    float *out = job->out + channels * pixel;
+    job->mask[pixel] = 1;
+    for (int k = 0; k < channels; k++) out[k] = (a0[k] + b1 * (a1[k] - a0[k])) + b2 * (a2[k] - a0[k]);
 }
 
-/* Fills one triangle. INT holds the edge functions: 32 bits for small triangles, 64 for any. */
-#define DEFINE_FILL(NAME, INT)                                                                                \
-    static void NAME(const Job *job, const Corner *p, const int32_t *corner, int32_t triangle, int sign,      \
-                     INT area, int32_t left, int32_t right, int32_t top, int32_t bottom) {                    \
-        INT at_row[3], across[3], down[3], off[3];                                                            \
+/* Bit 4 y + x is set where none of three edge functions is negative at pixel (x, y) of a block of 4 x 4. */
+#if defined(__SSE2__) || defined(_M_X64)
+static ALWAYS_INLINE unsigned block_small(const int32_t *e, const int32_t *across, const int32_t *down) {
+    __m128i row[3], step[3];
+    for (int k = 0; k < 3; k++) {
+        row[k] = _mm_add_epi32(_mm_set1_epi32(e[k]), _mm_set_epi32(3 * across[k], 2 * across[k], across[k], 0));
+        step[k] = _mm_set1_epi32(down[k]);
+    }
+    unsigned negative = 0;
+    for (int y = 0; y < 4; y++) {
+        const __m128i any = _mm_or_si128(_mm_or_si128(row[0], row[1]), row[2]);
+        negative |= (unsigned)_mm_movemask_ps(_mm_castsi128_ps(any)) << (4 * y);
+        for (int k = 0; k < 3; k++) row[k] = _mm_add_epi32(row[k], step[k]);
+    }
+    return ~negative & 0xFFFFu;
+}
+#else
+#define SCALAR_BLOCK_SMALL
+#endif
+
+#define DEFINE_BLOCK(NAME, INT)                                                                       \
+    static ALWAYS_INLINE unsigned NAME(const INT *e, const INT *across, const INT *down) {            \
+        unsigned negative = 0;                                                                        \
+        for (int y = 0; y < 4; y++)                                                                   \
+            for (int x = 0; x < 4; x++) {                                                             \
+                const INT any = (e[0] + x * across[0] + y * down[0]) | (e[1] + x * across[1] + y * down[1]) | \
+                                (e[2] + x * across[2] + y * down[2]);                                 \
+                negative |= (unsigned)(any < 0) << (4 * y + x);                                       \
+            }                                                                                         \
+        return ~negative & 0xFFFFu;                                                                   \
+    }
+
+#ifdef SCALAR_BLOCK_SMALL
+DEFINE_BLOCK(block_small, int32_t)
+#endif
+DEFINE_BLOCK(block_large, int64_t)
+
+/* Fills one triangle in blocks of 4 x 4 pixels: most triangles lie in one, and are found without a branch.
+ * INT holds the edge functions: 32 bits for small triangles, 64 for any. */
+#define DEFINE_FILL(NAME, INT, BLOCK)                                                                         \
+    static ALWAYS_INLINE void NAME(const Job *job, const Triangle *t, const Corner *p, int channels, INT sign, \
+                                   int32_t left, int32_t right, int32_t top, int32_t bottom) {                \
+        INT at_left[3], across[3], down[3], off[3];                                                           \
         for (int k = 0; k < 3; k++) {                                                                         \
             const Corner *a = &p[(k + 1) % 3], *b = &p[(k + 2) % 3];                                          \
             const INT dx = ((INT)b->x - a->x) * sign, dy = ((INT)b->y - a->y) * sign;                         \
-            off[k] = !(dy < 0 || (dy == 0 && dx > 0)); /* its edge is neither top nor left */                 \
+            off[k] = (dy > 0) | ((dy == 0) & (dx <= 0)); /* its edge is neither top nor left */               \
             across[k] = -dy * SUBPIXELS;                                                                      \
             down[k] = dx * SUBPIXELS;                                                                         \
-            at_row[k] = dx * ((INT)top * SUBPIXELS - a->y) - dy * ((INT)left * SUBPIXELS - a->x) - off[k];    \
+            at_left[k] = dx * ((INT)top * SUBPIXELS - a->y) - dy * ((INT)left * SUBPIXELS - a->x) - off[k];   \
         }                                                                                                     \
-        const float per_area = 1.0f / (float)area;                                                            \
-        const float z0 = p[0].z, dz1 = p[1].z - p[0].z, dz2 = p[2].z - p[0].z;                                \
-        for (int32_t y = top; y <= bottom; y++) {                                                             \
-            INT e0 = at_row[0], e1 = at_row[1], e2 = at_row[2];                                               \
-            Py_ssize_t pixel = (Py_ssize_t)y * job->width + left;                                             \
-            for (int32_t x = left; x <= right; x++, pixel++) {                                                \
-                if ((e0 | e1 | e2) >= 0) {                                                                    \
-                    const float b1 = (float)(e1 + off[1]) * per_area, b2 = (float)(e2 + off[2]) * per_area;   \
-                    const float z = (z0 + b1 * dz1) + b2 * dz2;                                               \
-                    if (z < job->depth[pixel]) store(job, pixel, triangle, corner, b1, b2, z);                \
+        for (int32_t y = top; y <= bottom; y += 4) {                                                          \
+            INT e[3] = {at_left[0], at_left[1], at_left[2]};                                                  \
+            const unsigned rows = bottom - y < 3 ? (16u << (4 * (bottom - y))) - 1 : 0xFFFFu;                 \
+            for (int32_t x = left; x <= right; x += 4) {                                                      \
+                const unsigned columns = right - x < 3 ? 0x1111u * ((2u << (right - x)) - 1) : 0xFFFFu;       \
+                const Py_ssize_t corner = (Py_ssize_t)y * job->width + x;                                     \
+                unsigned inside = BLOCK(e, across, down) & rows & columns;                                    \
+                for (; inside; inside &= inside - 1) {                                                        \
+                    const int bit = lowest_bit(inside), i = bit & 3, j = bit >> 2;                            \
+                    shade(job, t, channels, corner + (Py_ssize_t)j * job->width + i,                          \
+                          (float)(e[1] + i * across[1] + j * down[1] + off[1]),                               \
+                          (float)(e[2] + i * across[2] + j * down[2] + off[2]));                              \
                 }                                                                                             \
-                e0 += across[0], e1 += across[1], e2 += across[2];                                            \
+                for (int k = 0; k < 3; k++) e[k] += 4 * across[k];                                            \
             }                                                                                                 \
-            at_row[0] += down[0], at_row[1] += down[1], at_row[2] += down[2];                                 \
+            for (int k = 0; k < 3; k++) at_left[k] += 4 * down[k];                                            \
         }                                                                                                     \
     }
 
-DEFINE_FILL(fill_small, int32_t)
-DEFINE_FILL(fill_large, int64_t)
+DEFINE_FILL(fill_small, int32_t, block_small)
+DEFINE_FILL(fill_large, int64_t, block_large)
 
 static inline int32_t min3(int32_t a, int32_t b, int32_t c) { return a < b ? (a < c ? a : c) : (b < c ? b : c); }
 static inline int32_t max3(int32_t a, int32_t b, int32_t c) { return a > b ? (a > c ? a : c) : (b > c ? b : c); }
 
-/* Draws the mesh; `snapped` is room for its corners. Returns -1 when a triangle names a missing vertex. */
-static int draw(const Job *job, Corner *snapped) {
+static void snap(const Job *job, Corner *snapped) {
     for (Py_ssize_t i = 0; i < job->n_vertices; i++) {
         const float *v = job->vertices + 3 * i;
         snapped[i].x = (int32_t)lrintf(v[0] * (float)SUBPIXELS) - job->x0 * SUBPIXELS;
         snapped[i].y = (int32_t)lrintf(v[1] * (float)SUBPIXELS) - job->y0 * SUBPIXELS;
         snapped[i].z = v[2];
     }
+}
+
+/* Draws the mesh with its snapped corners. Returns -1 when a triangle names a missing vertex. */
+static ALWAYS_INLINE int draw_triangles(const Job *job, const Corner *snapped, int channels) {
     for (Py_ssize_t i = 0; i < job->n_triangles; i++) {
         const int32_t *corner = job->triangles + 3 * i;
         for (int k = 0; k < 3; k++)
@@ -142,25 +208,37 @@ static int draw(const Job *job, Corner *snapped) {
         const Corner *a = &snapped[corner[0]], *b = &snapped[corner[1]], *c = &snapped[corner[2]];
         const int32_t x_min = min3(a->x, b->x, c->x), x_max = max3(a->x, b->x, c->x);
         const int32_t y_min = min3(a->y, b->y, c->y), y_max = max3(a->y, b->y, c->y);
-        int32_t left = (int32_t)ceil_div_subpixels(x_min), right = (int32_t)floor_div_subpixels(x_max);
-        int32_t top = (int32_t)ceil_div_subpixels(y_min), bottom = (int32_t)floor_div_subpixels(y_max);
+        /* First and last pixel centre in the bounding box; >> rounds down, also below 0. */
+        int32_t left = (x_min + SUBPIXELS - 1) >> SUBPIXEL_BITS, right = x_max >> SUBPIXEL_BITS;
+        int32_t top = (y_min + SUBPIXELS - 1) >> SUBPIXEL_BITS, bottom = y_max >> SUBPIXEL_BITS;
         if (left < 0) left = 0;
         if (top < 0) top = 0;
         if (right >= job->width) right = job->width - 1;
         if (bottom >= job->height) bottom = job->height - 1;
-        if (left > right || top > bottom) continue;
+        if ((left > right) | (top > bottom)) continue;
         const int64_t area = ((int64_t)b->x - a->x) * ((int64_t)c->y - a->y) -
                              ((int64_t)b->y - a->y) * ((int64_t)c->x - a->x);
         if (area == 0 || (job->cull_back && area > 0)) continue;
         const Corner p[3] = {*a, *b, *c};
         const int sign = area > 0 ? 1 : -1;
-        const int32_t triangle = job->first_triangle + (int32_t)i;
+        const Triangle t = {corner, job->first_triangle + (int32_t)i, 1.0f / (float)(area * sign), a->z,
+                            b->z - a->z, c->z - a->z};
         if ((int64_t)x_max - x_min < SMALL && (int64_t)y_max - y_min < SMALL)
-            fill_small(job, p, corner, triangle, sign, (int32_t)(area * sign), left, right, top, bottom);
+            fill_small(job, &t, p, channels, sign, left, right, top, bottom);
         else
-            fill_large(job, p, corner, triangle, sign, area * sign, left, right, top, bottom);
+            fill_large(job, &t, p, channels, sign, left, right, top, bottom);
     }
     return 0;
+}
+
+static int draw(const Job *job, Corner *snapped) {
+    snap(job, snapped);
+    switch (job->channels) {
+        case 0: return draw_triangles(job, snapped, 0);
+        case 1: return draw_triangles(job, snapped, 1);
+        case 3: return draw_triangles(job, snapped, 3);
+        default: return draw_triangles(job, snapped, job->channels);
+    }
 }
 
 /* Draws without the interpreter lock, and turns what went wrong into an exception. */
@@ -226,6 +304,36 @@ static PyObject *interpolate(PyObject *self, PyObject *args) {
     return draw_job(&job, &arrays);
 }
 
+/* bounds(n, points, out): smallest and largest x, y, z of n points; NaN where one is not finite */
+static PyObject *bounds(PyObject *self, PyObject *args) {
+    Arrays arrays = {.count = 0};
+    Py_ssize_t n;
+    PyObject *points_object, *out_object;
+    if (!PyArg_ParseTuple(args, "nOO", &n, &points_object, &out_object)) return NULL;
+    const float *points;
+    float *out;
+    if (!(points = elements(&arrays, points_object, 4, 3 * n, 0)) ||
+        !(out = elements(&arrays, out_object, 4, 6, 1))) {
+        release(&arrays);
+        return NULL;
+    }
+    float low[3] = {INFINITY, INFINITY, INFINITY}, high[3] = {-INFINITY, -INFINITY, -INFINITY};
+    float finite[3] = {0, 0, 0}; /* 0 times a number is 0, times infinity or NaN it is NaN */
+    for (Py_ssize_t i = 0; i < n; i++)
+        for (int k = 0; k < 3; k++) {
+            const float v = points[3 * i + k];
+            low[k] = v < low[k] ? v : low[k];
+            high[k] = v > high[k] ? v : high[k];
+            finite[k] += 0.0f * v;
+        }
+    for (int k = 0; k < 3; k++) {
+        out[k] = finite[k] == 0 ? low[k] : NAN;
+        out[3 + k] = finite[k] == 0 ? high[k] : NAN;
+    }
+    release(&arrays);
+    Py_RETURN_NONE;
+}
+
 /* Sums of the normals of the triangles around each vertex, then unit length; 0 where there is no area. */
 static int normals_of(const float *vertices, Py_ssize_t n_vertices, const int32_t *triangles,
                       Py_ssize_t n_triangles, double *sums, float *out) {
@@ -289,10 +397,45 @@ static PyObject *vertex_normals(PyObject *self, PyObject *args) {
 
 static inline float clamp01(float v) { return v > 0.0f ? (v > 1.0f ? 1.0f : v) : 0.0f; } /* NaN: 0 */
 
-static inline float power(float base, int exponent) {
-    float result = base;
-    for (int k = 1; k < exponent; k++) result = result * base;
-    return result;
+#define LANES 8 /* vertices lit at once: loops of this length become vector instructions */
+
+typedef struct {
+    float low[3], half[3], scale; /* of the unit cube */
+    float ambient, directional, specular, lamp[3];
+    int exponent;
+} Light;
+
+static void light_block(const Light *light, const float *vertices, const float *normals, float *out) {
+    float to_lamp[3][LANES], normal[3][LANES], per_length[LANES], cosine[LANES], highlight[LANES];
+    for (int j = 0; j < LANES; j++) {
+        for (int k = 0; k < 3; k++) {
+            const float towards = k == 2 ? -1.0f : 1.0f; /* z to the viewer */
+            to_lamp[k][j] = towards * vertices[3 * j + k];
+            normal[k][j] = towards * normals[3 * j + k];
+        }
+    }
+    for (int k = 0; k < 3; k++)
+        for (int j = 0; j < LANES; j++)
+            to_lamp[k][j] = light->lamp[k] - ((to_lamp[k][j] - light->low[k]) * light->scale - light->half[k]);
+    for (int j = 0; j < LANES; j++)
+        per_length[j] = 1.0f / sqrtf((to_lamp[0][j] * to_lamp[0][j] + to_lamp[1][j] * to_lamp[1][j]) +
+                                     to_lamp[2][j] * to_lamp[2][j]);
+    for (int k = 0; k < 3; k++)
+        for (int j = 0; j < LANES; j++) to_lamp[k][j] = to_lamp[k][j] * per_length[j];
+    for (int j = 0; j < LANES; j++)
+        cosine[j] = (normal[0][j] * to_lamp[0][j] + normal[1][j] * to_lamp[1][j]) + normal[2][j] * to_lamp[2][j];
+    for (int k = 0; k < 3; k++) {
+        float base[LANES], product[LANES];
+        for (int j = 0; j < LANES; j++)
+            product[j] = base[j] = to_lamp[k][j] * ((2.0f * cosine[j]) * normal[k][j] - to_lamp[k][j]);
+        for (int e = 1; e < light->exponent; e++)
+            for (int j = 0; j < LANES; j++) product[j] = product[j] * base[j];
+        for (int j = 0; j < LANES; j++) highlight[j] = k == 0 ? product[j] : highlight[j] + product[j];
+    }
+    for (int j = 0; j < LANES; j++) {
+        const float mirrored = cosine[j] != 0.0f ? clamp01(highlight[j]) : 0.0f;
+        out[j] = clamp01((light->ambient + light->directional * clamp01(cosine[j])) + light->specular * mirrored);
+    }
 }
 
 /* phong(n_vertices, vertices, normals, low (3), side, light (ambient, directional, specular, x, y, z),
@@ -301,11 +444,11 @@ static PyObject *phong(PyObject *self, PyObject *args) {
     Arrays arrays = {.count = 0};
     Py_ssize_t n;
     PyObject *vertices_object, *normals_object, *out_object;
-    float low[3], half[3], scale, ambient, directional, specular, lamp[3];
-    int exponent;
-    if (!PyArg_ParseTuple(args, "nOO(fff)(fff)f(ffffff)iO", &n, &vertices_object, &normals_object, &low[0], &low[1],
-                          &low[2], &half[0], &half[1], &half[2], &scale, &ambient, &directional, &specular,
-                          &lamp[0], &lamp[1], &lamp[2], &exponent, &out_object))
+    Light light;
+    if (!PyArg_ParseTuple(args, "nOO(fff)(fff)f(ffffff)iO", &n, &vertices_object, &normals_object, &light.low[0],
+                          &light.low[1], &light.low[2], &light.half[0], &light.half[1], &light.half[2], &light.scale,
+                          &light.ambient, &light.directional, &light.specular, &light.lamp[0], &light.lamp[1],
+                          &light.lamp[2], &light.exponent, &out_object))
         return NULL;
     const float *vertices, *normals;
     float *out;
@@ -316,20 +459,14 @@ static PyObject *phong(PyObject *self, PyObject *args) {
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < n; i++) {
-        const float *v = vertices + 3 * i, *m = normals + 3 * i;
-        const float dx = lamp[0] - ((v[0] - low[0]) * scale - half[0]);
-        const float dy = lamp[1] - ((v[1] - low[1]) * scale - half[1]);
-        const float dz = lamp[2] - ((-v[2] - low[2]) * scale - half[2]);
-        const float length = sqrtf((dx * dx + dy * dy) + dz * dz);
-        const float lx = dx / length, ly = dy / length, lz = dz / length;
-        const float nx = m[0], ny = m[1], nz = -m[2];
-        const float cosine = (nx * lx + ny * ly) + nz * lz;
-        const float twice = 2.0f * cosine;
-        const float highlight = (power(lx * (twice * nx - lx), exponent) + power(ly * (twice * ny - ly), exponent)) +
-                                power(lz * (twice * nz - lz), exponent);
-        const float mirrored = cosine != 0.0f ? clamp01(highlight) : 0.0f;
-        out[i] = clamp01((ambient + directional * clamp01(cosine)) + specular * mirrored);
+    Py_ssize_t i = 0;
+    for (; i + LANES <= n; i += LANES) light_block(&light, vertices + 3 * i, normals + 3 * i, out + i);
+    if (i < n) {
+        float last_vertices[3 * LANES] = {0}, last_normals[3 * LANES] = {0}, last_out[LANES];
+        memcpy(last_vertices, vertices + 3 * i, sizeof(float) * 3 * (size_t)(n - i));
+        memcpy(last_normals, normals + 3 * i, sizeof(float) * 3 * (size_t)(n - i));
+        light_block(&light, last_vertices, last_normals, last_out);
+        memcpy(out + i, last_out, sizeof(float) * (size_t)(n - i));
     }
     Py_END_ALLOW_THREADS
     release(&arrays);
@@ -366,6 +503,8 @@ static PyObject *paint(PyObject *self, PyObject *args) {
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
+    float under[256]; /* what is left of each level of the photo */
+    for (int v = 0; v < 256; v++) under[v] = rest * (float)v;
     for (int y = 0; y < height; y++) {
         const float *value = values + (Py_ssize_t)y * width * channels;
         const uint8_t *drawn = mask + (Py_ssize_t)y * width;
@@ -373,8 +512,8 @@ static PyObject *paint(PyObject *self, PyObject *args) {
         for (int x = 0; x < width; x++, value += channels, pixel += picture_channels) {
             if (!drawn[x]) continue;
             for (int k = 0; k < 3; k++) {
-                const float level = clamp01(value[channels == 1 ? 0 : k]) * 255.0f;
-                pixel[k] = (uint8_t)lrintf(rest > 0.0f ? alpha * level + rest * (float)pixel[k] : level);
+                const float level = alpha * (clamp01(value[channels == 1 ? 0 : k]) * 255.0f);
+                pixel[k] = (uint8_t)lrintf(level + under[pixel[k]]);
             }
             if (picture_channels == 4) pixel[3] = (uint8_t)opacity;
         }
@@ -387,6 +526,7 @@ static PyObject *paint(PyObject *self, PyObject *args) {
 static PyMethodDef methods[] = {
     {"rasterize", rasterize, METH_VARARGS, "Nearest triangle, weights and depth of each pixel."},
     {"interpolate", interpolate, METH_VARARGS, "Vertex values at each pixel of the nearest surface."},
+    {"bounds", bounds, METH_VARARGS, "Smallest and largest coordinates."},
     {"vertex_normals", vertex_normals, METH_VARARGS, "Area-weighted unit normals."},
     {"phong", phong, METH_VARARGS, "Brightness of each vertex."},
     {"paint", paint, METH_VARARGS, "Values over a picture."},

@@ -32,6 +32,7 @@ def interpolate(
     out: np.ndarray,
     /,
 ) -> None: ...
+def bounds(n: int, points: np.ndarray, out: np.ndarray, /) -> None: ...
 def vertex_normals(
     n_vertices: int,
     n_triangles: int,

@@ -64,9 +64,7 @@ class Fragments:
         ends = np.cumsum([len(m.triangles) for m in self.meshes])
         return np.searchsorted(ends, self.triangle.ravel()[self.covered], side="right")
 
-    def interpolate(
-        self, values: Sequence[Float32[np.ndarray, "_ c"]]
-    ) -> Float32[np.ndarray, "n_covered c"]:
+    def interpolate(self, values: Sequence[Float32[np.ndarray, "_ c"]]) -> Float32[np.ndarray, "n_covered c"]:
         """Vertex values at the centres of the covered pixels.
 
         Args:

@@ -52,12 +52,10 @@ class UnitCube:
     scale: np.float32
 
     @classmethod
-    def around(cls, vertices: Float32[np.ndarray, "n 3"]) -> UnitCube:
-        """The cube whose longest side the mesh fills."""
-        if not len(vertices):
-            return cls(np.zeros(3, np.float32), np.zeros(3, np.float32), np.float32(0))
-        low, high = vertices.min(axis=0), vertices.max(axis=0)
-        low[2], high[2] = -high[2], -low[2]
+    def around(cls, bounds: Float32[np.ndarray, "2 3"]) -> UnitCube:
+        """The cube whose longest side a mesh with these smallest and largest coordinates fills."""
+        low, high = bounds.copy()
+        low[2], high[2] = -bounds[1, 2], -bounds[0, 2]
         side = (high - low).max()
         scale = np.float32(2) / side if side > 0 else np.float32(0)
         return cls(low, (high - low) * scale / np.float32(2), scale)

@@ -40,6 +40,13 @@ def interpolate(
     return mask, out
 
 
+def bounds(vertices: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "2 3"]:
+    """Smallest and largest coordinates of one vertex or more; NaN where one is not finite."""
+    out = np.empty((2, 3), np.float32)
+    _kernel.bounds(len(vertices), np.ascontiguousarray(vertices), out)
+    return out
+
+
 def vertex_normals(mesh: Mesh) -> Float32[np.ndarray, "n_vertices 3"]:
     """The outward unit normal of each vertex, image frame."""
     out = np.empty((len(mesh.vertices), 3), np.float32)
@@ -51,7 +58,7 @@ def phong(
     vertices: Float32[np.ndarray, "n 3"], normals: Float32[np.ndarray, "n 3"], light: Light
 ) -> Float32[np.ndarray, "n 1"]:
     """Brightness of each vertex, in [0, 1]; see `tddfa.render.lighting`."""
-    cube = UnitCube.around(vertices)
+    cube = UnitCube.around(bounds(vertices))
     out = np.empty((len(vertices), 1), np.float32)
     _kernel.phong(
         len(vertices),

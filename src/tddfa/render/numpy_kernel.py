@@ -109,6 +109,14 @@ def weighted(
     )
 
 
+def bounds(vertices: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "2 3"]:
+    """Smallest and largest coordinates of one vertex or more; NaN where one is not finite."""
+    # Column by column: along the first axis NumPy takes ten times as long.
+    out = np.array([[reduce(vertices[:, k]) for k in range(3)] for reduce in (np.min, np.max)], np.float32)
+    out[:, ~np.isfinite(out).all(axis=0)] = np.nan
+    return out
+
+
 def vertex_normals(mesh: Mesh) -> Float32[np.ndarray, "n_vertices 3"]:
     """The outward unit normal of each vertex, image frame."""
     return triangles_module.vertex_normals(mesh.vertices, mesh.triangles)
@@ -118,12 +126,13 @@ def phong(
     vertices: Float32[np.ndarray, "n 3"], normals: Float32[np.ndarray, "n 3"], light: Light
 ) -> Float32[np.ndarray, "n 1"]:
     """Brightness of each vertex, in [0, 1]; see `tddfa.render.lighting`."""
-    cube = UnitCube.around(vertices)
+    cube = UnitCube.around(bounds(vertices))
     ambient, directional, specular = np.array([light.ambient, light.directional, light.specular], np.float32)
     to_lamp = [np.float32(light.position[k]) - cube.coordinate(vertices, k) for k in range(3)]
-    length = np.sqrt((to_lamp[0] * to_lamp[0] + to_lamp[1] * to_lamp[1]) + to_lamp[2] * to_lamp[2])
+    square = (to_lamp[0] * to_lamp[0] + to_lamp[1] * to_lamp[1]) + to_lamp[2] * to_lamp[2]
     with np.errstate(invalid="ignore", divide="ignore"):  # a lamp on the surface
-        x, y, z = (component / length for component in to_lamp)
+        per_length = np.float32(1) / np.sqrt(square)
+        x, y, z = (component * per_length for component in to_lamp)
     nx, ny, nz = normals[:, 0], normals[:, 1], -normals[:, 2]
     cosine = (nx * x + ny * y) + nz * z
     twice = np.float32(2) * cosine

@@ -82,7 +82,7 @@ def reach(meshes: Sequence[Mesh], height: int, width: int) -> Region:
     low, high = np.full(2, np.inf), np.full(2, -np.inf)
     for mesh in meshes:
         if len(mesh.triangles) and len(mesh.vertices):
-            mesh_low, mesh_high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+            mesh_low, mesh_high = kernel.bounds(mesh.vertices)
             _check(mesh_low, mesh_high)
             low, high = np.minimum(low, mesh_low[:2]), np.maximum(high, mesh_high[:2])
     if not np.isfinite(low).all():
