@@ -60,6 +60,13 @@ typedef struct {
     int channels;
     float *out; /* height x width x channels, or NULL */
     uint8_t *mask; /* height x width, or NULL */
+    uint8_t *picture; /* its pixel at (x0, y0), or NULL */
+    const uint8_t *photo; /* the same pixel of the photo that shines through, or NULL */
+    Py_ssize_t stride; /* bytes per row of both */
+    int picture_channels;
+    float alpha;
+    float under[256]; /* what is left of each level of the photo */
+    uint8_t opacity;
 } Job;
 
 typedef struct {
@@ -90,16 +97,20 @@ typedef struct {
     float per_area, z0, dz1, dz2;
 } Triangle;
 
+typedef enum { INDEX, VALUES, PICTURE } Target;
+
+static inline float clamp01(float v) { return v > 0.0f ? (v > 1.0f ? 1.0f : v) : 0.0f; } /* NaN: 0 */
+
 /* One pixel that the triangle covers, with edge functions e1 and e2: the depth test and what follows it.
- * `channels` is 0 when only index and weights are wanted; constant at every call, so the compiler removes
- * what does not apply. */
-static ALWAYS_INLINE void shade(const Job *job, const Triangle *t, int channels, Py_ssize_t pixel, float e1,
-                                float e2) {
+ * `target` and `channels` are constants at every call: the compiler removes what does not apply. */
+static ALWAYS_INLINE void shade(const Job *job, const Triangle *t, Target target, int channels, int32_t x, int32_t y,
+                                float e1, float e2) {
+    const Py_ssize_t pixel = (Py_ssize_t)y * job->width + x;
     const float b1 = e1 * t->per_area, b2 = e2 * t->per_area;
     const float z = (t->z0 + b1 * t->dz1) + b2 * t->dz2;
     if (!(z < job->depth[pixel])) return;
     job->depth[pixel] = z;
-    if (channels == 0) {
+    if (target == INDEX) {
         job->index[pixel] = t->number;
         job->barycentric[3 * pixel] = (1.0f - b1) - b2;
         job->barycentric[3 * pixel + 1] = b1;
@@ -109,9 +120,24 @@ static ALWAYS_INLINE void shade(const Job *job, const Triangle *t, int channels,
     const float *a0 = job->values + (Py_ssize_t)channels * t->corner[0];
     const float *a1 = job->values + (Py_ssize_t)channels * t->corner[1];
     const float *a2 = job->values + (Py_ssize_t)channels * t->corner[2];
-    float *out = job->out + channels * pixel;
-    job->mask[pixel] = 1;
-    for (int k = 0; k < channels; k++) out[k] = (a0[k] + b1 * (a1[k] - a0[k])) + b2 * (a2[k] - a0[k]);
+    if (target == VALUES) {
+        float *out = job->out + channels * pixel;
+        job->mask[pixel] = 1;
+        for (int k = 0; k < channels; k++) out[k] = (a0[k] + b1 * (a1[k] - a0[k])) + b2 * (a2[k] - a0[k]);
+        return;
+    }
+    float level[3];
+    for (int k = 0; k < 3; k++)
+        if (k < channels) level[k] = job->alpha * (clamp01((a0[k] + b1 * (a1[k] - a0[k])) + b2 * (a2[k] - a0[k])) * 255.0f);
+    const Py_ssize_t at = y * job->stride + (Py_ssize_t)x * job->picture_channels;
+    uint8_t *out = job->picture + at;
+    if (job->photo) {
+        const uint8_t *photo = job->photo + at;
+        for (int k = 0; k < 3; k++) out[k] = (uint8_t)lrintf(level[channels == 1 ? 0 : k] + job->under[photo[k]]);
+    } else {
+        for (int k = 0; k < 3; k++) out[k] = (uint8_t)lrintf(level[channels == 1 ? 0 : k]);
+        if (job->picture_channels == 4) out[3] = job->opacity;
+    }
 }
 
 /* Bit 4 y + x is set where none of three edge functions is negative at pixel (x, y) of a block of 4 x 4. */
@@ -154,7 +180,8 @@ DEFINE_BLOCK(block_large, int64_t)
 /* Fills one triangle in blocks of 4 x 4 pixels: most triangles lie in one, and are found without a branch.
  * INT holds the edge functions: 32 bits for small triangles, 64 for any. */
 #define DEFINE_FILL(NAME, INT, BLOCK)                                                                         \
-    static ALWAYS_INLINE void NAME(const Job *job, const Triangle *t, const Corner *p, int channels, INT sign, \
+    static ALWAYS_INLINE void NAME(const Job *job, const Triangle *t, const Corner *p, Target target,          \
+                                   int channels, INT sign,                                                    \
                                    int32_t left, int32_t right, int32_t top, int32_t bottom) {                \
         INT at_left[3], across[3], down[3], off[3];                                                           \
         for (int k = 0; k < 3; k++) {                                                                         \
@@ -170,11 +197,10 @@ DEFINE_BLOCK(block_large, int64_t)
             const unsigned rows = bottom - y < 3 ? (16u << (4 * (bottom - y))) - 1 : 0xFFFFu;                 \
             for (int32_t x = left; x <= right; x += 4) {                                                      \
                 const unsigned columns = right - x < 3 ? 0x1111u * ((2u << (right - x)) - 1) : 0xFFFFu;       \
-                const Py_ssize_t corner = (Py_ssize_t)y * job->width + x;                                     \
                 unsigned inside = BLOCK(e, across, down) & rows & columns;                                    \
                 for (; inside; inside &= inside - 1) {                                                        \
                     const int bit = lowest_bit(inside), i = bit & 3, j = bit >> 2;                            \
-                    shade(job, t, channels, corner + (Py_ssize_t)j * job->width + i,                          \
+                    shade(job, t, target, channels, x + i, y + j,                                             \
                           (float)(e[1] + i * across[1] + j * down[1] + off[1]),                               \
                           (float)(e[2] + i * across[2] + j * down[2] + off[2]));                              \
                 }                                                                                             \
@@ -200,7 +226,7 @@ static void snap(const Job *job, Corner *snapped) {
 }
 
 /* Draws the mesh with its snapped corners. Returns -1 when a triangle names a missing vertex. */
-static ALWAYS_INLINE int draw_triangles(const Job *job, const Corner *snapped, int channels) {
+static ALWAYS_INLINE int draw_triangles(const Job *job, const Corner *snapped, Target target, int channels) {
     for (Py_ssize_t i = 0; i < job->n_triangles; i++) {
         const int32_t *corner = job->triangles + 3 * i;
         for (int k = 0; k < 3; k++)
@@ -224,21 +250,19 @@ static ALWAYS_INLINE int draw_triangles(const Job *job, const Corner *snapped, i
         const Triangle t = {corner, job->first_triangle + (int32_t)i, 1.0f / (float)(area * sign), a->z,
                             b->z - a->z, c->z - a->z};
         if ((int64_t)x_max - x_min < SMALL && (int64_t)y_max - y_min < SMALL)
-            fill_small(job, &t, p, channels, sign, left, right, top, bottom);
+            fill_small(job, &t, p, target, channels, sign, left, right, top, bottom);
         else
-            fill_large(job, &t, p, channels, sign, left, right, top, bottom);
+            fill_large(job, &t, p, target, channels, sign, left, right, top, bottom);
     }
     return 0;
 }
 
 static int draw(const Job *job, Corner *snapped) {
     snap(job, snapped);
-    switch (job->channels) {
-        case 0: return draw_triangles(job, snapped, 0);
-        case 1: return draw_triangles(job, snapped, 1);
-        case 3: return draw_triangles(job, snapped, 3);
-        default: return draw_triangles(job, snapped, job->channels);
-    }
+    if (job->index) return draw_triangles(job, snapped, INDEX, 0);
+    if (job->out) return draw_triangles(job, snapped, VALUES, job->channels);
+    if (job->channels == 1) return draw_triangles(job, snapped, PICTURE, 1);
+    return draw_triangles(job, snapped, PICTURE, 3);
 }
 
 /* Draws without the interpreter lock, and turns what went wrong into an exception. */
@@ -301,6 +325,45 @@ static PyObject *interpolate(PyObject *self, PyObject *args) {
         release(&arrays);
         return NULL;
     }
+    return draw_job(&job, &arrays);
+}
+
+/* paint(n_vertices, n_triangles, vertices, triangles, x0, y0, width, height, channels, values, depth,
+ *       picture_width, picture_height, picture_channels, picture, photo or None, alpha, rest, opacity) */
+static PyObject *paint(PyObject *self, PyObject *args) {
+    Job job = {0};
+    Arrays arrays = {.count = 0};
+    PyObject *vertices, *triangles, *values, *depth, *picture, *photo;
+    Py_ssize_t picture_width, picture_height;
+    float rest;
+    int opacity;
+    if (!PyArg_ParseTuple(args, "nnOOiiiiiOOnniOOffi", &job.n_vertices, &job.n_triangles, &vertices, &triangles,
+                          &job.x0, &job.y0, &job.width, &job.height, &job.channels, &values, &depth, &picture_width,
+                          &picture_height, &job.picture_channels, &picture, &photo, &job.alpha, &rest, &opacity))
+        return NULL;
+    if ((job.channels != 1 && job.channels != 3) || (job.picture_channels != 3 && job.picture_channels != 4) ||
+        (photo != Py_None && job.picture_channels != 3) || job.x0 < 0 || job.y0 < 0 || job.width < 0 ||
+        job.height < 0 || job.x0 > picture_width - job.width || job.y0 > picture_height - job.height) {
+        PyErr_SetString(PyExc_ValueError, "the painted part reaches out of the picture");
+        return NULL;
+    }
+    const Py_ssize_t pixels = (Py_ssize_t)job.width * job.height;
+    const Py_ssize_t bytes = picture_width * picture_height * job.picture_channels;
+    if (!(job.vertices = elements(&arrays, vertices, 4, 3 * job.n_vertices, 0)) ||
+        !(job.triangles = elements(&arrays, triangles, 4, 3 * job.n_triangles, 0)) ||
+        !(job.values = elements(&arrays, values, 4, job.channels * job.n_vertices, 0)) ||
+        !(job.depth = elements(&arrays, depth, 4, pixels, 1)) ||
+        !(job.picture = elements(&arrays, picture, 1, bytes, 1)) ||
+        (photo != Py_None && !(job.photo = elements(&arrays, photo, 1, bytes, 0)))) {
+        release(&arrays);
+        return NULL;
+    }
+    job.stride = picture_width * job.picture_channels;
+    const Py_ssize_t origin = job.y0 * job.stride + (Py_ssize_t)job.x0 * job.picture_channels;
+    job.picture += origin;
+    if (job.photo) job.photo += origin;
+    for (int v = 0; v < 256; v++) job.under[v] = rest * (float)v;
+    job.opacity = (uint8_t)opacity;
     return draw_job(&job, &arrays);
 }
 
@@ -395,8 +458,6 @@ static PyObject *vertex_normals(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-static inline float clamp01(float v) { return v > 0.0f ? (v > 1.0f ? 1.0f : v) : 0.0f; } /* NaN: 0 */
-
 #define LANES 8 /* vertices lit at once: loops of this length become vector instructions */
 
 typedef struct {
@@ -473,63 +534,13 @@ static PyObject *phong(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* paint(width, height, channels, values, mask, alpha, rest, picture_channels, stride, offset, opacity,
- *       n_bytes, picture): `values` over the rows of `picture` that start at byte `offset`, `stride` apart */
-static PyObject *paint(PyObject *self, PyObject *args) {
-    Arrays arrays = {.count = 0};
-    Py_ssize_t stride, offset, n_bytes;
-    int width, height, channels, picture_channels, opacity;
-    float alpha, rest;
-    PyObject *values_object, *mask_object, *picture_object;
-    if (!PyArg_ParseTuple(args, "iiiOOffinninO", &width, &height, &channels, &values_object, &mask_object, &alpha,
-                          &rest, &picture_channels, &stride, &offset, &opacity, &n_bytes, &picture_object))
-        return NULL;
-    const Py_ssize_t pixels = (Py_ssize_t)width * height;
-    const float *values;
-    const uint8_t *mask;
-    uint8_t *picture;
-    if (!(values = elements(&arrays, values_object, 4, channels * pixels, 0)) ||
-        !(mask = elements(&arrays, mask_object, 1, pixels, 0)) ||
-        !(picture = elements(&arrays, picture_object, 1, n_bytes, 1))) {
-        release(&arrays);
-        return NULL;
-    }
-    if (height > 0 && width > 0 &&
-        (offset < 0 || stride < 0 ||
-         offset + stride * (height - 1) + (Py_ssize_t)width * picture_channels > n_bytes ||
-         picture_channels < 3 || picture_channels > 4 || (channels != 1 && channels != 3))) {
-        release(&arrays);
-        PyErr_SetString(PyExc_ValueError, "the painted part reaches out of the picture");
-        return NULL;
-    }
-    Py_BEGIN_ALLOW_THREADS
-    float under[256]; /* what is left of each level of the photo */
-    for (int v = 0; v < 256; v++) under[v] = rest * (float)v;
-    for (int y = 0; y < height; y++) {
-        const float *value = values + (Py_ssize_t)y * width * channels;
-        const uint8_t *drawn = mask + (Py_ssize_t)y * width;
-        uint8_t *pixel = picture + offset + y * stride;
-        for (int x = 0; x < width; x++, value += channels, pixel += picture_channels) {
-            if (!drawn[x]) continue;
-            for (int k = 0; k < 3; k++) {
-                const float level = alpha * (clamp01(value[channels == 1 ? 0 : k]) * 255.0f);
-                pixel[k] = (uint8_t)lrintf(level + under[pixel[k]]);
-            }
-            if (picture_channels == 4) pixel[3] = (uint8_t)opacity;
-        }
-    }
-    Py_END_ALLOW_THREADS
-    release(&arrays);
-    Py_RETURN_NONE;
-}
-
 static PyMethodDef methods[] = {
     {"rasterize", rasterize, METH_VARARGS, "Nearest triangle, weights and depth of each pixel."},
     {"interpolate", interpolate, METH_VARARGS, "Vertex values at each pixel of the nearest surface."},
     {"bounds", bounds, METH_VARARGS, "Smallest and largest coordinates."},
     {"vertex_normals", vertex_normals, METH_VARARGS, "Area-weighted unit normals."},
     {"phong", phong, METH_VARARGS, "Brightness of each vertex."},
-    {"paint", paint, METH_VARARGS, "Values over a picture."},
+    {"paint", paint, METH_VARARGS, "Vertex values over a picture."},
     {NULL, NULL, 0, NULL},
 };
 

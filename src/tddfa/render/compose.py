@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from tddfa.errors import InputError
 from tddfa.render.kernel import kernel
-from tddfa.render.rasterizer import Layer
-from tddfa.types import Image
+from tddfa.render.numpy_kernel import blend
+from tddfa.render.rasterizer import Layer, reach
+from tddfa.types import Image, Mesh
 
 Background: TypeAlias = Literal["photo", "black", "transparent"]
 """What shows where nothing is drawn: the photo, black, or nothing (the picture is then RGBA)."""
@@ -30,17 +32,37 @@ def canvas(image: Image, background: Background) -> Picture:
     raise InputError(f"no background {background!r}; choose one of {', '.join(get_args(Background))}")
 
 
-def paint(image: Image, layer: Layer, *, alpha: float = 1.0, background: Background = "photo") -> Picture:
-    """The surface in the given colours over a background.
+def paint(
+    image: Image,
+    meshes: Sequence[Mesh],
+    values: Sequence[Float32[np.ndarray, "_ c"]],
+    *,
+    alpha: float = 1.0,
+    background: Background = "photo",
+) -> Picture:
+    """Meshes in the given colours over a background.
 
     Args:
         image: the photo.
-        layer: RGB or grey on the surface, in [0, 1].
+        meshes: in the image frame.
+        values: RGB or grey of each vertex of each mesh, in [0, 1].
         alpha: how much of the photo the surface hides; over black it always hides all.
         background: what lies under and around the surface.
     """
     out = canvas(image, background)
-    kernel.paint(out, (layer.x0, layer.y0), layer.mask, layer.values, alpha, over=background == "photo")
+    if meshes:
+        region = reach(meshes, *image.shape[:2])
+        kernel.paint(out, image if background == "photo" else None, meshes, values, region, alpha)
+    return out
+
+
+def paint_layer(
+    image: Image, layer: Layer, *, alpha: float = 1.0, background: Background = "photo"
+) -> Picture:
+    """As `paint`, with the values of pixels rather than of vertices."""
+    out = canvas(image, background)
+    photo = image if background == "photo" else None
+    blend(out, photo, (layer.x0, layer.y0), layer.mask, layer.values, alpha)
     return out
 
 

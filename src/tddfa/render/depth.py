@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from tddfa.render.compose import Background, Picture, paint
-from tddfa.render.rasterizer import draw_values, rasterize
+from tddfa.render.rasterizer import rasterize
 from tddfa.types import Face, Image
 
 
@@ -28,7 +28,7 @@ def draw_depth(image: Image, faces: Sequence[Face], *, background: Background = 
     far = max((float(m.vertices[:, 2].max()) for m in meshes), default=1.0)
     scale = np.float32(1 / max(far - near, 1e-30))
     grey = [(np.float32(far) - m.vertices[:, 2:]) * scale for m in meshes]
-    return paint(image, draw_values(meshes, grey, *image.shape[:2]), background=background)
+    return paint(image, meshes, grey, background=background)
 
 
 def depth_map(

@@ -76,23 +76,23 @@ def phong(
 
 def paint(
     picture: UInt8[np.ndarray, "height width channels"],
-    origin: tuple[int, int],
-    mask: Bool[np.ndarray, "h w"],
-    values: Float32[np.ndarray, "h w c"],
+    photo: UInt8[np.ndarray, "height width 3"] | None,
+    meshes: Sequence[Mesh],
+    values: Sequence[Float32[np.ndarray, "_ c"]],
+    region: Region,
     alpha: float,
-    *,
-    over: bool,
 ) -> None:
-    """Lay grey or RGB values in [0, 1] over a picture, in place; see `tddfa.render.compose.paint`."""
-    h, w, c = values.shape
-    stride = picture.shape[1] * picture.shape[2]
-    blend = over and alpha < 1
-    _kernel.paint(
-        *(w, h, c, values, mask),
-        *(alpha if blend else 1.0, 1 - alpha if blend else 0.0),
-        *(picture.shape[2], stride, origin[1] * stride + origin[0] * picture.shape[2]),
-        *(round(255 * alpha), picture.size, picture),
-    )
+    """Draw meshes into a picture, in place; see `numpy_kernel.paint`."""
+    _, _, width, height = region
+    depth = np.full((height, width), np.inf, np.float32)
+    # Over black nothing shines through, and the colour is whole.
+    shares = (alpha, 1 - alpha) if photo is not None else (1.0, 0.0)
+    for mesh, value in zip(meshes, values, strict=True):
+        _kernel.paint(
+            *(*_mesh(mesh), *region, value.shape[1], np.ascontiguousarray(value), depth),
+            *(picture.shape[1], picture.shape[0], picture.shape[2], picture),
+            *(photo if photo is None else np.ascontiguousarray(photo), *shares, round(255 * alpha)),
+        )
 
 
 def _mesh(

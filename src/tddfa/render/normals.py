@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tddfa.render.compose import Background, Picture, paint
+from tddfa.render.compose import Background, Picture, paint_layer
 from tddfa.render.kernel import kernel
 from tddfa.render.rasterizer import draw_values
 from tddfa.types import Face, Image
@@ -33,4 +33,4 @@ def draw_normals(
         length = np.sqrt((normals**2).sum(axis=2, keepdims=True))
         normals = normals / np.maximum(length, np.finfo(np.float32).tiny)
         normals = (normals * np.array([1, -1, -1], np.float32) + np.float32(1)) * np.float32(0.5)
-    return paint(image, replace(layer, values=normals), alpha=alpha, background=background)
+    return paint_layer(image, replace(layer, values=normals), alpha=alpha, background=background)

@@ -144,19 +144,41 @@ def phong(
 
 def paint(
     picture: UInt8[np.ndarray, "height width channels"],
+    photo: UInt8[np.ndarray, "height width 3"] | None,
+    meshes: Sequence[Mesh],
+    values: Sequence[Float32[np.ndarray, "_ c"]],
+    region: Region,
+    alpha: float,
+) -> None:
+    """Draw meshes into a picture, in place.
+
+    Args:
+        picture: RGB or RGBA; where nothing is drawn it stays.
+        photo: what shines through the meshes, for an RGB picture; None for nothing.
+        meshes: in the image frame.
+        values: grey or RGB of each vertex of each mesh, in [0, 1].
+        region: inside the picture; nothing is drawn outside of it.
+        alpha: part of the colour, the rest is the photo's; without a photo, alpha of an RGBA picture.
+    """
+    blend(picture, photo, region[:2], *interpolate(meshes, values, region), alpha)
+
+
+def blend(
+    picture: UInt8[np.ndarray, "height width channels"],
+    photo: UInt8[np.ndarray, "height width 3"] | None,
     origin: tuple[int, int],
     mask: Bool[np.ndarray, "h w"],
     values: Float32[np.ndarray, "h w c"],
     alpha: float,
-    *,
-    over: bool,
 ) -> None:
-    """Lay grey or RGB values in [0, 1] over a picture, in place; see `tddfa.render.compose.paint`."""
-    x0, y0 = origin
-    part = picture[y0 : y0 + mask.shape[0], x0 : x0 + mask.shape[1]]
+    """Lay grey or RGB values over the part of a picture that starts at `origin`, in place; as `paint`."""
+    rows = slice(origin[1], origin[1] + mask.shape[0])
+    columns = slice(origin[0], origin[0] + mask.shape[1])
     level = _clamp(values[mask]) * np.float32(255)
-    if over and alpha < 1:
-        level = np.float32(alpha) * level + np.float32(1 - alpha) * part[mask][:, :3].astype(np.float32)
+    if photo is not None:
+        under = photo[rows, columns][mask].astype(np.float32)
+        level = np.float32(alpha) * level + np.float32(1 - alpha) * under
+    part = picture[rows, columns]
     part[mask, :3] = np.rint(level).astype(np.uint8)
     part[mask, 3:] = round(255 * alpha)
 

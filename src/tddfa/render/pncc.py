@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tddfa.render.compose import Background, Picture, paint
-from tddfa.render.rasterizer import draw_values
 from tddfa.types import Face, Image
 
 
@@ -23,5 +22,5 @@ def draw_pncc(
     Source: Zhu et al., "Face alignment across large poses: a 3D solution", 2016, section 3.2.
     """
     meshes = [face.mesh for face in faces]
-    layer = draw_values(meshes, [mesh.topology.colors for mesh in meshes], *image.shape[:2])
-    return paint(image, layer, alpha=alpha, background=background)
+    colors = [mesh.topology.colors for mesh in meshes]
+    return paint(image, meshes, colors, alpha=alpha, background=background)

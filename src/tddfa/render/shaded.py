@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from tddfa.render.compose import Background, Picture, paint
 from tddfa.render.kernel import kernel
 from tddfa.render.lighting import Light
-from tddfa.render.rasterizer import draw_values
 from tddfa.types import Face, Image
 
 
@@ -31,5 +30,4 @@ def draw_shaded(
     meshes = [face.mesh for face in faces]
     lamp = light or Light()
     brightness = [kernel.phong(mesh.vertices, kernel.vertex_normals(mesh), lamp) for mesh in meshes]
-    layer = draw_values(meshes, brightness, *image.shape[:2])
-    return paint(image, layer, alpha=alpha, background=background)
+    return paint(image, meshes, brightness, alpha=alpha, background=background)
