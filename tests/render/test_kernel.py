@@ -39,6 +39,7 @@ def test_both_kernels_draw_the_same_pixels(a: Mesh, b: Mesh, cull_back: bool) ->
         strict=True,
     ):
         np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(native.depth([a, b], REGION, 0.3), numpy_kernel.depth([a, b], REGION, 0.3))
     values = [m.topology.colors for m in (a, b)]
     for channels in (1, 2, 3):
         one, other = (

@@ -50,6 +50,7 @@ typedef struct {
     const float *vertices; /* n_vertices x 3 */
     const int32_t *triangles; /* n_triangles x 3 */
     Py_ssize_t n_vertices, n_triangles;
+    float scale; /* of x and y, before anything else */
     int32_t x0, y0, width, height; /* the part of the picture that is filled */
     int cull_back;
     int32_t first_triangle; /* number of this mesh's first triangle among all meshes */
@@ -97,7 +98,7 @@ typedef struct {
     float per_area, z0, dz1, dz2;
 } Triangle;
 
-typedef enum { INDEX, VALUES, PICTURE } Target;
+typedef enum { DEPTH, INDEX, VALUES, PICTURE } Target;
 
 static inline float clamp01(float v) { return v > 0.0f ? (v > 1.0f ? 1.0f : v) : 0.0f; } /* NaN: 0 */
 
@@ -110,6 +111,7 @@ static ALWAYS_INLINE void shade(const Job *job, const Triangle *t, Target target
     const float z = (t->z0 + b1 * t->dz1) + b2 * t->dz2;
     if (!(z < job->depth[pixel])) return;
     job->depth[pixel] = z;
+    if (target == DEPTH) return;
     if (target == INDEX) {
         job->index[pixel] = t->number;
         job->barycentric[3 * pixel] = (1.0f - b1) - b2;
@@ -219,8 +221,8 @@ static inline int32_t max3(int32_t a, int32_t b, int32_t c) { return a > b ? (a 
 static void snap(const Job *job, Corner *snapped) {
     for (Py_ssize_t i = 0; i < job->n_vertices; i++) {
         const float *v = job->vertices + 3 * i;
-        snapped[i].x = (int32_t)lrintf(v[0] * (float)SUBPIXELS) - job->x0 * SUBPIXELS;
-        snapped[i].y = (int32_t)lrintf(v[1] * (float)SUBPIXELS) - job->y0 * SUBPIXELS;
+        snapped[i].x = (int32_t)lrintf((v[0] * job->scale) * (float)SUBPIXELS) - job->x0 * SUBPIXELS;
+        snapped[i].y = (int32_t)lrintf((v[1] * job->scale) * (float)SUBPIXELS) - job->y0 * SUBPIXELS;
         snapped[i].z = v[2];
     }
 }
@@ -261,8 +263,9 @@ static int draw(const Job *job, Corner *snapped) {
     snap(job, snapped);
     if (job->index) return draw_triangles(job, snapped, INDEX, 0);
     if (job->out) return draw_triangles(job, snapped, VALUES, job->channels);
-    if (job->channels == 1) return draw_triangles(job, snapped, PICTURE, 1);
-    return draw_triangles(job, snapped, PICTURE, 3);
+    if (job->picture && job->channels == 1) return draw_triangles(job, snapped, PICTURE, 1);
+    if (job->picture) return draw_triangles(job, snapped, PICTURE, 3);
+    return draw_triangles(job, snapped, DEPTH, 0);
 }
 
 /* Draws without the interpreter lock, and turns what went wrong into an exception. */
@@ -287,7 +290,7 @@ static PyObject *draw_job(const Job *job, Arrays *arrays) {
 /* rasterize(n_vertices, n_triangles, vertices, triangles, x0, y0, width, height, cull_back, first_triangle,
  *           index, barycentric, depth) */
 static PyObject *rasterize(PyObject *self, PyObject *args) {
-    Job job = {0};
+    Job job = {.scale = 1.0f};
     Arrays arrays = {.count = 0};
     PyObject *vertices, *triangles, *index, *barycentric, *depth;
     if (!PyArg_ParseTuple(args, "nnOOiiiiiiOOO", &job.n_vertices, &job.n_triangles, &vertices, &triangles,
@@ -306,10 +309,27 @@ static PyObject *rasterize(PyObject *self, PyObject *args) {
     return draw_job(&job, &arrays);
 }
 
+/* depth(n_vertices, n_triangles, vertices, triangles, x0, y0, width, height, scale, depth) */
+static PyObject *depth(PyObject *self, PyObject *args) {
+    Job job = {.scale = 1.0f};
+    Arrays arrays = {.count = 0};
+    PyObject *vertices, *triangles, *depth_object;
+    if (!PyArg_ParseTuple(args, "nnOOiiiifO", &job.n_vertices, &job.n_triangles, &vertices, &triangles, &job.x0,
+                          &job.y0, &job.width, &job.height, &job.scale, &depth_object))
+        return NULL;
+    if (!(job.vertices = elements(&arrays, vertices, 4, 3 * job.n_vertices, 0)) ||
+        !(job.triangles = elements(&arrays, triangles, 4, 3 * job.n_triangles, 0)) ||
+        !(job.depth = elements(&arrays, depth_object, 4, (Py_ssize_t)job.width * job.height, 1))) {
+        release(&arrays);
+        return NULL;
+    }
+    return draw_job(&job, &arrays);
+}
+
 /* interpolate(n_vertices, n_triangles, vertices, triangles, x0, y0, width, height, channels, values, depth,
  *             mask, out) */
 static PyObject *interpolate(PyObject *self, PyObject *args) {
-    Job job = {0};
+    Job job = {.scale = 1.0f};
     Arrays arrays = {.count = 0};
     PyObject *vertices, *triangles, *values, *depth, *mask, *out;
     if (!PyArg_ParseTuple(args, "nnOOiiiiiOOOO", &job.n_vertices, &job.n_triangles, &vertices, &triangles,
@@ -331,7 +351,7 @@ static PyObject *interpolate(PyObject *self, PyObject *args) {
 /* paint(n_vertices, n_triangles, vertices, triangles, x0, y0, width, height, channels, values, depth,
  *       picture_width, picture_height, picture_channels, picture, photo or None, alpha, rest, opacity) */
 static PyObject *paint(PyObject *self, PyObject *args) {
-    Job job = {0};
+    Job job = {.scale = 1.0f};
     Arrays arrays = {.count = 0};
     PyObject *vertices, *triangles, *values, *depth, *picture, *photo;
     Py_ssize_t picture_width, picture_height;
@@ -536,6 +556,7 @@ static PyObject *phong(PyObject *self, PyObject *args) {
 
 static PyMethodDef methods[] = {
     {"rasterize", rasterize, METH_VARARGS, "Nearest triangle, weights and depth of each pixel."},
+    {"depth", depth, METH_VARARGS, "Depth of each pixel."},
     {"interpolate", interpolate, METH_VARARGS, "Vertex values at each pixel of the nearest surface."},
     {"bounds", bounds, METH_VARARGS, "Smallest and largest coordinates."},
     {"vertex_normals", vertex_normals, METH_VARARGS, "Area-weighted unit normals."},

@@ -16,6 +16,19 @@ def rasterize(
     depth: np.ndarray,
     /,
 ) -> None: ...
+def depth(
+    n_vertices: int,
+    n_triangles: int,
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    x0: int,
+    y0: int,
+    width: int,
+    height: int,
+    scale: float,
+    depth: np.ndarray,
+    /,
+) -> None: ...
 def interpolate(
     n_vertices: int,
     n_triangles: int,

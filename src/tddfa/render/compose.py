@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Int64, UInt8
 
 from tddfa.errors import InputError
 from tddfa.render.kernel import kernel
@@ -84,22 +84,48 @@ def tint(
         alpha: opacity of a fully covered pixel.
         x0: column, inside the canvas.
         y0: row, inside the canvas.
+    """
+    rows, columns = np.nonzero(coverage)
+    over = np.float32(alpha / 255) * coverage[rows, columns]
+    tint_pixels(picture, rows + y0, columns + x0, color, over)
+
+
+def tint_pixels(
+    picture: Picture,
+    rows: Int64[np.ndarray, " n"],
+    columns: Int64[np.ndarray, " n"],
+    color: tuple[int, int, int],
+    alpha: float | Float32[np.ndarray, " n"],
+) -> None:
+    """Lay a colour over some pixels of `picture`, in place; over one that is named twice, once.
+
+    Args:
+        picture: the canvas, RGB or RGBA, contiguous.
+        rows: of the pixels.
+        columns: of the pixels.
+        color: RGB, 0 to 255.
+        alpha: opacity, of all or of each.
 
     Source: Porter and Duff, "Compositing digital images", 1984 (over).
     """
-    h, w = coverage.shape
-    part = picture[y0 : y0 + h, x0 : x0 + w]
-    rows, columns = np.nonzero(coverage)
-    over = (np.float32(alpha / 255) * coverage[rows, columns])[:, None]
-    under = part[rows, columns].astype(np.float32)
-    if part.shape[2] == 4:
+    channels = picture.shape[2]
+    pixels, flat = picture.reshape(-1, channels), rows * picture.shape[1] + columns
+    if channels == 3 and isinstance(alpha, float):
+        levels = np.arange(256, dtype=np.float32)
+        for k in range(3):
+            table = np.rint(alpha * color[k] + (1 - alpha) * levels).astype(np.uint8)
+            pixels[flat, k] = table[pixels[flat, k]]
+        return
+    over = np.broadcast_to(np.asarray(alpha, np.float32), rows.shape)[:, None]
+    under = pixels[flat].astype(np.float32)
+    if channels == 4:
         below = under[:, 3:] / 255 * (1 - over)
-        total = over + below
+        total = np.maximum(over + below, np.float32(1e-6))
         under[:, :3] = (over * np.array(color, np.float32) + below * under[:, :3]) / total
         under[:, 3:] = 255 * total
     else:
         under = over * np.array(color, np.float32) + (1 - over) * under
-    part[rows, columns] = np.rint(under).astype(np.uint8)
+    pixels[flat] = np.rint(under).astype(np.uint8)
 
 
 def window(

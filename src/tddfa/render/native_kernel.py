@@ -26,6 +26,15 @@ def rasterize(meshes: Sequence[Mesh], region: Region, *, cull_back: bool) -> Buf
     return triangle, barycentric, depth
 
 
+def depth(meshes: Sequence[Mesh], region: Region, scale: float) -> Float32[np.ndarray, "h w"]:
+    """The depth of each pixel of a region of the scaled picture; infinite where there is no surface."""
+    _, _, width, height = region
+    out = np.full((height, width), np.inf, np.float32)
+    for mesh in meshes:
+        _kernel.depth(*_mesh(mesh), *region, scale, out)
+    return out
+
+
 def interpolate(
     meshes: Sequence[Mesh], values: Sequence[Float32[np.ndarray, "_ c"]], region: Region
 ) -> tuple[Bool[np.ndarray, "h w"], Float32[np.ndarray, "h w c"]]:

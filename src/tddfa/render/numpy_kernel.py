@@ -82,6 +82,13 @@ def rasterize(meshes: Sequence[Mesh], region: Region, *, cull_back: bool) -> Buf
     )
 
 
+def depth(meshes: Sequence[Mesh], region: Region, scale: float) -> Float32[np.ndarray, "h w"]:
+    """The depth of each pixel of a region of the scaled picture; infinite where there is no surface."""
+    factors = np.array([scale, scale, 1], np.float32)
+    meshes = [Mesh(mesh.vertices * factors, mesh.topology) for mesh in meshes]
+    return rasterize(meshes, region, cull_back=False)[2]
+
+
 def interpolate(
     meshes: Sequence[Mesh], values: Sequence[Float32[np.ndarray, "_ c"]], region: Region
 ) -> tuple[Bool[np.ndarray, "h w"], Float32[np.ndarray, "h w c"]]:
