@@ -7,7 +7,7 @@ from jaxtyping import Float64
 
 from face_model.base_mesh import BaseMesh, rings_around
 
-RAISE_MM = 0.5
+RAISE_MM = 0.4
 """How far the middle of the lower lip goes up; the gap is 0.2 mm in the middle and 0.5 mm beside it."""
 FALLOFF = (1.0, 1.0, 1.0, 0.8, 0.5, 0.2)
 """How much of it the rings around the mouth's opening follow."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from jaxtyping import Bool, Float64
 
@@ -80,7 +82,7 @@ def _near_line(
 ) -> Float64[np.ndarray, " n"]:
     """Distance of points to a chain of segments."""
     distance = np.full(len(points), np.inf)
-    for a, b in zip(line[:-1], line[1:], strict=True):
+    for a, b in itertools.pairwise(line):
         share = np.clip((points - a) @ (b - a) / ((b - a) @ (b - a)), 0, 1)
         distance = np.minimum(distance, np.linalg.norm(points - a - share[:, None] * (b - a), axis=1))
     return distance
