@@ -28,6 +28,8 @@ class LandmarkDataConfig:
     yaw_shares: tuple[float, ...] = (0.46, 0.28, 0.26)  # |yaw| up to 30, up to 60, beyond
     placement: PlacementConfig = field(default_factory=PlacementConfig)
     photometric: PhotometricConfig = field(default_factory=PhotometricConfig)
+    closed_below: float = 0.17  # eye aspect ratio of eyes that are closed or nearly so
+    closed_boost: float = 3.0  # such faces are rare; they are drawn this much more often
     in_memory: bool = True
     held_out_every: int = 40  # every n-th face never trains; 0: all train
 
@@ -62,6 +64,9 @@ class LandmarkBatches:
         yaw = np.abs(np.concatenate([folder.labels["yaw_deg"] for folder in self.folders]))
         spread = np.concatenate([folder.labels["landmarks68_std"] for folder in self.folders])
         weight = np.clip(1.0 / spread, 0.3, 1.5)
+        if all("eye_aspect" in folder.labels for folder in self.folders):
+            aspect = np.concatenate([folder.labels["eye_aspect"] for folder in self.folders])
+            weight *= np.where(np.nan_to_num(aspect, nan=1.0) < self.config.closed_below, self.config.closed_boost, 1.0)
         bins = np.digitize(yaw, (30, 60))
         probability = np.zeros(len(yaw))
         for index, share in enumerate(self.config.yaw_shares):
