@@ -11,14 +11,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, UInt8
 
 from tddfa.errors import InputError
 
-Image: TypeAlias = UInt8[np.ndarray, "height width 3"]
+Image: TypeAlias = UInt8[np.ndarray, "_height _width 3"]
 """A picture: RGB, row-major."""
 
 
@@ -141,6 +141,7 @@ class Mesh:
         return self.topology.triangles
 
 
+@runtime_checkable
 class FaceModel(Protocol):
     """What a `Face` asks of its 3D morphable model (see `tddfa.morphable.MorphableModel`)."""
 

@@ -1,1 +1,1 @@
-
+"""The command `tddfa`: parse → call → print."""

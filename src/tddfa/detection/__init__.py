@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tddfa.detection.faceboxes import FaceBoxes
 from tddfa.errors import PackError
@@ -11,6 +11,7 @@ from tddfa.runtime import Network
 from tddfa.types import Detection, Image
 
 
+@runtime_checkable
 class Detector(Protocol):
     """Anything that finds faces."""
 

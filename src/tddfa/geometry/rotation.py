@@ -63,7 +63,8 @@ def head_pose(R: Float64[np.ndarray, "3 3"]) -> HeadPose:
     else:
         pitch = math.atan2(-M[2, 1], M[1, 1])
         roll = 0.0
-    return HeadPose(math.degrees(yaw), math.degrees(pitch), math.degrees(roll))
+    # + 0.0 turns the -0.0 of a face that looks straight ahead into 0.0.
+    return HeadPose(math.degrees(yaw) + 0.0, math.degrees(pitch) + 0.0, math.degrees(roll) + 0.0)
 
 
 def geodesic_deg(A: Float64[np.ndarray, "3 3"], B: Float64[np.ndarray, "3 3"]) -> float:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8, UInt16
 
 from tddfa.errors import ImageFileError, InputError
 from tddfa.files import atomic_write
 from tddfa.types import Image
+
+Pixels: TypeAlias = UInt8[np.ndarray, "..."] | UInt16[np.ndarray, "..."]
+"""What can be written: RGB (h, w, 3), RGBA (h, w, 4) or one channel (h, w)."""
 
 _READABLE = "JPEG, PNG, WebP, TIFF, BMP, GIF"
 
@@ -88,7 +93,7 @@ def _jpeg_is_whole(data: bytes) -> bool:
     return scan >= 0 and data.rfind(b"\xff\xd9") > scan
 
 
-def encode_image(image: Image, extension: str, *, quality: int = 95) -> bytes:
+def encode_image(image: Pixels, extension: str, *, quality: int = 95) -> bytes:
     """The bytes of a picture file.
 
     Args:
@@ -118,7 +123,7 @@ def encode_image(image: Image, extension: str, *, quality: int = 95) -> bytes:
     return data.tobytes()
 
 
-def write_image(path: str | os.PathLike[str], image: Image, *, quality: int = 95) -> None:
+def write_image(path: str | os.PathLike[str], image: Pixels, *, quality: int = 95) -> None:
     """Write a picture; the format is that of the file's extension.
 
     Args:

@@ -88,6 +88,31 @@ def remove_pack(name: str) -> None:
         raise PackError(f"cannot remove {folder}: {error.strerror}") from error
 
 
+def is_ready_pack(location: str) -> bool:
+    """Whether a folder is a pack that can be installed as it is."""
+    return (Path(location) / FILE_NAME).is_file()
+
+
+def install_folder(name: str, location: str) -> ModelPack:
+    """Copy a ready pack, for example one of your own training, among the installed ones.
+
+    Args:
+        name: its name, as its manifest has it.
+        location: its folder.
+
+    Raises:
+        PackError: it is broken, has another name, or cannot be written; nothing is left behind.
+    """
+    pack = ModelPack.open(Path(location))
+    if pack.manifest.name != name:
+        raise PackError(f"the pack in {location} is named {pack.manifest.name!r}, not {name!r}")
+    with installing(name) as folder:
+        for file in pack.manifest.files:
+            (folder / file).write_bytes(pack.read(file))
+        (folder / FILE_NAME).write_text(pack.manifest.to_json(), encoding="utf-8")
+    return ModelPack.open(pack_folder() / name)
+
+
 @contextlib.contextmanager
 def installing(name: str) -> Generator[Path]:
     """A work folder whose content becomes the installed pack `name` at the end of the block.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from tddfa.runtime import Network
 from tddfa.types import BoundingBox, FaceParams, Image
 
 
+@runtime_checkable
 class Regressor(Protocol):
     """Finds the parameters of the faces of a picture, all in one batch."""
 

@@ -1,1 +1,51 @@
+"""Image + faces → pictures: landmarks, meshes, depth, PNCC, normals, head pose, textures."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tddfa.render.compose import Background, Picture
+from tddfa.render.dense import draw_dense
+from tddfa.render.depth import depth_map, draw_depth
+from tddfa.render.fragments import Fragments
+from tddfa.render.landmarks import draw_landmarks
+from tddfa.render.lighting import Light
+from tddfa.render.normals import draw_normals
+from tddfa.render.pncc import draw_pncc
+from tddfa.render.pose import draw_pose
+from tddfa.render.rasterizer import rasterize
+from tddfa.render.shaded import draw_shaded
+from tddfa.render.uv_texture import Texture, draw_uv_texture, face_textures
+
+OVERLAYS: dict[str, Callable[..., Any]] = {
+    "2d_sparse": draw_landmarks,
+    "2d_dense": draw_dense,
+    "3d": draw_shaded,
+    "depth": draw_depth,
+    "pncc": draw_pncc,
+    "uv_tex": draw_uv_texture,
+    "pose": draw_pose,
+    "normals": draw_normals,
+}
+"""Kind of picture → `draw(image, faces, *, background="photo", **style) -> picture`."""
+
+__all__ = [
+    "OVERLAYS",
+    "Background",
+    "Fragments",
+    "Light",
+    "Picture",
+    "Texture",
+    "depth_map",
+    "draw_dense",
+    "draw_depth",
+    "draw_landmarks",
+    "draw_normals",
+    "draw_pncc",
+    "draw_pose",
+    "draw_shaded",
+    "draw_uv_texture",
+    "face_textures",
+    "rasterize",
+]

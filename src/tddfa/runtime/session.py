@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -11,6 +11,7 @@ from jaxtyping import Float32
 from tddfa.errors import InputError, PackError
 
 
+@runtime_checkable
 class Network(Protocol):
     """One picture batch in, named arrays out."""
 

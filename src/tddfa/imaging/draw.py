@@ -1,0 +1,74 @@
+"""Strokes: how much of each pixel a line, a disc or a dot covers.
+
+Shapes come out as coverage rather than as changed pictures, so that the caller chooses colour, opacity and
+background, also a transparent one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Float32, UInt8
+
+_SHIFT = 4  # OpenCV takes coordinates in 1/16 px
+
+
+def line_coverage(
+    paths: Iterable[Float[np.ndarray, "n 2"]],
+    thickness: int,
+    height: int,
+    width: int,
+    *,
+    closed: bool = False,
+) -> UInt8[np.ndarray, "height width"]:
+    """Coverage of lines through the points of each path, anti-aliased; 255 is a full pixel.
+
+    Args:
+        paths: px, pixel centres at integers.
+        thickness: px.
+        height: of the result.
+        width: of the result.
+        closed: also join each path's last point to its first.
+    """
+    out = np.zeros((height, width), np.uint8)
+    cv2.polylines(out, [_fixed(path) for path in paths], closed, 255, thickness, cv2.LINE_AA, _SHIFT)
+    return out
+
+
+def disc_coverage(
+    centers: Float[np.ndarray, "n 2"], radius: float, height: int, width: int
+) -> UInt8[np.ndarray, "height width"]:
+    """Coverage of discs of one radius (px), anti-aliased; 255 is a full pixel."""
+    out = np.zeros((height, width), np.uint8)
+    size = round(radius * (1 << _SHIFT))
+    for x, y in _fixed(centers).tolist():
+        cv2.circle(out, (x, y), size, 255, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+    return out
+
+
+def dot_coverage(
+    centers: Float[np.ndarray, "n 2"], side: int, height: int, width: int
+) -> UInt8[np.ndarray, "height width"]:
+    """Coverage of many small squares of whole px; 255 is a covered pixel.
+
+    Dots snap to whole pixels: spread over four of them, a dot of one pixel can hardly be seen.
+    """
+    out = np.zeros((height, width), np.uint8)
+    x, y = (np.rint(centers - (side - 1) / 2).astype(np.int64)).T
+    for dy in range(side):
+        for dx in range(side):
+            inside = (x + dx >= 0) & (x + dx < width) & (y + dy >= 0) & (y + dy < height)
+            out[y[inside] + dy, x[inside] + dx] = 255
+    return out
+
+
+def distance_inside(mask: Bool[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
+    """How far each pixel of the mask is from the nearest one outside it, px; 0 outside."""
+    return np.asarray(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3), np.float32)
+
+
+def _fixed(points: Float[np.ndarray, "n 2"]) -> np.ndarray:
+    # Far outside any picture nothing changes, but OpenCV's 32-bit coordinates would overflow.
+    return np.rint(np.clip(points, -1e6, 1e6) * (1 << _SHIFT)).astype(np.int32)

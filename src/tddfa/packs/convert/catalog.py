@@ -1,0 +1,64 @@
+"""Which published networks can be installed, and under which terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LICENCE = {
+    "name": "MIT (code, network weights); Basel Face Model: academic, non-commercial use only",
+    "terms": (
+        "The face model of this pack is the Basel Face Model of the University of Basel, which may be used "
+        "for non-commercial scientific purposes only and may not be redistributed. Meshes made with it fall "
+        "under the same terms."
+    ),
+    "url": "https://faces.dmi.unibas.ch/bfm/",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPack:
+    """A network of the published project.
+
+    Attributes:
+        name: of the pack.
+        title: one line for people.
+        architecture: key of `REGRESSORS`.
+        weights: its checkpoint in the project.
+        measured: of the published weights, by protocol; NME in percent, bins of |yaw| up to 30, 60, 90.
+    """
+
+    name: str
+    title: str
+    architecture: str
+    weights: str
+    measured: Mapping[str, Any]
+
+
+PUBLISHED: Mapping[str, PublishedPack] = {
+    pack.name: pack
+    for pack in (
+        PublishedPack(
+            "3ddfa-v2-mb1",
+            "3DDFA_V2, MobileNetV1 ×1.0: the most accurate network of the published project",
+            "mobilenet_v1",
+            "weights/mb1_120x120.pth",
+            {},
+        ),
+        PublishedPack(
+            "3ddfa-v2-mb05",
+            "3DDFA_V2, MobileNetV1 ×0.5: the fastest network of the published project",
+            "mobilenet_v1",
+            "weights/mb05_120x120.pth",
+            {},
+        ),
+        PublishedPack(
+            "3ddfa-v2-resnet22",
+            "3DDFA_V2, ResNet-22 (download its weights by hand, then use --from)",
+            "resnet22",
+            "weights/resnet22.pth",
+            {},
+        ),
+    )
+}

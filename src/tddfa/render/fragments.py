@@ -1,0 +1,82 @@
+"""What a rasteriser leaves behind: for each pixel the nearest triangle, where in it, and how deep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32, Int64
+
+from tddfa.types import Mesh
+
+
+@dataclass(frozen=True, eq=False)
+class Fragments:
+    """The visible surface in the part of a picture that the meshes can reach.
+
+    Attributes:
+        meshes: what was drawn.
+        x0: column of the picture that is column 0 here.
+        y0: row of the picture that is row 0 here.
+        triangle: the nearest triangle of each pixel, counted through all meshes; −1 where there is none.
+        barycentric: weights of that triangle's corners at the pixel's centre; 0 where there is none.
+        depth: z at the pixel's centre, px away from the camera; infinite where there is no triangle.
+    """
+
+    meshes: tuple[Mesh, ...]
+    x0: int
+    y0: int
+    triangle: Int32[np.ndarray, "h w"]
+    barycentric: Float32[np.ndarray, "h w 3"]
+    depth: Float32[np.ndarray, "h w"]
+
+    @property
+    def region(self) -> tuple[slice, slice]:
+        """Rows and columns of the picture: `image[fragments.region]` lies under the fragments."""
+        h, w = self.triangle.shape
+        return slice(self.y0, self.y0 + h), slice(self.x0, self.x0 + w)
+
+    @cached_property
+    def mask(self) -> Bool[np.ndarray, "h w"]:
+        """Where there is a surface."""
+        return self.triangle >= 0
+
+    @cached_property
+    def covered(self) -> Int64[np.ndarray, " n_covered"]:
+        """Flat indices of the pixels that show a surface."""
+        return np.flatnonzero(self.mask)
+
+    @cached_property
+    def corners(self) -> Int64[np.ndarray, "n_covered 3"]:
+        """The vertices, counted through all meshes, of the triangle at each covered pixel."""
+        starts = np.cumsum([0] + [len(m.vertices) for m in self.meshes])
+        triangles = np.concatenate(
+            [m.triangles.astype(np.int64) + start for m, start in zip(self.meshes, starts, strict=False)]
+        )
+        return triangles[self.triangle.ravel()[self.covered]]
+
+    @cached_property
+    def mesh_index(self) -> Int64[np.ndarray, " n_covered"]:
+        """Which mesh each covered pixel shows."""
+        ends = np.cumsum([len(m.triangles) for m in self.meshes])
+        return np.searchsorted(ends, self.triangle.ravel()[self.covered], side="right")
+
+    def interpolate(
+        self, values: Sequence[Float32[np.ndarray, "n_vertices c"]]
+    ) -> Float32[np.ndarray, "n_covered c"]:
+        """Vertex values at the centres of the covered pixels.
+
+        Args:
+            values: one array per mesh, one row per vertex.
+        """
+        stacked = values[0] if len(values) == 1 else np.concatenate(values)
+        b = self.barycentric.reshape(-1, 3)[self.covered]
+        first = stacked[self.corners[:, 0]]
+        # As offsets from the first corner: a constant stays that constant to the last bit.
+        return (
+            first
+            + b[:, 1:2] * (stacked[self.corners[:, 1]] - first)
+            + b[:, 2:3] * (stacked[self.corners[:, 2]] - first)
+        )

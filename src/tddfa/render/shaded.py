@@ -1,0 +1,34 @@
+"""The `3d` overlay: the mesh under a lamp."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tddfa.render.compose import Background, Picture, paint
+from tddfa.render.lighting import Light, phong
+from tddfa.render.rasterizer import rasterize
+from tddfa.types import Face, Image
+
+
+def draw_shaded(
+    image: Image,
+    faces: Sequence[Face],
+    *,
+    alpha: float = 0.6,
+    light: Light | None = None,
+    background: Background = "photo",
+) -> Picture:
+    """The picture with every face's mesh over it, grey and lit.
+
+    Args:
+        image: the photo.
+        faces: whose meshes to draw; the nearer surface hides the farther one.
+        alpha: how much of the photo the mesh hides.
+        light: lamp and surface; None for those of 3DDFA_V2.
+        background: what lies under and around the meshes.
+    """
+    meshes = [face.mesh for face in faces]
+    fragments = rasterize(meshes, *image.shape[:2])
+    lamp = light or Light()
+    brightness = fragments.interpolate([phong(mesh, lamp) for mesh in meshes])
+    return paint(image, fragments, brightness, alpha=alpha, background=background)
