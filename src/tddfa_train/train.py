@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from tddfa_train.threads import ThreadGovernor
+
 log = logging.getLogger(__name__)
 
 
@@ -33,6 +35,7 @@ class LoopConfig:
     evaluate_every: int = 3000
     workers: int = 1
     threads: int = 2
+    share_cores: bool = False  # one thread less for each core that other processes keep busy
     bf16: bool = True
 
 
@@ -154,7 +157,10 @@ def train(
     sums: dict[str, float] = {}
     seen = skipped = 0
     network.train()
+    governor = ThreadGovernor(config.threads)
     for step, batch in enumerate(loader, start):
+        if config.share_cores and governor.look() != torch.get_num_threads():
+            torch.set_num_threads(governor.threads)
         batch = {key: value.to(device, non_blocking=True) for key, value in batch.items()}
         rate = learning_rate_at(step, config)
         for group in optimizer.param_groups:
@@ -181,6 +187,7 @@ def train(
                 "rate": rate,
                 "per_second": round(seen / (time.monotonic() - since)),
                 "skipped": skipped,
+                "threads": torch.get_num_threads(),
             }
             journal.write(json.dumps(row) + "\n")
             for key, value in row.items():

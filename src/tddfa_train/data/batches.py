@@ -21,6 +21,9 @@ class LandmarkDataConfig:
 
     folders: tuple[str, ...]
     backgrounds: str
+    folder_weights: tuple[
+        float, ...
+    ] = ()  # how often a face of each folder is drawn; all the same when empty
     seed: int = 0
     batch_size: int = 64
     side: int = 120
@@ -66,7 +69,11 @@ class LandmarkBatches:
         weight = np.clip(1.0 / spread, 0.3, 1.5)
         if all("eye_aspect" in folder.labels for folder in self.folders):
             aspect = np.concatenate([folder.labels["eye_aspect"] for folder in self.folders])
-            weight *= np.where(np.nan_to_num(aspect, nan=1.0) < self.config.closed_below, self.config.closed_boost, 1.0)
+            weight *= np.where(
+                np.nan_to_num(aspect, nan=1.0) < self.config.closed_below, self.config.closed_boost, 1.0
+            )
+        if self.config.folder_weights:
+            weight *= np.array(self.config.folder_weights)[self.rows[:, 0]]
         bins = np.digitize(yaw, (30, 60))
         probability = np.zeros(len(yaw))
         for index, share in enumerate(self.config.yaw_shares):

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from tddfa.files import atomic_path
+
 
 @dataclass(frozen=True, slots=True)
 class FaceFolder:
@@ -37,3 +39,14 @@ def open_face_folder(folder: Path, *, in_memory: bool = False) -> FaceFolder:
         labels = {key: stored[key] for key in stored.files}
     images = np.load(folder / "images.npy", mmap_mode=None if in_memory else "r")
     return FaceFolder(folder.name, images, labels)
+
+
+def write_face_folder(
+    folder: Path, images: UInt8[np.ndarray, "n side side 3"], labels: dict[str, np.ndarray]
+) -> None:
+    """Writes a dataset folder; a label array of another length than the pictures speaks of the whole set."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_path(folder / "images.npy") as partial:
+        np.save(partial, images)
+    with atomic_path(folder / "labels.npz") as partial:
+        np.savez(partial, **labels)  # pyright: ignore[reportArgumentType]
