@@ -17,6 +17,10 @@ class ImageFileError(TddfaError, OSError):
     """A picture that cannot be read or written."""
 
 
+class ExportFileError(TddfaError, OSError):
+    """A mesh or data file that cannot be written."""
+
+
 class VideoFileError(TddfaError, OSError):
     """A video or a camera that cannot be read or written."""
 

@@ -95,8 +95,7 @@ class FaceAligner:
             detections = [Detection(BoundingBox.around(p)) for p in points]
             params = self._regressor.from_points(image, points)
         else:
-            found = self.detector.detect(image) if boxes is None else map(_detection, boxes)
-            detections = list(found)
+            detections = list(self.detector.detect(image)) if boxes is None else _detections(boxes)
             params = self._regressor.from_boxes(image, [d.box for d in detections])
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
 
@@ -125,12 +124,23 @@ def check_image(image: Any) -> None:
         )
 
 
+def _detections(boxes: Iterable[BoxLike]) -> list[Detection]:
+    try:
+        each = list(boxes)
+    except TypeError:
+        raise InputError(f"boxes are a list of (x0, y0, x1, y1), one for each face, not {boxes!r}") from None
+    return [_detection(box) for box in each]
+
+
 def _detection(box: BoxLike) -> Detection:
     if isinstance(box, Detection):
         return box
     if isinstance(box, BoundingBox):
         return Detection(box)
-    numbers: Sequence[float] = [float(v) for v in box]
+    try:
+        numbers: Sequence[float] = [float(v) for v in box]
+    except (TypeError, ValueError):
+        raise InputError(f"a box is made of numbers (x0, y0, x1, y1), not {box!r}") from None
     if len(numbers) not in (4, 5):
         raise InputError(f"a box has {len(numbers)} numbers; it takes (x0, y0, x1, y1) or a score as fifth")
     return Detection(BoundingBox(*numbers[:4]), numbers[4] if len(numbers) == 5 else 1.0)

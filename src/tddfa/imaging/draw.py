@@ -16,7 +16,7 @@ _SHIFT = 4  # OpenCV takes coordinates in 1/16 px
 
 
 def line_coverage(
-    paths: Iterable[Float[np.ndarray, "n 2"]],
+    paths: Iterable[Float[np.ndarray, "_ 2"]],
     thickness: int,
     height: int,
     width: int,
@@ -66,6 +66,8 @@ def dot_coverage(
 
 def distance_inside(mask: Bool[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
     """How far each pixel of the mask is from the nearest one outside it, px; 0 outside."""
+    if mask.size == 0:
+        return np.zeros(mask.shape, np.float32)
     return np.asarray(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3), np.float32)
 
 

@@ -3,39 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Bool, Float, Float32, Float64, Int
 
-from tddfa.errors import PackError
-from tddfa.geometry.camera import project
+from tddfa.errors import InputError, PackError
+from tddfa.geometry.camera import camera_scale, project, scaled_camera
+from tddfa.morphable.eyelids import Eyelids
+from tddfa.morphable.landmarks import LandmarkSet
+from tddfa.morphable.surface import Surface, pncc_colors
 from tddfa.types import FaceParams, Mesh, Topology
+
+Crop = Literal["face", "head"]
+
+_FRONTAL = np.diag(
+    [1.0, -1.0, -1.0]
+)  # the rotation, image frame from model frame, of a face that looks at the camera
 
 
 @dataclass(frozen=True, eq=False)
 class MorphableModel:
-    """V(params) = camera · (mean + identity basis · identity + expression basis · expression).
+    """V(params) = camera · surface(mean + identity basis · identity + expression basis · expression).
+
+    The linear part lives on the base vertices. `surface` refines and crops them; without one the base vertices are
+    the mesh, as in the Basel Face Model. With `eyelids` the lids meet exactly where a blink is complete.
 
     Attributes:
         name: for people.
         mean: the mean face, model frame, mm.
-        identity_basis: displacement of each vertex per unit of each identity coefficient, mm.
+        identity_basis: displacement of each base vertex per unit of each identity coefficient, mm.
         expression_basis: the same for each expression coefficient, mm.
         expression_names: one per expression coefficient.
-        topology: triangles, UV layout and PNCC colours.
-        landmark_vertices: the vertex of each of the 68 landmarks.
+        topology: triangles, UV layout and PNCC colours of the mesh.
+        landmark_sets: named points; `ibug68` is always there.
+        regions: named parts of the mesh, as masks of its vertices.
+        surface: how base vertices become mesh vertices.
+        eyelids: the correction of the lids.
+        identity_mirror_sign: what each identity coefficient is multiplied with when the face is mirrored; None where
+            mirroring is not a change of coefficients.
     """
 
     name: str
-    mean: Float32[np.ndarray, "n_vertices 3"]
-    identity_basis: Float32[np.ndarray, "n_vertices 3 n_identity"]
-    expression_basis: Float32[np.ndarray, "n_vertices 3 n_expression"]
+    mean: Float32[np.ndarray, "n_base 3"]
+    identity_basis: Float32[np.ndarray, "n_base 3 n_identity"]
+    expression_basis: Float32[np.ndarray, "n_base 3 n_expression"]
     expression_names: tuple[str, ...]
     topology: Topology
-    landmark_vertices: Int32[np.ndarray, "68"]
+    landmark_sets: Mapping[str, LandmarkSet]
+    regions: Mapping[str, Bool[np.ndarray, " n_vertices"]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    surface: Surface | None = None
+    eyelids: Eyelids | None = None
+    identity_mirror_sign: Float32[np.ndarray, " n_identity"] | None = None
+
+    @staticmethod
+    def open(*, level: int = 1, crop: Crop = "face") -> MorphableModel:
+        """The open face model that ships with the library: 80 identity coefficients, 52 ARKit expressions.
+
+        Args:
+            level: 0, 1 or 2: how often the base mesh is refined. Face: 2 k, 7.9 k, 31 k vertices.
+            crop: `face`, from forehead to chin and in front of the ears, or the whole `head`.
+
+        Raises:
+            InputError: there is no such level or crop.
+        """
+        from tddfa.morphable.open_model import open_face_model
+
+        return open_face_model(level, crop)
 
     @classmethod
     def from_arrays(cls, name: str, arrays: Mapping[str, Any]) -> MorphableModel:
@@ -53,49 +92,210 @@ class MorphableModel:
                 expression_basis=arrays["expression_basis"],
                 expression_names=tuple(map(str, arrays["expression_names"])),
                 topology=Topology(arrays["triangles"], arrays.get("uv"), pncc_colors(mean)),
-                landmark_vertices=arrays["landmark_vertices"],
+                landmark_sets={"ibug68": LandmarkSet.at_vertices(arrays["landmark_vertices"])},
             )
         except KeyError as error:
             raise PackError(f"the face model of pack {name!r} has no array {error}") from None
 
+    @property
+    def n_vertices(self) -> int:
+        """Number of vertices of the mesh."""
+        return len(self.topology.colors)
+
+    @property
+    def n_identity(self) -> int:
+        """Number of identity coefficients."""
+        return self.identity_basis.shape[2]
+
+    @property
+    def n_expression(self) -> int:
+        """Number of expression coefficients."""
+        return self.expression_basis.shape[2]
+
+    def params(
+        self,
+        camera: Float64[np.ndarray, "3 4"] | None = None,
+        identity: Float[np.ndarray, " n_identity"] | None = None,
+        expression: Mapping[str, float] | Float[np.ndarray, " n_expression"] | None = None,
+    ) -> FaceParams:
+        """Parameters of this model; what is left out is zero, and the camera looks at the face at 1 px per mm.
+
+        Args:
+            camera: `image_from_model`.
+            identity: identity coefficients.
+            expression: expression coefficients, or some of them by name: `{"jawOpen": 0.5}`.
+
+        Raises:
+            InputError: an expression has no such name, or a vector has another length.
+        """
+        if isinstance(expression, Mapping):
+            by_name = np.zeros(self.n_expression, np.float32)
+            for name, weight in expression.items():
+                by_name[self.expression_index(name)] = weight
+            expression = by_name
+        given = {"identity": (identity, self.n_identity), "expression": (expression, self.n_expression)}
+        vectors: dict[str, Float32[np.ndarray, " n"]] = {}
+        for kind, (vector, length) in given.items():
+            vectors[kind] = np.zeros(length, np.float32) if vector is None else np.asarray(vector, np.float32)
+            if vectors[kind].shape != (length,):
+                shape = vectors[kind].shape
+                raise InputError(
+                    f"{kind} has shape {shape}; the model {self.name!r} has {length} coefficients"
+                )
+        if camera is None:
+            camera = scaled_camera(1.0, _FRONTAL, np.zeros(2))
+        return FaceParams(camera, vectors["identity"], vectors["expression"])
+
+    def expression_index(self, name: str) -> int:
+        """The number of an expression.
+
+        Raises:
+            InputError: the model has no expression of that name.
+        """
+        try:
+            return self.expression_names.index(name)
+        except ValueError:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, self.expression_names, n=3, cutoff=0.0)
+            raise InputError(
+                f"no expression named {name!r} in the model {self.name!r}; nearest: {', '.join(near)}"
+            ) from None
+
     def shape(self, params: FaceParams) -> Float32[np.ndarray, "n_vertices 3"]:
-        """The vertices of `params` in the model frame, mm."""
-        return self._shape_of(self._basis, self.mean, params)
+        """The vertices of the mesh of `params` in the model frame, mm."""
+        base = self._mesh_part.vertices(params)
+        return base if self.surface is None else self.surface(base)
 
     def mesh(self, params: FaceParams) -> Mesh:
         """The dense mesh of `params` in the image frame, px."""
-        return Mesh(project(params.camera, self.shape(params)), self.topology)
+        # The camera comes first: refining commutes with affine maps, and there are fewer base vertices.
+        base = project(params.camera, self._mesh_part.vertices(params))
+        return Mesh(base if self.surface is None else self.surface(base), self.topology)
 
-    def landmarks(self, params: FaceParams) -> Float32[np.ndarray, "68 3"]:
-        """The 68 landmarks of `params` in the image frame, px, without the cost of the whole mesh."""
-        mean, basis = self._landmark_basis
-        return project(params.camera, self._shape_of(basis, mean, params))
+    def landmarks(self, params: FaceParams, name: str = "ibug68") -> Float32[np.ndarray, "n_points 3"]:
+        """The landmarks of `params` in the image frame, px, without the cost of the whole mesh.
+
+        Args:
+            params: parameters of this model.
+            name: a key of `landmark_sets`; `ibug68` are the 68 points in iBUG order.
+
+        Raises:
+            InputError: the model has no such set.
+        """
+        part, landmarks = self._landmark_part(name)
+        return landmarks.positions(project(params.camera, part.vertices(params)))
+
+    def blendshapes(
+        self, identity: Float[np.ndarray, " n_identity"] | None = None
+    ) -> dict[str, Float32[np.ndarray, "n_vertices 3"]]:
+        """Displacement of every vertex at weight 1 of each expression, by name: model frame, mm.
+
+        Args:
+            identity: whose face; the eyelids travel as far as this face's eyes are open.
+        """
+        neutral = self.shape(self.params(identity=identity))
+        return {
+            name: self.shape(self.params(identity=identity, expression={name: 1.0})) - neutral
+            for name in self.expression_names
+        }
+
+    def neutral(self, params: FaceParams) -> FaceParams:
+        """The same face without its expression."""
+        return replace(params, expression=np.zeros_like(params.expression))
+
+    def frontal(self, params: FaceParams) -> FaceParams:
+        """The same face turned to the camera, at the same place and size."""
+        camera = scaled_camera(camera_scale(params.camera), _FRONTAL, params.camera[:2, 3])
+        return replace(params, camera=camera)
+
+    def mirrored(self, params: FaceParams, image_width: float) -> FaceParams:
+        """What `params` become when the picture is mirrored left to right.
+
+        Args:
+            params: parameters of this model.
+            image_width: width of the picture, px.
+
+        Raises:
+            InputError: the mirror image is not a face of the model (as in the Basel Face Model).
+        """
+        if self.identity_mirror_sign is None:
+            raise InputError(f"the model {self.name!r} cannot be mirrored: its bases are not symmetric")
+        camera = params.camera * np.array([[-1.0], [1.0], [1.0]]) * np.array([-1.0, 1.0, 1.0, 1.0])
+        camera[0, 3] += image_width - 1
+        expression = params.expression[self._mirrored_expressions]
+        return FaceParams(camera, params.identity * self.identity_mirror_sign, expression)
 
     @cached_property
-    def _basis(self) -> Float32[np.ndarray, "n_vertices*3 n_identity+n_expression"]:
-        basis = np.concatenate([self.identity_basis, self.expression_basis], axis=2)
-        return basis.reshape(-1, basis.shape[2])
+    def _mirrored_expressions(self) -> Int[np.ndarray, " n_expression"]:
+        swap = {"Left": "Right", "Right": "Left"}
+        # jawLeft and mouthLeft move the whole jaw and mouth: mirrored, they are jawRight and mouthRight.
+        partners = [
+            next((name.removesuffix(a) + b for a, b in swap.items() if name.endswith(a)), name)
+            for name in self.expression_names
+        ]
+        return np.array([self.expression_index(name) for name in partners])
 
     @cached_property
-    def _landmark_basis(
-        self,
-    ) -> tuple[Float32[np.ndarray, "68 3"], Float32[np.ndarray, "204 n_identity+n_expression"]]:
-        rows = (self.landmark_vertices[:, None] * 3 + np.arange(3)).ravel()
-        return self.mean[self.landmark_vertices], self._basis[rows]
+    def _mesh_part(self) -> LinearPart:
+        return self.part(np.arange(len(self.mean)) if self.surface is None else self.surface.base)
 
-    @staticmethod
-    def _shape_of(
-        basis: Float32[np.ndarray, "n*3 k"], mean: Float32[np.ndarray, "n 3"], params: FaceParams
-    ) -> Float32[np.ndarray, "n 3"]:
-        coefficients = np.concatenate([params.identity, params.expression]).astype(np.float32, copy=False)
-        return mean + (basis @ coefficients).reshape(-1, 3)
+    @cached_property
+    def _landmark_parts(self) -> dict[str, tuple[LinearPart, LandmarkSet]]:
+        return {}
+
+    def _landmark_part(self, name: str) -> tuple[LinearPart, LandmarkSet]:
+        if name not in self._landmark_parts:
+            if name not in self.landmark_sets:
+                there = ", ".join(self.landmark_sets)
+                raise InputError(
+                    f"no landmark set named {name!r} in the model {self.name!r}; there are: {there}"
+                )
+            points = self.landmark_sets[name]
+            used = np.unique(points.vertices)
+            if self.eyelids is not None and np.isin(used, self.eyelids.spread_vertices).any():
+                used = np.union1d(used, self.eyelids.gap_vertices)
+            self._landmark_parts[name] = self.part(used), points.local(used)
+        return self._landmark_parts[name]
+
+    def part(self, used: Int[np.ndarray, " n_used"]) -> LinearPart:
+        """The model on some of its base vertices."""
+        basis = np.concatenate([self.identity_basis[used], self.expression_basis[used]], axis=2)
+        eyelids, blink_gaps = self.eyelids, None
+        if eyelids is not None and not np.isin(eyelids.gap_vertices, used).all():
+            eyelids = None
+        if eyelids is not None:
+            blinks = self.expression_basis[..., list(eyelids.blink)].sum(axis=-1)
+            blink_gaps = eyelids.gaps(blinks)
+            eyelids = eyelids.within(used)
+        return LinearPart(
+            mean=self.mean[used].reshape(-1),
+            # Coefficient by coefficient: each row is read once, in order.
+            basis=np.ascontiguousarray(basis.reshape(-1, basis.shape[2]).T),
+            eyelids=eyelids,
+            blink_gaps=blink_gaps,
+        )
 
 
-def pncc_colors(mean: Float32[np.ndarray, "n_vertices 3"]) -> Float32[np.ndarray, "n_vertices 3"]:
-    """The projected normalised coordinate code of each vertex, RGB in [0, 1].
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearPart:
+    """The linear model and its lids on some base vertices."""
 
-    Source: Zhu et al., "Face alignment across large poses", 2016, eq. 5: the mean face's coordinates, each
-        scaled to [0, 1]. z makes red, y green and x blue, as in the published program's pictures.
-    """
-    lowest, highest = mean.min(axis=0), mean.max(axis=0)
-    return np.ascontiguousarray(((mean - lowest) / (highest - lowest))[:, ::-1])
+    mean: Float32[np.ndarray, " n_coordinates"]
+    basis: Float32[np.ndarray, "n_coefficients n_coordinates"]
+    eyelids: Eyelids | None
+    blink_gaps: Float32[np.ndarray, "n_gaps 3"] | None
+
+    def vertices(self, params: FaceParams) -> Float32[np.ndarray, "n_used 3"]:
+        """Base vertices of `params`, model frame, mm."""
+        return self.shape(params.identity, params.expression)
+
+    def shape(
+        self, identity: Float32[np.ndarray, " n_identity"], expression: Float32[np.ndarray, " n_expression"]
+    ) -> Float32[np.ndarray, "n_used 3"]:
+        """Base vertices of some coefficients, model frame, mm."""
+        coefficients = np.concatenate([identity, expression]).astype(np.float32, copy=False)
+        vertices = (self.mean + coefficients @ self.basis).reshape(-1, 3)
+        if self.eyelids is None or self.blink_gaps is None:
+            return vertices
+        return self.eyelids.close(vertices, expression, self.blink_gaps)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float, Float32, Float64, UInt8
 
 from tddfa.errors import PackError
 from tddfa.imaging.warp import to_blob
@@ -85,7 +85,7 @@ class PublishedRegressor:
             for p, square in zip(numbers, squares, strict=True)
         ]
 
-    def params_of_crops(self, crops: np.ndarray[Any, Any]) -> Float32[np.ndarray, "n p"]:
+    def params_of_crops(self, crops: UInt8[np.ndarray, "n size size 3"]) -> Float32[np.ndarray, "n p"]:
         """The 62 numbers of RGB crops (n, size, size, 3), in the published layout, no longer z-scored."""
         x = to_blob(crops, mean=self._pixel_mean, scale=self._pixel_scale, channels=self._channels)
         raw = self._network(x).get("params")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Int64
 
 from tddfa.imaging.draw import dot_coverage
 from tddfa.render.compose import Background, Picture, canvas, tint, window
 from tddfa.render.rasterizer import rasterize
 from tddfa.render.visibility import visible_vertices
-from tddfa.types import Face, Image
+from tddfa.types import Face, Image, Topology
 
 _SPACING = 3.5  # one dot in a cell of this many times its side: closer ones run into one another
 
@@ -32,30 +33,37 @@ def draw_dense(
         faces: whose vertices to draw.
         color: RGB.
         alpha: opacity of a dot.
-        stride: draw every `stride`-th visible vertex; None for as many as stay apart.
+        stride: draw every `stride`-th vertex, if visible; None for as many as stay apart.
         background: what lies under them.
     """
     out = canvas(image, background)
     meshes = [face.mesh for face in faces]
     fragments = rasterize(meshes, *image.shape[:2])
     for mesh in meshes:
-        points = mesh.vertices[visible_vertices(mesh, fragments), :2]
-        if not len(points):
+        seen = visible_vertices(mesh, fragments)
+        if not seen.any():
             continue
-        side = max(1, round(float(np.sqrt(np.prod(np.ptp(points, axis=0)))) / 220))
-        points = points[::stride] if stride else _thinned(points, _SPACING * side)
+        size = float(np.sqrt(np.prod(np.ptp(mesh.vertices[:, :2], axis=0))))
+        side = max(1, round(size / 260))
+        chosen = np.arange(0, len(seen), stride) if stride else _apart(mesh.topology, _cells(size / side))
+        points = mesh.vertices[chosen[seen[chosen]], :2]
         x0, y0, w, h = window(points, side + 1, *image.shape[:2])
         dots = dot_coverage(points - np.array([x0, y0], np.float32), side, h, w)
         tint(out, dots, color, alpha=alpha, x0=x0, y0=y0)
     return out
 
 
-def _thinned(points: Float32[np.ndarray, "n 2"], cell: float) -> Float32[np.ndarray, "m 2"]:
-    """Of the points in each square cell, the one nearest to its middle."""
-    where = points / np.float32(cell)
+def _cells(dots: float) -> int:
+    # In steps of 20 %, so that the choice of vertices rests while a face moves.
+    return round(1.2 ** round(np.log(max(dots / _SPACING, 1)) / np.log(1.2)))
+
+
+@lru_cache(maxsize=8)
+def _apart(topology: Topology, cells: int) -> Int64[np.ndarray, " n"]:
+    """One vertex in each cube of `cells` along each axis of the mean face: the same ones in every frame."""
+    where = topology.colors * np.float32(cells)
     whole = np.floor(where).astype(np.int64)
-    whole -= whole.min(axis=0)
-    off_center = np.abs(where % 1 - np.float32(0.5)).max(axis=1)
-    order = np.lexsort((off_center, whole[:, 0], whole[:, 1]))
-    flat = (whole[:, 1] * (whole[:, 0].max() + 1) + whole[:, 0])[order]
-    return points[order[np.flatnonzero(np.diff(flat, prepend=-1))]]
+    off_center = np.abs(where - whole - np.float32(0.5)).max(axis=1)
+    order = np.lexsort((off_center, *whole.T))
+    new = np.diff(whole[order], axis=0, prepend=-1).any(axis=1)
+    return np.sort(order[new])

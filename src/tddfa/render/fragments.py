@@ -71,6 +71,8 @@ class Fragments:
         Args:
             values: one array per mesh, one row per vertex.
         """
+        if not values:
+            return np.zeros((0, 1), np.float32)
         stacked = values[0] if len(values) == 1 else np.concatenate(values)
         b = self.barycentric.reshape(-1, 3)[self.covered]
         first = stacked[self.corners[:, 0]]

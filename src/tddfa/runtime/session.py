@@ -15,7 +15,7 @@ from tddfa.errors import InputError, PackError
 class Network(Protocol):
     """One picture batch in, named arrays out."""
 
-    def __call__(self, x: Float32[np.ndarray, "n c h w"]) -> Mapping[str, np.ndarray[Any, Any]]:
+    def __call__(self, x: Float32[np.ndarray, "n c h w"]) -> Mapping[str, Float32[np.ndarray, "..."]]:
         """The outputs for the input `x`, by name."""
         ...
 
@@ -68,7 +68,7 @@ class OnnxNetwork:
         self._input = self._session.get_inputs()[0].name
         self._outputs = [output.name for output in self._session.get_outputs()]
 
-    def __call__(self, x: Float32[np.ndarray, "n c h w"]) -> Mapping[str, np.ndarray[Any, Any]]:
+    def __call__(self, x: Float32[np.ndarray, "n c h w"]) -> Mapping[str, Float32[np.ndarray, "..."]]:
         """The outputs for the input `x`, by name."""
         results: Sequence[Any] = self._session.run(self._outputs, {self._input: x})
         return dict(zip(self._outputs, results, strict=True))

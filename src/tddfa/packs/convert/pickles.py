@@ -92,6 +92,11 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    # How protocol 2 writes the content of an empty array.
+    return b""
+
+
 @dataclass(slots=True)
 class _Storage:
     """Memory that tensors share; filled in after the pickle, where the bytes lie."""
@@ -152,6 +157,7 @@ class _Word:
 _VOCABULARY: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): _Word(OrderedDict),
     ("_codecs", "encode"): _Word(_encode),
+    ("__builtin__", "bytes"): _Word(_no_bytes),
     ("numpy", "ndarray"): _Word(_Array),
     ("numpy", "dtype"): _Word(_DType),
     ("torch._utils", "_rebuild_tensor_v2"): _Word(_rebuild_tensor),

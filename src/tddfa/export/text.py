@@ -1,0 +1,97 @@
+"""Tables of numbers as lines of text, all rows at once.
+
+Python formats one number at a time: for the 38 365 vertices and 76 073 triangles of the published model that
+takes 0.2 to 0.4 s, this some milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Integer, UInt8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Text:
+    """A column of texts: characters in cells of equal width, and which of them count.
+
+    Attributes:
+        characters: ASCII.
+        used: the cells that are part of the text.
+    """
+
+    characters: UInt8[np.ndarray, "n width"]
+    used: Bool[np.ndarray, "n width"]
+
+
+def integers(values: Integer[np.ndarray, " n"]) -> Text:
+    """Each value, which must not be negative, in decimal digits."""
+    width = len(str(int(values.max(initial=0))))
+    return Text(_digits(values, width), np.arange(width)[::-1] < _lengths(values, width)[:, None])
+
+
+def decimals(values: Float[np.ndarray, " n"], places: int) -> Text:
+    """Each value with a fixed number of decimals, rounded as `format(value, ".2f")` rounds.
+
+    Args:
+        values: float32, or float64 with few enough digits that the product with 10^places is exact.
+        places: 1 or more.
+    """
+    # A float32 times 100 is exact in float64, so half-way cases are seen as such and go to the even digit.
+    scaled = np.rint(np.abs(values.astype(np.float64)) * 10**places).astype(np.int64)
+    whole, part = np.divmod(scaled, 10**places)
+    width = len(str(int(whole.max(initial=0))))
+    n = len(values)
+    characters = np.empty((n, width + places + 2), np.uint8)
+    used = np.ones((n, width + places + 2), bool)
+    characters[:, 0], used[:, 0] = ord("-"), np.signbit(values)
+    characters[:, 1 : width + 1] = _digits(whole, width)
+    used[:, 1 : width + 1] = np.arange(width)[::-1] < _lengths(whole, width)[:, None]
+    characters[:, width + 1] = ord(".")
+    characters[:, width + 2 :] = _digits(part, places)
+    return Text(characters, used)
+
+
+def lines(start: str, columns: Sequence[Text], *, separator: str = " ") -> bytes:
+    """One line per row: the start, then the columns with separators between them.
+
+    Args:
+        start: of every line, ASCII.
+        columns: of equal length.
+        separator: one ASCII character or none.
+    """
+    n = len(columns[0].characters)
+    blocks, used = [_constant(start, n)], [np.ones((n, len(start)), bool)]
+    for k, column in enumerate(columns):
+        blocks.append(column.characters)
+        used.append(column.used)
+        end = separator if k + 1 < len(columns) else "\n"
+        blocks.append(_constant(end, n))
+        used.append(np.ones((n, len(end)), bool))
+    return np.hstack(blocks)[np.hstack(used)].tobytes()
+
+
+def rows(table: Text, index: Integer[np.ndarray, " n"]) -> Text:
+    """The texts of `table` at the given places."""
+    return Text(table.characters[index], table.used[index])
+
+
+def _constant(text: str, n: int) -> UInt8[np.ndarray, "n width"]:
+    return np.broadcast_to(np.frombuffer(text.encode("ascii"), np.uint8), (n, len(text)))
+
+
+def _digits(values: Integer[np.ndarray, " n"], width: int) -> UInt8[np.ndarray, "n width"]:
+    out = np.empty((len(values), width), np.uint8)
+    # 32-bit division is several times faster.
+    rest = values.astype(np.uint32 if width <= 9 else np.uint64)
+    for k in reversed(range(width)):
+        next_rest = rest // 10
+        out[:, k] = rest - next_rest * 10 + ord("0")
+        rest = next_rest
+    return out
+
+
+def _lengths(values: Integer[np.ndarray, " n"], width: int) -> Integer[np.ndarray, " n"]:
+    return 1 + np.searchsorted(10 ** np.arange(1, width, dtype=np.int64), values, side="right")

@@ -1,0 +1,41 @@
+"""The frame of PLY and OBJ files: the picture, upright, with the viewer in front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt8
+
+from tddfa.types import Face, Image, Mesh
+
+
+def upright_vertices(mesh: Mesh, height: int) -> Float32[np.ndarray, "n_vertices 3"]:
+    """Vertices with x to the right, y up from the lower border of the picture and z towards the viewer, px.
+
+    z is 0 at the farthest point of the mesh, as in the files of 3DDFA_V2.
+
+    Args:
+        mesh: in the image frame.
+        height: of the picture, px.
+    """
+    vertices = np.empty_like(mesh.vertices)
+    vertices[:, 0] = mesh.vertices[:, 0]
+    vertices[:, 1] = height - mesh.vertices[:, 1]
+    vertices[:, 2] = mesh.vertices[:, 2].max(initial=-np.inf) - mesh.vertices[:, 2]
+    return vertices
+
+
+def joined_triangles(faces: Sequence[Face]) -> Int64[np.ndarray, "n 3"]:
+    """The triangles of all faces, for their vertices in one list."""
+    starts = np.cumsum([0] + [len(face.mesh.vertices) for face in faces])
+    parts = [face.mesh.triangles + start for face, start in zip(faces, starts, strict=False)]
+    return np.concatenate([np.zeros((0, 3), np.int64), *parts])
+
+
+def vertex_colors(image: Image, mesh: Mesh) -> UInt8[np.ndarray, "n_vertices 3"]:
+    """RGB of the pixel under each vertex; outside the picture, of the nearest pixel."""
+    height, width = image.shape[:2]
+    x = np.rint(np.clip(mesh.vertices[:, 0], 0, width - 1)).astype(np.int64)
+    y = np.rint(np.clip(mesh.vertices[:, 1], 0, height - 1)).astype(np.int64)
+    return image[y, x]

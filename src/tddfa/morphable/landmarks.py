@@ -1,0 +1,43 @@
+"""Named points of a face model: vertices, or places on the surface between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Float32, Int, Int32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LandmarkSet:
+    """Points that move with the surface, each a weighted mean of base vertices.
+
+    Attributes:
+        vertices: the base vertices of each point.
+        weights: their weights, which add up to 1.
+        numbers: number of each point in a larger scheme that the set is part of (MediaPipe's 478), in order.
+    """
+
+    vertices: Int32[np.ndarray, "n_points k"]
+    weights: Float32[np.ndarray, "n_points k"]
+    numbers: Int32[np.ndarray, " n_points"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.vertices)
+
+    @classmethod
+    def at_vertices(cls, vertices: Int[np.ndarray, " n_points"]) -> LandmarkSet:
+        """Points that are vertices."""
+        return cls(vertices[:, None].astype(np.int32), np.ones((len(vertices), 1), np.float32))
+
+    def positions(
+        self, values: Float[np.ndarray, "n_base *channels"]
+    ) -> Float[np.ndarray, "n_points *channels"]:
+        """The points' share of anything that is known at the base vertices: positions, basis vectors."""
+        if self.vertices.shape[1] == 1:
+            return values[self.vertices[:, 0]]
+        return np.einsum("pk...,pk->p...", values[self.vertices], self.weights)
+
+    def local(self, used: Int[np.ndarray, " n_used"]) -> LandmarkSet:
+        """The same points where only some base vertices, sorted, are kept; all of the points' are among them."""
+        return replace(self, vertices=np.searchsorted(used, self.vertices).astype(np.int32))

@@ -1,0 +1,115 @@
+"""The open face model that ships with the library: its file, its levels of detail, its crops."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import as_file, files
+from typing import get_args
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+from tddfa.errors import InputError
+from tddfa.morphable.eyelids import Eyelids
+from tddfa.morphable.landmarks import LandmarkSet
+from tddfa.morphable.model import Crop, MorphableModel
+from tddfa.morphable.surface import QuadMesh
+
+N_LEVELS = 3
+FILE = "data/open_face_model.npz"
+
+
+def open_face_model(level: int, crop: Crop) -> MorphableModel:
+    """The open face model at a level of detail; see `MorphableModel.open`."""
+    if level not in range(N_LEVELS):
+        raise InputError(f"the open face model has no level {level!r}; there are 0, 1 and 2")
+    if crop not in get_args(Crop):
+        raise InputError(
+            f"the open face model has no crop {crop!r}; there are {' and '.join(get_args(Crop))}"
+        )
+    return _model(level, crop)
+
+
+def in_face(vertices: Float[np.ndarray, "n 3"], unit: float) -> Bool[np.ndarray, " n"]:
+    """Which points of the neutral head belong to the face, from forehead to chin.
+
+    Args:
+        vertices: model frame, the origin between the eye corners.
+        unit: distance of the outer eye corners, same unit.
+    """
+    _, y, z = (vertices / unit).T
+    return (y <= 0.26 + 0.42 * (z + 0.93)) & (z >= -0.72) & (y >= -0.83 - 0.62 * (z + 0.83))
+
+
+@cache
+def _arrays() -> dict[str, np.ndarray]:
+    with as_file(files("tddfa.morphable") / FILE) as path, np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+@cache
+def _model(level: int, crop: Crop) -> MorphableModel:
+    arrays = _arrays()
+    mean: Float32[np.ndarray, "n 3"] = arrays["mean"]
+    base = QuadMesh(
+        quads=arrays["quads"].astype(np.int32),
+        uv=arrays["uv"],
+        uv_quads=arrays["uv_quads"].astype(np.int32),
+        mirror=arrays["mirror"].astype(np.int32),
+    )
+    names: list[str] = arrays["region_names"].tolist()
+    masks = np.unpackbits(arrays["regions"], axis=1, count=len(mean)).astype(np.float32)
+    landmarks = _landmark_sets(arrays)
+
+    fine, operators = base.refined(level)
+    refined, refined_masks = mean, masks.T
+    for refine in operators:
+        refined, refined_masks = refine(refined), refine(refined_masks)
+    keep = np.ones(len(fine.quads), bool)
+    if crop == "face":
+        corners = landmarks["ibug68"].positions(mean)[[36, 45]]
+        unit = float(np.linalg.norm(corners[0] - corners[1]))
+        ears = refined_masks[:, names.index("ears")]
+        eyeballs = refined_masks[:, names.index("eyeballs")]
+        inside = in_face(refined[fine.quads].mean(axis=1), unit) & (ears[fine.quads].mean(axis=1) < 0.5)
+        keep = inside | (eyeballs[fine.quads].mean(axis=1) > 0.5)
+    surface = base.surface(level, mean, keep)
+    mesh_masks = surface(masks.T[surface.base]) >= 0.5
+    blink = [arrays["expression_names"].tolist().index(f"eyeBlink{side}") for side in ("Left", "Right")]
+    return MorphableModel(
+        name="open",
+        mean=mean,
+        identity_basis=arrays["identity_basis"].astype(np.float32),
+        expression_basis=arrays["expression_basis"].astype(np.float32),
+        expression_names=tuple(arrays["expression_names"].tolist()),
+        topology=surface.topology,
+        landmark_sets=landmarks,
+        regions={name: mesh_masks[:, i] for i, name in enumerate(names)},
+        surface=surface,
+        eyelids=Eyelids(
+            gap_vertices=arrays["eyelids.gap_vertices"].astype(np.int32),
+            gap_weights=arrays["eyelids.gap_weights"],
+            gap_eye=arrays["eyelids.gap_eye"].astype(np.int32),
+            spread_vertices=arrays["eyelids.spread_vertices"].astype(np.int32),
+            spread_gap=arrays["eyelids.spread_gap"].astype(np.int32),
+            spread_weights=arrays["eyelids.spread_weights"],
+            blink=(blink[0], blink[1]),
+        ),
+        identity_mirror_sign=arrays["identity_mirror_sign"].astype(np.float32),
+    )
+
+
+def _landmark_sets(arrays: dict[str, np.ndarray]) -> dict[str, LandmarkSet]:
+    sets: dict[str, LandmarkSet] = {}
+    for key in arrays:
+        match key.split("."):
+            case ["landmarks", name, "vertices"]:
+                numbers = arrays.get(f"landmarks.{name}.numbers")
+                sets[name] = LandmarkSet(
+                    arrays[key].astype(np.int32),
+                    arrays[f"landmarks.{name}.weights"],
+                    None if numbers is None else numbers.astype(np.int32),
+                )
+            case _:
+                pass
+    return sets

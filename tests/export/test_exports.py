@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from golden_faces import GOLDEN, golden_faces, needs_golden
+from solids import cube, face_of, moved, sphere
+from tddfa.errors import ExportFileError, InputError
+from tddfa.export import EXPORTS, SCHEMA, obj_bytes, picture_record, ply_bytes, write_obj
+from tddfa.export.text import decimals, integers, lines
+from tddfa.types import Face, Mesh, Topology
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (100, 120, 3), dtype=np.uint8)
+
+
+def two_faces() -> list[Face]:
+    faces = []
+    for shape, place in ((cube(), (40, 30, 5)), (sphere(8, 12), (90, 80, -3))):
+        mesh = moved(shape, np.diag([12.3, 9.1, 20.7]), np.array(place))
+        uv = (mesh.topology.colors[:, :2]).copy()
+        faces.append(face_of(Mesh(mesh.vertices, Topology(mesh.triangles, uv, mesh.topology.colors))))
+    return faces
+
+
+def upright(face: Face) -> np.ndarray:
+    v = face.mesh.vertices.astype(float)
+    return np.stack([v[:, 0], 100 - v[:, 1], v[:, 2].max() - v[:, 2]], axis=1)
+
+
+def stacked(faces: list[Face]) -> tuple[np.ndarray, np.ndarray]:
+    n = len(faces[0].mesh.vertices)
+    return (
+        np.concatenate([upright(f) for f in faces]),
+        np.concatenate([faces[0].mesh.triangles, faces[1].mesh.triangles + n]),
+    )
+
+
+@pytest.mark.parametrize("ascii", [False, True])
+@pytest.mark.parametrize("colors", [False, True])
+def test_trimesh_reads_the_ply_back(ascii: bool, colors: bool) -> None:
+    faces = two_faces()
+    data = ply_bytes(PHOTO, faces, ascii=ascii, colors=colors)
+    read = trimesh.load(io.BytesIO(data), file_type="ply", process=False)
+    vertices, triangles = stacked(faces)
+    np.testing.assert_allclose(read.vertices, vertices, atol=0.0051 if ascii else 1e-5)
+    np.testing.assert_array_equal(read.faces, triangles)
+    assert read.is_winding_consistent
+    assert read.volume > 0  # triangles face outward in this frame too
+    if colors:
+        x, y = np.rint(faces[0].mesh.vertices[0, :2]).astype(int)
+        np.testing.assert_array_equal(read.visual.vertex_colors[0, :3], PHOTO[y, x])
+
+
+def test_trimesh_reads_the_obj_back() -> None:
+    faces = two_faces()
+    read = trimesh.load(io.BytesIO(obj_bytes(PHOTO, faces)), file_type="obj", process=False)
+    vertices, triangles = stacked(faces)
+    np.testing.assert_allclose(read.vertices, vertices, atol=0.0051)
+    np.testing.assert_array_equal(read.faces, triangles)
+
+
+def test_trimesh_reads_the_textured_obj_back_with_its_texture(tmp_path: Path) -> None:
+    faces = two_faces()
+    textures = [np.full((8, 8, 3), c, np.uint8) for c in ((250, 10, 20), (30, 240, 50))]
+    write_obj(tmp_path / "two.obj", PHOTO, faces, textures=textures)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["two.mtl", "two.obj", "two_1.png", "two_2.png"]
+    scene = trimesh.load(tmp_path / "two.obj", process=False)
+    for i, face in enumerate(faces):
+        (read,) = [g for name, g in scene.geometry.items() if g.visual.material.name == f"face_{i + 1}"]
+        np.testing.assert_array_equal(np.asarray(read.visual.material.image)[0, 0, :3], textures[i][0, 0])
+        # trimesh reorders: compare the corners of the triangles.
+        np.testing.assert_allclose(read.vertices[read.faces], upright(face)[face.mesh.triangles], atol=0.0051)
+        np.testing.assert_allclose(
+            read.visual.uv[read.faces], face.mesh.topology.uv[face.mesh.triangles], atol=1e-6
+        )
+
+
+def test_textures_have_to_fit_the_faces(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="1 textures for 2 faces"):
+        write_obj(tmp_path / "a.obj", PHOTO, two_faces(), textures=[PHOTO])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_json_record_holds_every_number_of_the_face(tmp_path: Path) -> None:
+    faces = two_faces()
+    EXPORTS["json"](tmp_path / "a.json", PHOTO, faces)
+    record = json.loads((tmp_path / "a.json").read_text())
+    assert record == picture_record(PHOTO, faces)
+    assert (record["schema"], record["width"], record["height"]) == (SCHEMA, 120, 100)
+    for face, read in zip(faces, record["faces"], strict=True):
+        np.testing.assert_allclose(read["box"], tuple(face.detection.box), rtol=1e-6)
+        np.testing.assert_array_equal(np.float32(read["landmarks"]), face.landmarks)
+        np.testing.assert_array_equal(np.array(read["camera"]), face.params.camera)
+        np.testing.assert_array_equal(np.float32(read["identity"]), face.params.identity)
+        assert read["expression"] == {"smile": 0.25, "blink": 1.0}
+        assert read["score"] == 0.75
+        assert set(read["pose"]) == {"yaw_deg", "pitch_deg", "roll_deg"}
+
+
+def test_the_npz_holds_every_array_without_pickles(tmp_path: Path) -> None:
+    face = two_faces()[1]
+    EXPORTS["npz"](tmp_path / "a.npz", PHOTO, [face, face])
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as read:
+        np.testing.assert_array_equal(read["vertices"], np.stack([face.mesh.vertices] * 2))
+        np.testing.assert_array_equal(read["triangles"], face.mesh.triangles)
+        np.testing.assert_array_equal(read["landmarks"][1], face.landmarks)
+        assert read["expression_names"].tolist() == ["smile", "blink"]
+        assert str(read["schema"]) == SCHEMA
+
+
+def test_faces_of_two_models_do_not_fit_one_npz(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="one model"):
+        EXPORTS["npz"](tmp_path / "a.npz", PHOTO, two_faces())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", EXPORTS)
+def test_a_picture_without_faces_gives_a_file_without_faces(kind: str, tmp_path: Path) -> None:
+    EXPORTS[kind](tmp_path / f"none.{kind}", PHOTO, [])
+    assert (tmp_path / f"none.{kind}").exists()
+
+
+@pytest.mark.parametrize("kind", EXPORTS)
+def test_a_missing_folder_is_one_clear_error(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(ExportFileError, match=r"cannot write .*gone"):
+        EXPORTS[kind](tmp_path / "gone" / "a.x", PHOTO, two_faces()[:1])
+
+
+@given(arrays(np.float32, 20, elements=st.floats(-9999, 9999, width=32)), st.sampled_from([1, 2, 3]))
+def test_numbers_are_written_as_python_writes_them(values: np.ndarray, places: int) -> None:
+    expected = "".join(f"x {v:.{places}f} {i}\n" for i, v in enumerate(values.tolist()))
+    assert lines("x ", [decimals(values, places), integers(np.arange(20))]).decode() == expected
+
+
+@pytest.mark.parametrize("value", [0.125, -0.125, 0.375, -0.001, -0.0, 0.0, 99.995, 123456.78, 9.999])
+def test_rounding_half_way_and_signed_zero_are_pythons(value: float) -> None:
+    values = np.array([value], np.float32)
+    assert lines("", [decimals(values, 2)]).decode() == f"{float(values[0]):.2f}\n"
+
+
+@needs_golden
+@pytest.mark.parametrize("name", ["JianzhuGuo", "trump_hillary", "emma"])
+def test_text_files_are_those_of_the_published_program_byte_for_byte(name: str) -> None:
+    import hashlib
+
+    image, faces = golden_faces(name)
+    published = json.loads((GOLDEN / "meta.json").read_text())
+    obj, ply = obj_bytes(image, faces), ply_bytes(image, faces, ascii=True, colors=False)
+    assert hashlib.sha256(obj).hexdigest() == published[f"{name}_torch.obj.sha256"]
+    # Theirs has an empty line after the header, which is no part of the format.
+    ply = ply.replace(b"end_header\n", b"end_header\n\n")
+    assert hashlib.sha256(ply).hexdigest() == published[f"{name}_torch.ply.sha256"]
+    if name == "JianzhuGuo":
+        assert gzip.decompress((GOLDEN / "JianzhuGuo_torch.obj.gz").read_bytes()) == obj

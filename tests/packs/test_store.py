@@ -1,0 +1,234 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tddfa.errors import PackError, PackNotFoundError
+from tddfa.packs import ModelPack, find_pack, installed_packs, remove_pack
+from tddfa.packs.convert import published, sources
+from tddfa.packs.convert.published import install_published
+from tddfa.packs.store import install_folder, installing
+
+
+@pytest.fixture
+def installed(toy_pack, packs_folder):
+    shutil.copytree(toy_pack.folder, packs_folder / "3ddfa-v2-mb05")
+    return find_pack("3ddfa-v2-mb05")
+
+
+def test_an_installed_pack_is_whole_found_and_removed(installed, packs_folder):
+    installed.verify()
+    assert list(installed_packs()) == ["3ddfa-v2-mb05"]
+    remove_pack("3ddfa-v2-mb05")
+    assert list(packs_folder.iterdir()) == []
+
+
+def test_a_pack_is_found_by_its_folder_too(toy_pack):
+    assert find_pack(toy_pack.folder).manifest == toy_pack.manifest
+    assert find_pack(str(toy_pack.folder)).manifest == toy_pack.manifest
+
+
+@pytest.mark.parametrize("name", ["mb2", "", "..", ".hidden", "a\\b"])
+def test_an_unknown_pack_is_a_line_that_says_what_to_do(packs_folder, name):
+    with pytest.raises(PackNotFoundError, match=r"installed: none.*tddfa packs install") as error:
+        find_pack(name)
+    assert "\n" not in str(error.value)
+    with pytest.raises(PackNotFoundError):
+        remove_pack(name)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "missing"])
+@pytest.mark.parametrize("file", ["regressor.onnx", "model.npz"])
+def test_a_damaged_file_is_a_line_that_names_it(installed, file, damage):
+    path = installed.folder / file
+    data = bytearray(path.read_bytes())
+    if damage == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    elif damage == "changed":
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    else:
+        path.unlink()
+    with pytest.raises(PackError, match=rf"is broken: {file}.*install it again") as error:
+        installed.verify()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not a pack manifest"),
+        ('{"schema": "tddfa-pack/1"', "is not a pack manifest"),
+        ("[]", "is not a pack manifest"),
+        ('{"schema": "tddfa-pack/99"}', "reads 'tddfa-pack/1'"),
+        ('{"schema": "tddfa-pack/1", "files": {}}', "is not a pack manifest"),
+    ],
+)
+def test_a_broken_manifest_is_a_line_and_is_listed_as_broken(installed, text, message):
+    (installed.folder / "manifest.json").write_text(text)
+    with pytest.raises(PackError, match=message) as error:
+        find_pack("3ddfa-v2-mb05")
+    assert "\n" not in str(error.value)
+    assert isinstance(installed_packs()["3ddfa-v2-mb05"], PackError)
+    remove_pack("3ddfa-v2-mb05")
+
+
+@pytest.mark.parametrize("name", ["../escape", "/etc/passwd", "..", "a\\b"])
+def test_a_manifest_cannot_reach_outside_its_folder(installed, name):
+    path = installed.folder / "manifest.json"
+    fields = json.loads(path.read_text())
+    fields["files"][name] = {"bytes": 0, "sha256": ""}
+    path.write_text(json.dumps(fields))
+    with pytest.raises(PackError, match="may not stand in a pack"):
+        ModelPack.open(installed.folder)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt(), OSError(28, "No space left")])
+def test_an_install_that_fails_leaves_the_old_pack_and_nothing_else(installed, packs_folder, error):
+    def fail():
+        with installing("3ddfa-v2-mb05") as folder:
+            (folder / "half").write_bytes(b"x")
+            raise error
+
+    with pytest.raises((type(error), PackError)):
+        fail()
+    installed.verify()
+    assert [p.name for p in packs_folder.iterdir()] == ["3ddfa-v2-mb05"]
+
+
+def test_a_pack_that_is_none_is_not_installed(packs_folder):
+    with pytest.raises(PackError, match="is not a model pack"), installing("empty"):
+        pass
+    assert list(packs_folder.iterdir()) == []
+
+
+def test_installs_at_the_same_time_all_succeed(toy_project, packs_folder):
+    command = [sys.executable, "-m", "tddfa", "packs", "install", "3ddfa-v2-mb05", "--from", str(toy_project)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(4)]
+    for process in running:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    find_pack("3ddfa-v2-mb05").verify()
+    assert [p.name for p in packs_folder.iterdir()] == ["3ddfa-v2-mb05"]
+
+
+def test_a_folder_that_cannot_be_written_is_a_line(tmp_path, monkeypatch, toy_project):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TDDFA_PACKS", str(tmp_path / "file" / "packs"))
+    with pytest.raises(PackError, match="choose another with TDDFA_PACKS"):
+        install_published("3ddfa-v2-mb05", str(toy_project))
+
+
+def test_converting_twice_gives_the_same_bytes(toy_project, packs_folder):
+    first = install_published("3ddfa-v2-mb05", str(toy_project)).manifest
+    assert install_published("3ddfa-v2-mb05", str(toy_project)).manifest == first
+
+
+def test_a_ready_pack_is_copied_under_its_own_name(toy_pack, packs_folder):
+    copied = install_folder("3ddfa-v2-mb05", str(toy_pack.folder))
+    assert copied.folder == packs_folder / "3ddfa-v2-mb05"
+    assert copied.manifest == toy_pack.manifest
+    with pytest.raises(PackError, match="is named '3ddfa-v2-mb05', not 'mine'"):
+        install_folder("mine", str(toy_pack.folder))
+
+
+def test_a_project_without_a_file_or_with_a_wrong_one_is_a_line(toy_project, packs_folder, tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(toy_project, project)
+    (project / "configs/tri.pkl").unlink()
+    with pytest.raises(PackError, match=r"has no configs/tri\.pkl"):
+        install_published("3ddfa-v2-mb05", str(project))
+    (project / "configs/tri.pkl").write_bytes(b"no pickle")
+    with pytest.raises(PackError, match="damaged"):
+        install_published("3ddfa-v2-mb05", str(project))
+    with pytest.raises(PackError, match="is no folder"):
+        install_published("3ddfa-v2-mb05", str(tmp_path / "nowhere"))
+    assert list(packs_folder.iterdir()) == []
+
+
+def test_weights_that_are_not_published_have_no_published_numbers(toy_project, packs_folder, caplog):
+    pack = install_published("3ddfa-v2-mb05", str(toy_project))
+    assert "is not the published file" in caplog.text
+    assert pack.manifest.measured == {}
+    assert pack.manifest.provenance["files"]["weights/mb05_120x120.pth"]["published"] is False
+
+
+class TestDownload:
+    """A mirror on this machine in the place of the project's repository."""
+
+    @pytest.fixture
+    def mirror(self, toy_project, tmp_path, monkeypatch):
+        import functools
+        import http.server
+        import threading
+
+        folder = tmp_path / "mirror"
+        shutil.copytree(toy_project, folder)
+        handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+        handler.log_message = lambda *_: None
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        blobs = {
+            name: sources.git_blob_id((folder / name).read_bytes())
+            for name in sources.PUBLISHED_BLOBS
+            if (folder / name).is_file()
+        }
+        monkeypatch.setattr(sources, "PUBLISHED_BLOBS", blobs)
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+    def test_a_pack_installs_from_a_url_and_reports_progress(self, mirror, packs_folder):
+        _, url = mirror
+        seen = []
+        pack = install_published("3ddfa-v2-mb05", url, lambda *args: seen.append(args))
+        pack.verify()
+        assert seen[-1][1] == seen[-1][2]
+        assert {name for name, _, _ in seen} == set(sources.PUBLISHED_BLOBS)
+        assert [p.name for p in packs_folder.iterdir()] == ["3ddfa-v2-mb05"]
+
+    def test_a_file_changed_on_its_way_is_refused(self, mirror, packs_folder):
+        folder, url = mirror
+        (folder / "configs/tri.pkl").write_bytes(b"something else")
+        with pytest.raises(PackError, match=r"configs/tri\.pkl is not the published file"):
+            install_published("3ddfa-v2-mb05", url)
+        assert list(packs_folder.iterdir()) == []
+
+    @pytest.mark.parametrize("url", ["http://127.0.0.1:9/none", "https://[broken"])
+    def test_no_network_is_a_line_that_says_what_to_do(self, packs_folder, url):
+        with pytest.raises(PackError, match="use --from DIR") as error:
+            install_published("3ddfa-v2-mb05", url)
+        assert "\n" not in str(error.value)
+        assert list(packs_folder.iterdir()) == []
+
+    def test_a_missing_file_is_a_line(self, mirror, packs_folder):
+        folder, url = mirror
+        (folder / "configs/indices.npy").unlink()
+        with pytest.raises(PackError, match=r"cannot download .*indices\.npy"):
+            install_published("3ddfa-v2-mb05", url)
+
+
+def test_the_weights_of_resnet22_cannot_be_downloaded_and_the_line_says_so(packs_folder):
+    with pytest.raises(PackError, match=r"download resnet22\.pth by the link"):
+        install_published("3ddfa-v2-resnet22")
+
+
+def test_mb1_and_resnet22_install_from_checkpoints_of_their_layout(toy_project, packs_folder, tmp_path):
+    import pickle
+
+    import toys
+
+    project = tmp_path / "project"
+    shutil.copytree(toy_project, project)
+    rng = np.random.default_rng(0)
+    for file, state in (
+        ("mb1_120x120.pth", toys.mobilenet_state(1.0, rng)),
+        ("resnet22.pth", toys.resnet22_state(rng)),
+    ):
+        (project / "weights" / file).write_bytes(pickle.dumps({"state_dict": state}))
+    for name in ("3ddfa-v2-mb1", "3ddfa-v2-resnet22"):
+        pack = install_published(name, str(project))
+        assert pack.manifest.regressor["architecture"] == published.PUBLISHED[name].architecture
+        pack.verify()

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from solids import face_of, moved, solid
+from tddfa.errors import InputError
+from tddfa.render import draw_uv_texture, face_textures
+from tddfa.render.fill import push_pull
+from tddfa.types import Face
+
+
+def arch(turn_deg: float, *, radius: float = 60.0, center: tuple[float, float] = (100, 80)) -> Face:
+    """Half a cylinder that bulges to the viewer, turned about its axis; u runs around, v up."""
+    n = 61
+    angle, height = np.meshgrid(np.linspace(-np.pi / 2, np.pi / 2, n), np.linspace(-50, 50, 31))
+    turned = angle + np.radians(turn_deg)
+    vertices = np.stack([radius * np.sin(turned), height, -radius * np.cos(turned)], axis=-1).reshape(-1, 3)
+    uv = np.stack([angle / np.pi + 0.5, 0.5 - height / 100], axis=-1).reshape(-1, 2)
+    k = np.arange(n * 31).reshape(31, n)
+    a, b, c, d = (k[i : i + 30 or None, j : j + n - 1].ravel() for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)))
+    triangles = np.concatenate([np.stack([a, c, b], 1), np.stack([b, c, d], 1)])
+    mesh = moved(solid(vertices, triangles, uv=uv.astype(np.float32)), np.eye(3), np.array([*center, 0]))
+    return face_of(mesh)
+
+
+def stripes() -> np.ndarray:
+    """A photo whose red grows with x and whose green grows with y."""
+    photo = np.zeros((160, 200, 3), np.uint8)
+    photo[..., 0], photo[..., 1] = np.arange(200), np.arange(160)[:, None]
+    return photo
+
+
+def test_each_texel_has_the_colour_of_its_place_in_the_photo() -> None:
+    size = 128
+    texture = face_textures(stripes(), [arch(0)], size=size)[0]
+    u, v = (np.arange(size) + 0.5) / size, 1 - (np.arange(size) + 0.5) / size
+    x, y = 100 + 60 * np.sin((u - 0.5) * np.pi), 80 + 100 * (0.5 - v)
+    inner = slice(32, -32)  # the sides are seen edge-on
+    assert texture.covered.all()
+    assert texture.seen[16:-16, inner].all()
+    np.testing.assert_allclose(texture.image[8:-8, inner, 0], np.tile(x[inner], (size - 16, 1)), atol=1.6)
+    np.testing.assert_allclose(texture.image[8:-8, inner, 1], np.tile(y[8:-8, None], (1, 64)), atol=1.6)
+
+
+def test_the_hidden_side_of_a_turned_face_mirrors_the_side_that_shows() -> None:
+    # A face of one colour before a background of another: no texel may show the background.
+    photo = np.full((160, 200, 3), (0, 0, 255), np.uint8)
+    face = arch(60)
+    low, high = face.mesh.vertices.min(axis=0).astype(int), face.mesh.vertices.max(axis=0).astype(int)
+    photo[low[1] : high[1] + 1, low[0] : high[0] + 1] = (200, 120, 100)
+    texture = face_textures(photo, [face], size=96)[0]
+    assert 0.3 < texture.seen.mean() < 0.7
+    np.testing.assert_allclose(
+        texture.image.astype(int), np.broadcast_to((200, 120, 100), (96, 96, 3)), atol=2
+    )
+
+
+def test_a_face_before_another_lends_it_no_colour() -> None:
+    photo = np.full((160, 200, 3), (90, 90, 90), np.uint8)
+    back = arch(0)
+    front = face_of(
+        moved(arch(0, radius=20, center=(0, 0)).mesh, np.diag([1, 0.5, 1]), np.array([100, 80, -90]))
+    )
+    photo[55:106, 80:121] = (255, 0, 0)
+    texture = face_textures(photo, [back, front], size=64)[0]
+    assert not texture.seen[32, 32]
+    assert texture.image[32, 32].tolist() == pytest.approx([90, 90, 90], abs=2)
+
+
+def test_texels_beside_the_picture_are_not_seen_and_not_black() -> None:
+    photo = np.full((160, 100, 3), (50, 60, 70), np.uint8)  # ends in the middle of the face
+    texture = face_textures(photo, [arch(0)], size=64)[0]
+    assert not texture.seen[:, 40:].any()
+    assert (np.abs(texture.image.astype(int) - (50, 60, 70)) <= 2).all()
+
+
+def test_textures_stand_side_by_side_and_can_leave_hidden_places_empty() -> None:
+    faces = [arch(0), arch(70)]
+    drawn = draw_uv_texture(stripes(), faces, size=64, fill=False)
+    assert drawn.shape == (64, 128, 3)
+    seen = np.hstack([t.seen for t in face_textures(stripes(), faces, size=64)])
+    assert not drawn[~seen].any()
+
+
+def test_a_model_without_layout_and_a_size_of_nothing_are_refused() -> None:
+    flat = face_of(solid(np.array([[0, 0, 0], [0, 9, 0], [9, 0, 0]]), np.array([[0, 1, 2]])))
+    with pytest.raises(InputError, match="no texture layout"):
+        face_textures(stripes(), [flat])
+    with pytest.raises(InputError, match="256 to 2048"):
+        face_textures(stripes(), [arch(0)], size=0)
+
+
+def test_filling_keeps_what_is_known_and_spreads_a_constant() -> None:
+    rng = np.random.default_rng(1)
+    values, known = rng.random((37, 50, 2), np.float32), rng.random((37, 50)) < 0.1
+    filled = push_pull(values, known.astype(np.float32))
+    np.testing.assert_allclose(filled[known], values[known], atol=1e-6)
+    assert filled.min() >= values[known].min() - 1e-6
+    assert filled.max() <= values[known].max() + 1e-6
+    np.testing.assert_allclose(push_pull(np.full_like(values, 3), known.astype(np.float32)), 3, rtol=1e-5)

@@ -1,0 +1,87 @@
+"""All steps in order: from the source files to the arrays of the shipped file."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float64
+
+from face_model.base_mesh import EYE_CORNERS, BaseMesh, cut_head
+from face_model.expression import build_expressions, expression_names
+from face_model.eyelids import find_eyelids
+from face_model.identity import build_identities
+from face_model.landmarks import landmark_sets, mediapipe_numbers
+from face_model.regions import build_regions
+from face_model.source import Source, read_base_object, read_mirror
+from tddfa.morphable.open_model import in_face
+
+FORMAT = "tddfa face model 1"
+
+
+def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The arrays of the shipped file by name, and what there is to say about them."""
+    base = read_base_object(source)
+    mesh = cut_head(base, read_mirror(source))
+    raw = base.vertices[mesh.source_vertex]
+    corners = mesh.index(np.array(EYE_CORNERS))
+    regions = build_regions(source, mesh, raw)
+    face = in_face(raw - raw[corners].mean(axis=0), unit=_width(raw[corners])) & ~regions["ears"]
+    identities = build_identities(source, mesh, raw, vertex_areas(mesh, raw), face)
+    mean = identities.mean - identities.mean[corners].mean(axis=0)
+
+    names = expression_names(source)
+    expressions, asymmetry = build_expressions(source, mesh, names)
+    blink = (names.index("eyeBlinkLeft"), names.index("eyeBlinkRight"))
+    eyelids = find_eyelids(mesh, mean, blink)
+    # The blink closes the mean face's eyes exactly, so that the linear model alone is right on average.
+    for eye, k in enumerate(blink):
+        gaps = eyelids.gaps(mean + expressions[..., k])
+        own = eyelids.gap_eye[eyelids.spread_gap] == eye
+        move = gaps[eyelids.spread_gap[own]] * eyelids.spread_weights[own, None]
+        expressions[eyelids.spread_vertices[own], :, k] += move
+
+    arrays: dict[str, np.ndarray] = {
+        "format": np.array(FORMAT),
+        "mean": mean.astype(np.float32),
+        "identity_basis": identities.basis.astype(np.float16),
+        "identity_mirror_sign": identities.mirror_sign.astype(np.int8),
+        "expression_basis": expressions.astype(np.float16),
+        "expression_names": np.array(names),
+        "quads": mesh.quads.astype(np.uint16),
+        "uv": mesh.uv.astype(np.float32),
+        "uv_quads": mesh.uv_quads.astype(np.uint16),
+        "uv_vertex": mesh.uv_vertex.astype(np.uint16),
+        "mirror": mesh.mirror.astype(np.uint16),
+        "eyelids.gap_vertices": eyelids.gap_vertices.astype(np.uint16),
+        "eyelids.gap_weights": eyelids.gap_weights,
+        "eyelids.gap_eye": eyelids.gap_eye.astype(np.uint8),
+        "eyelids.spread_vertices": eyelids.spread_vertices.astype(np.uint16),
+        "eyelids.spread_gap": eyelids.spread_gap.astype(np.uint16),
+        "eyelids.spread_weights": eyelids.spread_weights,
+        "region_names": np.array(list(regions)),
+        "regions": np.packbits(np.stack(list(regions.values())), axis=1),
+    }
+    for name, (vertices, weights) in landmark_sets(mesh).items():
+        arrays[f"landmarks.{name}.vertices"] = vertices.astype(np.uint16)
+        arrays[f"landmarks.{name}.weights"] = weights.astype(np.float32)
+    arrays["landmarks.mediapipe478.numbers"] = np.array(mediapipe_numbers(), np.uint16)
+    report = [
+        f"base mesh: {len(mean)} vertices, {len(mesh.quads)} quads, {len(mesh.uv)} texture coordinates",
+        f"identity: {len(identities.mirror_sign)} components hold {identities.explained:.1%} of the variance, "
+        f"held-out error {identities.heldout_rms:.2f} mm RMS",
+        f"expression: {len(names)}, asymmetry of the source averaged out: up to {asymmetry:.2f} mm",
+        f"landmark sets: {', '.join(n.split('.')[1] for n in arrays if n.endswith('.vertices') and n[0] == 'l')}",
+        f"regions: {', '.join(f'{name} {mask.sum()}' for name, mask in regions.items())}",
+    ]
+    return arrays, report
+
+
+def vertex_areas(mesh: BaseMesh, vertices: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, " n"]:
+    """The surface that belongs to each vertex, mm²: a quarter of each of its quads."""
+    a, b, c, d = (vertices[mesh.quads[:, i]] for i in range(4))
+    area = np.linalg.norm(np.cross(c - a, d - b), axis=1) / 2
+    return np.bincount(mesh.quads.ravel(), np.repeat(area / 4, 4), minlength=len(vertices))
+
+
+def _width(corners: Float64[np.ndarray, "4 3"]) -> float:
+    """Distance of the outer eye corners, mm."""
+    return float(np.linalg.norm(corners[0] - corners[3]))
