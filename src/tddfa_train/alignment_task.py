@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from tddfa_train.alignment_network import FaceNumbers
@@ -15,6 +16,7 @@ class AlignmentLossConfig:
     """Weights of the terms."""
 
     depth: float = 0.3
+    mediapipe: float = 0.25
     identity: float = 1e-4
     expression: float = 1e-3
     confidence: float = 0.05
@@ -30,6 +32,8 @@ class AlignmentTask:
 
     config: AlignmentLossConfig
     landmarks: PointModel
+    mediapipe: PointModel | None = None
+    mediapipe_weight: Float[Tensor, " points"] | None = None
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """See `tddfa_train.train.Task`."""
@@ -44,7 +48,13 @@ class AlignmentTask:
             (depth - depth.mean(1, keepdim=True)) - (true_depth - true_depth.mean(1, keepdim=True))
         ).abs() / half
         config = self.config
-        return {
+        terms: dict[str, Tensor] = {}
+        if self.mediapipe is not None and self.mediapipe_weight is not None:
+            shown = self.mediapipe(face.camera, face.identity, face.expression)[..., :2]
+            terms["mediapipe"] = config.mediapipe * masked_distance(
+                shown / half, batch["mediapipe"] / half, self.mediapipe_weight.expand(len(shown), -1)
+            )
+        return terms | {
             "points": masked_distance(
                 predicted[..., :2] / half, truth[..., :2] / half, weight[:, None].expand(-1, truth.shape[1])
             ),
