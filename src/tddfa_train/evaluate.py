@@ -17,6 +17,7 @@ class Aflw2000:
         original: points of the data set.
         reannotated: points of Bulat and Tzimiropoulos.
         yaw_deg: as published with the crops.
+        angles_deg: pitch, yaw and roll of the fitted faces, where the labels have them.
     """
 
     crops: UInt8[np.ndarray, "n 120 120 3"]
@@ -24,6 +25,7 @@ class Aflw2000:
     original: Float[np.ndarray, "n 68 2"]
     reannotated: Float[np.ndarray, "n 68 2"]
     yaw_deg: Float[np.ndarray, "n"]
+    angles_deg: Float[np.ndarray, "n 3"] | None = None
 
 
 def open_aflw2000(crops: Path, labels: Path) -> Aflw2000:
@@ -35,6 +37,7 @@ def open_aflw2000(crops: Path, labels: Path) -> Aflw2000:
             original=stored["pts68"][:, :2].transpose(0, 2, 1),
             reannotated=stored["pts68_reannotated"].transpose(0, 2, 1),
             yaw_deg=np.abs(stored["yaw_deg"]),
+            angles_deg=stored["pitch_yaw_roll_deg"] if "pitch_yaw_roll_deg" in stored.files else None,
         )
 
 

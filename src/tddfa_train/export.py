@@ -44,7 +44,9 @@ class _DetectorOutputs(nn.Module):
         return torch.cat(boxes, 1), torch.cat(scores, 1)
 
 
-def _export(module: nn.Module, example: Tensor, outputs: tuple[str, ...], dynamic: dict[str, dict[int, str]]) -> bytes:
+def _export(
+    module: nn.Module, example: Tensor, outputs: tuple[str, ...], dynamic: dict[str, dict[int, str]]
+) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -72,7 +74,9 @@ def export_alignment(network: AlignmentNetwork) -> bytes:
 def export_detector(network: FaceDetector) -> bytes:
     """ONNX of a detector: `input` (1, 3, h, w), sides multiples of 64 → `boxes` (1, m, 4), `scores` (1, m)."""
     dynamic = {"input": {2: "height", 3: "width"}, "boxes": {1: "places"}, "scores": {1: "places"}}
-    return _export(_DetectorOutputs(network).cpu().float(), torch.zeros(1, 3, 128, 192), ("boxes", "scores"), dynamic)
+    return _export(
+        _DetectorOutputs(network).cpu().float(), torch.zeros(1, 3, 128, 192), ("boxes", "scores"), dynamic
+    )
 
 
 def half_precision_storage(onnx_bytes: bytes) -> bytes:

@@ -3,10 +3,9 @@
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sized
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,6 +52,28 @@ class StepData(Sized, Protocol):
     def __getitem__(self, step: int) -> Mapping[str, Any]: ...
 
 
+class SameBatch:
+    """The first batch at every step: a network that cannot learn it cannot learn anything."""
+
+    def __init__(self, data: StepData):
+        self.batch, self.n_steps = data[0], len(data)
+
+    def __len__(self) -> int:
+        return self.n_steps
+
+    def __getitem__(self, step: int) -> Mapping[str, Any]:
+        return self.batch
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come, resumed parts included."""
+
+    step: int
+    samples: int
+    hours: float
+
+
 def learning_rate_at(step: int, config: LoopConfig) -> float:
     """Linear warm-up, then a cosine down to `final_share`."""
     if step < config.warmup_steps:
@@ -94,7 +115,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Writes beside the file, then renames: a stopped run never leaves half a checkpoint."""
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def train(
@@ -106,7 +127,7 @@ def train(
     *,
     evaluate: Callable[[nn.Module], Mapping[str, Any]] | None = None,
     device: str = "cpu",
-) -> None:
+) -> Progress:
     """Trains until the last step, going on from `folder/last.pt` where there is one.
 
     Args:
@@ -125,14 +146,14 @@ def train(
     network.to(device, memory_format=torch.channels_last)
     optimizer = make_optimizer(network, config)
     average = WeightAverage(network, config.average_decay)
-    start, hours = 0, 0.0
+    start, samples, hours = 0, 0, 0.0
     last = folder / "last.pt"
     if last.exists():
         saved = torch.load(last, map_location=device, weights_only=True)
         network.load_state_dict(saved["network"])
         average.state = saved["average"]
         optimizer.load_state_dict(saved["optimizer"])
-        start, hours = saved["step"], saved["hours"]
+        start, hours, samples = saved["step"], saved["hours"], saved.get("samples", 0)
         log.info("resumed at step %d", start)
 
     def state(step: int) -> dict[str, Any]:
@@ -141,6 +162,7 @@ def train(
             "average": average.state,
             "optimizer": optimizer.state_dict(),
             "step": step,
+            "samples": samples,
             "hours": hours + (time.monotonic() - begun) / 3600,
         }
 
@@ -179,6 +201,7 @@ def train(
         for key, value in terms.items():
             sums[key] = sums.get(key, 0.0) + float(value.detach())
         seen += len(next(iter(batch.values())))
+        samples += len(next(iter(batch.values())))
         done = step + 1
         if done % config.log_every == 0:
             row: dict[str, Any] = {key: round(value / config.log_every, 5) for key, value in sums.items()}
@@ -207,5 +230,7 @@ def train(
                 json.dumps({"step": done, "evaluation": result, "hours": state(done)["hours"]}) + "\n"
             )
             since = time.monotonic()
-    (folder / "config.json").write_text(json.dumps(asdict(config), indent=1))
+    journal.close()
     writer.close()
+    end = state(config.n_steps)
+    return Progress(end["step"], end["samples"], end["hours"])

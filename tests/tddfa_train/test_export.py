@@ -73,5 +73,7 @@ def test_the_exported_detector_gives_the_boxes_of_all_places_at_any_size(size):
     assert scores.shape == (1, places)
     with torch.no_grad():
         levels = net(torch.from_numpy(picture))
-    expected = torch.cat([boxes_of(level, s).flatten(1, 2) for level, s in zip(levels, STRIDES, strict=True)], 1)
+    expected = torch.cat(
+        [boxes_of(level, s).flatten(1, 2) for level, s in zip(levels, STRIDES, strict=True)], 1
+    )
     np.testing.assert_allclose(boxes, expected.numpy(), atol=1e-3)
