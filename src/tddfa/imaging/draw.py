@@ -64,6 +64,14 @@ def dot_coverage(
     return out
 
 
+def text_coverage(text: str, size: float, height: int, width: int) -> UInt8[np.ndarray, "height width"]:
+    """Coverage of one line of text (ASCII), `size` px high, that starts at the left; 255 is a full pixel."""
+    out = np.zeros((height, width), np.uint8)
+    scale, base = size / 30, round((height + 0.7 * size) / 2)
+    cv2.putText(out, text, (4, base), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, 1, cv2.LINE_AA)
+    return out
+
+
 def distance_inside(mask: Bool[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
     """How far each pixel of the mask is from the nearest one outside it, px; 0 outside."""
     if mask.size == 0:
