@@ -44,6 +44,9 @@ class AlignmentNetwork(nn.Module):
         scale: pixels per millimetre of a face that fills the crop as trackers cut it.
     """
 
+    regressed: Float[Tensor, " e"]
+    frontal: Float[Tensor, "6"]
+
     def __init__(
         self,
         trunk: nn.Module,
@@ -74,6 +77,7 @@ class AlignmentNetwork(nn.Module):
         return FaceNumbers(camera, raw[:, N_CAMERA:n], expression, raw[:, -1])
 
     def forward(self, crops: Float[Tensor, "b 3 s s"]) -> FaceNumbers:
+        """Camera, coefficients and confidence of crops."""
         feature = self.trunk(crops).float()
         with torch.autocast(crops.device.type, enabled=False):
             return self.decode(self.head(feature))

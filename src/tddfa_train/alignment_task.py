@@ -26,8 +26,8 @@ class AlignmentLossConfig:
 class AlignmentTask:
     """L1 on landmarks in units of half a crop, with priors on the coefficients.
 
-    Coefficients are ambiguous, points are not: several expressions cannot be told apart from geometry, so labels
-    are points and the prior chooses among the coefficients that explain them.
+    Coefficients are ambiguous, points are not: several expressions cannot be told apart from geometry, so
+    labels are points and the prior chooses among the coefficients that explain them.
     """
 
     config: AlignmentLossConfig

@@ -53,7 +53,7 @@ def _export(
         torch.onnx.export(
             module.eval(),
             (example,),
-            buffer,
+            buffer,  # pyright: ignore[reportArgumentType]
             input_names=["input"],
             output_names=list(outputs),
             dynamic_axes=dynamic,
@@ -64,7 +64,7 @@ def _export(
 
 
 def export_alignment(network: AlignmentNetwork) -> bytes:
-    """ONNX of an alignment network: `input` (n, 3, s, s) → `camera`, `identity`, `expression`, `confidence`."""
+    """ONNX: `input` (n, 3, s, s) → `camera`, `identity`, `expression`, `confidence`."""
     names = ("camera", "identity", "expression", "confidence")
     example = torch.zeros(2, 3, network.side, network.side)
     dynamic = {name: {0: "batch"} for name in ("input", *names)}
@@ -72,7 +72,7 @@ def export_alignment(network: AlignmentNetwork) -> bytes:
 
 
 def export_detector(network: FaceDetector) -> bytes:
-    """ONNX of a detector: `input` (1, 3, h, w), sides multiples of 64 → `boxes` (1, m, 4), `scores` (1, m)."""
+    """ONNX: `input` (1, 3, h, w), sides multiples of 64 → `boxes` (1, m, 4), `scores` (1, m)."""
     dynamic = {"input": {2: "height", 3: "width"}, "boxes": {1: "places"}, "scores": {1: "places"}}
     return _export(
         _DetectorOutputs(network).cpu().float(), torch.zeros(1, 3, 128, 192), ("boxes", "scores"), dynamic
@@ -125,7 +125,7 @@ def alignment_parity(
     import onnxruntime
 
     session = onnxruntime.InferenceSession(onnx_bytes, providers=["CPUExecutionProvider"])
-    theirs: list[np.ndarray] = session.run(None, {"input": crops})
+    theirs = [np.asarray(value) for value in session.run(None, {"input": crops})]
     with torch.no_grad():
         ours = [value.numpy() for value in _AlignmentOutputs(network.eval())(torch.from_numpy(crops))]
     camera, identity, expression, confidence = (np.abs(a - b) for a, b in zip(ours, theirs, strict=True))

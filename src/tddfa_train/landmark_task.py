@@ -31,6 +31,7 @@ class LandmarkNetwork(nn.Module):
         self.confidence = nn.Linear(feature, 1)
 
     def forward(self, crops: Float[Tensor, "b 3 s s"]) -> dict[str, Tensor]:
+        """Points in units of half a crop, by name, and the logit of the confidence."""
         feature = self.trunk(crops).float()
         with torch.autocast(crops.device.type, enabled=False):
             return {
@@ -62,6 +63,7 @@ class LandmarkTask:
     human_offset: Float[Tensor, "21 2"] | None = None
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """See `tddfa_train.train.Task`."""
         output = network(network_input(batch["crop"]))
         side = batch["crop"].shape[1]
         half = side / 2

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from tddfa.morphable.landmarks import LandmarkSet
@@ -16,6 +16,14 @@ class PointModel(nn.Module):
         model: the face model; its lids close as in the library.
         points: the points, weighted means of base vertices.
     """
+
+    mean: Float[Tensor, "n 3"]
+    basis: Float[Tensor, "k n*3"]
+    gap_mean: Float[Tensor, "g 3"]
+    gap_basis: Float[Tensor, "k g*3"]
+    gap_blink: Int[Tensor, " g"]
+    blink_gaps: Float[Tensor, "g 3"]
+    spread: Float[Tensor, "n g"]
 
     def __init__(self, model: MorphableModel, points: LandmarkSet):
         super().__init__()

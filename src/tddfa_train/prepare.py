@@ -114,7 +114,7 @@ def prepare_folder(
         side: of the stored crops, px.
         margin: side of the crop over the longer side of the landmark box.
         smallest_face: longer side of the landmark box in the photo, px.
-        largest_spread: faces on which the teacher's crops disagree more are dropped; share of the landmark box.
+        largest_spread: share of the landmark box; a face on which the teacher disagrees more is dropped.
 
     Returns:
         How many faces were kept and how many dropped, by reason.
@@ -142,8 +142,8 @@ def prepare_folder(
             crop, moved, valid = _face_crop(image, landmarks, side, margin)
             images.append(crop)
             rows["landmarks68"].append(moved)
-            rows["landmarks68_std"].append(np.float32(spread * side / (margin * extent)))
-            rows["yaw_deg"].append(np.float32(camera_pose(face.params.camera).yaw_deg))
+            rows["landmarks68_std"].append(np.array(spread * side / (margin * extent), np.float32))
+            rows["yaw_deg"].append(np.array(camera_pose(face.params.camera).yaw_deg, np.float32))
             rows["valid"].append(valid)
             rows["names"].append(np.array(f"{path.name}#{number}"))
             counts["kept"] += 1

@@ -1,4 +1,4 @@
-"""What can be trained: each recipe builds a network, its data, its task and its evaluation from one config."""
+"""What can be trained: each recipe builds network, data, task and evaluation from one config."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """Threads for a background training on a shared machine.
 
-Parallel regions wait for their slowest thread. When another process takes one of two cores, two threads are ten
-times slower than one, so a niced training gives a core up while somebody works on it.
+Parallel regions wait for their slowest thread. When another process takes one of two cores, two threads are
+ten times slower than one, so a niced training gives a core up while somebody works on it.
 """
 
 import time

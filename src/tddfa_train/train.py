@@ -100,6 +100,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
+        """Takes in the weights after a step."""
         decay = min(self.decay, (step + 1) / (step + 10))
         averaged, current = [], []
         for key, value in network.state_dict().items():
@@ -108,7 +109,8 @@ class WeightAverage:
                 current.append(value)
             else:
                 self.state[key].copy_(value)
-        torch._foreach_lerp_(averaged, current, 1 - decay)
+        for mine, new in zip(averaged, current, strict=True):
+            mine.lerp_(new, 1 - decay)
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -143,7 +145,8 @@ def train(
 
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(config.threads)
-    network.to(device, memory_format=torch.channels_last)
+    network.to(device)
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = make_optimizer(network, config)
     average = WeightAverage(network, config.average_decay)
     start, samples, hours = 0, 0, 0.0

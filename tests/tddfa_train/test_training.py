@@ -1,6 +1,7 @@
 """The loop and the command line: they run, they learn, they resume."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def test_one_batch_can_be_learnt_by_heart(write_config, tmp_path):
     assert rows[-1]["points"] < 0.25 * rows[0]["points"]
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
     pass
 
 
@@ -55,10 +56,10 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(write_config, tmp_path
         return experiment.network.state_dict()
 
     def stop(network):
-        raise _Stopped
+        raise _StoppedError
 
     whole = run(tmp_path / "whole", lambda network: {})
-    with pytest.raises(_Stopped):
+    with pytest.raises(_StoppedError):
         run(tmp_path / "parts", stop)
     parts = run(tmp_path / "parts", lambda network: {})
     for key, value in whole.items():
@@ -90,7 +91,7 @@ def test_the_learning_rate_warms_up_and_ends_at_its_final_share():
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == pytest.approx(1.0)
     assert rates[100] == pytest.approx(0.02)
-    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a >= b for a, b in pairwise(rates[10:]))
 
 
 def test_a_batch_depends_on_seed_and_step_alone(drawn_faces):

@@ -191,9 +191,8 @@ def spoil(
         crop = np.clip(crop + field * rng.uniform(2, 12), 0, 255).astype(np.uint8)
     if rng.random() < config.jpeg:
         quality = int(rng.integers(20, 80))
-        crop = cv2.imdecode(
-            cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR
-        )
+        coded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        crop = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
     if rng.random() < config.zero_border:
         crop = crop.copy()
         for axis in range(2):

@@ -92,7 +92,7 @@ class LandmarkBatches:
         config = self.config
         rng = np.random.default_rng((config.seed, step, int(self.held_out)))
         picked: Int[np.ndarray, "b"] = rng.choice(len(self.rows), config.batch_size, p=self.probability)
-        samples = [self._sample(*self.rows[index], rng) for index in picked]
+        samples = [self._sample(int(self.rows[index, 0]), int(self.rows[index, 1]), rng) for index in picked]
         return {key: np.stack([sample[key] for sample in samples]) for key in samples[0]}
 
     def _sample(self, folder_index: int, row: int, rng: np.random.Generator) -> Batch:
@@ -125,8 +125,10 @@ class LandmarkBatches:
 
         sample: Batch = {
             "crop": crop,
-            "is_face": np.float32(not negative),
-            "weight": np.float32(0 if negative else np.clip(0.6 / labels["landmarks68_std"][row], 0.3, 1.3)),
+            "is_face": np.array(not negative, np.float32),
+            "weight": np.array(
+                0 if negative else np.clip(0.6 / labels["landmarks68_std"][row], 0.3, 1.3), np.float32
+            ),
         }
         landmarks = _map_points(landmarks, matrix)
         sample["landmarks68"] = landmarks[IBUG68_MIRROR] if mirror else landmarks

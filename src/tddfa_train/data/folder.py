@@ -32,8 +32,8 @@ def open_face_folder(folder: Path, *, in_memory: bool = False) -> FaceFolder:
 
     Args:
         folder: holds `images.npy` and `labels.npz`.
-        in_memory: read all pictures now. Mapped pages cost a fault each when first touched, ten times the warp
-            itself on some virtual machines, so training reads them where they fit.
+        in_memory: read all pictures now. Mapped pages cost a fault each when first touched, ten times the
+            warp itself on some virtual machines, so training reads them where they fit.
     """
     with np.load(folder / "labels.npz") as stored:
         labels = {key: stored[key] for key in stored.files}

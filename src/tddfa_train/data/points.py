@@ -6,12 +6,14 @@ from jaxtyping import Float, Int
 # iBUG 68: index of the point on the other side of the face.
 # Source: Sagonas et al., "300 Faces in-the-Wild Challenge", ICCVW 2013 (point layout).
 IBUG68_MIRROR: Int[np.ndarray, "68"] = np.array(
-    [*range(16, -1, -1)]
-    + [*range(26, 16, -1)]
-    + [27, 28, 29, 30, 35, 34, 33, 32, 31]
-    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
-    + [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55]
-    + [64, 63, 62, 61, 60, 67, 66, 65]
+    [
+        *range(16, -1, -1),
+        *range(26, 16, -1),
+        *(27, 28, 29, 30, 35, 34, 33, 32, 31),
+        *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
+        *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),
+        *(64, 63, 62, 61, 60, 67, 66, 65),
+    ]
 )
 
 # AFLW's 21 points as means of iBUG points (0-based).

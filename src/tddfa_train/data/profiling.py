@@ -1,7 +1,7 @@
 """Face profiling: the head of a photo turned further, so that frontal photos give large poses.
 
-The picture itself becomes a mesh, one vertex every few pixels, bent over the fitted head; turned about the neck
-and drawn again, it shows hair and background as well as the face.
+The picture itself becomes a mesh, one vertex every few pixels, bent over the fitted head;
+turned and drawn again, it shows hair and background as well as the face.
 
 Source: Zhu et al., "Face Alignment Across Large Poses: A 3D Solution", CVPR 2016, section 4.
 """
@@ -51,9 +51,10 @@ def bend_picture(
     outside = ~np.isfinite(depth)
     if outside.all():
         raise ValueError("the head does not touch the picture")
-    distance, label = cv2.distanceTransformWithLabels(
+    distance, nearest = cv2.distanceTransformWithLabels(
         outside.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
+    label = np.asarray(nearest, np.int64)
     inside_depth = np.zeros(label.max() + 1, np.float32)
     inside_depth[label[~outside]] = depth[~outside]
     spread = inside_depth[label] + slope * distance
@@ -95,7 +96,7 @@ def turn_picture(
     weights = fragments.barycentric.reshape(-1, 3)[fragments.covered]
     source[fragments.covered] = (bent.points[fragments.corners, :2] * weights[..., None]).sum(1)
     source = source.reshape(*fragments.triangle.shape, 2)
-    colours = cv2.remap(bent.image, source, None, cv2.INTER_LINEAR)
+    colours = cv2.remap(bent.image, source[..., 0], source[..., 1], cv2.INTER_LINEAR)
     out = backdrop.copy()
     out[fragments.region] = np.where(fragments.mask[..., None], colours, backdrop[fragments.region])
     return out

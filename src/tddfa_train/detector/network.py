@@ -1,4 +1,4 @@
-"""A small one-stage detector of plain convolutions: per place a score and the distances to the box's sides."""
+"""A small one-stage detector of plain convolutions: per place a score and the distances to a box's sides."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tddfa_train.networks.dense import ResidualBlock, conv
 
 STRIDES = (8, 16, 32, 64)
-# Faces up to this side belong to the level; the last level takes the rest. A face is a few cells wide everywhere.
+# Faces up to this side belong to the level, the rest to the last: a face is a few cells wide everywhere.
 LARGEST_SIDE = (28.0, 64.0, 150.0, float("inf"))
 
 
@@ -51,16 +51,16 @@ class FaceDetector(nn.Module):
             self.lateral.append(conv(width, config.head, kernel=1))
             self.smooth.append(conv(config.head, config.head))
             inputs = width
-        self.heads = nn.ModuleList(nn.Conv2d(config.head, 5, 1) for _ in config.widths)
-        for head in self.heads:
-            assert isinstance(head, nn.Conv2d) and head.bias is not None
+        self.heads = nn.ModuleList()
+        for _ in config.widths:
+            head = nn.Conv2d(config.head, 5, 1)
             nn.init.normal_(head.weight, std=0.01)
-            nn.init.zeros_(head.bias)
-            with torch.no_grad():
-                head.bias[0] = -4.0  # nearly every place shows no face
-                head.bias[1:] = 0.7  # exp: two strides to each side
+            # Nearly every place shows no face; exp(0.7): two strides to each side.
+            head.bias = nn.Parameter(torch.tensor([-4.0, 0.7, 0.7, 0.7, 0.7]))
+            self.heads.append(head)
 
     def forward(self, pictures: Float[Tensor, "b 3 h w"]) -> list[LevelOutput]:
+        """Scores and sides of all levels, finest first."""
         x = self.stem(pictures)
         maps: list[Tensor] = []
         for down, lateral in zip(self.down, self.lateral, strict=True):
@@ -85,5 +85,6 @@ def cell_centers(height: int, width: int, stride: int) -> Float[Tensor, "h w 2"]
 
 def boxes_of(level: LevelOutput, stride: int) -> Float[Tensor, "b h w 4"]:
     """Boxes (x0, y0, x1, y1) of every cell, px."""
-    center = cell_centers(*level.score.shape[1:], stride).to(level.sides.device)
+    _, height, width = level.score.shape
+    center = cell_centers(height, width, stride).to(level.sides.device)
     return torch.cat([center - level.sides[..., :2] * stride, center + level.sides[..., 2:] * stride], -1)

@@ -26,7 +26,8 @@ def assign(
 ) -> tuple[Float[Tensor, "b h w"], Float[Tensor, "b h w 4"]]:
     """Score target of each cell (1 face, 0 none, -1 neither) and the box it belongs to.
 
-    A face belongs to one level by its size; on its neighbours it is neither. At least the nearest cell is positive.
+    A face belongs to one level by its size; on the levels beside it, it is neither. The nearest cell is
+    always positive.
     """
     center = cell_centers(height, width, STRIDES[level]).to(boxes.device)
     middle = (boxes[..., :2] + boxes[..., 2:]) / 2
@@ -80,7 +81,8 @@ class DetectorTask:
         n_positive = torch.zeros(())
         config = self.config
         for index, level in enumerate(levels):
-            target, box = assign(batch["boxes"], *level.score.shape[1:], index, config)
+            _, height, width = level.score.shape
+            target, box = assign(batch["boxes"], height, width, index, config)
             positive = target == 1
             known = target >= 0
             probability = torch.sigmoid(level.score)

@@ -37,6 +37,7 @@ class ResidualBlock(nn.Module):
         self.second = conv(channels, channels, act=False)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """The map after the block."""
         return torch.relu(x + self.second(self.first(x)))
 
 
@@ -57,6 +58,7 @@ class DenseNet(nn.Module):
         self.project = nn.Linear(config.squeeze * 16, config.feature)
 
     def forward(self, crops: Float[Tensor, "b 3 120 120"]) -> Float[Tensor, "b feature"]:
+        """Features of crops."""
         return torch.relu(self.project(self.squeeze(self.body(crops)).flatten(1)))
 
 

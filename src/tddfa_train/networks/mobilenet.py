@@ -55,6 +55,7 @@ class MobileNetV1(nn.Module):
         self.feature_size = inputs
 
     def forward(self, crops: Float[Tensor, "b 3 120 120"]) -> Float[Tensor, "b feature"]:
+        """Features of crops."""
         x = torch.relu(self.bn1(self.conv1(crops)))
         for name, _, _ in _BLOCKS:
             x = self.get_submodule(name)(x)

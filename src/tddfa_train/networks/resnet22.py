@@ -50,6 +50,7 @@ class ResNet22(nn.Module):
         self.feature_size = inputs
 
     def forward(self, crops: Float[Tensor, "b 3 120 120"]) -> Float[Tensor, "b feature"]:
+        """Features of crops."""
         x = torch.relu(self.bn1(self.conv1(crops)))
         x = torch.relu(self.bn2(self.conv2(x)))
         for name, _, _ in _STAGES:
