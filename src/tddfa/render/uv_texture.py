@@ -241,7 +241,8 @@ def _mirrored(
     # Light falls differently on the halves: carry the coarse difference, known where both are seen, over.
     # What differs more than light does is hair, a hand or background on one side.
     difference = colors - other
-    alike = np.exp(-((np.abs(difference).max(axis=2) / _LIGHT) ** 2))
+    size = np.abs(difference)
+    alike = np.exp(-((np.maximum(np.maximum(size[..., 0], size[..., 1]), size[..., 2]) / _LIGHT) ** 2))
     coarse = max(colors.shape[0].bit_length() - 5, 0)
     difference = push_pull(difference, np.minimum(weight, other_weight) * alike, smooth=coarse)
     part = (1 - weight) * other_weight
