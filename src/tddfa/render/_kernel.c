@@ -143,25 +143,6 @@ static ALWAYS_INLINE void shade(const Job *job, const Triangle *t, Target target
 }
 
 /* Bit 4 y + x is set where none of three edge functions is negative at pixel (x, y) of a block of 4 x 4. */
-#if defined(__SSE2__) || defined(_M_X64)
-static ALWAYS_INLINE unsigned block_small(const int32_t *e, const int32_t *across, const int32_t *down) {
-    __m128i row[3], step[3];
-    for (int k = 0; k < 3; k++) {
-        row[k] = _mm_add_epi32(_mm_set1_epi32(e[k]), _mm_set_epi32(3 * across[k], 2 * across[k], across[k], 0));
-        step[k] = _mm_set1_epi32(down[k]);
-    }
-    unsigned negative = 0;
-    for (int y = 0; y < 4; y++) {
-        const __m128i any = _mm_or_si128(_mm_or_si128(row[0], row[1]), row[2]);
-        negative |= (unsigned)_mm_movemask_ps(_mm_castsi128_ps(any)) << (4 * y);
-        for (int k = 0; k < 3; k++) row[k] = _mm_add_epi32(row[k], step[k]);
-    }
-    return ~negative & 0xFFFFu;
-}
-#else
-#define SCALAR_BLOCK_SMALL
-#endif
-
 #define DEFINE_BLOCK(NAME, INT)                                                                       \
     static ALWAYS_INLINE unsigned NAME(const INT *e, const INT *across, const INT *down) {            \
         unsigned negative = 0;                                                                        \
@@ -174,9 +155,6 @@ static ALWAYS_INLINE unsigned block_small(const int32_t *e, const int32_t *acros
         return ~negative & 0xFFFFu;                                                                   \
     }
 
-#ifdef SCALAR_BLOCK_SMALL
-DEFINE_BLOCK(block_small, int32_t)
-#endif
 DEFINE_BLOCK(block_large, int64_t)
 
 /* Fills one triangle in blocks of 4 x 4 pixels: most triangles lie in one, and are found without a branch.
@@ -212,7 +190,81 @@ DEFINE_BLOCK(block_large, int64_t)
         }                                                                                                     \
     }
 
+#if defined(__SSE2__) || defined(_M_X64)
+
+/* As the general one, with the three edges of the triangle in three lanes: all differences of its corners fit
+ * in 16 bits, so one instruction makes the two products and the sum of each edge function. */
+static ALWAYS_INLINE void fill_small(const Job *job, const Triangle *t, const Corner *p, Target target, int channels,
+                                     int32_t sign, int32_t left, int32_t right, int32_t top, int32_t bottom) {
+    const int32_t x0 = left * SUBPIXELS, y0 = top * SUBPIXELS;
+    const __m128i zero = _mm_setzero_si128(), low = _mm_set1_epi32(0xFFFF), turned = _mm_set1_epi32(sign >> 31);
+    const __m128i x = _mm_set_epi32(0, p[0].x - x0, p[2].x - x0, p[1].x - x0);
+    const __m128i y = _mm_set_epi32(0, p[0].y - y0, p[2].y - y0, p[1].y - y0);
+    /* Lane k is the edge that starts at corner k + 1 and ends at corner k + 2. */
+    __m128i dx = _mm_sub_epi32(_mm_shuffle_epi32(x, _MM_SHUFFLE(3, 0, 2, 1)), x);
+    __m128i dy = _mm_sub_epi32(_mm_shuffle_epi32(y, _MM_SHUFFLE(3, 0, 2, 1)), y);
+    dx = _mm_sub_epi32(_mm_xor_si128(dx, turned), turned);
+    dy = _mm_sub_epi32(_mm_xor_si128(dy, turned), turned);
+    const __m128i minus_off = _mm_or_si128(
+        _mm_cmpgt_epi32(dy, zero), _mm_andnot_si128(_mm_cmpgt_epi32(dx, zero), _mm_cmpeq_epi32(dy, zero)));
+    const __m128i d = _mm_or_si128(_mm_and_si128(dx, low), _mm_slli_epi32(dy, 16));
+    const __m128i to = _mm_or_si128(_mm_and_si128(_mm_sub_epi32(zero, y), low), _mm_slli_epi32(x, 16));
+    const __m128i exact = _mm_madd_epi16(d, to); /* dx (top - y) - dy (left - x) */
+    const __m128i across = _mm_slli_epi32(_mm_sub_epi32(zero, dy), SUBPIXEL_BITS);
+    const __m128i down = _mm_slli_epi32(dx, SUBPIXEL_BITS);
+    __m128i at_left = _mm_add_epi32(exact, minus_off);
+
+    int32_t e[4], per_x[4], per_y[4];
+    _mm_storeu_si128((__m128i *)e, exact);
+    _mm_storeu_si128((__m128i *)per_x, across);
+    _mm_storeu_si128((__m128i *)per_y, down);
+    /* Pixels of a row: each edge function at 0, 1, 2, 3 steps. */
+    const __m128i odd = _mm_set_epi32(-1, 0, -1, 0), upper = _mm_set_epi32(-1, -1, 0, 0);
+    __m128i step[3], lanes[3];
+#define LANE(v, k) _mm_shuffle_epi32(v, (k) * 0x55)
+#define PREPARE(k)                                                                                            \
+    {                                                                                                         \
+        const __m128i a = LANE(across, k);                                                                    \
+        lanes[k] = _mm_add_epi32(_mm_and_si128(a, odd), _mm_and_si128(_mm_add_epi32(a, a), upper));           \
+        step[k] = LANE(down, k);                                                                              \
+    }
+    PREPARE(0)
+    PREPARE(1)
+    PREPARE(2)
+    for (int32_t by = top; by <= bottom; by += 4) {
+        __m128i here = at_left;
+        const unsigned rows = bottom - by < 3 ? (16u << (4 * (bottom - by))) - 1 : 0xFFFFu;
+        for (int32_t bx = left; bx <= right; bx += 4) {
+            const unsigned columns = right - bx < 3 ? 0x1111u * ((2u << (right - bx)) - 1) : 0xFFFFu;
+            __m128i r0 = _mm_add_epi32(LANE(here, 0), lanes[0]);
+            __m128i r1 = _mm_add_epi32(LANE(here, 1), lanes[1]);
+            __m128i r2 = _mm_add_epi32(LANE(here, 2), lanes[2]);
+            unsigned negative = 0;
+            for (int y4 = 0; y4 < 4; y4++) {
+                const __m128i any = _mm_or_si128(_mm_or_si128(r0, r1), r2);
+                negative |= (unsigned)_mm_movemask_ps(_mm_castsi128_ps(any)) << (4 * y4);
+                r0 = _mm_add_epi32(r0, step[0]);
+                r1 = _mm_add_epi32(r1, step[1]);
+                r2 = _mm_add_epi32(r2, step[2]);
+            }
+            unsigned inside = ~negative & rows & columns;
+            for (; inside; inside &= inside - 1) {
+                const int bit = lowest_bit(inside), i = bx - left + (bit & 3), j = by - top + (bit >> 2);
+                shade(job, t, target, channels, left + i, top + j, (float)(e[1] + i * per_x[1] + j * per_y[1]),
+                      (float)(e[2] + i * per_x[2] + j * per_y[2]));
+            }
+            here = _mm_add_epi32(here, _mm_slli_epi32(across, 2));
+        }
+        at_left = _mm_add_epi32(at_left, _mm_slli_epi32(down, 2));
+    }
+#undef PREPARE
+#undef LANE
+}
+
+#else
+DEFINE_BLOCK(block_small, int32_t)
 DEFINE_FILL(fill_small, int32_t, block_small)
+#endif
 DEFINE_FILL(fill_large, int64_t, block_large)
 
 static inline int32_t min3(int32_t a, int32_t b, int32_t c) { return a < b ? (a < c ? a : c) : (b < c ? b : c); }
