@@ -17,7 +17,8 @@ from tddfa.render.pncc import draw_pncc
 from tddfa.render.pose import draw_pose
 from tddfa.render.rasterizer import rasterize
 from tddfa.render.shaded import draw_shaded
-from tddfa.render.uv_texture import Texture, draw_uv_texture, face_textures
+from tddfa.render.textured import draw_textured
+from tddfa.render.uv_texture import Texture, draw_uv_texture, face_textures, merge_textures
 from tddfa.render.wireframe import draw_wireframe
 
 OVERLAYS: dict[str, Callable[..., Any]] = {
@@ -50,8 +51,10 @@ __all__ = [
     "draw_pose",
     "draw_regions",
     "draw_shaded",
+    "draw_textured",
     "draw_uv_texture",
     "draw_wireframe",
     "face_textures",
+    "merge_textures",
     "rasterize",
 ]

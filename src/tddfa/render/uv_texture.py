@@ -45,12 +45,17 @@ class Texture:
         image: RGB; filled wherever the photo shows nothing, and beyond the border of the layout, so that
             no filter picks up black.
         covered: texels that belong to the face.
-        seen: of these, the ones that the photo shows.
+        trust: how well the photo shows each of them: 1 from the front, 0 where it does not.
     """
 
     image: UInt8[np.ndarray, "size size 3"]
     covered: Bool[np.ndarray, "size size"]
-    seen: Bool[np.ndarray, "size size"]
+    trust: Float32[np.ndarray, "size size"]
+
+    @property
+    def seen(self) -> Bool[np.ndarray, "size size"]:
+        """The texels that the photo shows."""
+        return self.trust > 0
 
 
 def draw_uv_texture(
@@ -121,11 +126,48 @@ def _texture(image: Image, mesh: Mesh, view: _View, layout: _Layout) -> Texture:
     step = _pixels_per_texel(high - low, len(surface))
     colors[covered] = sample(image, surface[:, :2], spacing=step)
     weight[covered] = _trust(surface, view)
-    seen = weight > 0
-    if layout.symmetric:
-        colors, weight = _mirrored(colors, weight)
+    return _filled(colors, weight, covered, layout.symmetric)
+
+
+def merge_textures(textures: Sequence[Texture]) -> Texture:
+    """One texture from several of one person: each texel as the photos show it that show it best.
+
+    Args:
+        textures: of equal size, of one model.
+
+    Raises:
+        InputError: there are none, or they differ in size or layout.
+    """
+    if not textures:
+        raise InputError("there are no textures to merge; give at least one")
+    covered = textures[0].covered
+    if any(t.covered.shape != covered.shape or (t.covered != covered).any() for t in textures):
+        raise InputError("the textures differ in size or layout; merge textures of one size and one model")
+    # Squared, so that a photo from the front counts more than several from the side.
+    weights = [t.trust**2 for t in textures]
+    total = np.maximum(np.sum(weights, axis=0), np.float32(1e-12))
+    colors = np.sum(
+        [w[:, :, None] * t.image.astype(np.float32) for w, t in zip(weights, textures, strict=True)], axis=0
+    )
+    trust = np.max([t.trust for t in textures], axis=0)
+    return _filled(colors / total[:, :, None], trust, covered, _symmetric(covered))
+
+
+def _filled(
+    colors: Float32[np.ndarray, "size size 3"],
+    trust: Float32[np.ndarray, "size size"],
+    covered: Bool[np.ndarray, "size size"],
+    symmetric: bool,
+) -> Texture:
+    weight = trust
+    if symmetric:
+        colors, weight = _mirrored(colors, trust)
     filled = push_pull(colors, weight)
-    return Texture(np.rint(np.clip(filled, 0, 255)).astype(np.uint8), covered, seen)
+    return Texture(np.rint(np.clip(filled, 0, 255)).astype(np.uint8), covered, trust)
+
+
+def _symmetric(covered: Bool[np.ndarray, "size size"]) -> bool:
+    return bool((covered & covered[:, ::-1]).sum() >= _SYMMETRIC * covered.sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,8 +198,7 @@ def _layout(topology: Topology, size: int) -> _Layout:
     fragments = rasterize([Mesh(flat, topology)], size, size)
     covered = np.zeros((size, size), bool)
     covered[fragments.region] = fragments.mask
-    symmetric = bool((covered & covered[:, ::-1]).sum() >= _SYMMETRIC * covered.sum())
-    return _Layout(covered, fragments.corners, fragments.barycentric[fragments.mask], symmetric)
+    return _Layout(covered, fragments.corners, fragments.barycentric[fragments.mask], _symmetric(covered))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
