@@ -23,9 +23,10 @@ from tddfa.types import Face, Image, Mesh, Topology
 # edge-on than 75°, a pixel is smeared over many texels.
 _EDGE_ON, _TRUSTED = 0.26, 0.6
 
-# A mesh may miss the outline of the face by up to this part of its size, and show there what lies behind the
-# face: nearer to the outline than half of it nothing is trusted.
-_MISFIT = 0.035
+# Where a face turns away, the mesh may miss its outline by up to this part of its size, and show there what
+# lies behind: nearer to the outline than half of it nothing is trusted. Where it ends on skin, all is.
+_MISFIT = 0.07
+_TURNED_AWAY = 0.6  # cosine between the surface and the viewer
 
 # A jump in depth of this part of the size of a face is an outline too: the nose before the far cheek, but not
 # a lip before teeth.
@@ -109,16 +110,18 @@ def face_textures(image: Image, faces: Sequence[Face], *, size: int = 1024) -> l
     if size < 1:
         raise InputError(f"a texture of {size} px is not possible; 256 to 2048 are usual")
     meshes = [face.mesh for face in faces]
-    views = _views(meshes, *image.shape[:2])
+    facing = [-kernel.vertex_normals(mesh)[:, 2:] for mesh in meshes]
+    views = _views(meshes, facing, *image.shape[:2])
     return [
-        _texture(image, mesh, view, _layout(mesh.topology, size))
-        for mesh, view in zip(meshes, views, strict=True)
+        _texture(image, mesh, cosine, view, _layout(mesh.topology, size))
+        for mesh, cosine, view in zip(meshes, facing, views, strict=True)
     ]
 
 
-def _texture(image: Image, mesh: Mesh, view: _View, layout: _Layout) -> Texture:
+def _texture(
+    image: Image, mesh: Mesh, facing: Float32[np.ndarray, "n 1"], view: _View, layout: _Layout
+) -> Texture:
     covered = layout.covered
-    facing = -kernel.vertex_normals(mesh)[:, 2:]
     surface = kernel.weighted(np.hstack([mesh.vertices, facing]), layout.corners, layout.barycentric)
     colors = np.zeros((*covered.shape, 3), np.float32)
     weight = np.zeros(covered.shape, np.float32)
@@ -218,14 +221,16 @@ class _View:
     far: Float32[np.ndarray, "h w"]
 
 
-def _views(meshes: Sequence[Mesh], height: int, width: int) -> list[_View]:
+def _views(
+    meshes: Sequence[Mesh], facing: Sequence[Float32[np.ndarray, "_ 1"]], height: int, width: int
+) -> list[_View]:
     if not meshes:
         return []
     x0, y0, _, _ = reach(meshes, height, width)
-    # Depth, and which face it is of.
+    # Depth, which face it is of, and how it faces the viewer.
     values = [
-        np.stack([m.vertices[:, 2], np.full(len(m.vertices), i, np.float32)], axis=1)
-        for i, m in enumerate(meshes)
+        np.stack([m.vertices[:, 2], np.full(len(m.vertices), i, np.float32), f[:, 0]], axis=1)
+        for i, (m, f) in enumerate(zip(meshes, facing, strict=True))
     ]
     mask, nearest = kernel.interpolate(meshes, values, reach(meshes, height, width))
     views: list[_View] = []
@@ -233,11 +238,12 @@ def _views(meshes: Sequence[Mesh], height: int, width: int) -> list[_View]:
         region = x, y, w, h = reach([mesh], height, width)
         part = slice(y - y0, y - y0 + h), slice(x - x0, x - x0 + w)
         margin = _MISFIT * float(np.ptp(kernel.bounds(mesh.vertices)[:, 1]))
-        # Lips and lids that part are no outline.
-        own = without_holes(mask[part] & (nearest[*part, 1] == i), margin)
         depth = np.where(mask[part], nearest[*part, 0], np.float32(np.inf))
-        steps = _steps(depth, _STEP / _MISFIT * margin)
-        far = np.clip(distance_inside(own & ~steps) * np.float32(2 / margin) - 1, 0, 1)
+        # Lips and lids that part are no outline.
+        own = without_holes(mask[part] & (nearest[*part, 1] == i), margin / 2)
+        border = own & (distance_inside(own) < 2) & (nearest[*part, 2] < _TURNED_AWAY)
+        outline = border | _steps(depth, _STEP / _MISFIT * margin)
+        far = np.clip(np.minimum(distance_inside(~outline), margin) * np.float32(2 / margin) - 1, 0, 1)
         views.append(_View((height, width), region, depth, far))
     return views
 
