@@ -51,7 +51,7 @@ class Fit:
 def fit_landmarks(
     model: MorphableModel,
     points: Float[np.ndarray, "n_points 2"] | Float[np.ndarray, "n_points 3"],
-    weights: Float[np.ndarray, " n_points"] | None = None,
+    weights: Float[np.ndarray, " n_weights"] | None = None,
     *,
     landmark_set: str = "ibug68",
     identity_stiffness: float = 1.0,
@@ -141,7 +141,7 @@ class Fitter:
     def fit(
         self,
         targets: Float[np.ndarray, "n_points 2"] | Float[np.ndarray, "n_points 3"],
-        weights: Float[np.ndarray, " n_points"] | Float[np.ndarray, "n_points 3"] | None = None,
+        weights: Float[np.ndarray, " n_weights"] | Float[np.ndarray, "n_weights d"] | None = None,
         *,
         identity_stiffness: float = 1.0,
         expression_stiffness: float = 1.0,
