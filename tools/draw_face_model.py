@@ -1,6 +1,6 @@
 """Draw the pictures of docs/face-model.md: people, components, expressions, regions, landmarks, texture, blink.
 
-    python tools/draw_face_model.py [--output docs/face-model]
+python tools/draw_face_model.py [--output docs/face-model]
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class View:
 
 def main() -> None:
     """Draw everything."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of the pictures")
     folder: Path = parser.parse_args().output
     folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +160,9 @@ def draw_texture() -> np.ndarray:
     layout = np.full((size, size, 3), 255, np.uint8)
     flat = np.round(np.column_stack([uv[:, 0], 1 - uv[:, 1]]) * (size - 1) * 16).astype(np.int32)
     corners = flat[model.topology.triangles]
-    cv2.polylines(layout, list(corners), isClosed=True, color=(90, 90, 90), thickness=1, lineType=cv2.LINE_AA, shift=4)
+    cv2.polylines(
+        layout, list(corners), isClosed=True, color=(90, 90, 90), thickness=1, lineType=cv2.LINE_AA, shift=4
+    )
     fine = MorphableModel.open(level=2, crop="head")
     fine_uv = fine.topology.uv
     assert fine_uv is not None
@@ -204,7 +208,9 @@ def draw_folds() -> np.ndarray:
         x, y, z = points.mean(axis=0).tolist()
         view = View((x, y, z), 75, 0)
         params = model.params(expression={name: 1.0})
-        tiles.append(label(tile(model, params, view, 330, colors), f"{name}: {int(turned[name].sum())} triangles"))
+        tiles.append(
+            label(tile(model, params, view, 330, colors), f"{name}: {int(turned[name].sum())} triangles")
+        )
     return grid(tiles, 4)
 
 
