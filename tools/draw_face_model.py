@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/face-model.md: people, components, expressions, regions, landmarks, texture, blink.
+"""Draw the pictures of docs/face-model.md.
 
 python tools/draw_face_model.py [--output docs/face-model]
 """
@@ -27,11 +27,11 @@ EYE = np.array([0.93, 0.93, 0.91], np.float32)
 IRIS = np.array([0.35, 0.25, 0.18], np.float32)
 KEY, FILL = np.array([-0.45, -0.5, -0.75]), np.array([0.7, -0.1, -0.7])
 SHARP = 2  # drawn larger and scaled down, for smooth edges
-COLORS = np.array(
-    [[230, 90, 90], [90, 190, 90], [90, 120, 230], [230, 190, 60], [190, 110, 215], [80, 200, 200], [245, 150, 70],
-     [150, 215, 120], [240, 150, 190]],
-    np.float32,
-) / 255  # fmt: skip
+REGION_COLORS = (
+    *("#e65a5a", "#5abe5a", "#5a78e6", "#e6be3c", "#be6ed7"),
+    *("#50c8c8", "#f59646", "#96d778", "#f096be"),
+)
+COLORS = np.array([[int(c[k : k + 2], 16) / 255 for k in (1, 3, 5)] for c in REGION_COLORS], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,14 @@ def draw_neutral() -> np.ndarray:
     """The mean head from three sides, and the three levels of the face crop as wires."""
     head = MorphableModel.open(level=2, crop="head")
     views = [View((0, -5, -50), 260, yaw) for yaw in (0, 40, 90)]
-    rows = [[tile(head, head.params(), view, 400) for view in views]]
+    heads = [tile(head, head.params(), view, 400) for view in views]
     wires = []
+    closer = View((22, -20, 0), 90, 15)
     for level in (0, 1, 2):
         model = MorphableModel.open(level=level)
-        picture = tile(model, model.params(), View(), 400)
-        wires.append(label(wire(picture, model, View()), f"level {level}: {model.n_vertices} vertices"))
-    return grid([*rows[0], *wires], 3)
+        picture = wire(tile(model, model.params(), closer, 400), model, closer)
+        wires.append(label(picture, f"level {level}: {model.n_vertices} vertices"))
+    return grid([*heads, *wires], 3)
 
 
 def draw_people() -> np.ndarray:
@@ -166,9 +167,7 @@ def draw_texture() -> np.ndarray:
     fine = MorphableModel.open(level=2, crop="head")
     fine_uv = fine.topology.uv
     assert fine_uv is not None
-    squares = (np.floor(fine_uv * 40).sum(axis=1) % 2)[:, None]
-    colors = (0.35 + 0.5 * squares * np.ones(3)).astype(np.float32)
-    return grid([layout, tile(fine, fine.params(), View((0, -5, -40), 250, 25), size, colors)], 2)
+    return grid([layout, tile(fine, fine.params(), View((0, -5, -40), 250, 25), size, checker=fine_uv)], 2)
 
 
 def draw_blink() -> np.ndarray:
@@ -223,18 +222,25 @@ def camera(view: View, size: int) -> np.ndarray:
 
 
 def tile(
-    model: MorphableModel, params: FaceParams, view: View, size: int, colors: np.ndarray | None = None
+    model: MorphableModel,
+    params: FaceParams,
+    view: View,
+    size: int,
+    colors: np.ndarray | None = None,
+    checker: np.ndarray | None = None,
 ) -> np.ndarray:
-    """A face under two lamps on white."""
+    """A face under two lamps on white, in its colours or with the checkerboard of a texture layout."""
     large = size * SHARP
     mesh = model.mesh(FaceParams(camera(view, large), params.identity, params.expression))
     fragments = rasterize([mesh], large, large)
     lit = lighted(mesh, eye_colors(model) if colors is None else colors)
     picture = np.ones((large, large, 3), np.float32)
     inside = fragments.region
-    shown = np.asarray(fragments.interpolate([lit]))
-    part = picture[inside]
-    part[fragments.mask] = shown if shown.ndim == 2 else shown[fragments.mask]
+    shown = fragments.interpolate([lit])
+    if checker is not None:
+        squares = np.floor(fragments.interpolate([checker]) * 40).sum(axis=1, keepdims=True) % 2
+        shown = shown.mean(axis=1, keepdims=True) * (0.5 + 0.6 * squares) * np.ones(3, np.float32)
+    picture[inside][fragments.mask] = shown
     small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
     return np.round(np.clip(small, 0, 1) * 255).astype(np.uint8)
 
@@ -267,7 +273,8 @@ def wire(picture: np.ndarray, model: MorphableModel, view: View) -> np.ndarray:
     corners = mesh.vertices[mesh.triangles]
     facing = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, 2] < 0
     lines = np.round(corners[facing, :, :2] * 16).astype(np.int32)
-    return cv2.polylines(picture, list(lines), True, (60, 60, 60), 1, cv2.LINE_AA, 4)
+    drawn = cv2.polylines(picture.copy(), list(lines), True, (40, 40, 40), 1, cv2.LINE_AA, 4)
+    return cv2.addWeighted(picture, 0.5, drawn, 0.5, 0)
 
 
 def label(picture: np.ndarray, text: str) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Fits of face models to landmarks and to dense meshes."""
 
-import csv
 import pickle
 import time
 from functools import cache
@@ -205,21 +204,19 @@ def decoded(numbers: np.ndarray, roi: np.ndarray) -> FaceParams:
 
 
 @cache
-def labelled_photos(shared: Path) -> tuple[np.ndarray, list[FaceParams], np.ndarray]:
-    """Landmarks and dense faces of the teacher on 320 photos, and the yaw of each."""
+def labelled_photos(shared: Path) -> tuple[np.ndarray, list[FaceParams]]:
+    """Landmarks and dense faces of the teacher on 320 photos."""
     labels = np.load(shared / "data" / "faces" / "teacher_mb05.npz")
     chosen = np.random.default_rng(3).permutation(len(labels["params62"]))[:320]
-    with (shared / "data" / "faces" / "index.csv").open() as file:
-        yaw = np.array([float(row["yaw_deg"]) for row in csv.DictReader(file)])
     params = [
         decoded(p, roi) for p, roi in zip(labels["params62"][chosen], labels["roi_box"][chosen], strict=True)
     ]
-    return labels["lm68"][chosen].astype(np.float64), params, yaw[chosen]
+    return labels["lm68"][chosen].astype(np.float64), params
 
 
 @cache
 def published_correspondence(shared: Path) -> Correspondence:
-    _, params, _ = labelled_photos(shared)
+    _, params = labelled_photos(shared)
     return correspond(MorphableModel.open(crop="head"), published(shared), params[300:], n_points=300)
 
 
@@ -245,7 +242,7 @@ def fitted_distances(shared: Path, params: list[FaceParams]) -> np.ndarray:
 
 def test_landmarks_of_three_hundred_photos_are_fitted_without_bias(shared: Path) -> None:
     model = MorphableModel.open()
-    points, _, yaw = labelled_photos(shared)
+    points, _ = labelled_photos(shared)
     errors, missed, elapsed = [], [], []
     for observed in points[:300]:
         started = time.process_time()
