@@ -12,7 +12,7 @@ from jaxtyping import Float
 from tddfa.detection import Detector, make_detector
 from tddfa.errors import InputError
 from tddfa.geometry.camera import camera_pose
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import make_model
 from tddfa.packs import ModelPack, default_pack_name, find_pack
 from tddfa.regression import make_regressor
 from tddfa.runtime import Engine, onnx_engine
@@ -50,7 +50,7 @@ class FaceAligner:
         self.pack = pack if isinstance(pack, ModelPack) else find_pack(pack or default_pack_name())
         self._engine = engine or onnx_engine(threads=threads)
         manifest = self.pack.manifest
-        self.model = MorphableModel.from_arrays(manifest.name, self.pack.arrays(manifest.model["file"]))
+        self.model = make_model(manifest.name, manifest.model, self.pack.arrays)
         self._regressor = make_regressor(
             self._network(manifest.regressor["file"]), manifest.regressor, self.pack.arrays
         )

@@ -91,11 +91,14 @@ class FaceParams:
             Its z row places the origin of the model frame at z = 0: depth is relative.
         identity: coefficients of the identity basis.
         expression: coefficients of the expression basis.
+        confidence: how sure the network is that it saw a well-framed face, in [0, 1]; None when it does not
+            say.
     """
 
     camera: Float64[np.ndarray, "3 4"]
     identity: Float32[np.ndarray, " n_identity"]
     expression: Float32[np.ndarray, " n_expression"]
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,16 @@ class FaceModel(Protocol):
 
     def mesh(self, params: FaceParams) -> Mesh:
         """The dense mesh of `params` in the image frame."""
+        ...
+
+    def shape(self, params: FaceParams) -> Float32[np.ndarray, "n_vertices 3"]:
+        """The vertices of the mesh of `params` in the model frame, mm."""
+        ...
+
+    def blendshapes(
+        self, identity: Float32[np.ndarray, " n_identity"]
+    ) -> Mapping[str, Float32[np.ndarray, "n_vertices 3"]]:
+        """Displacement of every vertex at weight 1 of each expression, by name: model frame, mm."""
         ...
 
 

@@ -8,9 +8,9 @@ from jaxtyping import Float64, Int32, Int64
 from face_model.base_mesh import BaseMesh
 from tddfa.morphable.subdivision import catmull_clark
 
-# A place on the surface is a triangle of the head refined once (corners 0 1 2 of all its quads, then corners 0 2 3),
-# and the barycentric weights of that triangle's first two corners. Landmarks of the left half, and of the midline,
-# are mirrored. Made by tools/calibrate_landmarks.py.
+# A place on the surface is a triangle of the head refined once (corners 0 1 2 of all its quads, then corners
+# 0 2 3), and the barycentric weights of that triangle's first two corners. The other half is mirrored.
+# Made by tools/calibrate_landmarks.py.
 IBUG68: dict[int, tuple[int, float, float]] = {
     0: (14203, 0.109, 0.061),
     1: (13895, 0.438, 0.554),
@@ -247,7 +247,9 @@ def landmark_sets(mesh: BaseMesh) -> dict[str, Points]:
     rows = _rows_on_refined(mesh, IBUG68, IBUG68_MIRROR)
     chosen = {"ibug68": range(68), "ibug51": range(17, 68), **CONTOURS}
     sets = {name: _sparse(rows[list(points)]) for name, points in chosen.items()}
-    sets["mediapipe478"] = _sparse(_rows_on_refined(mesh, MEDIAPIPE, mediapipe_partners())[mediapipe_numbers()])
+    sets["mediapipe478"] = _sparse(
+        _rows_on_refined(mesh, MEDIAPIPE, mediapipe_partners())[mediapipe_numbers()]
+    )
     return sets
 
 

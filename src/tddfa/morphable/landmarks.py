@@ -30,14 +30,12 @@ class LandmarkSet:
         """Points that are vertices."""
         return cls(vertices[:, None].astype(np.int32), np.ones((len(vertices), 1), np.float32))
 
-    def positions(
-        self, values: Float[np.ndarray, "n_base *channels"]
-    ) -> Float[np.ndarray, "n_points *channels"]:
+    def positions(self, values: Float[np.ndarray, "n_base ..."]) -> Float[np.ndarray, "n_points ..."]:
         """The points' share of anything that is known at the base vertices: positions, basis vectors."""
         if self.vertices.shape[1] == 1:
             return values[self.vertices[:, 0]]
         return np.einsum("pk...,pk->p...", values[self.vertices], self.weights)
 
     def local(self, used: Int[np.ndarray, " n_used"]) -> LandmarkSet:
-        """The same points where only some base vertices, sorted, are kept; all of the points' are among them."""
+        """The same points where only some base vertices, sorted, are kept, those of the points among them."""
         return replace(self, vertices=np.searchsorted(used, self.vertices).astype(np.int32))

@@ -61,19 +61,18 @@ def _model(level: int, crop: Crop) -> MorphableModel:
     masks = np.unpackbits(arrays["regions"], axis=1, count=len(mean)).astype(np.float32)
     landmarks = _landmark_sets(arrays)
 
-    fine, operators = base.refined(level)
+    _, operators = base.refined(level)
     refined, refined_masks = mean, masks.T
     for refine in operators:
         refined, refined_masks = refine(refined), refine(refined_masks)
-    keep = np.ones(len(fine.quads), bool)
+    inside = np.ones(len(refined), bool)
     if crop == "face":
         corners = landmarks["ibug68"].positions(mean)[[36, 45]]
         unit = float(np.linalg.norm(corners[0] - corners[1]))
         ears = refined_masks[:, names.index("ears")]
         eyeballs = refined_masks[:, names.index("eyeballs")]
-        inside = in_face(refined[fine.quads].mean(axis=1), unit) & (ears[fine.quads].mean(axis=1) < 0.5)
-        keep = inside | (eyeballs[fine.quads].mean(axis=1) > 0.5)
-    surface = base.surface(level, mean, keep)
+        inside = (in_face(refined, unit) & (ears < 0.5)) | (eyeballs > 0.5)
+    surface = base.surface(level, mean, inside)
     mesh_masks = surface(masks.T[surface.base]) >= 0.5
     blink = [arrays["expression_names"].tolist().index(f"eyeBlink{side}") for side in ("Left", "Right")]
     return MorphableModel(

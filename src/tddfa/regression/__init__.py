@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from tddfa.errors import PackError
 from tddfa.regression.published import PublishedRegressor
+from tddfa.regression.tddfa import TddfaRegressor
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, FaceParams, Image
 
@@ -40,6 +41,7 @@ REGRESSORS: Mapping[
     str, Callable[[Network, Mapping[str, Any], Callable[[str], Mapping[str, Any]]], Regressor]
 ] = {
     "3ddfa-v2": PublishedRegressor.from_settings,
+    "tddfa": TddfaRegressor.from_settings,
 }
 """Kind in a pack's manifest → regressor from its network, its settings and its arrays by file name."""
 
@@ -66,4 +68,4 @@ def make_regressor(
         raise PackError(f"the pack's regressor settings are incomplete: {error}") from None
 
 
-__all__ = ["REGRESSORS", "PublishedRegressor", "Regressor", "make_regressor"]
+__all__ = ["REGRESSORS", "PublishedRegressor", "Regressor", "TddfaRegressor", "make_regressor"]
