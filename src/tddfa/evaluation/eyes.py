@@ -23,14 +23,14 @@ from tddfa.evaluation.text import headline
 from tddfa.pipeline import FaceAligner
 
 CLOSED, OPEN = 0.12, 0.22
-"""The reference's aspect ratio below which an eye is closed and above which it is open; between is neither."""
+"""The ratio of the reference below which an eye is closed and above which it is open; between, neither."""
 
 _USUAL = 0.2  # the threshold that users of the 68 points take. Source: Soukupová and Čech, 2016, figure 1
 _LARGEST_YAW_DEG = 30.0  # beyond, the far eye is foreshortened and the reference guesses
 
 
 def measure_eyes(aligner: FaceAligner, folder: Path) -> Report:
-    """Aspect ratio of the eyes beside a reference: correlation, error, and how well it tells closed from open.
+    """Aspect ratio of the eyes beside a reference: error, correlation, how well it tells closed from open.
 
     Args:
         aligner: with the pack to measure.
@@ -167,7 +167,8 @@ def _text(record: Mapping[str, Any]) -> str:
     lines = [*lines, f"AUC        {record['auc']:.4f}"]
     for name, at in record["closed_below"].items():
         lines.append(
-            f"closed     below {at['threshold']:.3f} ({name.replace('_', ' ')}): precision {at['precision']:.3f}, "
+            f"closed     below {at['threshold']:.3f} ({name.replace('_', ' ')}): precision "
+            f"{at['precision']:.3f}, "
             f"recall {at['recall']:.3f}, F1 {at['f1']:.3f}"
         )
     return "\n".join(lines)

@@ -27,7 +27,7 @@ def frame_by_frame(
 def from_last_frame(
     aligner: FaceAligner, images: Iterable[Image]
 ) -> Iterator[Float32[np.ndarray, "68 3"] | None]:
-    """Cut each crop around the landmarks of the picture before, as the published program does; no smoothing."""
+    """Cut each crop around the landmarks of the picture before, as the published program; no smoothing."""
     last: Float32[np.ndarray, "68 3"] | None = None
     for image in images:
         if last is None:

@@ -1,8 +1,8 @@
 """Sequences in which a real face moves exactly as we say.
 
 A photo is laid on the open face model, fitted to the photo's own landmarks, and the model moves: the head
-turns and nods, and the picture shifts, rolls and zooms as a hand-held camera's does. What lies around the face
-follows smoothly, so that no second face stays behind.
+turns and nods, and the picture shifts, rolls and zooms as a hand-held camera's does. What lies around the
+face follows smoothly, so that no second face stays behind.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, UInt8
@@ -57,9 +58,9 @@ def motions() -> list[Motion]:
         if k < SWAY.start:
             frames.append(Motion(HeadPose(0, 0, 0), 0, 1, (0, 0)))
         elif k < STEP.start:
-            # Sines start at 0; periods of 24, 32, 48 and 16 frames: 1.2 to 0.6 a second, as heads and hands move.
-            a, b, c, d = (math.sin(2 * math.pi * sway / period) for period in (24, 48, 16, 48))
-            frames.append(Motion(HeadPose(12 * a, 6 * b, 0), 3 * d, 1 + 0.05 * b, (0.06 * a, 0.04 * c)))
+            # Sines start at 0; 0.6 to 1.9 swings a second, as heads and hands move.
+            a, b, c = (math.sin(2 * math.pi * sway / period) for period in (24, 48, 16))
+            frames.append(Motion(HeadPose(12 * a, 6 * b, 0), 3 * b, 1 + 0.05 * b, (0.06 * a, 0.04 * c)))
         else:
             # A turn of 14° within 5 frames: the start and the stop are sudden.
             part = min(1.0, max(0.0, (k - STEP.start - 8) / _STEP_FRAMES))
@@ -67,7 +68,7 @@ def motions() -> list[Motion]:
     return frames
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class MovingFace:
     """A photo whose face moves.
 
@@ -80,6 +81,10 @@ class MovingFace:
     image: Image
     params: FaceParams
     landmarks: Float64[np.ndarray, "n_frames 68 2"]
+
+    @cached_property
+    def _mesh(self) -> Mesh:
+        return _model().mesh(self.params)
 
     @classmethod
     def of(cls, image: Image, points: Float[np.ndarray, "68 d"]) -> MovingFace:
@@ -95,15 +100,14 @@ class MovingFace:
         """The pictures of the sequence, with noise."""
         rng = np.random.default_rng(seed)
         for motion in motions():
-            picture = self.picture(motion).astype(np.float32)
-            picture += rng.normal(0, NOISE, picture.shape).astype(np.float32)
-            yield np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+            picture = self.picture(motion)
+            noise = rng.standard_normal(picture.shape, np.float32) * np.float32(NOISE)
+            yield np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
 
     def picture(self, motion: Motion) -> UInt8[np.ndarray, "h w 3"]:
         """One picture of the sequence, without noise."""
         height, width = self.image.shape[:2]
-        size = _size(self.params)
-        mesh = _model().mesh(self.params)
+        mesh, size = self._mesh, _size(self.params)
         moved = _posed(mesh.vertices, self.params, motion, size, self.image)
         fragments = rasterize([Mesh(moved, mesh.topology)], height, width, cull_back=True)
         # For each pixel: where the camera alone would have found it in the photo …
@@ -159,4 +163,7 @@ def _camera_back(
     pixels: Float32[np.ndarray, "n 2"], motion: Motion, size: float, image: Image
 ) -> Float32[np.ndarray, "n 2"]:
     R, t = _camera(motion, size, image)
-    return (pixels - t) @ np.linalg.inv(R).T.astype(np.float32)
+    (a, b), (c, d) = np.linalg.inv(R)
+    x, y = pixels[:, 0] - t[0], pixels[:, 1] - t[1]
+    # Written out: a product of a large and a 2×2 matrix is slow in BLAS.
+    return np.stack([a * x + b * y, c * x + d * y], axis=1)
