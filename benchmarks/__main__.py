@@ -19,13 +19,15 @@ def main() -> int:
 
     speed = commands.add_parser("speed", help="time every stage and whole commands (a few minutes)")
     _packs_argument(speed)
-    speed.add_argument("--upstream", metavar="DIR", type=Path, help="a working copy of 3DDFA_V2, measured beside")
+    speed.add_argument(
+        "--upstream", metavar="DIR", type=Path, help="a working copy of 3DDFA_V2, measured beside"
+    )
     speed.add_argument("--python", metavar="EXE", default=sys.executable, help="the Python that runs it")
     speed.add_argument(
         "--upstream-config", metavar="FILE", default="configs/mb05_120x120.yml", help="the network it runs"
     )
     speed.add_argument("--mediapipe", metavar="EXE", help="a Python with MediaPipe 0.10, measured beside")
-    speed.add_argument("--rounds", type=int, default=5, help="turns of every program (default: 5)")
+    speed.add_argument("--rounds", type=int, default=4, help="turns of every program (default: 4)")
     speed.add_argument("--seconds", type=float, default=0.1, help="for a stage in a turn (default: 0.1)")
     speed.add_argument("--no-commands", action="store_true", help="stages alone, no whole commands")
     speed.add_argument("--output", metavar="FILE", type=Path, default=RESULTS / "speed.json")

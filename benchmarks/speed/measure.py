@@ -17,7 +17,14 @@ from tqdm import tqdm
 from benchmarks.machine import REPOSITORY, commit, load, machine, now
 from benchmarks.samples import summary
 from benchmarks.speed.clip import write_clip
-from benchmarks.speed.processes import OWN_PATHS, Participant, Worker, environment, run_command, wait_for_quiet
+from benchmarks.speed.processes import (
+    OWN_PATHS,
+    Participant,
+    Worker,
+    environment,
+    run_command,
+    wait_for_quiet,
+)
 from benchmarks.speed.scenes import crowd, portrait, sized
 from tddfa.imaging import write_image
 
@@ -33,7 +40,10 @@ STAGES = (
     "photo_landmarks",
     "photo_mesh",
     "track",
-    *(f"draw_{kind}" for kind in ("2d_sparse", "2d_dense", "3d", "3d_c", "depth", "pncc", "uv_tex", "pose", "normals")),
+    *(
+        f"draw_{kind}"
+        for kind in ("2d_sparse", "2d_dense", "3d", "3d_c", "depth", "pncc", "uv_tex", "pose", "normals")
+    ),
     *(f"write_{kind}" for kind in ("ply", "obj", "glb", "json", "npz")),
 )
 """In the order of the report."""
@@ -72,7 +82,18 @@ class Upstream:
 
     def photo(self, path: str, photo: Path, kind: str) -> list[str]:
         """Its command for a photo."""
-        command = [self.python, "demo.py", "-c", self.config, "-f", str(photo), "-o", kind, "--show_flag", "false"]
+        command = [
+            self.python,
+            "demo.py",
+            "-c",
+            self.config,
+            "-f",
+            str(photo),
+            "-o",
+            kind,
+            "--show_flag",
+            "false",
+        ]
         return [*command, "--onnx"] if path == "onnx" else command
 
     def video(self, path: str, clip: Path, kind: str) -> list[str]:
@@ -96,7 +117,7 @@ def measure_speed(
         packs: names of packs.
         upstream: measured beside them when given.
         mediapipe: a Python that has MediaPipe; measured beside them when given.
-        rounds: how often every program has its turn.
+        rounds: how often every program has its turn; whole commands half as often.
         seconds: for each stage in each turn.
         commands: also whole commands, each a new process.
 
@@ -216,7 +237,9 @@ def _commands(
     for pack in packs:
         env = environment(1, OWN_PATHS)
         image = [*own, "image", str(photo), "-d", str(out), "--pack", pack, "-o"]
-        jobs += [(f"image {kind}", pack, [*image, kind], REPOSITORY, env) for kind in ("2d_sparse", "3d", "obj")]
+        jobs += [
+            (f"image {kind}", pack, [*image, kind], REPOSITORY, env) for kind in ("2d_sparse", "3d", "obj")
+        ]
         if _has_video_command():
             for clip, n in ((short, 30), (long, 120)):
                 video = [*own, "video", str(clip), "-o", "3d", "-d", str(out), "--pack", pack]
@@ -234,7 +257,7 @@ def _commands(
     seconds: dict[tuple[str, str], list[list[float]]] = defaultdict(list)
     peaks: dict[tuple[str, str], float] = defaultdict(float)
     failed: dict[tuple[str, str], str] = {}
-    for _ in tqdm(range(min(rounds, 3)), desc="commands", unit="round", disable=None):
+    for _ in tqdm(range(max(1, rounds // 2)), desc="commands", unit="round", disable=None):
         for task, name, command, folder, env in jobs:
             if (task, name) in failed:
                 continue

@@ -142,7 +142,8 @@ run = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.
 seconds = time.perf_counter() - start
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 lines = run.stderr.strip().splitlines()
-print(json.dumps([seconds, peak, None if run.returncode == 0 else (lines[-1] if lines else str(run.returncode))]))
+error = None if run.returncode == 0 else (lines or [f"exit code {run.returncode}"])[-1]
+print(json.dumps([seconds, peak, error]))
 """
 
 

@@ -9,10 +9,10 @@ _STARTED = time.perf_counter()
 
 import argparse  # noqa: E402
 import itertools  # noqa: E402
-import os  # noqa: E402
 import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from serve import serve  # noqa: E402
 
@@ -27,7 +27,7 @@ def main():
     import mediapipe
     import numpy as np
 
-    picture = cv2.cvtColor(cv2.imread(os.path.join(args.scenes, "portrait.png")), cv2.COLOR_BGR2RGB)
+    picture = cv2.cvtColor(cv2.imread(str(Path(args.scenes) / "portrait.png")), cv2.COLOR_BGR2RGB)
 
     def mesh(still):
         return mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=still, refine_landmarks=True)

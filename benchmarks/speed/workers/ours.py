@@ -26,6 +26,7 @@ def main() -> None:
     import onnxruntime
 
     import tddfa
+    from tddfa.morphable import MorphableModel
     from tddfa.pipeline import FaceAligner
 
     cv2.setNumThreads(args.threads)
@@ -36,6 +37,7 @@ def main() -> None:
         "pack": aligner.pack.manifest.name,
         "triangles": len(aligner.model.topology.triangles),
         "vertices": aligner.model.n_vertices,
+        "level_triangles": {k: len(MorphableModel.open(level=k).topology.triangles) for k in (0, 1, 2)},
         "numpy": np.__version__,
         "onnxruntime": onnxruntime.__version__,
         "opencv": cv2.__version__,

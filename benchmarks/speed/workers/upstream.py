@@ -11,12 +11,11 @@ _STARTED = time.perf_counter()
 
 import argparse  # noqa: E402
 import itertools  # noqa: E402
-import os  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
+from pathlib import Path  # noqa: E402
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.getcwd())
+sys.path[:0] = [str(Path.cwd()), str(Path(__file__).resolve().parent)]
 
 from serve import serve  # noqa: E402
 
@@ -37,8 +36,7 @@ def main():
 
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
-    with open(args.config) as file:
-        config = yaml.safe_load(file)
+    config = yaml.safe_load(Path(args.config).read_text())
     about = {"program": "3DDFA_V2", "path": args.path, "numpy": np.__version__, "torch": torch.__version__}
     if args.path == "onnx":
         import onnxruntime
@@ -56,7 +54,7 @@ def main():
         aligner, detector = TDDFA(gpu_mode=False, **config), FaceBoxes()
     about["opencv"] = cv2.__version__
     about["triangles"] = len(aligner.tri)
-    serve(_stages(detector, aligner, args.scenes), about, _STARTED)
+    serve(_stages(detector, aligner, Path(args.scenes)), about, _STARTED)
 
 
 def _limit_threads(onnxruntime, threads):
@@ -83,13 +81,12 @@ def _stages(detector, aligner, scenes):
     from utils.serialization import ser_to_obj, ser_to_ply
     from utils.uv import uv_tex
 
-    photo = os.path.join(scenes, "portrait.png")
-    image = cv2.imread(photo)
+    image = cv2.imread(str(scenes / "portrait.png"))
     boxes = detector(image)[:1]
     params, rois = aligner(image, boxes)
     dense = aligner.recon_vers(params, rois, dense_flag=True)
     sparse = aligner.recon_vers(params, rois, dense_flag=False)
-    folder = tempfile.mkdtemp(prefix="tddfa-bench-")
+    folder = Path(tempfile.mkdtemp(prefix="tddfa-bench-"))
     height = image.shape[0]
 
     def fixed(run):
@@ -114,8 +111,8 @@ def _stages(detector, aligner, scenes):
         return frame
 
     def scene(n):
-        picture = cv2.imread(os.path.join(scenes, "crowd-%d.png" % n))
-        return picture, np.load(os.path.join(scenes, "crowd-%d.npy" % n)).tolist()
+        picture = cv2.imread(str(scenes / f"crowd-{n}.png"))
+        return picture, np.load(scenes / f"crowd-{n}.npy").tolist()
 
     def faces(n):
         picture, found = scene(n)
@@ -126,7 +123,7 @@ def _stages(detector, aligner, scenes):
         return lambda: render(picture, mesh(picture, found), aligner.tri)
 
     def sized(n):
-        return cv2.imread(os.path.join(scenes, "sized-%d.png" % n))
+        return cv2.imread(str(scenes / f"sized-{n}.png"))
 
     def detect_sized(n):
         picture = sized(n)
@@ -142,10 +139,10 @@ def _stages(detector, aligner, scenes):
         return lambda: render(picture, vertices, aligner.tri)
 
     def saved(name):
-        return os.path.join(folder, name)
+        return str(folder / name)
 
     stages = {
-        "read": fixed(lambda: cv2.imread(os.path.join(scenes, "portrait.jpg"))),
+        "read": fixed(lambda: cv2.imread(str(scenes / "portrait.jpg"))),
         "detect": fixed(lambda: detector(image)),
         "regress": fixed(lambda: landmarks(image, boxes)),
         "reconstruct": fixed(lambda: aligner.recon_vers(params, rois, dense_flag=True)),
@@ -160,14 +157,16 @@ def _stages(detector, aligner, scenes):
         "draw_uv_tex": fixed(lambda: uv_tex(image, dense, aligner.tri)),
         "draw_pose": fixed(lambda: viz_pose(image, params, dense)),
         "write_ply": fixed(lambda: ser_to_ply(dense, aligner.tri, height=height, wfp=saved("face.ply"))),
-        "write_obj": fixed(lambda: ser_to_obj(image, dense, aligner.tri, height=height, wfp=saved("face.obj"))),
+        "write_obj": fixed(
+            lambda: ser_to_obj(image, dense, aligner.tri, height=height, wfp=saved("face.obj"))
+        ),
         "faces": faces,
         "faces_drawn": faces_drawn,
         "detect_sized": detect_sized,
         "align_sized": align_sized,
         "draw_sized": draw_sized,
     }
-    if os.path.exists(os.path.join("utils", "asset", "render.so")):
+    if Path("utils/asset/render.so").exists():
         from utils.render_ctypes import render as render_c
 
         stages["draw_3d_c"] = fixed(lambda: render_c(image, dense, aligner.tri))
