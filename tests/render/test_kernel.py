@@ -41,6 +41,10 @@ def test_both_kernels_draw_the_same_pixels(a: Mesh, b: Mesh, cull_back: bool) ->
         np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(native.depth([a, b], REGION, 0.3), numpy_kernel.depth([a, b], REGION, 0.3))
     values = [m.topology.colors for m in (a, b)]
+    corners, weights = a.triangles, np.abs(a.vertices[a.triangles[:, 0]]) / 60
+    np.testing.assert_array_equal(
+        native.weighted(a.vertices, corners, weights), numpy_kernel.weighted(a.vertices, corners, weights)
+    )
     for channels in (1, 2, 3):
         one, other = (
             k.interpolate([a, b], [np.ascontiguousarray(v[:, :channels]) for v in values], REGION)
@@ -89,6 +93,18 @@ def test_both_kernels_paint_the_same(channels: int, picture_channels: int, over:
         kernel.paint(out, photo if over else None, pair, values, (5, 3, 45, 30), alpha)
     assert (one != picture).any()
     np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("smooth", [0, 2, 9])
+@pytest.mark.parametrize("side", [1, 2, 32])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_both_kernels_fill_the_same(side: int, channels: int, smooth: int) -> None:
+    rng = np.random.default_rng(4)
+    known = (rng.random((side, side)) * (rng.random((side, side)) < 0.2)).astype(np.float32)
+    sums = rng.normal(size=(side, side, channels)).astype(np.float32) * known[:, :, None]
+    np.testing.assert_array_equal(
+        native.push_pull(sums, known, smooth), numpy_kernel.push_pull(sums, known, smooth)
+    )
 
 
 def test_a_triangle_of_missing_vertices_is_an_error_and_no_crash() -> None:
