@@ -91,11 +91,13 @@ class FaceParams:
             Its z row places the origin of the model frame at z = 0: depth is relative.
         identity: coefficients of the identity basis.
         expression: coefficients of the expression basis.
+        confidence: how sure the network is that there is a face, in [0, 1]; None for networks that do not say.
     """
 
     camera: Float64[np.ndarray, "3 4"]
     identity: Float32[np.ndarray, " n_identity"]
     expression: Float32[np.ndarray, " n_expression"]
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
