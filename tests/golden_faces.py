@@ -72,9 +72,9 @@ def golden_faces(name: str) -> tuple[Image, list[Face]]:
             Face(
                 Detection(BoundingBox(*map(float, box[:4])), float(box[4])),
                 FaceParams(camera, p[12:52].astype(np.float32), p[52:].astype(np.float32)),
-                points * flip,
+                np.ascontiguousarray(points * flip),
                 camera_pose(camera),
-                GoldenModel(dense * flip),
+                GoldenModel(np.ascontiguousarray(dense * flip)),
             )
         )
     return read_image(REFERENCE / "examples" / "inputs" / f"{name}.jpg"), faces

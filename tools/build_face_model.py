@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "src/tddfa/morphable/data/open_face_model.npz"
 sys.path.insert(0, str(ROOT / "src"))
-# One thread: the order of additions in BLAS, and with it the last bits, must not depend on the machine's cores.
+# One thread: the order of additions, and with it the last bits, must not depend on the number of cores.
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 

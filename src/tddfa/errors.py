@@ -25,6 +25,10 @@ class VideoFileError(TddfaError, OSError):
     """A video or a camera that cannot be read or written."""
 
 
+class DatasetError(TddfaError, ValueError):
+    """An evaluation set that is missing, incomplete or has another layout."""
+
+
 class PackError(TddfaError, RuntimeError):
     """A model pack that is broken, incomplete or cannot be installed."""
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from tddfa.detection import Detector, make_detector
 from tddfa.errors import InputError
 from tddfa.geometry.camera import camera_pose
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import make_model
 from tddfa.packs import ModelPack, default_pack_name, find_pack
 from tddfa.regression import make_regressor
 from tddfa.runtime import Engine, onnx_engine
@@ -50,7 +50,7 @@ class FaceAligner:
         self.pack = pack if isinstance(pack, ModelPack) else find_pack(pack or default_pack_name())
         self._engine = engine or onnx_engine(threads=threads)
         manifest = self.pack.manifest
-        self.model = MorphableModel.from_arrays(manifest.name, self.pack.arrays(manifest.model["file"]))
+        self.model = make_model(manifest.name, manifest.model, self.pack.arrays)
         self._regressor = make_regressor(
             self._network(manifest.regressor["file"]), manifest.regressor, self.pack.arrays
         )
@@ -95,9 +95,30 @@ class FaceAligner:
             detections = [Detection(BoundingBox.around(p)) for p in points]
             params = self._regressor.from_points(image, points)
         else:
-            found = self.detector.detect(image) if boxes is None else map(_detection, boxes)
-            detections = list(found)
+            detections = list(self.detector.detect(image)) if boxes is None else _detections(boxes)
             params = self._regressor.from_boxes(image, [d.box for d in detections])
+        return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
+
+    def align_crops(self, crops: Sequence[Image], squares: Iterable[BoxLike]) -> list[Face]:
+        """The faces in crops that were cut before, as data sets have them.
+
+        Args:
+            crops: square RGB pictures of any size, one face each.
+            squares: where each was cut from its picture, px; the faces are in the frame of that picture.
+
+        Raises:
+            InputError: a crop is no square picture, or there are not as many squares as crops.
+        """
+        detections = [_detection(square) for square in squares]
+        if len(detections) != len(crops):
+            raise InputError(
+                f"{len(crops)} crops and {len(detections)} squares were given; one each is needed"
+            )
+        for crop in crops:
+            check_image(crop)
+            if crop.shape[0] != crop.shape[1]:
+                raise InputError(f"a crop is {crop.shape[1]}×{crop.shape[0]} px; crops are square")
+        params = self._regressor.from_crops(crops, [d.box for d in detections])
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
 
     def _face(self, detection: Detection, params: FaceParams) -> Face:
@@ -125,12 +146,23 @@ def check_image(image: Any) -> None:
         )
 
 
+def _detections(boxes: Iterable[BoxLike]) -> list[Detection]:
+    try:
+        each = list(boxes)
+    except TypeError:
+        raise InputError(f"boxes are a list of (x0, y0, x1, y1), one for each face, not {boxes!r}") from None
+    return [_detection(box) for box in each]
+
+
 def _detection(box: BoxLike) -> Detection:
     if isinstance(box, Detection):
         return box
     if isinstance(box, BoundingBox):
         return Detection(box)
-    numbers: Sequence[float] = [float(v) for v in box]
+    try:
+        numbers: Sequence[float] = [float(v) for v in box]
+    except (TypeError, ValueError):
+        raise InputError(f"a box is made of numbers (x0, y0, x1, y1), not {box!r}") from None
     if len(numbers) not in (4, 5):
         raise InputError(f"a box has {len(numbers)} numbers; it takes (x0, y0, x1, y1) or a score as fifth")
     return Detection(BoundingBox(*numbers[:4]), numbers[4] if len(numbers) == 5 else 1.0)

@@ -91,7 +91,8 @@ class FaceParams:
             Its z row places the origin of the model frame at z = 0: depth is relative.
         identity: coefficients of the identity basis.
         expression: coefficients of the expression basis.
-        confidence: how sure the network is that there is a face, in [0, 1]; None for networks that do not say.
+        confidence: how sure the network is that it saw a well-framed face, in [0, 1]; None when it does not
+            say.
     """
 
     camera: Float64[np.ndarray, "3 4"]

@@ -9,7 +9,7 @@ import pytest
 
 from solids import cube, face_of, moved, random_rotation, solid, sphere
 from tddfa.render import OVERLAYS, Light, depth_map, draw_dense, draw_depth, draw_landmarks
-from tddfa.render.lighting import phong
+from tddfa.render.kernel import kernel
 from tddfa.types import Face, Mesh, Topology
 
 MESH_KINDS = ("3d", "depth", "pncc", "normals")
@@ -23,6 +23,10 @@ def with_uv(mesh: Mesh) -> Mesh:
 
 def ball(x: float = 60, y: float = 50, radius: float = 30, z: float = 0) -> Face:
     return face_of(with_uv(moved(sphere(20, 40), radius * np.eye(3), np.array([x, y, z]))))
+
+
+def lit(mesh: Mesh) -> np.ndarray:
+    return kernel.phong(mesh.vertices, kernel.vertex_normals(mesh), Light())
 
 
 @pytest.fixture
@@ -124,7 +128,7 @@ def test_a_face_behind_another_is_hidden_whatever_their_order(photo: np.ndarray)
 
 
 def test_light_falls_from_the_viewer() -> None:
-    brightness = phong(moved(sphere(), 50 * np.eye(3), np.array([60, 50, 0])), Light())[:, 0]
+    brightness = lit(moved(sphere(), 50 * np.eye(3), np.array([60, 50, 0])))[:, 0]
     normals = sphere().vertices
     assert brightness[normals[:, 2] < -0.999].min() == pytest.approx(1.0, abs=0.02)  # faces the camera
     np.testing.assert_allclose(brightness[normals[:, 2] > 0.999], 0.3 + 0.1, atol=0.02)  # faces away
@@ -134,9 +138,9 @@ def test_light_falls_from_the_viewer() -> None:
 def test_light_does_not_depend_on_place_size_or_a_vertex_without_triangles() -> None:
     small = moved(sphere(), 7 * np.eye(3), np.array([-3, 9, 2]))
     large = moved(sphere(), 500 * np.eye(3), np.array([900, 40, -8]))
-    np.testing.assert_allclose(phong(small, Light()), phong(large, Light()), atol=1e-3)
+    np.testing.assert_allclose(lit(small), lit(large), atol=1e-3)
     lonely = solid(np.array([[0, 0, 0], [0, 9, 0], [9, 0, 0], [5, 5, 5]]), np.array([[0, 1, 2]]))
-    assert np.isfinite(phong(lonely, Light())).all()
+    assert np.isfinite(lit(lonely)).all()
 
 
 @pytest.mark.parametrize("seed", range(3))

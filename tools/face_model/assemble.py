@@ -9,8 +9,9 @@ from face_model.base_mesh import EYE_CORNERS, BaseMesh, cut_head
 from face_model.expression import build_expressions, expression_names
 from face_model.eyelids import find_eyelids
 from face_model.identity import build_identities
-from face_model.landmarks import landmark_sets
-from face_model.regions import build_regions
+from face_model.landmarks import landmark_sets, mediapipe_numbers
+from face_model.lips import close_lips
+from face_model.regions import build_regions, ear_mask
 from face_model.source import Source, read_base_object, read_mirror
 from tddfa.morphable.open_model import in_face
 
@@ -23,13 +24,13 @@ def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
     mesh = cut_head(base, read_mirror(source))
     raw = base.vertices[mesh.source_vertex]
     corners = mesh.index(np.array(EYE_CORNERS))
-    regions = build_regions(source, mesh, raw)
-    face = in_face(raw - raw[corners].mean(axis=0), unit=_width(raw[corners])) & ~regions["ears"]
+    face = in_face(raw - raw[corners].mean(axis=0), unit=_width(raw[corners])) & ~ear_mask(source, mesh)
     identities = build_identities(source, mesh, raw, vertex_areas(mesh, raw), face)
     mean = identities.mean - identities.mean[corners].mean(axis=0)
 
     names = expression_names(source)
     expressions, asymmetry = build_expressions(source, mesh, names)
+    mean = close_lips(mesh, mean, expressions[..., names.index("jawOpen")])
     blink = (names.index("eyeBlinkLeft"), names.index("eyeBlinkRight"))
     eyelids = find_eyelids(mesh, mean, blink)
     # The blink closes the mean face's eyes exactly, so that the linear model alone is right on average.
@@ -39,6 +40,9 @@ def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
         move = gaps[eyelids.spread_gap[own]] * eyelids.spread_weights[own, None]
         expressions[eyelids.spread_vertices[own], :, k] += move
 
+    sets = landmark_sets(mesh)
+    vertices, weights = sets["ibug68"]
+    regions = build_regions(source, mesh, mean, np.einsum("pkc,pk->pc", mean[vertices], weights))
     arrays: dict[str, np.ndarray] = {
         "format": np.array(FORMAT),
         "mean": mean.astype(np.float32),
@@ -60,15 +64,16 @@ def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
         "region_names": np.array(list(regions)),
         "regions": np.packbits(np.stack(list(regions.values())), axis=1),
     }
-    for name, (vertices, weights) in landmark_sets(mesh).items():
+    for name, (vertices, weights) in sets.items():
         arrays[f"landmarks.{name}.vertices"] = vertices.astype(np.uint16)
         arrays[f"landmarks.{name}.weights"] = weights.astype(np.float32)
+    arrays["landmarks.mediapipe478.numbers"] = np.array(mediapipe_numbers(), np.uint16)
     report = [
         f"base mesh: {len(mean)} vertices, {len(mesh.quads)} quads, {len(mesh.uv)} texture coordinates",
-        f"identity: {len(identities.mirror_sign)} components hold {identities.explained:.1%} of the variance, "
-        f"held-out error {identities.heldout_rms:.2f} mm RMS",
+        f"identity: {len(identities.mirror_sign)} components hold {identities.explained:.1%} of the "
+        f"variance, held-out error {identities.heldout_rms:.2f} mm RMS",
         f"expression: {len(names)}, asymmetry of the source averaged out: up to {asymmetry:.2f} mm",
-        f"landmark sets: {', '.join(n.split('.')[1] for n in arrays if n.endswith('.vertices') and n[0] == 'l')}",
+        f"landmark sets: {', '.join(sets)}",
         f"regions: {', '.join(f'{name} {mask.sum()}' for name, mask in regions.items())}",
     ]
     return arrays, report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ EYEBALL_UV_SIZE = 0.11
 
 @dataclass(frozen=True, slots=True)
 class BaseMesh:
-    """The level-0 mesh, welded, and its texture layout (a second set of quads where the layout has a seam)."""
+    """The level-0 mesh, welded, and its texture layout, which has a seam and so its own quads."""
 
     source_vertex: Int64[np.ndarray, " n"]
     """Number of each vertex in the source mesh."""
@@ -41,6 +42,40 @@ class BaseMesh:
         ):
             raise ValueError("a vertex lies outside the head")
         return found
+
+    def neighbours(self) -> list[set[int]]:
+        """For each vertex those it shares an edge with."""
+        beside: list[set[int]] = [set() for _ in self.source_vertex]
+        for quad in self.quads.tolist():
+            for a, b in zip(quad, quad[1:] + quad[:1], strict=True):
+                beside[a].add(b)
+                beside[b].add(a)
+        return beside
+
+    def rim(self) -> set[int]:
+        """The vertices on the mesh's boundaries."""
+        uses: dict[tuple[int, int], int] = defaultdict(int)
+        for quad in self.quads.tolist():
+            for a, b in zip(quad, quad[1:] + quad[:1], strict=True):
+                uses[min(a, b), max(a, b)] += 1
+        return {vertex for edge, n in uses.items() if n == 1 for vertex in edge}
+
+    def mouth_rim(self, positions: Float64[np.ndarray, "n 3"]) -> set[int]:
+        """The vertices on the edge of the mouth's opening, by where they lie under the eyes."""
+        x, y, z = positions.T
+        in_mouth = (np.abs(x) < 35) & (y < -40) & (y > -90) & (z > -20)
+        return {vertex for vertex in self.rim() if in_mouth[vertex]}
+
+
+def rings_around(mesh: BaseMesh, rim: set[int], n_rings: int) -> list[list[int]]:
+    """Vertices at 0, 1, 2, … edges from a rim."""
+    beside = mesh.neighbours()
+    rings, seen = [sorted(rim)], set(rim)
+    for _ in range(n_rings - 1):
+        ring = set[int]().union(*(beside[vertex] for vertex in rings[-1])) - seen
+        seen |= ring
+        rings.append(sorted(ring))
+    return rings
 
 
 def cut_head(base: BaseObject, mirror: Int64[np.ndarray, " n_source"]) -> BaseMesh:
@@ -98,7 +133,7 @@ def _upright_layout(
     low, high = skin.min(axis=0), skin.max(axis=0)
     placed[eyeball_side == 0] = (skin - low) / (high - low)
     for side in (-1, 1):
-        # Azimuthal equidistant map of the cap, as seen from the front: nothing overlaps and the iris is round.
+        # Azimuthal equidistant map of the cap from the front: nothing overlaps and the iris is round.
         cap = points[eyeball_side == side]
         direction = cap - (cap.min(axis=0) + cap.max(axis=0)) / 2
         direction[:, 2] = cap[:, 2] - cap[:, 2].min()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
-from jaxtyping import Float64, Int32, Int64
+from jaxtyping import Float64, Int64
 
 from face_model.base_mesh import BaseMesh
 from tddfa.morphable.eyelids import Eyelids
@@ -28,14 +28,7 @@ def eye_rings(mesh: BaseMesh, side: str, n_rings: int) -> Int64[np.ndarray, "n_r
         side: `left` or `right`, the subject's.
         n_rings: how many, the opening's edge being the first.
     """
-    neighbours: dict[int, set[int]] = defaultdict(set)
-    uses: dict[tuple[int, int], int] = defaultdict(int)
-    for quad in mesh.quads.tolist():
-        for a, b in zip(quad, quad[1:] + quad[:1], strict=True):
-            neighbours[a].add(b)
-            neighbours[b].add(a)
-            uses[min(a, b), max(a, b)] += 1
-    rim = {vertex for edge, n in uses.items() if n == 1 for vertex in edge}
+    neighbours, rim = mesh.neighbours(), mesh.rim()
     margin = set(mesh.index(np.array(CORNERS[side])).tolist())
     # The opening's edge lies MARGIN steps inside the margin; walk out to it from the corner.
     front = {min(margin)}
@@ -62,7 +55,7 @@ def eye_rings(mesh: BaseMesh, side: str, n_rings: int) -> Int64[np.ndarray, "n_r
 def lid_columns(
     mesh: BaseMesh, side: str, rings: Int64[np.ndarray, "n_rings 28"]
 ) -> tuple[Int64[np.ndarray, " n_upper"], Int64[np.ndarray, " n_lower"]]:
-    """Columns of the upper and of the lower lid, from the outer to the inner corner, both with the corners."""
+    """Columns of the upper and of the lower lid, from the outer to the inner corner, with the corners."""
     margin = rings[MARGIN].tolist()
     outer, inner = (margin.index(v) for v in mesh.index(np.array(CORNERS[side])).tolist())
     size = len(margin)

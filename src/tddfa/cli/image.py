@@ -10,6 +10,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from tddfa.cli.arguments import positive
 from tddfa.cli.inputs import Job, find_jobs
 from tddfa.errors import InputError, PackError, TddfaError
 
@@ -55,7 +56,7 @@ def add_parser(commands: Any) -> None:
         help="what lies around the drawn faces; transparent needs --format png (default: photo)",
     )
     parser.add_argument(
-        "--max-faces", metavar="N", type=_positive, help="only the N largest faces of a picture"
+        "--max-faces", metavar="N", type=positive, help="only the N largest faces of a picture"
     )
     parser.add_argument(
         "--json",
@@ -184,16 +185,6 @@ def _kinds(text: str) -> list[str]:
             f"{unknown[0] if unknown else text!r} is no kind of output; choose from {', '.join(known)}, all"
         )
     return list(dict.fromkeys(kinds))
-
-
-def _positive(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return value
 
 
 def _report(line: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, Int64, UInt8
 
 _SHIFT = 4  # OpenCV takes coordinates in 1/16 px
 
@@ -48,19 +48,33 @@ def disc_coverage(
     return out
 
 
-def dot_coverage(
-    centers: Float[np.ndarray, "n 2"], side: int, height: int, width: int
-) -> UInt8[np.ndarray, "height width"]:
-    """Coverage of many small squares of whole px; 255 is a covered pixel.
+def squares(
+    x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], side: int, height: int, width: int
+) -> tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " m"]]:
+    """Rows and columns of the pixels of many small squares, as far as they lie in the picture.
 
-    Dots snap to whole pixels: spread over four of them, a dot of one pixel can hardly be seen.
+    They snap to whole pixels: spread over four of them, a dot of one pixel can hardly be seen.
+
+    Args:
+        x: their middles, px.
+        y: their middles, px.
+        side: px.
+        height: of the picture.
+        width: of the picture.
     """
+    offset = np.float32((side - 1) / 2)
+    step = np.arange(side)
+    columns = (np.rint(x - offset).astype(np.int64)[:, None, None] + step).repeat(side, axis=1).ravel()
+    rows = (np.rint(y - offset).astype(np.int64)[:, None, None] + step[:, None]).repeat(side, axis=2).ravel()
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    return rows[inside], columns[inside]
+
+
+def text_coverage(text: str, size: float, height: int, width: int) -> UInt8[np.ndarray, "height width"]:
+    """Coverage of one line of text (ASCII), `size` px high, that starts at the left; 255 is a full pixel."""
     out = np.zeros((height, width), np.uint8)
-    x, y = (np.rint(centers - (side - 1) / 2).astype(np.int64)).T
-    for dy in range(side):
-        for dx in range(side):
-            inside = (x + dx >= 0) & (x + dx < width) & (y + dy >= 0) & (y + dy < height)
-            out[y[inside] + dy, x[inside] + dx] = 255
+    scale, base = size / 30, round((height + 0.7 * size) / 2)
+    cv2.putText(out, text, (4, base), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, 1, cv2.LINE_AA)
     return out
 
 

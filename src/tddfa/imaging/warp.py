@@ -28,6 +28,30 @@ def cut(image: Image, x0: int, y0: int, x1: int, y1: int) -> Image:
     return out
 
 
+def warp_square(image: Image, x: float, y: float, side: float, size: int) -> Image:
+    """The square around (x, y) of `image`, `size` px wide; black where it lies outside the picture.
+
+    Exact to a fraction of a pixel: pixel c of the result shows the place x + (c − (size − 1)/2) · side/size.
+    Where the square shrinks, pixels are averaged, not skipped.
+    """
+    step = side / size
+    shrink = max(int(step), 1)
+    if shrink > 1:
+        # Whole multiples by averaging, the rest (a factor below 2) bilinearly.
+        x0, y0 = int(np.floor(x - side / 2)) - shrink, int(np.floor(y - side / 2)) - shrink
+        blocks = int(np.ceil(side / shrink)) + 3
+        region = cut(image, x0, y0, x0 + blocks * shrink, y0 + blocks * shrink)
+        image = cv2.resize(region, (blocks, blocks), interpolation=cv2.INTER_AREA).astype(
+            np.uint8, copy=False
+        )
+        x, y = ((v - v0 + 0.5) / shrink - 0.5 for v, v0 in ((x, x0), (y, y0)))
+        step /= shrink
+    corner = (size - 1) / 2 * step
+    inverse = np.array([[step, 0, x - corner], [0, step, y - corner]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(image, inverse, (size, size), flags=flags).astype(np.uint8, copy=False)
+
+
 def to_blob(
     images: UInt8[np.ndarray, "n h w 3"],
     *,

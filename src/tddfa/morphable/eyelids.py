@@ -12,8 +12,8 @@ from jaxtyping import Float32, Int, Int32
 class Eyelids:
     """How far the upper lids are from the lower ones, and which vertices close the gap.
 
-    A linear blink moves every upper lid by the same millimetres, whatever the eye's height. Here the rest of the way
-    is measured on the face itself, and the upper lid is moved by it as far as the blink says.
+    A linear blink moves every upper lid by the same millimetres, whatever the eye's height. Here the rest of
+    the way is measured on the face itself, and the upper lid is moved by it as far as the blink says.
 
     Attributes:
         gap_vertices: vertices of each gap; a gap is a point of the lower lid minus one of the upper lid.
@@ -38,7 +38,7 @@ class Eyelids:
         return np.einsum("gkc,gk->gc", vertices[self.gap_vertices], self.gap_weights)
 
     def within(self, used: Int[np.ndarray, " n_used"]) -> Eyelids:
-        """The same lids where only some vertices, sorted, are kept; all vertices of the gaps are among them."""
+        """The same lids where only some vertices, sorted, are kept, all vertices of the gaps among them."""
         kept = np.isin(self.spread_vertices, used)
         return replace(
             self,

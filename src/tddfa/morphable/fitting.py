@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float, Float32, Float64, Int
 from tddfa.errors import InputError
 from tddfa.geometry.camera import project
 from tddfa.geometry.rotation import nearest_rotation
-from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
 from tddfa.types import FaceParams
@@ -21,12 +20,15 @@ NOISE_MM = 1.0
 """Standard deviation of a point that is not an outlier."""
 OUTLIER_MM = 5.0
 """Distance at which a point counts half."""
-IDENTITY_SPREAD = 1.0
+IDENTITY_SPREAD = 1.3
+"""Standard deviation of an identity coefficient: people differ more than the model's own, of 1."""
 IDENTITY_LIMIT = 4.0
+EXPRESSION_SPREAD = {"eyeBlink": 0.5, "jawOpen": 0.35, "": 0.2}
+"""Standard deviation of an expression coefficient around 0 before the bounds, by the start of its name."""
+SIDE_SPREAD = {"eyeBlink": 0.25, "": 0.12}
+"""Standard deviation of the difference of an expression's left and right half."""
 CONVERGED = 0.003
 """Steps of coefficients, radians and log scale that are not worth another one."""
-EXPRESSION_SPREAD = 0.35
-"""Standard deviation of an expression coefficient around 0, before the bounds cut it."""
 EFFECTIVE_POINTS = 120
 """Neighbouring points err together: more points than these add no certainty over the prior."""
 
@@ -59,7 +61,7 @@ def fit_landmarks(
 
     Args:
         model: a face model.
-        points: landmarks in the image frame, px, in the order of the set.
+        points: landmarks in the image frame, px, in the order of the set; of MediaPipe's all 468 or 478.
         weights: how much each point counts; 0 for points that are not known.
         landmark_set: which landmarks they are, a key of `model.landmark_sets`.
         identity_stiffness: how strongly the identity is kept near the mean face; 1 is its own statistics.
@@ -73,6 +75,9 @@ def fit_landmarks(
         raise InputError(
             f"no landmark set named {landmark_set!r} in the model {model.name!r}; there are: {there}"
         )
+    numbers = model.landmark_sets[landmark_set].numbers
+    if numbers is not None and len(points) > len(numbers):
+        points, weights = _numbered(points, weights, numbers)
     fitter = _named_fitter(model, landmark_set)
     return fitter.fit(
         points,
@@ -80,6 +85,18 @@ def fit_landmarks(
         identity_stiffness=identity_stiffness,
         expression_stiffness=expression_stiffness,
     )
+
+
+def _numbered(
+    points: Float[np.ndarray, "n_all d"],
+    weights: Float[np.ndarray, " n_all"] | None,
+    numbers: Int[np.ndarray, " n_points"],
+) -> tuple[Float[np.ndarray, "n_points d"], Float[np.ndarray, " n_points"]]:
+    """The points of a set out of all points of its scheme; those that are not given have weight 0."""
+    given = numbers < len(points)
+    chosen = np.where(given, numbers, 0)
+    weight = np.ones(len(points)) if weights is None else weights
+    return points[chosen], np.where(given, weight[chosen], 0)
 
 
 @lru_cache(maxsize=16)
@@ -98,17 +115,28 @@ class Fitter:
     def __init__(self, model: MorphableModel, points: LandmarkSet) -> None:
         self.model = model
         self._n_points = len(points)
-        linear = np.concatenate([model.identity_basis, model.expression_basis], axis=2)
         self._mean = points.positions(model.mean)
-        self._basis = np.ascontiguousarray(points.positions(linear), np.float32)
-        self._lids = None if model.eyelids is None else _Lids.of(model, model.eyelids, points, linear)
+        basis = np.concatenate([model.identity_basis, model.expression_basis], axis=2)
+        of_points = points.positions(basis)
         # Coefficients that move no point (gaze, for landmarks of the skin) stay zero and cost nothing.
-        self._active = np.flatnonzero(np.abs(self._basis).max(axis=(0, 1)) > 1e-3)
-        names = model.expression_names
-        self._bounded = "jawOpen" in names
-        self._mouth = (
-            (names.index("mouthClose"), names.index("jawOpen")) if {"mouthClose", "jawOpen"} <= {*names} else None
-        )
+        self._active = np.flatnonzero(np.abs(of_points).max(axis=(0, 1)) > 1e-3)
+        # Coordinate by coordinate, so that a rotation is one product.
+        self._basis = np.ascontiguousarray(np.moveaxis(of_points[:, :, self._active], 1, 0), np.float32)
+        self._lids = None if model.eyelids is None else _Lids.of(model, points, basis, self._active)
+        self._prior = _prior_precision(model.n_identity, model.expression_names)[
+            np.ix_(self._active, self._active)
+        ]
+        bounds = np.repeat([IDENTITY_LIMIT, 1.0], [model.n_identity, model.n_expression])
+        if "jawOpen" not in model.expression_names:
+            bounds[model.n_identity :] = np.inf  # not blendshapes: coefficients of any sign and size
+        self._high = bounds[self._active]
+        self._low = np.where((self._active < model.n_identity) | np.isinf(self._high), -self._high, 0.0)
+        mouth = [
+            int(np.searchsorted(self._active, model.n_identity + k))
+            for k, name in enumerate(model.expression_names)
+            if name in ("jawOpen", "mouthClose") and model.n_identity + k in self._active
+        ]
+        self._jaw_and_close = mouth if len(mouth) == 2 else None
 
     def fit(
         self,
@@ -132,58 +160,60 @@ class Fitter:
             InputError: the numbers of points differ, fewer than 4 points count, or one of them is not finite.
         """
         target, weight = self._checked(targets, weights)
-        scale, R, t = _first_camera(self._mean, target, weight)
-        n_identity, n_expression = self.model.n_identity, self.model.n_expression
-        low = np.concatenate([np.full(n_identity, -IDENTITY_LIMIT), np.zeros(n_expression)])
-        high = np.concatenate([np.full(n_identity, IDENTITY_LIMIT), np.ones(n_expression)])
-        if not self._bounded:
-            low[n_identity:], high[n_identity:] = -np.inf, np.inf
-        stiffness = np.repeat([identity_stiffness, expression_stiffness], [n_identity, n_expression])
-        stiffness /= np.repeat([IDENTITY_SPREAD, EXPRESSION_SPREAD], [n_identity, n_expression]) ** 2
+        scale, rotation, t = _first_camera(self._mean, target, weight)
+        n_identity = self.model.n_identity
+        low = self._low
+        prior = self._prior * np.where(self._active < n_identity, identity_stiffness, expression_stiffness)
+        prior = (prior + prior.T) / 2
         # Neighbouring points err together: beyond a number of points, more of them are no more evidence.
-        count = weight.max(axis=1).sum()
-        evidence = min(1.0, EFFECTIVE_POINTS / count) / NOISE_MM**2
-        active, n_active = self._active, len(self._active)
-        J = np.empty((len(target), 3, 7 + n_active), np.float32)
-        x = np.zeros(n_identity + n_expression)
-        shape, basis = self._shape(x)
+        evidence = min(1.0, EFFECTIVE_POINTS / weight.max(axis=1).sum()) / NOISE_MM**2
+        jacobian = np.empty((3, len(target), 7 + len(low)), np.float32)
+        rows = jacobian.reshape(-1, jacobian.shape[2])
+        free = np.full(7, np.inf)
+        x = np.zeros(len(low))
+        shape, lid_basis = self._shape(x)
         for _ in range(n_iterations):
-            posed = shape @ (scale * R.T)
+            posed = shape @ (scale * rotation.T)
             residual = np.where(weight > 0, target - posed - t, 0)
             distance = np.linalg.norm(residual, axis=1) / scale
             robust = 1 / (1 + (distance / OUTLIER_MM) ** 2) ** 2
-            row_weight = np.sqrt(weight * (robust[:, None] * evidence)) / scale
-            J[:, :, :7] = _camera_columns(posed)
-            np.matmul((scale * R).astype(np.float32), basis, out=J[:, :, 7:])
-            J *= row_weight[:, :, None].astype(np.float32)
-            rows = J.reshape(-1, J.shape[2])
+            row_weight = (np.sqrt(weight * (robust[:, None] * evidence)) / scale).T
+            linear = (scale * rotation).astype(np.float32)
+            jacobian[:, :, :7] = _camera_columns(posed)
+            jacobian[:, :, 7:] = (linear @ self._basis.reshape(3, -1)).reshape(self._basis.shape)
+            if self._lids is not None:
+                of_lids = (linear @ lid_basis.reshape(3, -1)).reshape(lid_basis.shape)
+                jacobian[:, self._lids.moved, 7:] += of_lids
+            jacobian *= row_weight[:, :, None].astype(np.float32)
             H = (rows.T @ rows).astype(np.float64)
-            g = ((residual * row_weight).astype(np.float32).ravel() @ rows).astype(np.float64)
-            camera, coefficients = np.arange(7), np.arange(7, len(H))
-            H[camera, camera] += 1e-9 * np.trace(H[:7, :7]) + 1e-12
-            H[coefficients, coefficients] += stiffness[active]
-            g[7:] -= stiffness[active] * x[active]
-            if self._mouth is not None:
-                # mouthClose closes an open jaw; beyond that it would push the lips through each other.
-                close, jaw = (n_identity + k for k in self._mouth)
-                high[close] = max(x[jaw], x[close])
-            free = np.full(7, np.inf)
-            step = _bounded_minimum(
-                H, g, np.append(-free, (low - x)[active]), np.append(free, (high - x)[active])
-            )
-            scale, R, t = _moved_camera(scale, R, t, step[:7])
-            x[active] = np.clip(x[active] + step[7:], low[active], high[active])
-            if self._mouth is not None:
-                x[close] = min(x[close], x[jaw])
-            shape, basis = self._shape(x)
+            g = ((residual.T * row_weight).astype(np.float32).ravel() @ rows).astype(np.float64)
+            H[np.arange(7), np.arange(7)] += 1e-9 * np.trace(H[:7, :7]) + 1e-12
+            H[7:, 7:] += prior
+            g[7:] -= prior @ x
+            high = self._upper_bounds(x)
+            step = _bounded_minimum(H, g, np.append(-free, low - x), np.append(free, high - x))
+            scale, rotation, t = _moved_camera(scale, rotation, t, step[:7])
+            x = np.clip(x + step[7:], low, high)
+            x = np.minimum(x, self._upper_bounds(x))
+            shape, lid_basis = self._shape(x)
             if np.abs(step[7:]).max(initial=0) < CONVERGED and np.abs(step[:4]).max() < CONVERGED:
                 break
-        camera = np.column_stack([scale * R, [t[0], t[1], 0.0]])
-        params = FaceParams(camera, x[:n_identity].astype(np.float32), x[n_identity:].astype(np.float32))
-        points = project(camera, shape.astype(np.float32))
-        flat = weight[:, :2].max(axis=1)
+        camera = np.column_stack([scale * rotation, [t[0], t[1], 0.0]])
+        coefficients = np.zeros(n_identity + self.model.n_expression, np.float32)
+        coefficients[self._active] = x
+        params = FaceParams(camera, coefficients[:n_identity], coefficients[n_identity:])
+        points = project(camera, shape)
         error = np.linalg.norm(points[:, :2] - target[:, :2], axis=1)
-        return Fit(params, points, float(np.average(np.where(flat > 0, error, 0), weights=flat)))
+        return Fit(params, points, float(np.average(error, weights=weight[:, :2].max(axis=1))))
+
+    def _upper_bounds(self, x: Float64[np.ndarray, " n_active"]) -> Float64[np.ndarray, " n_active"]:
+        if self._jaw_and_close is None:
+            return self._high
+        jaw, close = self._jaw_and_close
+        high = self._high.copy()
+        # mouthClose closes an open jaw; beyond that it would push the lips through each other.
+        high[close] = x[jaw]
+        return high
 
     def _checked(
         self, targets: np.ndarray, weights: np.ndarray | None
@@ -214,83 +244,92 @@ class Fitter:
         return np.where(weight > 0, target, 0), weight
 
     def _shape(
-        self, x: Float64[np.ndarray, " n_coefficients"]
-    ) -> tuple[Float32[np.ndarray, "n_points 3"], Float32[np.ndarray, "n_points 3 n_active"]]:
-        """The points in the model frame, and what each active coefficient does to them there."""
+        self, x: Float64[np.ndarray, " n_active"]
+    ) -> tuple[Float32[np.ndarray, "n_points 3"], Float32[np.ndarray, "3 n_moved n_active"]]:
+        """The points in the model frame, and what the lids' correction adds to their derivative."""
         x32 = x.astype(np.float32)
-        shape = self._mean + self._basis @ x32
-        basis = self._basis if len(self._active) == len(x) else self._basis[:, :, self._active]
+        shape = self._mean + (self._basis @ x32).T
         if self._lids is None:
-            return shape, basis
-        return self._lids.corrected(shape, basis, x32, self._active)
+            return shape, np.zeros((3, 0, len(x)), np.float32)
+        correction, basis = self._lids.correction(x32)
+        shape[self._lids.moved] += correction
+        return shape, basis
+
+
+def _prior_precision(n_identity: int, names: tuple[str, ...]) -> Float64[np.ndarray, "n n"]:
+    """Inverse covariance of the coefficients before any point is seen."""
+    spread = [IDENTITY_SPREAD] * n_identity + [_by_start(EXPRESSION_SPREAD, name) for name in names]
+    precision = np.diag(1 / np.array(spread) ** 2)
+    for k, name in enumerate(names):
+        other = name.removesuffix("Left") + "Right"
+        if name.endswith("Left") and other in names and name not in ("jawLeft", "mouthLeft"):
+            a, b = n_identity + k, n_identity + names.index(other)
+            tie = 1 / _by_start(SIDE_SPREAD, name) ** 2
+            precision[[a, b], [a, b]] += tie
+            precision[[a, b], [b, a]] -= tie
+    return precision
+
+
+def _by_start(table: dict[str, float], name: str) -> float:
+    return next(value for start, value in table.items() if name.startswith(start))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Lids:
-    """What the correction of the eyelids does to the points of a fit.
+    """What the correction of the eyelids does to the points of a fit; see `Eyelids.close`.
 
     Attributes:
         moved: the points that it moves.
         share: by how much of each gap.
         gap_mean: the gaps of the mean face.
-        gap_basis: what each coefficient does to them.
-        blink_gaps: what a complete blink does to them.
-        blink: which coefficient closes the eye of each gap.
+        gap_basis: what each active coefficient does to them.
+        blink: which active coefficient closes the eye of each gap.
     """
 
     moved: Int[np.ndarray, " n_moved"]
     share: Float32[np.ndarray, "n_moved n_gaps"]
     gap_mean: Float32[np.ndarray, "n_gaps 3"]
-    gap_basis: Float32[np.ndarray, "n_gaps 3 n_coefficients"]
-    blink_gaps: Float32[np.ndarray, "n_gaps 3"]
+    gap_basis: Float32[np.ndarray, "3 n_gaps n_active"]
     blink: Int[np.ndarray, " n_gaps"]
 
     @classmethod
     def of(
         cls,
         model: MorphableModel,
-        eyelids: Eyelids,
         points: LandmarkSet,
         basis: Float32[np.ndarray, "n_base 3 n_coefficients"],
-    ) -> _Lids:
-        """The correction of `model` on `points`."""
+        active: Int[np.ndarray, " n_active"],
+    ) -> _Lids | None:
+        """The correction of `model` on `points`; None where it moves none of them."""
+        eyelids = model.eyelids
+        if eyelids is None:
+            return None
         spread = np.zeros((len(model.mean), len(eyelids.gap_eye)), np.float32)
         spread[eyelids.spread_vertices, eyelids.spread_gap] = eyelids.spread_weights
         share = points.positions(spread)
         moved = np.flatnonzero(share.any(axis=1))
-        gap_basis = np.einsum("gkci,gk->gci", basis[eyelids.gap_vertices], eyelids.gap_weights)
         blink = model.n_identity + np.array(eyelids.blink)
+        if len(moved) == 0 or not np.isin(blink, active).all():
+            return None
+        gap_basis = np.einsum("gkci,gk->cgi", basis[eyelids.gap_vertices][..., active], eyelids.gap_weights)
         return cls(
             moved=moved,
             share=share[moved],
             gap_mean=eyelids.gaps(model.mean),
-            gap_basis=gap_basis,
-            blink_gaps=gap_basis[:, :, blink].sum(axis=2),
-            blink=blink[eyelids.gap_eye],
+            gap_basis=np.ascontiguousarray(gap_basis),
+            blink=np.searchsorted(active, blink)[eyelids.gap_eye],
         )
 
-    def corrected(
-        self,
-        shape: Float32[np.ndarray, "n_points 3"],
-        basis: Float32[np.ndarray, "n_points 3 n_active"],
-        x: Float32[np.ndarray, " n_coefficients"],
-        active: Int[np.ndarray, " n_active"],
-    ) -> tuple[Float32[np.ndarray, "n_points 3"], Float32[np.ndarray, "n_points 3 n_active"]]:
-        """Points and their derivative with the correction; see `Eyelids.close`."""
+    def correction(
+        self, x: Float32[np.ndarray, " n_active"]
+    ) -> tuple[Float32[np.ndarray, "n_moved 3"], Float32[np.ndarray, "3 n_moved n_active"]]:
+        """How far the moved points move, and the derivative of it."""
         closed = x[self.blink][:, None]
-        if len(self.moved) == 0:
-            return shape, basis
-        gaps = self.gap_mean + self.gap_basis @ x
-        shape, basis = shape.copy(), basis.copy()
-        shape[self.moved] += self.share @ (closed * (gaps + (1 - closed) * self.blink_gaps))
-        slope = closed[:, :, None] * self.gap_basis[:, :, active]
-        for k in np.unique(self.blink):
-            own = self.blink == k
-            of_blink = gaps + (1 - 2 * closed) * self.blink_gaps
-            slope[own, :, np.searchsorted(active, k)] += of_blink[own]
-        n_gaps = len(self.gap_mean)
-        basis[self.moved] += (self.share @ slope.reshape(n_gaps, -1)).reshape(-1, 3, len(active))
-        return shape, basis
+        gaps = self.gap_mean + (self.gap_basis @ x).T
+        of_blink = self.gap_basis[:, np.arange(len(self.blink)), self.blink].T
+        slope = self.gap_basis * closed
+        slope[:, np.arange(len(self.blink)), self.blink] += (gaps + (1 - 2 * closed) * of_blink).T
+        return self.share @ (closed * (gaps + (1 - closed) * of_blink)), self.share @ slope
 
 
 def _first_camera(
@@ -313,8 +352,8 @@ def _first_camera(
     return max(scale, 1e-9), R, t
 
 
-def _camera_columns(posed: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 3 7"]:
-    """Derivative of posed points by rotation (3), log scale and shift (3)."""
+def _camera_columns(posed: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "3 n 7"]:
+    """Derivative of each coordinate of posed points by rotation (3), log scale and shift (3)."""
     x, y, z = posed.T
     zero, one = np.zeros_like(x), np.ones_like(x)
     return np.stack(
@@ -322,8 +361,7 @@ def _camera_columns(posed: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n
             np.stack([zero, z, -y, x, one, zero, zero], axis=1),
             np.stack([-z, zero, x, y, zero, one, zero], axis=1),
             np.stack([y, -x, zero, z, zero, zero, one], axis=1),
-        ],
-        axis=1,
+        ]
     )
 
 
@@ -332,13 +370,13 @@ def _moved_camera(
 ) -> tuple[float, Float64[np.ndarray, "3 3"], Float64[np.ndarray, "3"]]:
     """The camera after a step of `_camera_columns`, at most half a radian and a factor of 1.6."""
     angle = float(np.linalg.norm(step[:3]))
+    turn = np.eye(3)
     if angle > 1e-12:
         x, y, z = step[:3] / angle
         K = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
         angle = min(angle, 0.5)
-        # Rodrigues' formula.
-        R = (np.eye(3) + np.sin(angle) * K + (1 - np.cos(angle)) * K @ K) @ R
-    return scale * float(np.exp(np.clip(step[3], -0.5, 0.5))), nearest_rotation(R), t + step[4:]
+        turn += np.sin(angle) * K + (1 - np.cos(angle)) * K @ K  # Rodrigues' formula
+    return scale * float(np.exp(np.clip(step[3], -0.5, 0.5))), nearest_rotation(turn @ R), t + step[4:]
 
 
 def _bounded_minimum(
@@ -349,8 +387,8 @@ def _bounded_minimum(
 ) -> Float64[np.ndarray, " n"]:
     """A step towards the minimum of x·Hx/2 − g·x between bounds: the minimum over those not held at a bound.
 
-    Variables that stand at a bound and are pushed against it are held, then those that the minimum takes outside;
-    the next Gauss-Newton step lets them go again where the slope has turned.
+    Variables that stand at a bound and are pushed against it are held, then those that the minimum takes
+    outside; the next Gauss-Newton step lets them go again where the slope has turned.
 
     Source: Bertsekas, "Projected Newton methods for optimization problems with simple constraints", 1982.
     """

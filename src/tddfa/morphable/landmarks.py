@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Float32, Int, Int32
@@ -15,10 +15,12 @@ class LandmarkSet:
     Attributes:
         vertices: the base vertices of each point.
         weights: their weights, which add up to 1.
+        numbers: number of each point in a larger scheme that the set is part of (MediaPipe's 478), in order.
     """
 
     vertices: Int32[np.ndarray, "n_points k"]
     weights: Float32[np.ndarray, "n_points k"]
+    numbers: Int32[np.ndarray, " n_points"] | None = None
 
     def __len__(self) -> int:
         return len(self.vertices)
@@ -28,14 +30,12 @@ class LandmarkSet:
         """Points that are vertices."""
         return cls(vertices[:, None].astype(np.int32), np.ones((len(vertices), 1), np.float32))
 
-    def positions(
-        self, values: Float[np.ndarray, "n_base *channels"]
-    ) -> Float[np.ndarray, "n_points *channels"]:
+    def positions(self, values: Float[np.ndarray, "n_base ..."]) -> Float[np.ndarray, "n_points ..."]:
         """The points' share of anything that is known at the base vertices: positions, basis vectors."""
         if self.vertices.shape[1] == 1:
             return values[self.vertices[:, 0]]
         return np.einsum("pk...,pk->p...", values[self.vertices], self.weights)
 
-    def subset(self, points: Int[np.ndarray, " n_subset"]) -> LandmarkSet:
-        """Some of the points, in the order given."""
-        return LandmarkSet(self.vertices[points], self.weights[points])
+    def local(self, used: Int[np.ndarray, " n_used"]) -> LandmarkSet:
+        """The same points where only some base vertices, sorted, are kept, those of the points among them."""
+        return replace(self, vertices=np.searchsorted(used, self.vertices).astype(np.int32))

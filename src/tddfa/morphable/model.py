@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int, Int32
+from jaxtyping import Bool, Float, Float32, Float64, Int
 
 from tddfa.errors import InputError, PackError
 from tddfa.geometry.camera import camera_scale, project, scaled_camera
@@ -29,8 +29,8 @@ _FRONTAL = np.diag(
 class MorphableModel:
     """V(params) = camera · surface(mean + identity basis · identity + expression basis · expression).
 
-    The linear part lives on the base vertices. `surface` refines and crops them; without one the base vertices are
-    the mesh, as in the Basel Face Model. With `eyelids` the lids meet exactly where a blink is complete.
+    The linear part lives on the base vertices. `surface` refines and crops them; without one they
+    are the mesh, as in the Basel Face Model. With `eyelids` the lids meet where a blink is complete.
 
     Attributes:
         name: for people.
@@ -43,8 +43,8 @@ class MorphableModel:
         regions: named parts of the mesh, as masks of its vertices.
         surface: how base vertices become mesh vertices.
         eyelids: the correction of the lids.
-        identity_mirror_sign: what each identity coefficient is multiplied with when the face is mirrored; None where
-            mirroring is not a change of coefficients.
+        identity_mirror_sign: what each identity coefficient is multiplied with when the face is mirrored;
+            None where the mirror image is not a face of the model.
     """
 
     name: str
@@ -118,7 +118,7 @@ class MorphableModel:
         identity: Float[np.ndarray, " n_identity"] | None = None,
         expression: Mapping[str, float] | Float[np.ndarray, " n_expression"] | None = None,
     ) -> FaceParams:
-        """Parameters of this model; what is left out is zero, and the camera looks at the face at 1 px per mm.
+        """Parameters of this model; what is left out is zero, the camera frontal at 1 px per mm.
 
         Args:
             camera: `image_from_model`.
@@ -255,8 +255,7 @@ class MorphableModel:
             used = np.unique(points.vertices)
             if self.eyelids is not None and np.isin(used, self.eyelids.spread_vertices).any():
                 used = np.union1d(used, self.eyelids.gap_vertices)
-            local = np.searchsorted(used, points.vertices).astype(np.int32)
-            self._landmark_parts[name] = self.part(used), LandmarkSet(local, points.weights)
+            self._landmark_parts[name] = self.part(used), points.local(used)
         return self._landmark_parts[name]
 
     def part(self, used: Int[np.ndarray, " n_used"]) -> LinearPart:
@@ -282,8 +281,8 @@ class MorphableModel:
 class LinearPart:
     """The linear model and its lids on some base vertices."""
 
-    mean: Float32[np.ndarray, " n_used*3"]
-    basis: Float32[np.ndarray, "n_coefficients n_used*3"]
+    mean: Float32[np.ndarray, " n_coordinates"]
+    basis: Float32[np.ndarray, "n_coefficients n_coordinates"]
     eyelids: Eyelids | None
     blink_gaps: Float32[np.ndarray, "n_gaps 3"] | None
 

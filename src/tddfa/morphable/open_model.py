@@ -61,19 +61,18 @@ def _model(level: int, crop: Crop) -> MorphableModel:
     masks = np.unpackbits(arrays["regions"], axis=1, count=len(mean)).astype(np.float32)
     landmarks = _landmark_sets(arrays)
 
-    fine, operators = base.refined(level)
+    _, operators = base.refined(level)
     refined, refined_masks = mean, masks.T
     for refine in operators:
         refined, refined_masks = refine(refined), refine(refined_masks)
-    keep = np.ones(len(fine.quads), bool)
+    inside = np.ones(len(refined), bool)
     if crop == "face":
         corners = landmarks["ibug68"].positions(mean)[[36, 45]]
         unit = float(np.linalg.norm(corners[0] - corners[1]))
         ears = refined_masks[:, names.index("ears")]
         eyeballs = refined_masks[:, names.index("eyeballs")]
-        inside = in_face(refined[fine.quads].mean(axis=1), unit) & (ears[fine.quads].mean(axis=1) < 0.5)
-        keep = inside | (eyeballs[fine.quads].mean(axis=1) > 0.5)
-    surface = base.surface(level, mean, keep)
+        inside = (in_face(refined, unit) & (ears < 0.5)) | (eyeballs > 0.5)
+    surface = base.surface(level, mean, inside)
     mesh_masks = surface(masks.T[surface.base]) >= 0.5
     blink = [arrays["expression_names"].tolist().index(f"eyeBlink{side}") for side in ("Left", "Right")]
     return MorphableModel(
@@ -100,12 +99,16 @@ def _model(level: int, crop: Crop) -> MorphableModel:
 
 
 def _landmark_sets(arrays: dict[str, np.ndarray]) -> dict[str, LandmarkSet]:
-    names = [
-        key.split(".")[1] for key in arrays if key.startswith("landmarks.") and key.endswith(".vertices")
-    ]
-    return {
-        name: LandmarkSet(
-            arrays[f"landmarks.{name}.vertices"].astype(np.int32), arrays[f"landmarks.{name}.weights"]
-        )
-        for name in names
-    }
+    sets: dict[str, LandmarkSet] = {}
+    for key in arrays:
+        match key.split("."):
+            case ["landmarks", name, "vertices"]:
+                numbers = arrays.get(f"landmarks.{name}.numbers")
+                sets[name] = LandmarkSet(
+                    arrays[key].astype(np.int32),
+                    arrays[f"landmarks.{name}.weights"],
+                    None if numbers is None else numbers.astype(np.int32),
+                )
+            case _:
+                pass
+    return sets

@@ -14,10 +14,10 @@ Quads = Int32[np.ndarray, "n_quads 4"]
 class Subdivision:
     """One level of Catmull-Clark refinement of a fixed quad mesh.
 
-    The refined vertices are ordered: moved old vertices (their indices stay), then one per edge, then one per quad.
+    The refined vertices: the moved old ones (their indices stay), then one per edge, then one per quad.
 
-    Source: Catmull and Clark, "Recursively generated B-spline surfaces on arbitrary topological meshes", 1978;
-    boundaries are cubic B-spline curves.
+    Source: Catmull and Clark, "Recursively generated B-spline surfaces on arbitrary topological meshes",
+    1978; boundaries are cubic B-spline curves.
     """
 
     n_coarse: int
@@ -28,7 +28,7 @@ class Subdivision:
     """Both end vertices and both neighbouring quads of each inner edge."""
     boundary_edges: Int32[np.ndarray, "n_boundary 2"]
     stars: tuple[tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, "n 2k"]], ...]
-    """Per valence k: the inner vertices, and for each its k quads (shifted by `n_coarse`) and its k neighbours."""
+    """Per valence k: inner vertices, and for each its k quads (shifted by `n_coarse`) and k neighbours."""
     boundary_vertices: Int32[np.ndarray, "n_boundary 3"]
     """A boundary vertex and its two neighbours along the boundary."""
 
@@ -37,9 +37,7 @@ class Subdivision:
         """Number of vertices of the refined mesh."""
         return self.n_coarse + len(self.inner_edges) + len(self.boundary_edges) + len(self.coarse_quads)
 
-    def __call__(
-        self, values: Float[np.ndarray, "n_coarse *channels"]
-    ) -> Float[np.ndarray, "n_fine *channels"]:
+    def __call__(self, values: Float[np.ndarray, "n_coarse ..."]) -> Float[np.ndarray, "n_fine ..."]:
         """Refined values: positions, UVs, basis vectors, colours (anything that is linear in the vertices).
 
         Args:
@@ -122,7 +120,7 @@ def catmull_clark(quads: Quads, n_vertices: int) -> Subdivision:
     after[boundary_edges[:, 0]] = boundary_edges[:, 1]
     before[boundary_edges[:, 1]] = boundary_edges[:, 0]
     rim = np.flatnonzero(on_boundary)
-    # Around an inner vertex each incident quad contributes itself and the neighbour that follows the vertex in it.
+    # Around an inner vertex each quad contributes itself and the neighbour that follows the vertex in it.
     corner = quads.reshape(-1)
     by_vertex = np.argsort(corner, kind="stable")
     valence = np.bincount(corner, minlength=n_vertices)

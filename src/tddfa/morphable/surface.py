@@ -29,9 +29,7 @@ class Surface:
     topology: Topology
     mirror: Int32[np.ndarray, " n_vertices"]
 
-    def __call__(
-        self, values: Float[np.ndarray, "n_used *channels"]
-    ) -> Float[np.ndarray, "n_vertices *channels"]:
+    def __call__(self, values: Float[np.ndarray, "n_used ..."]) -> Float[np.ndarray, "n_vertices ..."]:
         """Values of the mesh vertices from those of the base vertices it uses."""
         for refine in self.levels:
             values = refine(values)
@@ -66,20 +64,20 @@ class QuadMesh:
         return mesh, operators
 
     def surface(
-        self, level: int, mean: Float32[np.ndarray, "n_base 3"], keep: Bool[np.ndarray, " n_fine_quads"]
+        self, level: int, mean: Float32[np.ndarray, "n_base 3"], inside: Bool[np.ndarray, " n_fine"]
     ) -> Surface:
-        """The surface of some quads of a refined mesh.
+        """The surface between some vertices of a refined mesh.
 
         Args:
             level: how often the mesh is refined.
             mean: the base vertices of the mean face, which the PNCC colours are made of.
-            keep: which quads of the refined mesh are in the crop.
+            inside: which vertices of the refined mesh are in the crop.
         """
         fine, _ = self.refined(level)
+        quad, corners = _triangles_between(fine.quads, inside)
         # A refined quad depends on the vertices of its base quad and of the quads around that one.
-        ancestors = np.unique(np.flatnonzero(keep) % len(self.quads))
         near = np.zeros(len(self.mirror), bool)
-        near[self.quads[ancestors]] = True
+        near[self.quads[np.unique(quad % len(self.quads))]] = True
         used = np.flatnonzero(near[self.quads].any(axis=1))
         base, local_quads = np.unique(self.quads[used], return_inverse=True)
         local_quads = local_quads.reshape(-1, 4).astype(np.int32)
@@ -90,27 +88,42 @@ class QuadMesh:
             local_quads, n_local = operators[-1].quads, operators[-1].n_fine
             origin = (np.arange(4)[:, None] * n_all + origin).ravel()
             n_all *= 4
-        # Same quads in both numberings: this says where each texture coordinate's vertex is.
-        here = keep[origin]
-        uv_of_corner = fine.uv_quads[origin[here]]
-        uv_index, corner = np.unique(uv_of_corner, return_inverse=True)
-        corner = corner.reshape(-1, 4)
-        vertices = np.empty(len(uv_index), np.int32)
-        vertices[corner] = local_quads[here]
-        all_vertices = np.empty(len(uv_index), np.int32)
-        all_vertices[corner] = fine.quads[origin[here]]
+        local_of = np.empty(n_all, np.int64)
+        local_of[origin] = np.arange(len(origin))
+        # The mesh has one vertex per texture coordinate; `here` and `everywhere` say which refined one it is.
+        uv_index, triangles = np.unique(fine.uv_quads[quad[:, None], corners], return_inverse=True)
+        triangles = triangles.reshape(-1, 3).astype(np.int32)
+        here, everywhere = np.empty((2, len(uv_index)), np.int32)
+        here[triangles] = local_quads[local_of[quad][:, None], corners]
+        everywhere[triangles] = fine.quads[quad[:, None], corners]
         uv = fine.uv[uv_index]
-        triangles = np.concatenate([corner[:, [0, 1, 2]], corner[:, [0, 2, 3]]]).astype(np.int32)
         refined_mean = mean[base]
         for refine in operators:
             refined_mean = refine(refined_mean)
         return Surface(
             base=base,
             levels=tuple(operators),
-            vertices=vertices,
-            topology=Topology(triangles, uv, pncc_colors(refined_mean[vertices])),
-            mirror=_mirror_within(all_vertices, uv, fine.mirror),
+            vertices=here,
+            topology=Topology(triangles, uv, pncc_colors(refined_mean[here])),
+            mirror=_mirror_within(everywhere, uv, fine.mirror),
         )
+
+
+def _triangles_between(
+    quads: Int32[np.ndarray, "n_quads 4"], inside: Bool[np.ndarray, " n_vertices"]
+) -> tuple[Int64[np.ndarray, " n_triangles"], Int64[np.ndarray, "n_triangles 3"]]:
+    """The quad of each triangle whose vertices are all inside, and the three corners of it."""
+    within = inside[quads]
+    whole = np.flatnonzero(within.all(axis=1))
+    # Where one corner is outside the other half stays, which makes an outline of diagonals, not of teeth.
+    cut = np.flatnonzero(within.sum(axis=1) == 3)
+    outside = within[cut].argmin(axis=1)
+    corners = [
+        np.broadcast_to([0, 1, 2], (len(whole), 3)),
+        np.broadcast_to([0, 2, 3], (len(whole), 3)),
+        (outside[:, None] + [1, 2, 3]) % 4,
+    ]
+    return np.concatenate([whole, whole, cut]), np.concatenate(corners)
 
 
 def pncc_colors(mean: Float32[np.ndarray, "n_vertices 3"]) -> Float32[np.ndarray, "n_vertices 3"]:
@@ -129,7 +142,7 @@ def _refined_mirror(refine: Subdivision, mirror: Int32[np.ndarray, " n"]) -> Int
     edges = np.concatenate([refine.inner_edges[:, :2], refine.boundary_edges])
     partners = [mirror]
     for first, cells in ((n, edges), (refine.n_fine - len(refine.coarse_quads), refine.coarse_quads)):
-        # A cell is told by its smallest vertex and the sum of all: enough on a manifold, checked by the tests.
+        # A cell is told by its vertices, whatever their order.
         here = np.sort(cells.astype(np.int64), axis=1)
         there = np.sort(mirror[cells].astype(np.int64), axis=1)
         order_here, order_there = np.lexsort(here.T), np.lexsort(there.T)
@@ -142,7 +155,7 @@ def _refined_mirror(refine: Subdivision, mirror: Int32[np.ndarray, " n"]) -> Int
 def _mirror_within(
     vertices: Int32[np.ndarray, " n"], uv: Float32[np.ndarray, "n 2"], mirror: Int32[np.ndarray, " n_fine"]
 ) -> Int32[np.ndarray, " n"]:
-    """Partners within a crop, whose texture layout is symmetric in u; a seam vertex pairs with its own copy."""
+    """Partners within a crop, whose texture layout is symmetric in u; both copies of a seam vertex pair."""
     here = np.lexsort([uv[:, 0], vertices])
     there = np.lexsort([1 - uv[:, 0], mirror[vertices]])
     if not np.array_equal(vertices[here], mirror[vertices][there]):

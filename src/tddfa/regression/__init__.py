@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from tddfa.errors import PackError
 from tddfa.regression.published import PublishedRegressor
+from tddfa.regression.tddfa import TddfaRegressor
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, FaceParams, Image
 
@@ -26,11 +27,21 @@ class Regressor(Protocol):
         """The parameters of the faces that landmarks or vertices (px) lie on, as when tracking."""
         ...
 
+    def from_crops(self, crops: Sequence[Image], squares: Sequence[BoundingBox]) -> list[FaceParams]:
+        """The parameters of the faces in crops that were cut before.
+
+        Args:
+            crops: square pictures of any size.
+            squares: where each was cut from its picture, px; the parameters are in the frame of that picture.
+        """
+        ...
+
 
 REGRESSORS: Mapping[
     str, Callable[[Network, Mapping[str, Any], Callable[[str], Mapping[str, Any]]], Regressor]
 ] = {
     "3ddfa-v2": PublishedRegressor.from_settings,
+    "tddfa": TddfaRegressor.from_settings,
 }
 """Kind in a pack's manifest → regressor from its network, its settings and its arrays by file name."""
 
@@ -57,4 +68,4 @@ def make_regressor(
         raise PackError(f"the pack's regressor settings are incomplete: {error}") from None
 
 
-__all__ = ["REGRESSORS", "PublishedRegressor", "Regressor", "make_regressor"]
+__all__ = ["REGRESSORS", "PublishedRegressor", "Regressor", "TddfaRegressor", "make_regressor"]

@@ -44,17 +44,28 @@ def cut_crop(image: Image, square: BoundingBox, size: int) -> Image:
     """
     # Corners at whole pixels; round half to even, as the published program.
     x0, y0, x1, y1 = (round(v) for v in square)
-    height, width = image.shape[:2]
-    if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
-        raise InputError(
-            f"the box lies outside the picture: the face is cut from x {x0} to {x1} and y {y0} to {y1}, "
-            f"the picture is {width}×{height}"
-        )
-    if max(x1 - x0, y1 - y0) > _LARGEST_CROP * max(height, width, 64):
-        raise InputError(f"the box is {x1 - x0} px wide, and the picture {width}×{height}: there is no face")
+    refuse_outside(image, x0, y0, x1, y1)
     if x1 <= x0 or y1 <= y0:
         raise InputError(f"the box is smaller than a pixel: {x1 - x0}×{y1 - y0}")
     return resize(cut(image, x0, y0, x1, y1), size, size)
+
+
+def refuse_outside(image: Image, x0: float, y0: float, x1: float, y1: float) -> None:
+    """Refuse a crop that shows nothing of the picture, or so much more that no face would be seen.
+
+    Raises:
+        InputError: the crop does not touch the picture, or is enormous.
+    """
+    height, width = image.shape[:2]
+    if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
+        raise InputError(
+            f"the box lies outside the picture: the face is cut from x {x0:.0f} to {x1:.0f} and y {y0:.0f} "
+            f"to {y1:.0f}, the picture is {width}×{height}"
+        )
+    if max(x1 - x0, y1 - y0) > _LARGEST_CROP * max(height, width, 64):
+        raise InputError(
+            f"the crop would be {x1 - x0:.0f} px wide, and the picture is {width}×{height}: there is no face"
+        )
 
 
 def _square(x: float, y: float, side: float) -> BoundingBox:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, UInt8
 
 from tddfa.errors import PackError
-from tddfa.imaging.warp import to_blob
+from tddfa.imaging.warp import resize, to_blob
 from tddfa.regression.crop import cut_crop, square_around_box, square_around_points
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, FaceParams, Image
@@ -76,10 +76,17 @@ class PublishedRegressor:
         """The parameters of the faces that landmarks or vertices (px) lie on, as when tracking."""
         return self._regress(image, [square_around_points(p) for p in points])
 
+    def from_crops(self, crops: Sequence[Image], squares: Sequence[BoundingBox]) -> list[FaceParams]:
+        """The parameters of the faces in crops that were cut before, in the pictures they were cut from."""
+        return self._decode([resize(crop, self._size, self._size) for crop in crops], squares)
+
     def _regress(self, image: Image, squares: Sequence[BoundingBox]) -> list[FaceParams]:
-        if not squares:
+        return self._decode([cut_crop(image, square, self._size) for square in squares], squares)
+
+    def _decode(self, crops: Sequence[Image], squares: Sequence[BoundingBox]) -> list[FaceParams]:
+        if not crops:
             return []
-        numbers = self.params_of_crops(np.stack([cut_crop(image, s, self._size) for s in squares]))
+        numbers = self.params_of_crops(np.stack(crops))
         return [
             decode(p, square, self._size, self._n_identity, self._mm_per_model_unit)
             for p, square in zip(numbers, squares, strict=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, Int64, UInt8
 
 from tddfa.errors import InputError
-from tddfa.render.fragments import Fragments
-from tddfa.types import Image
+from tddfa.render.kernel import kernel
+from tddfa.render.numpy_kernel import blend
+from tddfa.render.rasterizer import Layer, reach
+from tddfa.types import Image, Mesh
 
 Background: TypeAlias = Literal["photo", "black", "transparent"]
 """What shows where nothing is drawn: the photo, black, or nothing (the picture is then RGBA)."""
@@ -21,9 +24,9 @@ Picture: TypeAlias = UInt8[np.ndarray, "height width channels"]
 def canvas(image: Image, background: Background) -> Picture:
     """A new picture to draw on, of the size of `image`."""
     if background == "photo":
-        return image.copy()
+        return np.ascontiguousarray(image).copy()
     if background == "black":
-        return np.zeros_like(image)
+        return np.zeros(image.shape, np.uint8)
     if background == "transparent":
         return np.zeros((*image.shape[:2], 4), np.uint8)
     raise InputError(f"no background {background!r}; choose one of {', '.join(get_args(Background))}")
@@ -31,30 +34,35 @@ def canvas(image: Image, background: Background) -> Picture:
 
 def paint(
     image: Image,
-    fragments: Fragments,
-    colors: Float[np.ndarray, "n_covered c"],
+    meshes: Sequence[Mesh],
+    values: Sequence[Float32[np.ndarray, "_ c"]],
     *,
     alpha: float = 1.0,
     background: Background = "photo",
 ) -> Picture:
-    """The surface in the given colours over a background.
+    """Meshes in the given colours over a background.
 
     Args:
         image: the photo.
-        fragments: which of its pixels show a surface.
-        colors: RGB or grey of each covered pixel, in [0, 1].
+        meshes: in the image frame.
+        values: RGB or grey of each vertex of each mesh, in [0, 1].
         alpha: how much of the photo the surface hides; over black it always hides all.
         background: what lies under and around the surface.
     """
     out = canvas(image, background)
-    part = out[fragments.region]
-    rgb = np.broadcast_to(np.clip(colors, 0, 1) * np.float32(255), (len(colors), 3))
-    mask = fragments.mask
-    if background == "photo" and alpha < 1:
-        rgb = np.float32(alpha) * rgb + np.float32(1 - alpha) * part[mask]
-    part[mask, :3] = np.rint(rgb).astype(np.uint8)
-    if background == "transparent":
-        part[mask, 3] = round(255 * alpha)
+    if meshes:
+        region = reach(meshes, *image.shape[:2])
+        kernel.paint(out, image if background == "photo" else None, meshes, values, region, alpha)
+    return out
+
+
+def paint_layer(
+    image: Image, layer: Layer, *, alpha: float = 1.0, background: Background = "photo"
+) -> Picture:
+    """As `paint`, with the values of pixels rather than of vertices."""
+    out = canvas(image, background)
+    photo = image if background == "photo" else None
+    blend(out, photo, (layer.x0, layer.y0), layer.mask, layer.values, alpha)
     return out
 
 
@@ -76,22 +84,48 @@ def tint(
         alpha: opacity of a fully covered pixel.
         x0: column, inside the canvas.
         y0: row, inside the canvas.
+    """
+    rows, columns = np.nonzero(coverage)
+    over = np.float32(alpha / 255) * coverage[rows, columns]
+    tint_pixels(picture, rows + y0, columns + x0, color, over)
+
+
+def tint_pixels(
+    picture: Picture,
+    rows: Int64[np.ndarray, " n"],
+    columns: Int64[np.ndarray, " n"],
+    color: tuple[int, int, int],
+    alpha: float | Float32[np.ndarray, " n"],
+) -> None:
+    """Lay a colour over some pixels of `picture`, in place; over one that is named twice, once.
+
+    Args:
+        picture: the canvas, RGB or RGBA, contiguous.
+        rows: of the pixels.
+        columns: of the pixels.
+        color: RGB, 0 to 255.
+        alpha: opacity, of all or of each.
 
     Source: Porter and Duff, "Compositing digital images", 1984 (over).
     """
-    h, w = coverage.shape
-    part = picture[y0 : y0 + h, x0 : x0 + w]
-    rows, columns = np.nonzero(coverage)
-    over = (np.float32(alpha / 255) * coverage[rows, columns])[:, None]
-    under = part[rows, columns].astype(np.float32)
-    if part.shape[2] == 4:
+    channels = picture.shape[2]
+    pixels, flat = picture.reshape(-1, channels), rows * picture.shape[1] + columns
+    if channels == 3 and isinstance(alpha, float):
+        levels = np.arange(256, dtype=np.float32)
+        for k in range(3):
+            table = np.rint(alpha * color[k] + (1 - alpha) * levels).astype(np.uint8)
+            pixels[flat, k] = table[pixels[flat, k]]
+        return
+    over = np.broadcast_to(np.asarray(alpha, np.float32), rows.shape)[:, None]
+    under = pixels[flat].astype(np.float32)
+    if channels == 4:
         below = under[:, 3:] / 255 * (1 - over)
-        total = over + below
+        total = np.maximum(over + below, np.float32(1e-6))
         under[:, :3] = (over * np.array(color, np.float32) + below * under[:, :3]) / total
         under[:, 3:] = 255 * total
     else:
         under = over * np.array(color, np.float32) + (1 - over) * under
-    part[rows, columns] = np.rint(under).astype(np.uint8)
+    pixels[flat] = np.rint(under).astype(np.uint8)
 
 
 def window(

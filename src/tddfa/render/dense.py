@@ -8,10 +8,10 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Int64
 
-from tddfa.imaging.draw import dot_coverage
-from tddfa.render.compose import Background, Picture, canvas, tint, window
-from tddfa.render.rasterizer import rasterize
-from tddfa.render.visibility import visible_vertices
+from tddfa.imaging.draw import squares
+from tddfa.render.compose import Background, Picture, canvas, tint_pixels
+from tddfa.render.kernel import kernel
+from tddfa.render.visibility import DepthTest
 from tddfa.types import Face, Image, Topology
 
 _SPACING = 3.5  # one dot in a cell of this many times its side: closer ones run into one another
@@ -38,18 +38,17 @@ def draw_dense(
     """
     out = canvas(image, background)
     meshes = [face.mesh for face in faces]
-    fragments = rasterize(meshes, *image.shape[:2])
+    test = DepthTest(meshes, *image.shape[:2])
     for mesh in meshes:
-        seen = visible_vertices(mesh, fragments)
-        if not seen.any():
-            continue
-        size = float(np.sqrt(np.prod(np.ptp(mesh.vertices[:, :2], axis=0))))
+        low, high = kernel.bounds(mesh.vertices)
+        size = float(np.sqrt((high - low)[:2].prod()))
         side = max(1, round(size / 260))
-        chosen = np.arange(0, len(seen), stride) if stride else _apart(mesh.topology, _cells(size / side))
-        points = mesh.vertices[chosen[seen[chosen]], :2]
-        x0, y0, w, h = window(points, side + 1, *image.shape[:2])
-        dots = dot_coverage(points - np.array([x0, y0], np.float32), side, h, w)
-        tint(out, dots, color, alpha=alpha, x0=x0, y0=y0)
+        chosen = (
+            np.arange(0, len(mesh.vertices), stride) if stride else _apart(mesh.topology, _cells(size / side))
+        )
+        chosen = chosen[test.visible(mesh, chosen)]
+        row, column = squares(mesh.vertices[chosen, 0], mesh.vertices[chosen, 1], side, *image.shape[:2])
+        tint_pixels(out, row, column, color, alpha)
     return out
 
 

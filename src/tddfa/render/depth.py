@@ -23,13 +23,12 @@ def draw_depth(image: Image, faces: Sequence[Face], *, background: Background = 
         background: what lies around them.
     """
     meshes = [face.mesh for face in faces]
-    fragments = rasterize(meshes, *image.shape[:2])
-    depth = fragments.depth.ravel()[fragments.covered]
     # The range of the meshes, not of what shows of them: it does not jump when a face turns.
     near = min((float(m.vertices[:, 2].min()) for m in meshes), default=0.0)
     far = max((float(m.vertices[:, 2].max()) for m in meshes), default=1.0)
-    grey = (far - depth) / max(far - near, np.finfo(np.float32).tiny)
-    return paint(image, fragments, grey[:, None], background=background)
+    scale = np.float32(1 / max(far - near, 1e-30))
+    grey = [(np.float32(far) - m.vertices[:, 2:]) * scale for m in meshes]
+    return paint(image, meshes, grey, background=background)
 
 
 def depth_map(

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
+from tddfa.render.numpy_kernel import weighted
 from tddfa.types import Mesh
 
 
@@ -63,9 +64,7 @@ class Fragments:
         ends = np.cumsum([len(m.triangles) for m in self.meshes])
         return np.searchsorted(ends, self.triangle.ravel()[self.covered], side="right")
 
-    def interpolate(
-        self, values: Sequence[Float32[np.ndarray, "n_vertices c"]]
-    ) -> Float32[np.ndarray, "n_covered c"]:
+    def interpolate(self, values: Sequence[Float32[np.ndarray, "_ c"]]) -> Float32[np.ndarray, "n_covered c"]:
         """Vertex values at the centres of the covered pixels.
 
         Args:
@@ -73,12 +72,4 @@ class Fragments:
         """
         if not values:
             return np.zeros((0, 1), np.float32)
-        stacked = values[0] if len(values) == 1 else np.concatenate(values)
-        b = self.barycentric.reshape(-1, 3)[self.covered]
-        first = stacked[self.corners[:, 0]]
-        # As offsets from the first corner: a constant stays that constant to the last bit.
-        return (
-            first
-            + b[:, 1:2] * (stacked[self.corners[:, 1]] - first)
-            + b[:, 2:3] * (stacked[self.corners[:, 2]] - first)
-        )
+        return weighted(np.concatenate(values), self.corners, self.barycentric.reshape(-1, 3)[self.covered])

@@ -1,4 +1,11 @@
-"""Phong light on the vertices of a mesh."""
+"""Phong light on the vertices of a mesh.
+
+brightness = ambient + directional · (n · l) + specular · highlight, each part clipped to [0, 1]; n is the
+normal, l the direction to the lamp, r = 2 (n · l) n − l its mirror image. As in 3DDFA_V2 the highlight is the
+sum of the powers (l_x r_x)^e + (l_y r_y)^e + (l_z r_z)^e, not the power of the sum: pictures stay comparable.
+
+Source: Phong, "Illumination for computer generated pictures", 1975.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32
-
-from tddfa.geometry.triangles import vertex_normals
-from tddfa.types import Mesh
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +37,30 @@ class Light:
     position: tuple[float, float, float] = (0.0, 0.0, 5.0)
 
 
-def phong(mesh: Mesh, light: Light) -> Float32[np.ndarray, "n_vertices 1"]:
-    """Brightness of each vertex, in [0, 1].
+@dataclass(frozen=True, slots=True)
+class UnitCube:
+    """The map of a mesh in the image frame into the unit cube around 0, with y down and z to the viewer.
 
-    Args:
-        mesh: in the image frame.
-        light: lamp and surface.
-
-    Source: Phong, "Illumination for computer generated pictures", 1975. As in 3DDFA_V2 the highlight sums
-    the powers of the three products rather than raising their sum: pictures stay comparable.
+    Attributes:
+        low: smallest coordinates, z to the viewer.
+        half: half the size of the mesh in the cube.
+        scale: cube per px.
     """
-    towards_viewer = np.array([1, 1, -1], np.float32)
-    normals = vertex_normals(mesh.vertices, mesh.triangles) * towards_viewer
-    position = np.array(light.position, np.float32)
-    to_lamp = position - _unit_cube(mesh.vertices * towards_viewer)
-    to_lamp /= np.linalg.norm(to_lamp, axis=1, keepdims=True)
-    cosine = np.einsum("ij,ij->i", normals, to_lamp)[:, None]
-    mirrored = 2 * cosine * normals - to_lamp
-    highlight = ((to_lamp * mirrored) ** light.exponent).sum(axis=1, keepdims=True)
-    brightness = (
-        light.ambient
-        + light.directional * np.clip(cosine, 0, 1)
-        + light.specular * np.where(cosine != 0, np.clip(highlight, 0, 1), 0)
-    )
-    return np.clip(brightness, 0, 1).astype(np.float32)
 
+    low: Float32[np.ndarray, "3"]
+    half: Float32[np.ndarray, "3"]
+    scale: np.float32
 
-def _unit_cube(vertices: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
-    low = vertices.min(axis=0)
-    side = (vertices - low).max()
-    scaled = (vertices - low) * np.float32(2 / side if side > 0 else 0)
-    return scaled - scaled.max(axis=0) / 2
+    @classmethod
+    def around(cls, bounds: Float32[np.ndarray, "2 3"]) -> UnitCube:
+        """The cube whose longest side a mesh with these smallest and largest coordinates fills."""
+        low, high = bounds.copy()
+        low[2], high[2] = -bounds[1, 2], -bounds[0, 2]
+        side = (high - low).max()
+        scale = np.float32(2) / side if side > 0 else np.float32(0)
+        return cls(low, (high - low) * scale / np.float32(2), scale)
+
+    def coordinate(self, vertices: Float32[np.ndarray, "n 3"], axis: int) -> Float32[np.ndarray, " n"]:
+        """One coordinate of the vertices in the cube."""
+        value = -vertices[:, 2] if axis == 2 else vertices[:, axis]
+        return (value - self.low[axis]) * self.scale - self.half[axis]

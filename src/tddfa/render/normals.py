@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from tddfa.geometry.triangles import vertex_normals
-from tddfa.render.compose import Background, Picture, paint
-from tddfa.render.rasterizer import rasterize
+from tddfa.render.compose import Background, Picture, paint_layer
+from tddfa.render.kernel import kernel
+from tddfa.render.rasterizer import draw_values
 from tddfa.types import Face, Image
 
 
@@ -26,9 +27,10 @@ def draw_normals(
         background: what lies under and around the meshes.
     """
     meshes = [face.mesh for face in faces]
-    fragments = rasterize(meshes, *image.shape[:2])
-    normals = fragments.interpolate([vertex_normals(m.vertices, m.triangles) for m in meshes])
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    normals = normals / np.maximum(length, np.finfo(np.float32).tiny)
-    colors = (normals * np.array([1, -1, -1], np.float32) + 1) / 2
-    return paint(image, fragments, colors, alpha=alpha, background=background)
+    layer = draw_values(meshes, [kernel.vertex_normals(mesh) for mesh in meshes], *image.shape[:2])
+    normals = layer.values
+    if meshes:
+        length = np.sqrt((normals**2).sum(axis=2, keepdims=True))
+        normals = normals / np.maximum(length, np.finfo(np.float32).tiny)
+        normals = (normals * np.array([1, -1, -1], np.float32) + np.float32(1)) * np.float32(0.5)
+    return paint_layer(image, replace(layer, values=normals), alpha=alpha, background=background)

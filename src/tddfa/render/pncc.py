@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tddfa.render.compose import Background, Picture, paint
-from tddfa.render.rasterizer import rasterize
 from tddfa.types import Face, Image
 
 
@@ -22,6 +21,6 @@ def draw_pncc(
 
     Source: Zhu et al., "Face alignment across large poses: a 3D solution", 2016, section 3.2.
     """
-    fragments = rasterize([face.mesh for face in faces], *image.shape[:2])
-    colors = fragments.interpolate([face.mesh.topology.colors for face in faces])
-    return paint(image, fragments, colors, alpha=alpha, background=background)
+    meshes = [face.mesh for face in faces]
+    colors = [mesh.topology.colors for mesh in meshes]
+    return paint(image, meshes, colors, alpha=alpha, background=background)

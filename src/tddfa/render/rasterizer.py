@@ -1,15 +1,35 @@
-"""Meshes → fragments, by the native kernel where it is built and by NumPy elsewhere: the same pixels."""
+"""Meshes → the nearest surface of each pixel."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float32
 
 from tddfa.errors import InputError
 from tddfa.render.fragments import Fragments
-from tddfa.render.numpy_rasterizer import MAX_COORDINATE, rasterize_numpy
+from tddfa.render.kernel import kernel
+from tddfa.render.numpy_kernel import MAX_COORDINATE, Region
 from tddfa.types import Mesh
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """Values on the visible surface in the part of a picture that the meshes can reach.
+
+    Attributes:
+        x0: column of the picture that is column 0 here.
+        y0: row of the picture that is row 0 here.
+        mask: where there is a surface.
+        values: on it; 0 elsewhere.
+    """
+
+    x0: int
+    y0: int
+    mask: Bool[np.ndarray, "h w"]
+    values: Float32[np.ndarray, "h w c"]
 
 
 def rasterize(meshes: Sequence[Mesh], height: int, width: int, *, cull_back: bool = False) -> Fragments:
@@ -29,34 +49,54 @@ def rasterize(meshes: Sequence[Mesh], height: int, width: int, *, cull_back: boo
         InputError: a vertex is not finite or more than 2^21 px away.
     """
     meshes = tuple(meshes)
+    region = reach(meshes, height, width)
+    return Fragments(meshes, region[0], region[1], *kernel.rasterize(meshes, region, cull_back=cull_back))
+
+
+def draw_values(
+    meshes: Sequence[Mesh], values: Sequence[Float32[np.ndarray, "_ c"]], height: int, width: int
+) -> Layer:
+    """Values of the vertices at the nearest surface of each pixel; `rasterize` says which that is.
+
+    Args:
+        meshes: in the image frame, px.
+        values: one array per mesh, one row per vertex.
+        height: of the picture, px.
+        width: of the picture, px.
+
+    Raises:
+        InputError: a vertex is not finite or more than 2^21 px away.
+    """
+    region = reach(meshes, height, width)
+    if not meshes:
+        return Layer(0, 0, np.zeros((0, 0), bool), np.zeros((0, 0, 1), np.float32))
+    return Layer(region[0], region[1], *kernel.interpolate(meshes, values, region))
+
+
+def reach(meshes: Sequence[Mesh], height: int, width: int) -> Region:
+    """The part of a picture that the meshes can reach.
+
+    Raises:
+        InputError: a vertex is not finite or more than 2^21 px away.
+    """
     low, high = np.full(2, np.inf), np.full(2, -np.inf)
     for mesh in meshes:
         if len(mesh.triangles) and len(mesh.vertices):
-            _check(mesh)
-            low = np.minimum(low, mesh.vertices[:, :2].min(axis=0))
-            high = np.maximum(high, mesh.vertices[:, :2].max(axis=0))
+            mesh_low, mesh_high = kernel.bounds(mesh.vertices)
+            _check(mesh_low, mesh_high)
+            low, high = np.minimum(low, mesh_low[:2]), np.maximum(high, mesh_high[:2])
     if not np.isfinite(low).all():
-        low, high = np.zeros(2), np.full(2, -1.0)
+        return 0, 0, 0, 0
     # One pixel more, as snapping may carry a corner across a pixel's centre.
     x0, y0 = (int(v) for v in np.clip(np.floor(low) - 1, 0, [width, height]))
-    x1, y1 = (int(v) for v in np.clip(np.ceil(high) + 2, [x0, y0], [max(width, x0), max(height, y0)]))
-    counts = [len(m.vertices) for m in meshes]
-    starts = np.cumsum([0, *counts[:-1]]) if counts else []
-    vertices = np.concatenate([np.zeros((0, 3), np.float32), *(m.vertices for m in meshes)])
-    triangles = np.concatenate(
-        [
-            np.zeros((0, 3), np.int32),
-            *(m.triangles + np.int32(s) for m, s in zip(meshes, starts, strict=True)),
-        ]
-    )
-    buffers = rasterize_numpy(vertices, triangles, (x0, y0, x1 - x0, y1 - y0), cull_back)
-    return Fragments(meshes, x0, y0, *buffers)
+    x1, y1 = (int(v) for v in np.clip(np.ceil(high) + 2, [x0, y0], [width, height]))
+    return x0, y0, x1 - x0, y1 - y0
 
 
-def _check(mesh: Mesh) -> None:
-    reach = np.abs(mesh.vertices).max()
-    if not reach <= MAX_COORDINATE:  # also true for NaN
+def _check(low: Float32[np.ndarray, "3"], high: Float32[np.ndarray, "3"]) -> None:
+    farthest = np.maximum(np.abs(low), np.abs(high)).max()
+    if not farthest <= MAX_COORDINATE:  # also true for NaN
         raise InputError(
-            f"a mesh reaches to {reach} px; vertices have to be finite and within {MAX_COORDINATE:.0f} px of "
-            "the picture: is it in the image frame?"
+            f"a mesh reaches to {farthest} px; vertices have to be finite and within {MAX_COORDINATE:.0f} px "
+            "of the picture: is it in the image frame?"
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tddfa.render.compose import Background, Picture, paint
-from tddfa.render.lighting import Light, phong
-from tddfa.render.rasterizer import rasterize
+from tddfa.render.kernel import kernel
+from tddfa.render.lighting import Light
 from tddfa.types import Face, Image
 
 
@@ -28,7 +28,6 @@ def draw_shaded(
         background: what lies under and around the meshes.
     """
     meshes = [face.mesh for face in faces]
-    fragments = rasterize(meshes, *image.shape[:2])
     lamp = light or Light()
-    brightness = fragments.interpolate([phong(mesh, lamp) for mesh in meshes])
-    return paint(image, fragments, brightness, alpha=alpha, background=background)
+    brightness = [kernel.phong(mesh.vertices, kernel.vertex_normals(mesh), lamp) for mesh in meshes]
+    return paint(image, meshes, brightness, alpha=alpha, background=background)

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 from tddfa.errors import InputError
-from tddfa.geometry.triangles import vertex_normals
 from tddfa.imaging.draw import distance_inside
 from tddfa.imaging.sample import sample
 from tddfa.render.compose import Background, Picture, canvas
 from tddfa.render.fill import push_pull
 from tddfa.render.fragments import Fragments
+from tddfa.render.kernel import kernel
 from tddfa.render.rasterizer import rasterize
 from tddfa.types import Face, Image, Mesh
 
@@ -99,7 +99,7 @@ def face_textures(image: Image, faces: Sequence[Face], *, size: int = 1024) -> l
         raise InputError(f"a texture of {size} px is not possible; 256 to 2048 are usual")
     meshes = [face.mesh for face in faces]
     scene = rasterize(meshes, *image.shape[:2])
-    normals = [vertex_normals(mesh.vertices, mesh.triangles) for mesh in meshes]
+    normals = [kernel.vertex_normals(mesh) for mesh in meshes]
     facing = np.zeros(scene.mask.shape, bool)
     facing[scene.mask] = scene.interpolate(normals)[:, 2] < -_EDGE_ON
     reach = _MISFIT * min((float(np.ptp(m.vertices[:, 1])) for m in meshes), default=0.0)

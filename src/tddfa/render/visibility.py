@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Bool, Float32
+from collections.abc import Sequence
 
-from tddfa.geometry.triangles import vertex_normals
-from tddfa.render.fragments import Fragments
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from tddfa.render.kernel import kernel
+from tddfa.render.rasterizer import reach
 from tddfa.types import Mesh
 
-_MAX_SLOPE = 10.0  # beyond it a surface is seen edge-on
+_COARSE = 100.0  # px: a z-buffer in which a mesh is this large says well enough what hides what
+_TOLERANCE = 0.02  # of the size of a mesh: how far under the surface a vertex still counts as on it
 
 
-def visible_vertices(mesh: Mesh, fragments: Fragments) -> Bool[np.ndarray, " n_vertices"]:
-    """Whether each vertex faces the camera, lies in the picture and has nothing before it.
+class DepthTest:
+    """What hides what in a picture.
 
     Args:
-        mesh: one of the meshes of `fragments`.
-        fragments: the nearest surface of each pixel.
+        meshes: all that can hide one another, in the image frame.
+        height: of the picture, px.
+        width: of the picture, px.
     """
-    h, w = fragments.triangle.shape
-    normals = vertex_normals(mesh.vertices, mesh.triangles)
-    seen = normals[:, 2] < 0
-    column, row = (np.rint(mesh.vertices[:, :2]).astype(np.int64) - [fragments.x0, fragments.y0]).T
-    seen &= (column >= 0) & (column < w) & (row >= 0) & (row < h)
-    # At most 0.71 px lie between a vertex and the centre of its pixel: the surface may rise that much.
-    slope = np.hypot(normals[seen, 0], normals[seen, 1]) / np.maximum(-normals[seen, 2], 1 / _MAX_SLOPE)
-    nearest: Float32[np.ndarray, " n_seen"] = fragments.depth[row[seen], column[seen]]
-    seen[seen] = mesh.vertices[seen, 2] <= nearest + 0.71 * np.minimum(slope, _MAX_SLOPE) + 0.5
-    return seen
+
+    def __init__(self, meshes: Sequence[Mesh], height: int, width: int) -> None:
+        self._height, self._width = height, width
+        sizes = [float((high - low).max()) for low, high in (kernel.bounds(m.vertices) for m in meshes)]
+        smallest = min(sizes, default=0.0)
+        self._tolerance = np.float32(_TOLERANCE * smallest)
+        # A fraction of the pixels is enough, and a fraction of the work.
+        self._scale = 1 / max(1, int(smallest / _COARSE))
+        x0, y0, w, h = reach(meshes, height, width)
+        x1, y1 = (int(np.ceil(v * self._scale)) + 2 for v in (x0 + w, y0 + h))
+        x0, y0 = (int(v * self._scale) for v in (x0, y0))
+        self._region = x0, y0, x1 - x0, y1 - y0
+        self._depth = kernel.depth(meshes, self._region, self._scale)
+
+    def visible(self, mesh: Mesh, chosen: Int64[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        """Whether each of the chosen vertices of a mesh lies in the picture with nothing before it."""
+        x, y, z = (mesh.vertices[chosen, k] for k in range(3))
+        seen = (x > -0.5) & (x < self._width - 0.5) & (y > -0.5) & (y < self._height - 0.5)
+        x0, y0, width, height = self._region
+        scale = np.float32(self._scale)
+        column = np.clip(np.rint(x * scale).astype(np.int64) - x0, 0, width - 1)
+        row = np.clip(np.rint(y * scale).astype(np.int64) - y0, 0, height - 1)
+        # At the outline the nearest cell may be empty; nothing hides a vertex there.
+        return seen & (z <= self._depth[row, column] + self._tolerance)

@@ -1,4 +1,4 @@
-"""The rasteriser in NumPy: the specification, and what runs where the native kernel is not built.
+"""The kernel in NumPy: the specification, and what runs where the native one is not built.
 
 Exact by construction: corners are snapped to 1/256 px and all tests are made on integers, so two triangles
 that share an edge share no pixel and leave none out.
@@ -9,10 +9,15 @@ of Direct3D.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, Int64, UInt64
+from jaxtyping import Bool, Float32, Int32, Int64, Integer, UInt8, UInt64
+
+from tddfa.geometry import triangles as triangles_module
+from tddfa.render.lighting import Light, UnitCube
+from tddfa.types import Mesh
 
 SUBPIXELS = 256
 """Steps of the fixed-point grid per pixel."""
@@ -20,23 +25,18 @@ SUBPIXELS = 256
 MAX_COORDINATE = 2.0**21
 """Largest |x| and |y| in px whose edge functions fit in 64 bits."""
 
+Region: TypeAlias = tuple[int, int, int, int]
+"""First column, first row, width and height of a part of a picture."""
+
+Buffers: TypeAlias = tuple[Int32[np.ndarray, "h w"], Float32[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]
+"""Triangle (−1: none), weights of its corners, depth (infinite: none)."""
+
 _CHUNK = 1 << 20  # rows or pixels held at once; bounds the memory when triangles are large
 
 
-def rasterize_numpy(
-    vertices: Float32[np.ndarray, "n_vertices 3"],
-    triangles: Int32[np.ndarray, "n_triangles 3"],
-    region: tuple[int, int, int, int],
-    cull_back: bool,
-) -> tuple[Int32[np.ndarray, "h w"], Float32[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
-    """Triangle, barycentric weights and depth of each pixel; see `tddfa.render.rasterizer.rasterize`.
-
-    Args:
-        vertices: image frame, px.
-        triangles: corners.
-        region: first column, first row, width and height of the part of the picture to fill.
-        cull_back: leave out triangles that face away.
-    """
+def rasterize(meshes: Sequence[Mesh], region: Region, *, cull_back: bool) -> Buffers:
+    """The nearest triangle, the weights of its corners, and the depth of each pixel of a region."""
+    vertices, triangles = _joined(meshes)
     x0, y0, width, height = region
     corners = np.rint(vertices[:, :2] * np.float32(SUBPIXELS)).astype(np.int64)[triangles]
     x, y = corners[:, :, 0] - SUBPIXELS * x0, corners[:, :, 1] - SUBPIXELS * y0
@@ -79,6 +79,141 @@ def rasterize_numpy(
         triangle.reshape(height, width),
         barycentric.reshape(height, width, 3),
         depth.reshape(height, width),
+    )
+
+
+def depth(meshes: Sequence[Mesh], region: Region, scale: float) -> Float32[np.ndarray, "h w"]:
+    """The depth of each pixel of a region of the scaled picture; infinite where there is no surface."""
+    factors = np.array([scale, scale, 1], np.float32)
+    meshes = [Mesh(mesh.vertices * factors, mesh.topology) for mesh in meshes]
+    return rasterize(meshes, region, cull_back=False)[2]
+
+
+def interpolate(
+    meshes: Sequence[Mesh], values: Sequence[Float32[np.ndarray, "_ c"]], region: Region
+) -> tuple[Bool[np.ndarray, "h w"], Float32[np.ndarray, "h w c"]]:
+    """Where there is a surface, and the vertex values of the nearest one."""
+    triangle, barycentric, _ = rasterize(meshes, region, cull_back=False)
+    mask = triangle >= 0
+    out = np.zeros((*mask.shape, values[0].shape[1]), np.float32)
+    _, triangles = _joined(meshes)
+    out[mask] = weighted(np.concatenate(values), triangles[triangle[mask]], barycentric[mask])
+    return mask, out
+
+
+def weighted(
+    values: Float32[np.ndarray, "n_vertices c"],
+    corners: Integer[np.ndarray, "n 3"],
+    barycentric: Float32[np.ndarray, "n 3"],
+) -> Float32[np.ndarray, "n c"]:
+    """Vertex values at places inside triangles."""
+    # As offsets from the first corner: a constant stays that constant to the last bit.
+    first = values[corners[:, 0]]
+    return (
+        first
+        + barycentric[:, 1:2] * (values[corners[:, 1]] - first)
+        + barycentric[:, 2:3] * (values[corners[:, 2]] - first)
+    )
+
+
+def bounds(vertices: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "2 3"]:
+    """Smallest and largest coordinates of one vertex or more; NaN where one is not finite."""
+    # Column by column: along the first axis NumPy takes ten times as long.
+    out = np.array([[reduce(vertices[:, k]) for k in range(3)] for reduce in (np.min, np.max)], np.float32)
+    out[:, ~np.isfinite(out).all(axis=0)] = np.nan
+    return out
+
+
+def vertex_normals(mesh: Mesh) -> Float32[np.ndarray, "n_vertices 3"]:
+    """The outward unit normal of each vertex, image frame."""
+    return triangles_module.vertex_normals(mesh.vertices, mesh.triangles)
+
+
+def phong(
+    vertices: Float32[np.ndarray, "n 3"], normals: Float32[np.ndarray, "n 3"], light: Light
+) -> Float32[np.ndarray, "n 1"]:
+    """Brightness of each vertex, in [0, 1]; see `tddfa.render.lighting`."""
+    cube = UnitCube.around(bounds(vertices))
+    ambient, directional, specular = np.array([light.ambient, light.directional, light.specular], np.float32)
+    to_lamp = [np.float32(light.position[k]) - cube.coordinate(vertices, k) for k in range(3)]
+    square = (to_lamp[0] * to_lamp[0] + to_lamp[1] * to_lamp[1]) + to_lamp[2] * to_lamp[2]
+    with np.errstate(invalid="ignore", divide="ignore"):  # a lamp on the surface
+        per_length = np.float32(1) / np.sqrt(square)
+        x, y, z = (component * per_length for component in to_lamp)
+    nx, ny, nz = normals[:, 0], normals[:, 1], -normals[:, 2]
+    cosine = (nx * x + ny * y) + nz * z
+    twice = np.float32(2) * cosine
+    powers = [_power(a * (twice * n - a), light.exponent) for a, n in ((x, nx), (y, ny), (z, nz))]
+    highlight = (powers[0] + powers[1]) + powers[2]
+    mirrored = np.where(cosine != 0, _clamp(highlight), np.float32(0))
+    return _clamp((ambient + directional * _clamp(cosine)) + specular * mirrored)[:, None]
+
+
+def paint(
+    picture: UInt8[np.ndarray, "height width channels"],
+    photo: UInt8[np.ndarray, "height width 3"] | None,
+    meshes: Sequence[Mesh],
+    values: Sequence[Float32[np.ndarray, "_ c"]],
+    region: Region,
+    alpha: float,
+) -> None:
+    """Draw meshes into a picture, in place.
+
+    Args:
+        picture: RGB or RGBA; where nothing is drawn it stays.
+        photo: what shines through the meshes, for an RGB picture; None for nothing.
+        meshes: in the image frame.
+        values: grey or RGB of each vertex of each mesh, in [0, 1].
+        region: inside the picture; nothing is drawn outside of it.
+        alpha: part of the colour, the rest is the photo's; without a photo, alpha of an RGBA picture.
+    """
+    blend(picture, photo, region[:2], *interpolate(meshes, values, region), alpha)
+
+
+def blend(
+    picture: UInt8[np.ndarray, "height width channels"],
+    photo: UInt8[np.ndarray, "height width 3"] | None,
+    origin: tuple[int, int],
+    mask: Bool[np.ndarray, "h w"],
+    values: Float32[np.ndarray, "h w c"],
+    alpha: float,
+) -> None:
+    """Lay grey or RGB values over the part of a picture that starts at `origin`, in place; as `paint`."""
+    rows = slice(origin[1], origin[1] + mask.shape[0])
+    columns = slice(origin[0], origin[0] + mask.shape[1])
+    level = _clamp(values[mask]) * np.float32(255)
+    if photo is not None:
+        under = photo[rows, columns][mask].astype(np.float32)
+        level = np.float32(alpha) * level + np.float32(1 - alpha) * under
+    part = picture[rows, columns]
+    part[mask, :3] = np.rint(level).astype(np.uint8)
+    part[mask, 3:] = round(255 * alpha)
+
+
+def _clamp(values: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+    return np.clip(np.nan_to_num(values), np.float32(0), np.float32(1))
+
+
+def _power(base: Float32[np.ndarray, " n"], exponent: int) -> Float32[np.ndarray, " n"]:
+    result = base
+    for _ in range(exponent - 1):
+        result = result * base
+    return result
+
+
+def _joined(
+    meshes: Sequence[Mesh],
+) -> tuple[Float32[np.ndarray, "n_vertices 3"], Int64[np.ndarray, "n_triangles 3"]]:
+    """The meshes as one: their vertices, and their triangles in that numbering."""
+    starts = np.cumsum([0] + [len(m.vertices) for m in meshes])
+    return (
+        np.concatenate([np.zeros((0, 3), np.float32), *(m.vertices for m in meshes)]),
+        np.concatenate(
+            [
+                np.zeros((0, 3), np.int64),
+                *(m.triangles + start for m, start in zip(meshes, starts, strict=False)),
+            ]
+        ),
     )
 
 

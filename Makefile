@@ -1,0 +1,42 @@
+# make demo   set up and draw the example photos      make test   set up and run the tests
+# Both make a fresh .venv here on first use; PYTHON chooses the interpreter, EXTRAS what is installed.
+PYTHON ?= python3
+EXTRAS ?= dev
+VENV := .venv
+BIN := $(VENV)/bin
+REFERENCE ?= ../shared/reference/3ddfa_v2
+PHOTOS := examples/photos/astronaut.jpg examples/photos/hopper.jpg examples/photos/group.jpg
+export TDDFA_PACKS ?= $(CURDIR)/$(VENV)/packs
+
+.PHONY: demo test lint types architecture check clean
+
+$(VENV)/.installed-$(EXTRAS): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
+	touch $@
+
+$(VENV)/packs/3ddfa-v2-mb05/manifest.json: $(VENV)/.installed-$(EXTRAS)
+	$(BIN)/tddfa packs install 3ddfa-v2-mb05 $(if $(wildcard $(REFERENCE)),--from $(REFERENCE))
+
+demo: $(VENV)/packs/3ddfa-v2-mb05/manifest.json
+	$(BIN)/tddfa image $(PHOTOS) -o all -d out
+	@echo "the pictures and files are in out/; start with out/group_3d.jpg"
+
+test: $(VENV)/.installed-$(EXTRAS)
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.installed-$(EXTRAS)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.installed-$(EXTRAS)
+	$(BIN)/pyright
+
+architecture: $(VENV)/.installed-$(EXTRAS)
+	$(BIN)/lint-imports
+
+check: lint types architecture test
+
+clean:
+	rm -rf $(VENV) out build dist src/*.egg-info

@@ -1,0 +1,35 @@
+"""The native kernel: built where there is a C compiler, left out where there is none.
+
+Everything else about the project stands in pyproject.toml.
+"""
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+
+class BuildKernel(build_ext):
+    """Compile for speed, but never fuse a product and a sum: the kernel and its twin make the same pixels."""
+
+    def build_extensions(self) -> None:
+        """Choose the flags of the compiler at hand."""
+        flags = ["-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off"]
+        if self.compiler.compiler_type == "msvc":
+            flags = ["/O2", "/fp:precise"]
+        for extension in self.extensions:
+            extension.extra_compile_args = flags
+        super().build_extensions()
+
+
+setup(
+    cmdclass={"build_ext": BuildKernel},
+    ext_modules=[
+        Extension(
+            "tddfa.render._kernel",
+            ["src/tddfa/render/_kernel.c"],
+            define_macros=[("Py_LIMITED_API", "0x030B0000")],
+            py_limited_api=True,
+            optional=True,
+        )
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)

@@ -1,0 +1,93 @@
+"""`tddfa eval`: how accurate a pack is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tddfa.cli.arguments import positive
+from tddfa.errors import ExportFileError, InputError
+
+if TYPE_CHECKING:
+    from tddfa.evaluation import Report
+
+# The table that measures is in tddfa.evaluation, which is imported when used.
+PROTOCOLS = {
+    "aflw2000": "NME of 68 landmarks by yaw on both ground truths, and head pose, on AFLW2000-3D",
+}
+
+
+def add_parser(commands: Any) -> None:
+    """Add `eval` to the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "eval",
+        help="measure the accuracy of a pack by a named protocol",
+        description="Measure a pack by a named, versioned protocol. docs/evaluation.md says what each "
+        "measures and how its data lie on disk.",
+        epilog="protocols: " + "; ".join(f"{name}: {text}" for name, text in PROTOCOLS.items()),
+    )
+    parser.add_argument("protocol", metavar="PROTOCOL", choices=PROTOCOLS, help=", ".join(PROTOCOLS))
+    parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
+    parser.add_argument(
+        "--data", metavar="DIR", type=Path, required=True, help="folder of the evaluation set"
+    )
+    parser.add_argument(
+        "--crops",
+        choices=("ground-truth", "detector"),
+        help="aflw2000: the official crops, or what the pack's detector finds (default: ground-truth)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
+    parser.add_argument("--per-image", metavar="FILE", type=Path, help="write a CSV table, a row per picture")
+    parser.add_argument(
+        "--worst", metavar="N", type=positive, help="write a contact sheet of the N worst faces"
+    )
+    parser.add_argument(
+        "--sheet", metavar="FILE", type=Path, help="of the contact sheet (default: worst_PROTOCOL_PACK.jpg)"
+    )
+    parser.add_argument(
+        "--threads", metavar="N", type=positive, default=1, help="of each network (default: 1)"
+    )
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run `tddfa eval`."""
+    options: dict[str, Any] = {}
+    if args.crops is not None:
+        if args.protocol != "aflw2000":
+            args.parser.error(f"--crops belongs to the protocol aflw2000, not to {args.protocol}")
+        options["crops"] = args.crops
+    if args.sheet is not None and args.worst is None:
+        args.parser.error("--sheet needs --worst N")
+
+    from tddfa.evaluation import evaluate
+    from tddfa.pipeline import FaceAligner
+
+    report = evaluate(args.protocol, FaceAligner(args.pack, threads=args.threads), args.data, **options)
+    if args.per_image is not None:
+        _write_rows(report, args.per_image)
+    if args.worst is not None:
+        _write_sheet(report, args)
+    print(json.dumps(report.record, indent=2) if args.json else report.text)
+    return 0
+
+
+def _write_rows(report: Report, path: Path) -> None:
+    try:
+        report.write_rows(path)
+    except OSError as error:
+        raise ExportFileError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _write_sheet(report: Report, args: argparse.Namespace) -> None:
+    from tddfa.evaluation import contact_sheet
+    from tddfa.imaging import write_image
+
+    if report.view is None:
+        raise InputError(f"the protocol {args.protocol} has no faces to show; leave out --worst")
+    path = args.sheet or Path(f"worst_{args.protocol}_{report.record['pack']}.jpg")
+    write_image(path, contact_sheet(report, report.worst(args.worst)))
+    print(f"wrote {path}", file=sys.stderr)

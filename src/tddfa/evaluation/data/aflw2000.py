@@ -1,0 +1,183 @@
+"""AFLW2000-3D: three layouts, one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from tddfa.errors import DatasetError, require_extra
+from tddfa.evaluation.data.arrays import (
+    existing_folder,
+    finite,
+    points_last,
+    read_npy,
+    read_npz,
+    same_count,
+    take,
+)
+from tddfa.evaluation.data.pictures import FolderPictures, Pictures, TarPictures, require
+from tddfa.evaluation.data.published import PublishedFolder, squares_from
+
+_LAYOUTS = (
+    "labels.npz with crops.tar, the arrays of the first 3DDFA project (AFLW2000-3D.pts68.npy …), or the "
+    "original .jpg and .mat files"
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aflw2000:
+    """The faces of the set, or of a part of it; all coordinates are px of the 450 px pictures.
+
+    Attributes:
+        folder: where it was read from.
+        names: of the faces.
+        truths: 68 points of each face, by name of the ground truth; "original" is always there.
+        yaw_deg: as published, for the bins.
+        pitch_yaw_roll_deg: the head poses; None where the layout has none.
+        crops: the official 120 px crops; None where the layout has none.
+        squares: the places (x0, y0, x1, y1) of the crops; None without crops.
+        pictures: the 450 px pictures, of some or all of the faces; None where there are none.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    truths: Mapping[str, Float64[np.ndarray, "n 68 2"]]
+    yaw_deg: Float64[np.ndarray, " n"]
+    pitch_yaw_roll_deg: Float64[np.ndarray, "n 3"] | None
+    crops: Pictures | None
+    squares: Float64[np.ndarray, "n 4"] | None
+    pictures: Pictures | None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def read_aflw2000(folder: Path) -> Aflw2000:
+    """The set in a folder, whichever of the layouts of docs/evaluation.md it has.
+
+    Raises:
+        DatasetError: there is no such layout, or it is incomplete.
+    """
+    existing_folder(folder)
+    if (folder / "labels.npz").exists():
+        return _from_archive(folder)
+    if PublishedFolder(folder).find("AFLW2000-3D.pts68.npy"):
+        return _from_published(PublishedFolder(folder))
+    mats = sorted(folder.glob("image*.mat"))
+    if mats:
+        return _from_original(folder, mats)
+    raise DatasetError(f"{folder} holds no AFLW2000-3D; readable are {_LAYOUTS}")
+
+
+def _from_archive(folder: Path) -> Aflw2000:
+    path = folder / "labels.npz"
+    labels = read_npz(path)
+    names = tuple(map(str, take(labels, "names", path)))
+    truths = {"original": points_last(take(labels, "pts68", path), 68, "pts68")}
+    if "pts68_reannotated" in labels:
+        truths["reannotated"] = points_last(labels["pts68_reannotated"], 68, "pts68_reannotated")
+    pose = labels.get("pitch_yaw_roll_deg")
+    crops = TarPictures(folder / "crops.tar")
+    require(crops, names, folder / "crops.tar")
+    full = folder / "full450.tar"
+    return _checked(
+        Aflw2000(
+            folder,
+            names,
+            truths,
+            finite(take(labels, "yaw_deg", path), (None,), "yaw_deg"),
+            None if pose is None else finite(pose, (None, 3), "pitch_yaw_roll_deg"),
+            crops,
+            squares_from(finite(take(labels, "roi_box", path), (None, 4), "roi_box"), path),
+            TarPictures(full) if full.exists() else None,
+        )
+    )
+
+
+def _from_published(files: PublishedFolder) -> Aflw2000:
+    def array(name: str) -> np.ndarray[Any, Any]:
+        return read_npy(files.need(name))
+
+    crops, names = files.crops("AFLW2000-3D_crop")
+    require(crops, names, files.root)
+    truths = {"original": points_last(array("AFLW2000-3D.pts68.npy"), 68, "AFLW2000-3D.pts68.npy")}
+    if files.find("AFLW2000-3D-Reannotated.pts68.npy"):
+        truths["reannotated"] = points_last(
+            array("AFLW2000-3D-Reannotated.pts68.npy"), 68, "AFLW2000-3D-Reannotated.pts68.npy"
+        )
+    roi = finite(array("AFLW2000-3D_crop.roi_box.npy"), (None, 4), "AFLW2000-3D_crop.roi_box.npy")
+    pictures, poses = None, None
+    originals = files.find("AFLW2000-3D") or files.find("AFLW2000")
+    if originals is not None:
+        pictures = FolderPictures(originals)
+        mats = [originals / Path(name).with_suffix(".mat") for name in names]
+        if all(mat.exists() for mat in mats):
+            poses = np.array([_read_mat(mat)[1] for mat in mats])
+    return _checked(
+        Aflw2000(
+            files.root,
+            names,
+            truths,
+            finite(array("AFLW2000-3D.pose.npy"), (None,), "AFLW2000-3D.pose.npy"),
+            poses,
+            crops,
+            squares_from(roi, files.need("AFLW2000-3D_crop.roi_box.npy")),
+            pictures,
+        )
+    )
+
+
+def _from_original(folder: Path, mats: Sequence[Path]) -> Aflw2000:
+    read = [_read_mat(path) for path in mats]
+    poses = np.array([pose for _, pose in read])
+    pictures = FolderPictures(folder)
+    names = tuple(path.with_suffix(".jpg").name for path in mats)
+    require(pictures, names, folder)
+    return Aflw2000(
+        folder,
+        names,
+        {"original": np.array([points for points, _ in read])},
+        poses[:, 1],
+        poses,
+        None,
+        None,
+        pictures,
+    )
+
+
+def _read_mat(path: Path) -> tuple[Float64[np.ndarray, "68 2"], Float64[np.ndarray, "3"]]:
+    """The 68 points and (pitch, yaw, roll) of an original annotation."""
+    try:
+        from scipy.io import loadmat
+    except ImportError:
+        raise require_extra("reading .mat files", "convert", "scipy") from None
+    try:
+        annotation = loadmat(str(path), variable_names=["pt3d_68", "Pose_Para"])
+    except Exception as error:  # scipy's reader raises whatever a damaged file leads it to
+        raise DatasetError(f"{path} is damaged or no MATLAB file: {str(error).splitlines()[0]}") from None
+    points, pose = take(annotation, "pt3d_68", path), take(annotation, "Pose_Para", path)
+    if pose.size < 3:
+        raise DatasetError(f"Pose_Para in {path} has {pose.size} numbers; pitch, yaw, roll are needed")
+    return (
+        points_last(points[None], 68, f"pt3d_68 in {path}")[0],
+        np.rad2deg(finite(pose.ravel()[:3], (3,), f"Pose_Para in {path}")),
+    )
+
+
+def _checked(data: Aflw2000) -> Aflw2000:
+    counts = {
+        "names": len(data.names),
+        **{f"faces in the {name} truth": len(points) for name, points in data.truths.items()},
+        "yaw angles": len(data.yaw_deg),
+    }
+    if data.squares is not None:
+        counts["crop boxes"] = len(data.squares)
+    if data.pitch_yaw_roll_deg is not None:
+        counts["head poses"] = len(data.pitch_yaw_roll_deg)
+    same_count(counts, data.folder)
+    return data

@@ -1,0 +1,112 @@
+"""Label files → arrays, with one clear line for whatever does not fit."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Float64
+
+from tddfa.errors import DatasetError
+
+
+def read_npz(path: Path) -> Mapping[str, np.ndarray[Any, Any]]:
+    """The arrays of an .npz file, by name.
+
+    Raises:
+        DatasetError: the file is missing or damaged, or holds anything else than arrays.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise _unreadable(path, error) from None
+
+
+def read_npy(path: Path) -> np.ndarray[Any, Any]:
+    """The array of an .npy file.
+
+    Raises:
+        DatasetError: the file is missing or damaged, or holds anything else than an array.
+    """
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise _unreadable(path, error) from None
+
+
+def take(arrays: Mapping[str, np.ndarray[Any, Any]], name: str, path: Path) -> np.ndarray[Any, Any]:
+    """One array of a label file.
+
+    Raises:
+        DatasetError: the file has no such array.
+    """
+    if name not in arrays:
+        raise DatasetError(f"{path} has no array {name!r}; it has {', '.join(arrays) or 'none'}")
+    return arrays[name]
+
+
+def finite(
+    values: np.ndarray[Any, Any], shape: tuple[int | None, ...], what: str
+) -> Float64[np.ndarray, "..."]:
+    """`values` as float64, when they have the shape (None: any) and are numbers.
+
+    Raises:
+        DatasetError: they are not.
+    """
+    fits = values.ndim == len(shape) and all(a in (None, b) for a, b in zip(shape, values.shape, strict=True))
+    if not fits:
+        wanted = ", ".join("n" if side is None else str(side) for side in shape)
+        raise DatasetError(f"{what} has the shape {values.shape}; ({wanted}) is needed")
+    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        raise DatasetError(f"{what} has entries that are not finite numbers")
+    return values.astype(np.float64)
+
+
+def points_last(values: np.ndarray[Any, Any], n_points: int, what: str) -> Float[np.ndarray, "n p 2"]:
+    """Points of each picture as (n, n_points, 2), from arrays (n, 2 or 3, n_points) or (n, n_points, 2 or 3).
+
+    Raises:
+        DatasetError: the array has another shape.
+    """
+    if values.ndim == 3 and values.shape[2] == n_points and values.shape[1] in (2, 3):
+        values = values.transpose(0, 2, 1)
+    if values.ndim != 3 or values.shape[1] != n_points or values.shape[2] not in (2, 3):
+        raise DatasetError(f"{what} has the shape {values.shape}; (n, 2 or 3, {n_points}) is needed")
+    return finite(values[:, :, :2], (None, n_points, 2), what)
+
+
+def same_count(counts: Mapping[str, int], where: Path) -> int:
+    """How many faces a set has.
+
+    Raises:
+        DatasetError: none, or its parts do not agree.
+    """
+    if len(set(counts.values())) > 1:
+        parts = ", ".join(f"{count} {name}" for name, count in counts.items())
+        raise DatasetError(f"the parts of the set in {where} do not belong together: {parts}")
+    count = next(iter(counts.values()))
+    if count == 0:
+        raise DatasetError(f"the set in {where} is empty: it has no faces")
+    return count
+
+
+def existing_folder(folder: Path) -> Path:
+    """`folder`, when it is one.
+
+    Raises:
+        DatasetError: it is not.
+    """
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise DatasetError(f"the data folder {folder} {what}")
+    return folder
+
+
+def _unreadable(path: Path, error: Exception) -> DatasetError:
+    if isinstance(error, FileNotFoundError):
+        return DatasetError(f"no such file: {path}")
+    return DatasetError(f"{path} is damaged or no NumPy file: {str(error).splitlines()[0]}")

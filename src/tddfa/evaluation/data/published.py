@@ -1,0 +1,60 @@
+"""Where the test sets of the first 3DDFA project keep their parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from tddfa.errors import DatasetError
+from tddfa.evaluation.data.pictures import FolderPictures, Pictures
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFolder:
+    """A copy of the project, or a folder with the files of its `test.configs` and `test.data`.
+
+    Attributes:
+        root: the folder that was given.
+    """
+
+    root: Path
+
+    def find(self, name: str) -> Path | None:
+        """The file or folder of that name; None where there is none."""
+        for place in (self.root, self.root / "test.configs", self.root / "test.data"):
+            if (place / name).exists():
+                return place / name
+        return None
+
+    def need(self, name: str) -> Path:
+        """The file or folder of that name.
+
+        Raises:
+            DatasetError: there is none.
+        """
+        path = self.find(name)
+        if path is None:
+            raise DatasetError(
+                f"{self.root} has no {name}, neither directly nor in test.configs or test.data; "
+                "see docs/evaluation.md for what belongs to the set"
+            )
+        return path
+
+    def crops(self, name: str) -> tuple[Pictures, tuple[str, ...]]:
+        """The crops in the folder `name`, and their names in the order of the labels, from `name`.list."""
+        names = tuple(self.need(f"{name}.list").read_text(encoding="utf-8").split())
+        return FolderPictures(self.need(name)), names
+
+
+def squares_from(boxes: Float64[np.ndarray, "n 4"], where: Path) -> Float64[np.ndarray, "n 4"]:
+    """Crop boxes (x0, y0, x1, y1), px, when each of them has an area.
+
+    Raises:
+        DatasetError: one has not.
+    """
+    if (boxes[:, 2:] <= boxes[:, :2]).any():
+        raise DatasetError(f"{where} has crop boxes without area; a box is (x0, y0, x1, y1)")
+    return boxes

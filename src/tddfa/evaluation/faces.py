@@ -1,0 +1,84 @@
+"""A pack's faces in the crops or pictures of a set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Float64
+
+from tddfa.evaluation.data.pictures import Pictures
+from tddfa.geometry.boxes import intersection_over_union
+from tddfa.pipeline import FaceAligner
+from tddfa.types import BoundingBox, Detection, Face
+
+_BATCH = 16
+
+MIN_OVERLAP = 0.3
+"""A detection whose box overlaps that of the true landmarks less (shared over joint area) is another face."""
+
+
+def faces_in_crops(
+    aligner: FaceAligner,
+    crops: Pictures,
+    names: Sequence[str],
+    squares: Float64[np.ndarray, "n 4"],
+    title: str,
+) -> list[Face]:
+    """The face of each ready-made crop, in the frame of the picture that it was cut from."""
+    faces: list[Face] = []
+    for start in progress(range(0, len(names), _BATCH), title):
+        part = slice(start, start + _BATCH)
+        images = [crops.read(name) for name in names[part]]
+        faces += aligner.align_crops(images, [BoundingBox(*map(float, square)) for square in squares[part]])
+    return faces
+
+
+def faces_around_points(
+    aligner: FaceAligner,
+    pictures: Pictures,
+    names: Sequence[str],
+    points: Float64[np.ndarray, "n p 2"],
+    title: str,
+) -> list[Face]:
+    """The face of each picture, cut around true points by the pack's own rule for points."""
+    return [
+        aligner.align(pictures.read(name), landmarks=[true])[0]
+        for name, true in zip(progress(names, title), points, strict=True)
+    ]
+
+
+def faces_by_detector(
+    aligner: FaceAligner,
+    pictures: Pictures,
+    names: Sequence[str],
+    points: Float64[np.ndarray, "n p 2"],
+    title: str,
+) -> list[Face | None]:
+    """The face that the pack's detector finds where the true points are; None where it finds none."""
+    faces: list[Face | None] = []
+    for name, true in zip(progress(names, title), points, strict=True):
+        image = pictures.read(name)
+        found = _matching(aligner.detector.detect(image), BoundingBox.around(true))
+        faces.append(None if found is None else aligner.align(image, boxes=[found])[0])
+    return faces
+
+
+T = TypeVar("T")
+
+
+def progress(items: Sequence[T], title: str) -> Iterable[T]:
+    """`items`, with a progress bar on a terminal."""
+    from tqdm import tqdm
+
+    return tqdm(items, desc=title, disable=None, leave=False)
+
+
+def _matching(detections: Sequence[Detection], truth: BoundingBox) -> Detection | None:
+    if not detections:
+        return None
+    boxes = np.array([tuple(d.box) for d in detections])
+    overlap = intersection_over_union(boxes, np.array([tuple(truth)]))[:, 0]
+    best = int(overlap.argmax())
+    return detections[best] if overlap[best] >= MIN_OVERLAP else None

@@ -1,0 +1,35 @@
+"""The table of protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tddfa.errors import InputError
+from tddfa.evaluation.aflw2000 import measure_aflw2000
+from tddfa.evaluation.report import Report
+from tddfa.pipeline import FaceAligner
+
+PROTOCOLS: Mapping[str, Callable[..., Report]] = {
+    "aflw2000": measure_aflw2000,
+}
+"""Name of a protocol → `measure(aligner, folder, **options) -> Report`."""
+
+
+def evaluate(protocol: str, aligner: FaceAligner, folder: str | Path, **options: Any) -> Report:
+    """What `protocol` measures of a pack.
+
+    Args:
+        protocol: a key of `PROTOCOLS`.
+        aligner: with the pack to measure.
+        folder: the set, see docs/evaluation.md.
+        options: of the protocol, such as `crops="detector"` of aflw2000.
+
+    Raises:
+        InputError: there is no such protocol.
+        DatasetError: the set is missing or incomplete.
+    """
+    if protocol not in PROTOCOLS:
+        raise InputError(f"no protocol {protocol!r}; choose from {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[protocol](aligner, Path(folder), **options)

@@ -1,0 +1,68 @@
+"""What a protocol measured."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from tddfa.files import atomic_write
+from tddfa.types import Image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A face to look at: the picture, and points on it.
+
+    Attributes:
+        image: the picture or crop.
+        truth: px of `image`.
+        predicted: px of `image`.
+    """
+
+    image: Image
+    truth: Float[np.ndarray, "n 2"]
+    predicted: Float[np.ndarray, "n 2"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """The numbers of one protocol, one pack and one set.
+
+    Attributes:
+        record: the numbers as JSON has them.
+        text: the same for people.
+        rows: one per picture or frame; the key `error` says how bad it is, where the protocol knows.
+        view: shows the face of a row, by its number; None where there is nothing to show.
+    """
+
+    record: Mapping[str, Any]
+    text: str
+    rows: Sequence[Mapping[str, Any]] = ()
+    view: Callable[[int], View] | None = field(default=None, repr=False)
+
+    def worst(self, n: int) -> list[int]:
+        """The numbers of the `n` rows with the largest error, worst first."""
+        measured = [k for k, row in enumerate(self.rows) if isinstance(row.get("error"), float)]
+        return sorted(measured, key=lambda k: -float(self.rows[k]["error"]))[:n]
+
+    def write_rows(self, path: Path) -> None:
+        """Write the rows as a CSV table.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        text = io.StringIO()
+        columns = list(dict.fromkeys(key for row in self.rows for key in row))
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(
+            {key: f"{v:.6g}" if isinstance(v, float) else v for key, v in row.items()} for row in self.rows
+        )
+        atomic_write(path, text.getvalue().encode())

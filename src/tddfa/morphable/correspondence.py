@@ -1,0 +1,132 @@
+"""Which places on one face model are which vertices of another, so that faces can be carried over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int
+
+from tddfa.errors import InputError
+from tddfa.morphable.fitting import Fit, Fitter
+from tddfa.morphable.landmarks import LandmarkSet
+from tddfa.morphable.model import MorphableModel
+from tddfa.morphable.places import nearest_places
+from tddfa.types import FaceParams
+
+N_POINTS = 700
+N_ROUNDS = 6
+FAR_MM = 5.0
+"""Vertices of the other model further from the surface than this have no place on it."""
+LONGEST_STEP_MM = 4.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Correspondence:
+    """Pairs of a vertex of another model and its place on this one.
+
+    Attributes:
+        vertices: vertices of the other model.
+        points: their places on this model.
+    """
+
+    vertices: Int[np.ndarray, " n_pairs"]
+    points: LandmarkSet
+
+
+def correspond(
+    model: MorphableModel,
+    other: MorphableModel,
+    faces: Sequence[FaceParams] = (),
+    *,
+    n_points: int = N_POINTS,
+) -> Correspondence:
+    """Where vertices of `other` lie on `model`, found from faces of `other`.
+
+    Fits `model` to the faces, moves each place by what the fits miss on average, and repeats: vertices end
+    where they mean the same on all faces. Takes some seconds.
+
+    Args:
+        model: the model that gets the places.
+        other: the model whose vertices are placed.
+        faces: parameters of `other`, different people and expressions; some 50 are good. Without them its
+            mean.
+        n_points: how many of its vertices, evenly over its numbering.
+    """
+    chosen = np.unique(np.linspace(0, other.n_vertices - 1, n_points).round().astype(np.int64))
+    params = list(faces) or [other.params()]
+    targets = [other.mesh(p).vertices[chosen].astype(np.float64) for p in params]
+    landmarks = Fitter(model, model.landmark_sets["ibug68"])
+    first = landmarks.fit(other.landmarks(params[0]).astype(np.float64))
+    shift = targets[0] + _depth_shift(first, other.landmarks(params[0]))
+    points = nearest_places(model, shift, model.mesh(first.params).vertices)
+    mean = model.shape(model.params())
+    near = np.ones(len(chosen), bool)
+    for _ in range(N_ROUNDS):
+        fitter = Fitter(model, points)
+        fits = [fitter.fit(target, near.astype(np.float64)) for target in targets]
+        missed = np.mean([_in_model_frame(f, t, near) for f, t in zip(fits, targets, strict=True)], axis=0)
+        length = np.linalg.norm(missed, axis=1, keepdims=True)
+        missed *= np.minimum(1, LONGEST_STEP_MM / np.maximum(length, 1e-9))
+        wanted = points.positions(model.mean) + missed
+        points = nearest_places(model, wanted, mean)
+        near = np.linalg.norm(points.positions(model.mean) - wanted, axis=1) < FAR_MM
+    kept = np.flatnonzero(near)
+    return Correspondence(chosen[kept], LandmarkSet(points.vertices[kept], points.weights[kept]))
+
+
+def fit_vertices(
+    model: MorphableModel,
+    vertices: Float[np.ndarray, "n_vertices 3"],
+    correspondence: Correspondence,
+    weights: Float[np.ndarray, " n_vertices"] | None = None,
+    *,
+    identity_stiffness: float = 1.0,
+    expression_stiffness: float = 1.0,
+) -> Fit:
+    """The face of `model` that is nearest to a dense mesh of another model.
+
+    Args:
+        model: a face model.
+        vertices: the mesh, image frame, px; depth may be shifted.
+        correspondence: where its vertices lie on `model`; see `correspond`.
+        weights: how much each vertex counts.
+        identity_stiffness: how strongly the identity is kept near the mean face; 1 is its own statistics.
+        expression_stiffness: how strongly the expression is kept near the neutral one.
+
+    Raises:
+        InputError: the mesh has too few vertices for the correspondence.
+    """
+    last = int(correspondence.vertices.max())
+    if vertices.ndim != 2 or vertices.shape[1] != 3 or len(vertices) <= last:
+        raise InputError(
+            f"the mesh has shape {vertices.shape}; its correspondence needs vertex {last} (x, y, z)"
+        )
+    return _fitter(model, correspondence).fit(
+        vertices[correspondence.vertices].astype(np.float64),
+        None if weights is None else weights[correspondence.vertices],
+        identity_stiffness=identity_stiffness,
+        expression_stiffness=expression_stiffness,
+    )
+
+
+@lru_cache(maxsize=8)
+def _fitter(model: MorphableModel, correspondence: Correspondence) -> Fitter:
+    return Fitter(model, correspondence.points)
+
+
+def _depth_shift(fit: Fit, observed: Float32[np.ndarray, "n 3"]) -> Float64[np.ndarray, "3"]:
+    """What brings observed depths to those of the fit."""
+    return np.array([0, 0, float(np.median(fit.points[:, 2] - observed[:, 2]))])
+
+
+def _in_model_frame(
+    fit: Fit, target: Float64[np.ndarray, "n 3"], counts: np.ndarray
+) -> Float64[np.ndarray, "n 3"]:
+    """From the fit's points to the targets, model frame, mm."""
+    A = fit.params.camera[:, :3]
+    missed = target - fit.points
+    missed[:, 2] -= np.median(missed[counts, 2])
+    return missed @ np.linalg.inv(A).T

@@ -1,0 +1,102 @@
+"""Places on the surface of a model: the nearest one to a point, and how it follows from the base vertices."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int
+
+from tddfa.morphable.landmarks import LandmarkSet
+from tddfa.morphable.model import MorphableModel
+
+N_CANDIDATES = 12
+"""Triangles whose centres are nearest to a point; the nearest triangle is among them on meshes like faces."""
+
+
+def nearest_places(
+    model: MorphableModel,
+    points: Float[np.ndarray, "n_points 3"],
+    vertices: Float[np.ndarray, "n_vertices 3"],
+) -> LandmarkSet:
+    """The places on a mesh of `model` that are nearest to `points`, as landmarks that move with it.
+
+    Args:
+        model: a face model.
+        points: in the frame of the vertices.
+        vertices: a mesh of the model.
+    """
+    triangles = model.topology.triangles
+    if "eyeballs" in model.regions:
+        # What is observed of a face is skin: lids would otherwise be taken for the eyeballs behind them.
+        triangles = triangles[~model.regions["eyeballs"][triangles].any(axis=1)]
+    chosen, weights = closest_on_triangles(points, vertices[triangles])
+    corners = triangles[chosen]
+    if model.surface is None:
+        return LandmarkSet(corners, weights.astype(np.float32))
+    rows = np.einsum("pk,pkn->pn", weights.astype(np.float32), _refined_rows(model)[corners])
+    k = int((rows != 0).sum(axis=1).max())
+    columns = np.argsort(rows == 0, axis=1, kind="stable")[:, :k]
+    return LandmarkSet(
+        model.surface.base[columns].astype(np.int32), np.take_along_axis(rows, columns, axis=1)
+    )
+
+
+def _refined_rows(model: MorphableModel) -> Float32[np.ndarray, "n_vertices n_used"]:
+    """Weight of every used base vertex in every mesh vertex."""
+    assert model.surface is not None
+    return model.surface(np.eye(len(model.surface.base), dtype=np.float32))
+
+
+def closest_on_triangles(
+    points: Float[np.ndarray, "n_points 3"], triangles: Float[np.ndarray, "n_triangles 3 3"]
+) -> tuple[Int[np.ndarray, " n_points"], Float64[np.ndarray, "n_points 3"]]:
+    """The nearest triangle to each point, and the barycentric coordinates of the nearest place on it."""
+    points, triangles = points.astype(np.float64), triangles.astype(np.float64)
+    centres = triangles.mean(axis=1)
+    chosen = np.zeros(len(points), np.int64)
+    weights = np.zeros((len(points), 3))
+    n_candidates = min(N_CANDIDATES, len(triangles))
+    squares = (centres**2).sum(axis=1)
+    for start in range(0, len(points), 256):
+        part = points[start : start + 256]
+        distance = squares - 2 * part @ centres.T
+        near: Int[np.ndarray, "n k"] = np.argpartition(distance, n_candidates - 1, axis=1)[:, :n_candidates]
+        repeated = np.repeat(part[:, None], n_candidates, axis=1).reshape(-1, 3)
+        of_all, gap = _closest_on_each(repeated, triangles[near.ravel()])
+        best = gap.reshape(near.shape).argmin(axis=1)
+        rows = np.arange(len(part))
+        chosen[start : start + 256] = near[rows, best]
+        weights[start : start + 256] = of_all.reshape(*near.shape, 3)[rows, best]
+    return chosen, weights
+
+
+def _closest_on_each(
+    points: Float64[np.ndarray, "n 3"], triangles: Float64[np.ndarray, "n 3 3"]
+) -> tuple[Float64[np.ndarray, "n 3"], Float64[np.ndarray, " n"]]:
+    """Barycentric coordinates of the nearest place on each point's own triangle, and its distance."""
+    a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
+    ab, ac, ap = b - a, c - a, points - a
+    d11, d12, d22 = (ab * ab).sum(1), (ab * ac).sum(1), (ac * ac).sum(1)
+    e1, e2 = (ab * ap).sum(1), (ac * ap).sum(1)
+    area = np.maximum(d11 * d22 - d12 * d12, 1e-12)
+    v, w = (d22 * e1 - d12 * e2) / area, (d11 * e2 - d12 * e1) / area
+    inside = (v >= 0) & (w >= 0) & (v + w <= 1)
+    best = np.where(inside[:, None], np.stack([1 - v - w, v, w], axis=1), 0.0)
+    gap = np.where(inside, _gap(points, triangles, best), np.inf)
+    for i, j in ((0, 1), (1, 2), (2, 0)):
+        start, along = triangles[:, i], triangles[:, j] - triangles[:, i]
+        length = np.maximum((along * along).sum(1), 1e-12)
+        share = np.clip(((points - start) * along).sum(1) / length, 0, 1)
+        on_edge = np.zeros_like(best)
+        on_edge[:, i], on_edge[:, j] = 1 - share, share
+        edge_gap = _gap(points, triangles, on_edge)
+        nearer = edge_gap < gap
+        best[nearer], gap[nearer] = on_edge[nearer], edge_gap[nearer]
+    return best, gap
+
+
+def _gap(
+    points: Float64[np.ndarray, "n 3"],
+    triangles: Float64[np.ndarray, "n 3 3"],
+    weights: Float64[np.ndarray, "n 3"],
+) -> Float64[np.ndarray, " n"]:
+    return np.linalg.norm(points - np.einsum("nk,nkc->nc", weights, triangles), axis=1)

@@ -1,0 +1,112 @@
+"""The kernel in C (`_kernel.c`): the functions of `numpy_kernel`, with the same results to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32, UInt8
+
+from tddfa.render import _kernel
+from tddfa.render.lighting import Light, UnitCube
+from tddfa.render.numpy_kernel import Buffers, Region
+from tddfa.types import Mesh
+
+
+def rasterize(meshes: Sequence[Mesh], region: Region, *, cull_back: bool) -> Buffers:
+    """The nearest triangle, the weights of its corners, and the depth of each pixel of a region."""
+    _, _, width, height = region
+    triangle = np.full((height, width), -1, np.int32)
+    barycentric = np.zeros((height, width, 3), np.float32)
+    depth = np.full((height, width), np.inf, np.float32)
+    first = 0
+    for mesh in meshes:
+        _kernel.rasterize(*_mesh(mesh), *region, cull_back, first, triangle, barycentric, depth)
+        first += len(mesh.triangles)
+    return triangle, barycentric, depth
+
+
+def depth(meshes: Sequence[Mesh], region: Region, scale: float) -> Float32[np.ndarray, "h w"]:
+    """The depth of each pixel of a region of the scaled picture; infinite where there is no surface."""
+    _, _, width, height = region
+    out = np.full((height, width), np.inf, np.float32)
+    for mesh in meshes:
+        _kernel.depth(*_mesh(mesh), *region, scale, out)
+    return out
+
+
+def interpolate(
+    meshes: Sequence[Mesh], values: Sequence[Float32[np.ndarray, "_ c"]], region: Region
+) -> tuple[Bool[np.ndarray, "h w"], Float32[np.ndarray, "h w c"]]:
+    """Where there is a surface, and the vertex values of the nearest one."""
+    _, _, width, height = region
+    channels = values[0].shape[1]
+    mask = np.zeros((height, width), bool)
+    out = np.zeros((height, width, channels), np.float32)
+    depth = np.full((height, width), np.inf, np.float32)
+    for mesh, value in zip(meshes, values, strict=True):
+        _kernel.interpolate(*_mesh(mesh), *region, channels, np.ascontiguousarray(value), depth, mask, out)
+    return mask, out
+
+
+def bounds(vertices: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "2 3"]:
+    """Smallest and largest coordinates of one vertex or more; NaN where one is not finite."""
+    out = np.empty((2, 3), np.float32)
+    _kernel.bounds(len(vertices), np.ascontiguousarray(vertices), out)
+    return out
+
+
+def vertex_normals(mesh: Mesh) -> Float32[np.ndarray, "n_vertices 3"]:
+    """The outward unit normal of each vertex, image frame."""
+    out = np.empty((len(mesh.vertices), 3), np.float32)
+    _kernel.vertex_normals(*_mesh(mesh), out)
+    return out
+
+
+def phong(
+    vertices: Float32[np.ndarray, "n 3"], normals: Float32[np.ndarray, "n 3"], light: Light
+) -> Float32[np.ndarray, "n 1"]:
+    """Brightness of each vertex, in [0, 1]; see `tddfa.render.lighting`."""
+    cube = UnitCube.around(bounds(vertices))
+    out = np.empty((len(vertices), 1), np.float32)
+    _kernel.phong(
+        len(vertices),
+        np.ascontiguousarray(vertices),
+        np.ascontiguousarray(normals),
+        tuple(cube.low.tolist()),
+        tuple(cube.half.tolist()),
+        float(cube.scale),
+        (light.ambient, light.directional, light.specular, *light.position),
+        light.exponent,
+        out,
+    )
+    return out
+
+
+def paint(
+    picture: UInt8[np.ndarray, "height width channels"],
+    photo: UInt8[np.ndarray, "height width 3"] | None,
+    meshes: Sequence[Mesh],
+    values: Sequence[Float32[np.ndarray, "_ c"]],
+    region: Region,
+    alpha: float,
+) -> None:
+    """Draw meshes into a picture, in place; see `numpy_kernel.paint`."""
+    _, _, width, height = region
+    depth = np.full((height, width), np.inf, np.float32)
+    # Over black nothing shines through, and the colour is whole.
+    shares = (alpha, 1 - alpha) if photo is not None else (1.0, 0.0)
+    for mesh, value in zip(meshes, values, strict=True):
+        _kernel.paint(
+            *(*_mesh(mesh), *region, value.shape[1], np.ascontiguousarray(value), depth),
+            *(picture.shape[1], picture.shape[0], picture.shape[2], picture),
+            *(photo if photo is None else np.ascontiguousarray(photo), *shares, round(255 * alpha)),
+        )
+
+
+def _mesh(
+    mesh: Mesh,
+) -> tuple[int, int, Float32[np.ndarray, "n_vertices 3"], Int32[np.ndarray, "n_triangles 3"]]:
+    vertices = np.ascontiguousarray(mesh.vertices, np.float32)
+    triangles = np.ascontiguousarray(mesh.triangles, np.int32)
+    return len(vertices), len(triangles), vertices, triangles

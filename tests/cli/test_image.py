@@ -1,0 +1,319 @@
+"""The command as a person meets it: what it writes, what it says, how it ends."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import toys
+from tddfa import read_image, write_image
+from tddfa.cli.main import main
+
+ALL_KINDS = [
+    "2d_sparse",
+    "2d_dense",
+    "3d",
+    "depth",
+    "pncc",
+    "uv_tex",
+    "pose",
+    "normals",
+    "ply",
+    "obj",
+    "json",
+    "npz",
+]
+EXTENSIONS = {"ply": "ply", "obj": "obj", "json": "json", "npz": "npz"}
+
+
+@pytest.fixture(autouse=True)
+def with_toy_pack(toy_pack, packs_folder):
+    shutil.copytree(toy_pack.folder, packs_folder / "3ddfa-v2-mb05")
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    path = tmp_path / "in" / "photo.png"
+    path.parent.mkdir()
+    write_image(path, toys.picture())
+    return path
+
+
+@pytest.fixture
+def out(tmp_path) -> Path:
+    return tmp_path / "out"
+
+
+def names(folder: Path) -> set[str]:
+    return (
+        {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} if folder.exists() else set()
+    )
+
+
+def test_all_kinds_are_written_under_their_names(photo, out):
+    assert main(["image", str(photo), "-o", "all", "-d", str(out)]) == 0
+    assert names(out) == {f"photo_{kind}.{EXTENSIONS.get(kind, 'jpg')}" for kind in ALL_KINDS}
+
+
+def test_landmarks_are_drawn_when_nothing_else_is_asked_for(photo, out):
+    assert main(["image", str(photo), "-d", str(out)]) == 0
+    assert names(out) == {"photo_2d_sparse.jpg"}
+
+
+def test_a_transparent_background_is_transparent(photo, out):
+    import cv2
+
+    assert (
+        main(
+            [
+                "image",
+                str(photo),
+                "-o",
+                "3d",
+                "--background",
+                "transparent",
+                "--format",
+                "png",
+                "-d",
+                str(out),
+            ]
+        )
+        == 0
+    )
+    rgba = cv2.imread(str(out / "photo_3d.png"), cv2.IMREAD_UNCHANGED)
+    assert rgba.shape == (120, 120, 4)
+    assert (rgba[0, 0, 3], rgba[64, 64, 3] > 0) == (0, True)
+
+
+def test_raw_depth_is_pixels_with_a_mask(photo, out):
+    assert main(["image", str(photo), "-o", "depth", "--raw-depth", "-d", str(out)]) == 0
+    depth = np.load(out / "photo_depth.npy", allow_pickle=False)
+    mask = read_image(out / "photo_depth_mask.png")[..., 0] > 0
+    assert depth.dtype == np.float32
+    np.testing.assert_array_equal(np.isfinite(depth), mask)
+    # The toy face is 60 mm deep at 40 px per 70 mm of half width, in a crop of 1.58 times its box.
+    assert np.nanmin(depth) == pytest.approx(-60 * 40 / 70 * int(1.58 * toys.DETECTED_SIDE) / 120, abs=0.5)
+
+
+def test_json_lines_hold_every_face_of_every_picture(photo, out, capsys):
+    second = photo.with_name("second.png")
+    write_image(second, toys.picture(100))
+    assert main(["image", str(photo), str(second), "--json", "-"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["file"] for line in lines] == [str(photo), str(second)]
+    (face,) = lines[0]["faces"]
+    assert np.array(face["landmarks"]).shape == (68, 3)
+    assert np.array(face["camera"]).shape == (3, 4)
+    assert (len(face["identity"]), len(face["box"])) == (40, 4)
+    assert set(face["pose"]) == {"yaw_deg", "pitch_deg", "roll_deg"}
+    assert lines[0]["schema"].startswith("tddfa")
+
+
+def test_json_can_go_to_a_file(photo, out, tmp_path):
+    assert main(["image", str(photo), "--json", str(tmp_path / "faces.jsonl")]) == 0
+    assert len((tmp_path / "faces.jsonl").read_text().splitlines()) == 1
+
+
+def test_folders_keep_their_structure_and_globs_match(photo, out, tmp_path):
+    deeper = photo.parent / "deeper"
+    deeper.mkdir()
+    shutil.copy(photo, deeper / "photo.png")
+    (photo.parent / "notes.txt").write_text("not a picture")
+    assert main(["image", str(photo.parent), "-d", str(out)]) == 0
+    assert names(out) == {"photo_2d_sparse.jpg", "deeper/photo_2d_sparse.jpg"}
+    shutil.rmtree(out)
+    assert main(["image", str(photo.parent / "ph*.png"), "-d", str(out)]) == 0
+    assert names(out) == {"photo_2d_sparse.jpg"}
+
+
+def test_pictures_of_one_stem_do_not_overwrite_each_other(photo, out):
+    write_image(photo.with_suffix(".bmp"), toys.picture())
+    assert main(["image", str(photo), str(photo.with_suffix(".bmp")), "-d", str(out)]) == 0
+    assert names(out) == {"photo_png_2d_sparse.jpg", "photo_bmp_2d_sparse.jpg"}
+
+
+def test_a_bad_file_is_reported_and_the_rest_go_on(photo, out, capsys):
+    bad = photo.with_name("bad.jpg")
+    bad.write_text("text")
+    assert main(["image", str(bad), str(photo), str(photo.with_name("gone.png")), "-d", str(out)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["tddfa"] * 2
+    assert "bad.jpg is no picture" in lines[0]
+    assert "no such file" in lines[1]
+    assert names(out) == {"photo_2d_sparse.jpg"}
+
+
+BAD_FILES = {
+    "text.jpg": b"just text",
+    "empty.png": b"",
+    "truncated.jpg": None,
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_bad_files_end_with_one_line_code_1_and_nothing_written(tmp_path, out, capsys, name):
+    import cv2
+
+    data = BAD_FILES[name]
+    if data is None:
+        noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
+        data = cv2.imencode(".jpg", noise)[1].tobytes()[:5000]
+    (tmp_path / name).write_bytes(data)
+    assert main(["image", str(tmp_path / name), "-o", "all", "-d", str(out)]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("tddfa: error: ")
+    assert err.count("\n") == 1
+    assert name in err
+    assert names(out) == set()
+
+
+def test_a_picture_without_a_face_is_one_line_and_code_1(tmp_path, out, capsys, monkeypatch):
+    from tddfa.detection import FaceBoxes
+
+    monkeypatch.setattr(FaceBoxes, "detect", lambda self, image: [])
+    write_image(tmp_path / "sky.png", np.full((50, 50, 3), 200, np.uint8))
+    assert (
+        main(["image", str(tmp_path / "sky.png"), "-o", "all", "-d", str(out), "--json", str(tmp_path / "j")])
+        == 1
+    )
+    assert "sky.png: no face found" in capsys.readouterr().err
+    assert names(out) == set()
+    assert json.loads((tmp_path / "j").read_text())["faces"] == []
+
+
+@pytest.mark.parametrize("name", ["mit leerzeichen.png", "лицо-顔-😀.png", "-dash.png"])
+def test_any_file_name_will_do(photo, out, name, monkeypatch):
+    path = photo.with_name(name)
+    photo.rename(path)
+    monkeypatch.chdir(photo.parent)
+    assert main(["image", "-d", str(out), "--", name]) == 0
+    assert names(out) == {f"{path.stem}_2d_sparse.jpg"}
+
+
+@pytest.mark.parametrize("mode", ["1x1", "grey", "16 bit", "rgba"])
+def test_odd_pictures_are_aligned_or_refused_but_never_crash(tmp_path, out, mode, capsys):
+    rgb = toys.picture()
+    grey = rgb[..., 0]
+    pixels = {
+        "1x1": rgb[:1, :1],
+        "grey": grey,
+        "16 bit": rgb.astype(np.uint16) * 257,
+        "rgba": np.dstack([rgb, grey]),
+    }[mode]
+    write_image(tmp_path / "odd.png", pixels)
+    code = main(["image", str(tmp_path / "odd.png"), "-o", "all", "-d", str(out)])
+    assert code == 0 or capsys.readouterr().err.count("\n") == 1
+    assert len(names(out)) == (len(ALL_KINDS) if code == 0 else 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a folder that even root cannot write to")
+def test_a_read_only_folder_is_one_line(photo, capsys):
+    assert main(["image", str(photo), "-d", "/proc"]) == 1
+    err = capsys.readouterr().err
+    assert "cannot write /proc/photo_2d_sparse.jpg" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["2d_sparse", "ply", "obj", "json", "npz", "depth"])
+@pytest.mark.parametrize(("code", "reason"), [(28, "No space left on device"), (13, "Permission denied")])
+def test_a_disk_that_refuses_is_one_line_and_leaves_nothing(
+    photo, out, kind, capsys, monkeypatch, code, reason
+):
+    def refuse(self, target):
+        raise OSError(code, reason)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    assert main(["image", str(photo), "-o", kind, "-d", str(out), "--raw-depth"]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert reason in err
+    assert names(out) == set()
+
+
+def test_an_output_folder_that_is_a_file_is_one_line(photo, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["image", str(photo), "-d", str(tmp_path / "file" / "sub")]) == 1
+    assert "cannot make the folder" in capsys.readouterr().err
+
+
+def test_a_broken_pack_stops_everything_with_one_line(photo, out, packs_folder, capsys):
+    path = packs_folder / "3ddfa-v2-mb05" / "regressor.onnx"
+    path.write_bytes(path.read_bytes()[:1000])
+    assert main(["image", str(photo), str(photo), "-d", str(out)]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "is broken: regressor.onnx has 1000 bytes" in err
+
+
+def test_a_missing_pack_is_one_line(photo, capsys):
+    assert main(["image", str(photo), "--pack", "mb2"]) == 1
+    assert "no model pack named 'mb2'; installed: 3ddfa-v2-mb05" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["image"],
+        ["image", "a.jpg", "-o", "4d"],
+        ["image", "a.jpg", "-o", ""],
+        ["image", "a.jpg", "--max-faces", "0"],
+        ["image", "a.jpg", "--max-faces", "many"],
+        ["image", "a.jpg", "--background", "transparent"],
+        ["nonsense"],
+        [],
+    ],
+)
+def test_wrong_usage_ends_with_code_2_and_says_what_is_right(arguments, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert "usage: tddfa" in capsys.readouterr().err
+
+
+def test_max_faces_keeps_the_largest(photo, out, capsys, monkeypatch):
+    from tddfa.detection import FaceBoxes
+    from tddfa.types import BoundingBox, Detection
+
+    boxes = [BoundingBox(40, 40, 60, 60), BoundingBox(10, 10, 100, 100), BoundingBox(20, 20, 90, 90)]
+    monkeypatch.setattr(FaceBoxes, "detect", lambda self, image: [Detection(b) for b in boxes])
+    assert main(["image", str(photo), "--max-faces", "2", "--json", "-"]) == 0
+    faces = json.loads(capsys.readouterr().out)["faces"]
+    assert [f["box"][0] for f in faces] == [10, 20]
+
+
+def test_an_interrupt_ends_with_code_130_and_half_a_file_nowhere(photo, out, monkeypatch, capsys):
+    from tddfa.detection import FaceBoxes
+
+    def interrupt(self, image):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FaceBoxes, "detect", interrupt)
+    assert main(["image", str(photo), "-d", str(out)]) == 130
+    assert names(out) == set()
+
+
+def test_an_unforeseen_error_shows_its_traceback(photo, monkeypatch):
+    from tddfa.detection import FaceBoxes
+
+    monkeypatch.setattr(FaceBoxes, "detect", lambda self, image: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["image", str(photo)])
+
+
+def test_a_photo_takes_less_than_1200_ms_from_a_cold_start(published_pack, shared, out):
+    command = [sys.executable, "-m", "tddfa", "image", "-d", str(out), "--pack", str(published_pack.folder)]
+    photo = shared / "reference/3ddfa_v2/examples/inputs/trump_hillary.jpg"
+
+    def once() -> float:
+        start = time.perf_counter()
+        subprocess.run([*command, str(photo)], check=True, timeout=60)
+        return time.perf_counter() - start
+
+    assert min(once() for _ in range(3)) < 1.2

@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import toys
+from tddfa.errors import InputError, PackError
+from tddfa.geometry.camera import project
+from tddfa.imaging.warp import warp_square
+from tddfa.regression import make_regressor
+from tddfa.types import BoundingBox
+
+SIZE = 120
+SETTINGS = {
+    "kind": "tddfa",
+    "input": {"size": SIZE, "channels": "rgb", "mean": [127.5] * 3, "scale": 1 / 127.5},
+    "crop": {"box_scale": 1.4, "box_down": 0.1, "points_scale": 1.3},
+}
+
+
+class BrightestPixel:
+    """A network whose model is one point, the origin, which it puts on the brightest pixel of the crop."""
+
+    def __call__(self, x):
+        n = len(x)
+        place = x.sum(axis=1).reshape(n, -1).argmax(axis=1)
+        camera = np.zeros((n, 3, 4), np.float32)
+        camera[:, 0, 3], camera[:, 1, 3] = place % SIZE, place // SIZE
+        camera[:, [0, 1, 2], [0, 1, 2]] = [1, -1, -1]
+        return {
+            "camera": camera,
+            "identity": np.zeros((n, 2), np.float32),
+            "expression": np.zeros((n, 3), np.float32),
+            "confidence": np.full(n, 0.75, np.float32),
+        }
+
+
+regressor = make_regressor(BrightestPixel(), SETTINGS, lambda name: {})
+
+
+def spot(x: float, y: float, radius: float, height: int = 400, width: int = 500) -> np.ndarray:
+    rows, columns = np.mgrid[0:height, 0:width]
+    light = 255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * radius**2))
+    return np.repeat(np.rint(light).astype(np.uint8)[..., None], 3, axis=2)
+
+
+@given(
+    st.floats(150, 350), st.floats(150, 250), st.floats(25, 300), st.floats(-0.2, 0.2), st.floats(-0.2, 0.2)
+)
+def test_what_is_seen_in_the_crop_is_found_in_the_picture(x, y, side, dx, dy):
+    step = 1.4 * side / SIZE
+    box = BoundingBox(
+        x + dx * side - side / 2, y + dy * side - side / 2, x + dx * side + side / 2, y + dy * side + side / 2
+    )
+    (params,) = regressor.from_boxes(spot(x, y, max(2.0, 2 * step)), [box])
+    found = project(params.camera, np.zeros((1, 3)))[0, :2]
+    # The network knows whole pixels of the crop.
+    np.testing.assert_allclose(found, [x, y], atol=1.2 * max(step, 1))
+    assert params.confidence == 0.75
+
+
+@given(st.floats(100, 400), st.floats(100, 300), st.floats(20, 800))
+def test_a_warped_square_shows_the_places_it_says(x, y, side):
+    # On a linear ramp every interpolation and every average is exact.
+    rows, columns = np.mgrid[0:400, 0:500]
+    ramp = np.stack([columns / 2, rows / 2, 0 * rows], axis=-1)
+    image = np.rint(ramp).astype(np.uint8)
+    out = warp_square(image, x, y, side, 60)
+    place = (np.arange(60) - 59 / 2) * side / 60
+    margin = 2 + 2 * side / 60  # within it, averages contain the black outside
+    inside_x = (x + place > margin) & (x + place < 499 - margin)
+    inside_y = (y + place > margin) & (y + place < 399 - margin)
+    part = out[np.ix_(inside_y, inside_x)].astype(np.float64)
+    np.testing.assert_allclose(
+        part[..., 0], np.broadcast_to((x + place[inside_x]) / 2, part.shape[:2]), atol=1.1
+    )
+    np.testing.assert_allclose(
+        part[..., 1].T, np.broadcast_to((y + place[inside_y]) / 2, part.shape[1::-1]), atol=1.1
+    )
+
+
+def test_outside_the_picture_a_warped_square_is_black():
+    out = warp_square(np.full((50, 50, 3), 255, np.uint8), 0, 25, 40, 40)
+    assert (out[:, :19] == 0).all()
+    assert (out[:, 21:] == 255).all()
+
+
+def test_a_ready_crop_is_seen_as_if_cut_from_its_picture():
+    image = spot(210.0, 190.0, 6)
+    square = BoundingBox(150, 130, 270, 250)
+    (params,) = regressor.from_crops([image[130:250, 150:270]], [square])
+    np.testing.assert_allclose(project(params.camera, np.zeros((1, 3)))[0, :2], [210, 190], atol=1e-4)
+
+
+def test_no_faces_need_no_network():
+    assert regressor.from_boxes(toys.picture(), []) == []
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ((900, 900, 950, 950), "outside the picture"),
+        ((0, 0, 1e8, 1e8), "there is no face"),
+        ((9, 9, 9.1, 9.1), "pixel"),
+    ],
+)
+def test_a_box_without_a_face_in_it_is_a_line(box, message):
+    with pytest.raises(InputError, match=message):
+        regressor.from_boxes(toys.picture(), [BoundingBox(*box)])
+
+
+def test_a_network_without_the_outputs_is_a_line():
+    poor = make_regressor(
+        lambda x: {"camera": np.zeros((len(x), 3, 4), np.float32)}, SETTINGS, lambda name: {}
+    )
+    with pytest.raises(PackError, match="needs camera, identity, expression, confidence"):
+        poor.from_boxes(toys.picture(), [BoundingBox(0, 0, 90, 90)])

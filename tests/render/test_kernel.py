@@ -1,0 +1,126 @@
+"""The native kernel and its twin in NumPy: equal to the last bit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from solids import moved, random_rotation, solid, sphere
+from tddfa.render import numpy_kernel
+from tddfa.render.lighting import Light
+from tddfa.types import Mesh
+
+native = pytest.importorskip(
+    "tddfa.render.native_kernel", reason="needs the native kernel, which is not built"
+)
+
+REGION = (-3, 2, 21, 17)
+
+meshes = st.builds(
+    solid,
+    arrays(np.float32, (9, 3), elements=st.floats(-40, 60, width=32)),
+    arrays(np.int32, (14, 3), elements=st.integers(0, 8)),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(meshes, meshes, st.booleans())
+def test_both_kernels_draw_the_same_pixels(a: Mesh, b: Mesh, cull_back: bool) -> None:
+    for one, other in zip(
+        native.rasterize([a, b], REGION, cull_back=cull_back),
+        numpy_kernel.rasterize([a, b], REGION, cull_back=cull_back),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(native.depth([a, b], REGION, 0.3), numpy_kernel.depth([a, b], REGION, 0.3))
+    values = [m.topology.colors for m in (a, b)]
+    for channels in (1, 2, 3):
+        one, other = (
+            k.interpolate([a, b], [np.ascontiguousarray(v[:, :channels]) for v in values], REGION)
+            for k in (native, numpy_kernel)
+        )
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+
+
+@pytest.mark.parametrize("scale", [0.01, 3.0, 200.0, 30000.0])
+def test_both_kernels_draw_the_same_pixels_at_every_size(scale: float) -> None:
+    rng = np.random.default_rng(2)
+    mesh = moved(sphere(12, 16), scale * random_rotation(rng), rng.uniform(10, 50, 3))
+    for one, other in zip(
+        native.rasterize([mesh], (0, 0, 64, 61), cull_back=False),
+        numpy_kernel.rasterize([mesh], (0, 0, 64, 61), cull_back=False),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+@settings(max_examples=60, deadline=None)
+@given(meshes, st.integers(1, 9), st.tuples(*[st.floats(-6, 6, width=32)] * 3))
+def test_both_kernels_light_and_measure_the_same(mesh: Mesh, exponent: int, lamp: tuple) -> None:
+    normals = numpy_kernel.vertex_normals(mesh)
+    np.testing.assert_array_equal(native.vertex_normals(mesh), normals)
+    np.testing.assert_array_equal(native.bounds(mesh.vertices), numpy_kernel.bounds(mesh.vertices))
+    light = Light(0.2, 0.7, 0.3, exponent, lamp)
+    np.testing.assert_array_equal(
+        native.phong(mesh.vertices, normals, light), numpy_kernel.phong(mesh.vertices, normals, light)
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("picture_channels", "over"), [(3, True), (3, False), (4, False)])
+@pytest.mark.parametrize("alpha", [0.3, 0.6, 1.0])
+def test_both_kernels_paint_the_same(channels: int, picture_channels: int, over: bool, alpha: float) -> None:
+    rng = np.random.default_rng(3)
+    photo = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    picture = np.dstack([photo, photo[..., :1]])[..., :picture_channels]
+    pair = [moved(sphere(9, 14), 12 * np.eye(3), np.array([x, 21.2, x])) for x in (20.3, 27.9)]
+    values = [rng.uniform(-0.2, 1.2, (len(m.vertices), channels)).astype(np.float32) for m in pair]
+    values[0][0] = np.nan
+    one, other = picture.copy(), picture.copy()
+    for kernel, out in ((native, one), (numpy_kernel, other)):
+        kernel.paint(out, photo if over else None, pair, values, (5, 3, 45, 30), alpha)
+    assert (one != picture).any()
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_triangle_of_missing_vertices_is_an_error_and_no_crash() -> None:
+    for corner in (-1, 9, 2**31 - 1):
+        mesh = solid(np.zeros((9, 3)), np.array([[0, 1, corner]]))
+        with pytest.raises(IndexError):
+            native.rasterize([mesh], REGION, cull_back=False)
+        with pytest.raises(IndexError):
+            native.vertex_normals(mesh)
+
+
+def test_arrays_of_another_size_are_an_error_and_no_crash() -> None:
+    from tddfa.render import _kernel
+
+    three = np.zeros((3, 3), np.float32)
+    with pytest.raises(ValueError, match="bytes"):
+        _kernel.vertex_normals(4, 1, three, np.zeros((1, 3), np.int32), three)
+    with pytest.raises(ValueError, match="reaches out"):
+        _kernel.paint(
+            *(3, 1, three, np.zeros((1, 3), np.int32), 2, 0, 2, 2, 1, three[:, :1].copy()),
+            *(np.zeros((2, 2), np.float32), 3, 3, 3, np.zeros((3, 3, 3), np.uint8), None, 1.0, 0.0, 255),
+        )
+
+
+def test_the_environment_can_force_numpy() -> None:
+    code = "from tddfa.render.kernel import kernel; print(kernel.__name__)"
+    for setting, name in (("0", "numpy_kernel"), ("1", "native_kernel")):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "TDDFA_NATIVE": setting},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.strip() == f"tddfa.render.{name}"

@@ -1,0 +1,42 @@
+"""The examples and the tutorial run as they stand."""
+
+import os
+import runpy
+import shutil
+import sys
+
+import pytest
+
+from conftest import REPOSITORY
+
+EXAMPLES = REPOSITORY / "examples"
+
+
+@pytest.fixture
+def with_pack(published_pack, packs_folder):
+    packs_folder.mkdir()
+    (packs_folder / "3ddfa-v2-mb05").symlink_to(published_pack.folder, target_is_directory=True)
+
+
+def test_the_photo_example_draws_its_faces(with_pack, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["01_photo.py"])
+    runpy.run_path(str(EXAMPLES / "01_photo.py"), run_name="__main__")
+    assert capsys.readouterr().out.count("yaw") == 4
+    assert {p.name for p in tmp_path.iterdir()} >= {"group_landmarks.jpg", "group_mesh.jpg"}
+
+
+def test_the_tutorial_runs_from_top_to_bottom(with_pack, tmp_path):
+    nbformat = pytest.importorskip("nbformat", reason="needs the dev extra")
+    nbclient = pytest.importorskip("nbclient", reason="needs the dev extra")
+    folder = tmp_path / "examples"
+    shutil.copytree(EXAMPLES, folder)
+    notebook = nbformat.read(folder / "tutorial.ipynb", as_version=4)
+    client = nbclient.NotebookClient(
+        notebook, timeout=120, resources={"metadata": {"path": str(folder)}}, kernel_name="python3"
+    )
+    client.execute(env={**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"})
+    text = str(notebook)
+    assert "4 faces" in text
+    assert "same landmarks: True" in text
+    assert "same mesh: True" in text

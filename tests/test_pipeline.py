@@ -1,0 +1,245 @@
+import numpy as np
+import pytest
+
+import toys
+from tddfa import BoundingBox, Detection, FaceAligner, read_image
+from tddfa.errors import InputError, PackNotFoundError
+from tddfa.geometry.camera import camera_pose, project
+from tddfa.geometry.rotation import head_pose, nearest_rotation
+
+PHOTOS = ["emma", "trump_hillary", "JianzhuGuo"]
+
+
+@pytest.fixture(scope="module")
+def toy_aligner(toy_pack):
+    return FaceAligner(toy_pack)
+
+
+@pytest.fixture(scope="module")
+def aligner(published_pack):
+    return FaceAligner(published_pack)
+
+
+def as_published(points):
+    """Our points in the published convention: z towards the viewer, its minimum 0."""
+    z = -points[:, 2].astype(np.float64)
+    return np.column_stack([points[:, :2], z - z.min()])
+
+
+@pytest.mark.parametrize("photo", PHOTOS)
+class TestParity:
+    """Everything between a photo and its vertices against the published program's outputs."""
+
+    @pytest.fixture
+    def case(self, shared, photo):
+        image = read_image(shared / "reference/3ddfa_v2/examples/inputs" / f"{photo}.jpg")
+        return image, np.load(shared / "golden" / f"{photo}_torch.npz")
+
+    def test_landmarks_and_vertices_agree_to_a_thousandth_of_a_pixel(self, aligner, case):
+        image, golden = case
+        faces = aligner.align(image)
+        assert len(faces) == len(golden["boxes"])
+        for face, landmarks, dense in zip(faces, golden["lmk68"], golden["dense"], strict=True):
+            np.testing.assert_allclose(as_published(face.landmarks), landmarks, atol=1e-3)
+            np.testing.assert_allclose(as_published(face.mesh.vertices), dense, atol=1e-3)
+
+    def test_the_second_pass_cropped_from_landmarks_agrees(self, aligner, case):
+        image, golden = case
+        n = len(golden["track_sparse_lmk68"])
+        faces = aligner.align(image, landmarks=golden["lmk68"][:n])
+        for face, expected in zip(faces, golden["track_sparse_lmk68"], strict=True):
+            np.testing.assert_allclose(as_published(face.landmarks), expected, atol=1e-3)
+
+    def test_the_second_pass_cropped_from_vertices_agrees(self, aligner, case):
+        image, golden = case
+        n = len(golden["track_dense_vertices"])
+        faces = aligner.align(image, landmarks=golden["dense"][:n])
+        for face, expected in zip(faces, golden["track_dense_vertices"], strict=True):
+            np.testing.assert_allclose(as_published(face.mesh.vertices), expected, atol=1e-3)
+
+    def test_the_triangles_are_the_published_ones(self, aligner, case, shared):
+        from tddfa.packs.convert.pickles import load_arrays
+
+        published = load_arrays(shared / "reference/3ddfa_v2/configs/tri.pkl").T
+        ours = aligner.model.topology.triangles
+        assert {frozenset(t) for t in ours.tolist()} == {frozenset(t) for t in published.tolist()}
+
+
+def test_a_toy_face_looks_ahead_from_the_middle_of_its_box(toy_aligner):
+    (face,) = toy_aligner.align(toys.picture())
+    assert face.pose.yaw_deg == pytest.approx(0, abs=1e-4)
+    assert face.pose.pitch_deg == pytest.approx(0, abs=1e-4)
+    assert face.pose.roll_deg == pytest.approx(0, abs=1e-4)
+    assert face.landmarks.shape == (68, 3)
+    assert face.mesh.vertices.shape == (toys.GRID**2, 3)
+    center = (face.mesh.vertices.min(axis=0) + face.mesh.vertices.max(axis=0)) / 2
+    assert center[0] == pytest.approx(64, abs=1.5)
+    # The nose is nearer to the camera than the rim.
+    middle = toys.GRID**2 // 2
+    assert face.mesh.vertices[middle, 2] == face.mesh.vertices[:, 2].min()
+
+
+def test_landmarks_lie_on_the_mesh(toy_aligner):
+    (face,) = toy_aligner.align(toys.picture())
+    distance = np.linalg.norm(face.landmarks[:, None] - face.mesh.vertices[None], axis=2).min(axis=1)
+    np.testing.assert_allclose(distance, 0, atol=1e-4)
+
+
+def test_the_camera_is_the_whole_truth_of_a_face(toy_aligner):
+    (face,) = toy_aligner.align(toys.picture())
+    shape = toy_aligner.model.shape(face.params)
+    np.testing.assert_allclose(project(face.params.camera, shape), face.mesh.vertices, atol=1e-4)
+    assert camera_pose(face.params.camera) == face.pose
+
+
+def test_boxes_of_every_kind_mean_the_same(toy_aligner):
+    image = toys.picture()
+    box = BoundingBox(20, 20, 100, 100)
+    row = np.array([20, 20, 100, 100.0])
+    kinds = [box, Detection(box, 0.5), (20, 20, 100, 100), [20, 20, 100, 100, 0.5], row]
+    faces = toy_aligner.align(image, boxes=kinds)
+    assert [f.detection.score for f in faces] == [1, 0.5, 1, 0.5, 1]
+    for face in faces[1:]:
+        np.testing.assert_array_equal(face.landmarks, faces[0].landmarks)
+    table = toy_aligner.align(image, boxes=np.array([[20, 20, 100, 100]] * 3, np.float32))
+    assert len(table) == 3
+
+
+def test_no_boxes_and_no_landmarks_are_no_faces(toy_aligner):
+    assert toy_aligner.align(toys.picture(), boxes=[]) == []
+    assert toy_aligner.align(toys.picture(), landmarks=[]) == []
+
+
+def test_nobody_there_is_an_empty_list(aligner):
+    assert aligner.align(np.full((300, 400, 3), 127, np.uint8)) == []
+    assert aligner.align(np.zeros((1, 1, 3), np.uint8)) == []
+
+
+def test_any_object_that_detects_will_do(toy_pack):
+    class Mine:
+        def detect(self, image):
+            return [Detection(BoundingBox(10, 10, 90, 90), 0.25)]
+
+    (face,) = FaceAligner(toy_pack, detector=Mine()).align(toys.picture())
+    assert face.detection.score == 0.25
+
+
+def test_another_engine_runs_the_networks(toy_pack):
+    from tddfa.runtime import OnnxNetwork
+
+    loaded = []
+
+    def engine(model, name):
+        loaded.append(name)
+        return OnnxNetwork(model, name)
+
+    FaceAligner(toy_pack, engine=engine).align(toys.picture())
+    assert loaded == [f"{f}.onnx of pack '3ddfa-v2-mb05'" for f in ("regressor", "detector")]
+
+
+def test_aligning_leaves_the_picture_as_it_was(toy_aligner):
+    image = toys.picture()
+    before = image.copy()
+    toy_aligner.align(image)
+    np.testing.assert_array_equal(image, before)
+
+
+def test_views_and_read_only_pictures_align_as_copies_do(toy_aligner):
+    image = toys.picture(120)
+    view = np.ascontiguousarray(image[:, ::-1])[:, ::-1]
+    view.flags.writeable = False
+    for a, b in zip(toy_aligner.align(view), toy_aligner.align(image), strict=True):
+        np.testing.assert_array_equal(a.landmarks, b.landmarks)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ("photo.jpg", "the image is a str"),
+        (None, "the image is a NoneType"),
+        (np.zeros((10, 10), np.uint8), r"shape \(10, 10\)"),
+        (np.zeros((10, 10, 4), np.uint8), r"shape \(10, 10, 4\)"),
+        (np.zeros((10, 10, 3)), "float64"),
+        (np.zeros((0, 10, 3), np.uint8), r"shape \(0, 10, 3\)"),
+    ],
+)
+def test_what_is_no_picture_is_refused_in_a_line(toy_aligner, image, message):
+    with pytest.raises(InputError, match=message) as error:
+        toy_aligner.align(image)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"boxes": [(1, 2, 3)]}, "a box has 3 numbers"),
+        ({"boxes": [(0, 0, float("nan"), 9)]}, "not a finite number"),
+        ({"boxes": [(9, 9, 3, 3)]}, "has no area"),
+        ({"boxes": [(900, 900, 950, 950)]}, "outside the picture"),
+        ({"boxes": [(0, 0, 1e9, 1e9)]}, "there is no face"),
+        ({"boxes": [("a", 0, 1, 1)]}, "a box is made of numbers"),
+        ({"boxes": 5}, "boxes are a list"),
+        ({"landmarks": [np.zeros((68, 4))]}, r"shape \(68, 4\)"),
+        ({"landmarks": [np.full((68, 2), np.nan)]}, "not finite"),
+        ({"landmarks": [np.zeros((68, 2))]}, "has no area"),
+        ({"landmarks": [np.zeros((68, 2))], "boxes": []}, "pass one of them"),
+    ],
+)
+def test_boxes_and_landmarks_that_cannot_be_used_are_refused_in_a_line(toy_aligner, arguments, message):
+    with pytest.raises(InputError, match=message) as error:
+        toy_aligner.align(toys.picture(), **arguments)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_pack_is_a_line_that_says_how_to_get_one(packs_folder):
+    with pytest.raises(PackNotFoundError, match="tddfa packs install"):
+        FaceAligner("3ddfa-v2-mb1")
+
+
+def test_threads_and_providers_that_cannot_be_are_refused(toy_pack):
+    from tddfa.runtime import onnx_engine
+
+    with pytest.raises(InputError, match="threads=0"):
+        FaceAligner(toy_pack, threads=0)
+    with pytest.raises(InputError, match="has no provider 'Abacus'"):
+        FaceAligner(toy_pack, engine=onnx_engine(providers=["Abacus"]))
+
+
+class TestHeadPoseOnTruth:
+    """The poses that ground-truth landmarks of AFLW2000-3D imply, against those published with them."""
+
+    def test_signs_and_sizes_are_those_of_the_data_set(self, shared, aligner):
+        labels = np.load(shared / "data/eval/aflw2000_dev/labels.npz")
+        truth = labels["pitch_yaw_roll_deg"]
+        usable = (np.abs(truth) <= 99).all(axis=1)
+        errors = []
+        for points, angles in zip(labels["pts68"][usable], truth[usable], strict=True):
+            # The published truth has z towards the viewer.
+            pose = head_pose(fit_rotation(aligner.model, points.T * [1.0, 1, -1]))
+            errors.append(np.abs(np.array([pose.pitch_deg, pose.yaw_deg, pose.roll_deg]) - angles))
+        # Our face model has 50 of the 228 components that the truth was fitted with, hence the rest.
+        assert np.mean(errors) < 1.0
+        assert (np.median(errors, axis=0) < 1.0).all()
+
+
+def fit_rotation(model, points, rounds=4, prior=1e-3):
+    """The rotation of the similarity, and in turns the face shape, that bring landmarks nearest to `points`.
+
+    Source: Umeyama, "Least-squares estimation of transformation parameters between two point patterns", 1991.
+    """
+    landmarks = model.landmark_sets["ibug68"]
+    mean = landmarks.positions(model.mean).astype(np.float64)
+    both = np.concatenate([model.identity_basis, model.expression_basis], axis=2)
+    basis = landmarks.positions(both).astype(np.float64)
+    shape, goal = mean, points - points.mean(axis=0)
+    R = np.eye(3)
+    for _ in range(rounds):
+        centered = shape - shape.mean(axis=0)
+        R = nearest_rotation(goal.T @ centered)
+        scale = (goal * (centered @ R.T)).sum() / (centered**2).sum()
+        shift = points.mean(axis=0) - scale * R @ shape.mean(axis=0)
+        A = np.einsum("ij,njk->nik", scale * R, basis).reshape(204, -1)
+        b = (points - scale * mean @ R.T - shift).ravel()
+        damping = prior * np.trace(A.T @ A) / A.shape[1] * np.eye(A.shape[1])
+        shape = mean + basis @ np.linalg.solve(A.T @ A + damping, A.T @ b)
+    return R
