@@ -38,7 +38,7 @@ class Tuning:
     speed_cutoff: float = 2.0
 
 
-POSE = Tuning(min_cutoff=1.2, beta=10.0)
+POSE = Tuning(min_cutoff=2.5, beta=14.0)
 EXPRESSION = Tuning(min_cutoff=2.0, beta=60.0)
 IDENTITY = Tuning(min_cutoff=0.5, beta=0.0)
 
