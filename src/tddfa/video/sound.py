@@ -28,7 +28,7 @@ class Sound:
         self._input = av.open(str(source))
         self._output = output
         stream = self._input.streams.audio[0]
-        self._copied = stream.codec_context.name in _COPIED
+        self._copied = stream.codec_context.codec.canonical_name in _COPIED
         if self._copied:
             self._stream: Any = output.add_stream_from_template(stream)
             self._pieces = self._packets(stream, start)

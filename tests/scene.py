@@ -1,0 +1,167 @@
+"""People who move over a picture, known exactly, and a stand-in for networks that looks at them.
+
+`SceneAligner` sees what a camera would: of people who cover one another the nearer, nobody outside the
+picture. Like a network it answers for any crop: with the person in it, and noise; where there is none, with
+nonsense. The pictures are maps: their colours say which frame and which place they show, so that the
+stand-in also knows where a part of a picture was cut.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tddfa.geometry.camera import camera_pose, scaled_camera
+from tddfa.geometry.rotation import head_rotation, rotation_about
+from tddfa.morphable import MorphableModel
+from tddfa.types import BoundingBox, Detection, Face, FaceParams, HeadPose
+
+HEIGHT, WIDTH = 360, 640
+MODEL = MorphableModel.open(level=0)
+SIZE_MM = 140.0
+RATE = 30
+MAX_FRAMES = 250
+
+
+@dataclass(frozen=True)
+class Person:
+    """Where somebody is in each frame.
+
+    Attributes:
+        place: frame → (x, y, width of the face, distance), px; None while absent.
+        pose: frame → yaw, pitch, roll in degrees.
+        blink: frame → how far the eyes are closed.
+    """
+
+    place: Callable[[int], tuple[float, float, float, float] | None]
+    pose: Callable[[int], tuple[float, float, float]] = lambda t: (0.0, 0.0, 0.0)
+    blink: Callable[[int], float] = lambda t: 0.0
+
+    def params(self, t: int) -> FaceParams | None:
+        place = self.place(t)
+        if place is None:
+            return None
+        x, y, size, _ = place
+        camera = scaled_camera(size / SIZE_MM, head_rotation(HeadPose(*self.pose(t))), np.array([x, y]))
+        blink = self.blink(t)
+        return MODEL.params(camera, expression={"eyeBlinkLeft": blink, "eyeBlinkRight": blink})
+
+
+def picture(t: int) -> np.ndarray:
+    """The picture of a frame: red says x, green y, blue the frame."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    return np.stack([x * 255 / WIDTH, y * 255 / HEIGHT, np.full_like(x, t + 1)], axis=-1).astype(np.uint8)
+
+
+def face_of(params: FaceParams, score: float = 1.0) -> Face:
+    points = MODEL.landmarks(params)
+    return Face(Detection(BoundingBox.around(points), score), params, points, camera_pose(params.camera), MODEL)
+
+
+def box_of(params: FaceParams) -> BoundingBox:
+    return BoundingBox.around(MODEL.landmarks(params))
+
+
+@dataclass
+class SceneAligner:
+    """Stands for a `FaceAligner`.
+
+    Attributes:
+        people: who is there.
+        noise: of the parameters, in parts of the face.
+        states_confidence: whether the network says how sure it is.
+        detector_max_yaw_deg: beyond it the detector sees nobody.
+        searches: how often a whole picture was searched.
+    """
+
+    people: Sequence[Person]
+    noise: float = 0.004
+    states_confidence: bool = False
+    detector_max_yaw_deg: float = 65.0
+    searches: int = 0
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+
+    @property
+    def detector(self) -> SceneAligner:
+        return self
+
+    def seen(self, t: int) -> dict[int, FaceParams]:
+        """Who can be seen: in the picture, and not behind somebody."""
+        there = {k: p for k, person in enumerate(self.people) if (p := person.params(t)) is not None}
+        there = {k: p for k, p in there.items() if self._in_picture(p)}
+        return {k: p for k, p in there.items() if not any(self._covers(t, o, k) for o in there)}
+
+    def detect(self, image: np.ndarray) -> list[Detection]:
+        """As a detector: everybody in this picture, or part of a picture, who does not look away."""
+        self.searches += image.shape[:2] == (HEIGHT, WIDTH)
+        valid = image[:, :, 2] == image[:, :, 2].max()
+        t = int(image[:, :, 2].max()) - 1
+        if t < 0 or valid.sum() < 100:
+            return []
+        rows, columns = np.nonzero(valid)
+        x_scale, x0 = np.polyfit(columns, image[rows, columns, 0] * (WIDTH / 255), 1)
+        y_scale, y0 = np.polyfit(rows, image[rows, columns, 1] * (HEIGHT / 255), 1)
+        found = []
+        for params in self.seen(t).values():
+            box = box_of(params)
+            here = BoundingBox(
+                (box.x0 - x0) / x_scale, (box.y0 - y0) / y_scale, (box.x1 - x0) / x_scale, (box.y1 - y0) / y_scale
+            )
+            x, y = here.center
+            inside = 0 <= x < image.shape[1] and 0 <= y < image.shape[0]
+            if inside and abs(camera_pose(params.camera).yaw_deg) < self.detector_max_yaw_deg:
+                found.append(Detection(here, 0.9))
+        return found
+
+    def align(
+        self,
+        image: np.ndarray,
+        *,
+        boxes: Iterable[Detection] | None = None,
+        landmarks: Iterable[np.ndarray] | None = None,
+    ) -> list[Face]:
+        """As a network: for each crop the person in it, or nonsense."""
+        t = int(image[0, 0, 2]) - 1
+        asked = [d.box for d in boxes] if boxes is not None else [BoundingBox.around(p) for p in landmarks or []]
+        return [self._look(t, box) for box in asked]
+
+    def _look(self, t: int, box: BoundingBox) -> Face:
+        size = max(box.width, box.height)
+
+        def off(params: FaceParams) -> float:
+            b = box_of(params)
+            zoom = abs(math.log(max(b.width, b.height) / size))
+            return math.hypot(b.center[0] - box.center[0], b.center[1] - box.center[1]) / size + zoom
+
+        there = list(self.seen(t).values())
+        nearest = min(there, key=off, default=None)
+        if nearest is None or off(nearest) > 0.55:
+            return self._nonsense(box, size)
+        camera = nearest.camera.copy()
+        turned = rotation_about(self.rng.normal(0, 2 * self.noise, 3)) * self.rng.normal(1, self.noise)
+        camera[:, :3] = turned @ camera[:, :3]
+        camera[:2, 3] += self.rng.normal(0, self.noise * size, 2)
+        expression = nearest.expression + self.rng.normal(0, 5 * self.noise, 52).astype(np.float32)
+        confidence = 0.95 if self.states_confidence else None
+        return face_of(FaceParams(camera, nearest.identity, expression, confidence))
+
+    def _nonsense(self, box: BoundingBox, size: float) -> Face:
+        x, y = np.array(box.center) + self.rng.normal(0, 0.2 * size, 2)
+        pose = HeadPose(*self.rng.uniform(-50, 50, 3))
+        camera = scaled_camera(0.7 * size / SIZE_MM, head_rotation(pose), np.array([x, y]))
+        camera[1, :3] *= self.rng.uniform(1.2, 2.0)
+        identity, expression = np.zeros(80, np.float32), np.zeros(52, np.float32)
+        return face_of(FaceParams(camera, identity, expression, 0.1 if self.states_confidence else None))
+
+    def _in_picture(self, params: FaceParams) -> bool:
+        x, y = box_of(params).center
+        return 0 <= x < WIDTH and 0 <= y < HEIGHT
+
+    def _covers(self, t: int, front: int, behind: int) -> bool:
+        a, b = self.people[front].place(t), self.people[behind].place(t)
+        if front == behind or a is None or b is None or a[3] >= b[3]:
+            return False
+        return math.hypot(a[0] - b[0], a[1] - b[1]) < 0.5 * a[2]
