@@ -55,11 +55,17 @@ def sphere(n_rings: int = 40, n_segments: int = 80) -> Mesh:
 class SolidModel:
     """Stands for a model that has one mesh."""
 
-    shape: Mesh
+    solid: Mesh
     expression_names: tuple[str, ...] = ("smile", "blink")
 
     def mesh(self, params: FaceParams) -> Mesh:
-        return self.shape
+        return self.solid
+
+    def shape(self, params: FaceParams) -> np.ndarray:
+        return self.solid.vertices
+
+    def blendshapes(self, identity: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: np.zeros_like(self.solid.vertices) for name in self.expression_names}
 
 
 def face_of(mesh: Mesh, *, score: float = 0.75) -> Face:

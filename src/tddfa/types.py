@@ -157,6 +157,16 @@ class FaceModel(Protocol):
         """The dense mesh of `params` in the image frame."""
         ...
 
+    def shape(self, params: FaceParams) -> Float32[np.ndarray, "n_vertices 3"]:
+        """The vertices of the mesh of `params` in the model frame, mm."""
+        ...
+
+    def blendshapes(
+        self, identity: Float32[np.ndarray, " n_identity"]
+    ) -> Mapping[str, Float32[np.ndarray, "n_vertices 3"]]:
+        """Displacement of every vertex at weight 1 of each expression, by name: model frame, mm."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Face:

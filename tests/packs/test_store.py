@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tddfa.errors import PackError, PackNotFoundError
-from tddfa.packs import ModelPack, find_pack, installed_packs, remove_pack
+from tddfa.packs import ModelPack, find_pack, installed_packs, remove_pack, store
 from tddfa.packs.convert import published, sources
 from tddfa.packs.convert.published import install_published
 from tddfa.packs.store import install_folder, installing
@@ -24,6 +24,48 @@ def test_an_installed_pack_is_whole_found_and_removed(installed, packs_folder):
     assert list(installed_packs()) == ["3ddfa-v2-mb05"]
     remove_pack("3ddfa-v2-mb05")
     assert list(packs_folder.iterdir()) == []
+
+
+@pytest.fixture
+def with_variant(installed):
+    path = installed.folder / "manifest.json"
+    fields = json.loads(path.read_text())
+    small = {**fields["regressor"], "architecture": "smaller"}
+    fields["variants"] = {"small": {"title": "Small", "regressor": small, "measured": {"x": 1}}, "bad": {}}
+    path.write_text(json.dumps(fields))
+
+
+def test_another_network_of_a_pack_is_called_by_its_name(with_variant):
+    pack = find_pack("3ddfa-v2-mb05:small")
+    assert pack.manifest.name == "3ddfa-v2-mb05:small"
+    assert pack.manifest.regressor["architecture"] == "smaller"
+    assert pack.manifest.measured == {"x": 1}
+    pack.verify()
+    with pytest.raises(
+        PackNotFoundError, match="has no network 'tiny'; besides its own it has: 3ddfa-v2-mb05:small"
+    ):
+        find_pack("3ddfa-v2-mb05:tiny")
+    with pytest.raises(PackError, match="'bad' of pack '3ddfa-v2-mb05' has no 'title'"):
+        find_pack("3ddfa-v2-mb05:bad")
+
+
+@pytest.fixture
+def built_in(toy_pack, tmp_path, monkeypatch):
+    folder = tmp_path / "built-in"
+    shutil.copytree(toy_pack.folder, folder / "open")
+    monkeypatch.setattr(store, "BUILT_IN", folder)
+    return folder / "open"
+
+
+def test_a_built_in_pack_is_there_without_installation_and_cannot_be_removed(built_in, packs_folder):
+    assert find_pack("open").folder == built_in
+    assert list(installed_packs()) == ["open"]
+    with pytest.raises(PackError, match="part of the package and cannot be removed"):
+        remove_pack("open")
+    shutil.copytree(built_in, packs_folder / "open")
+    assert find_pack("open").folder == packs_folder / "open"
+    remove_pack("open")
+    assert find_pack("open").folder == built_in
 
 
 def test_a_pack_is_found_by_its_folder_too(toy_pack):

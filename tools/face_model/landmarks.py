@@ -9,7 +9,7 @@ from face_model.base_mesh import BaseMesh
 from tddfa.morphable.subdivision import catmull_clark
 
 # A place on the surface is a triangle of the head refined once (corners 0 1 2 of all its quads, then corners
-# 0 2 3), and the barycentric weights of that triangle's first two corners. The other half of the face is mirrored.
+# 0 2 3), and the barycentric weights of that triangle's first two corners. The other half is mirrored.
 # Made by tools/calibrate_landmarks.py.
 IBUG68: dict[int, tuple[int, float, float]] = {
     0: (14203, 0.109, 0.061),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from tddfa.detection.faceboxes import FaceBoxes
+from tddfa.detection.tddfa import TddfaDetector
 from tddfa.errors import PackError
 from tddfa.runtime import Network
 from tddfa.types import Detection, Image
@@ -22,6 +23,7 @@ class Detector(Protocol):
 
 DETECTORS: Mapping[str, Callable[[Network, Mapping[str, Any]], Detector]] = {
     "faceboxes": FaceBoxes.from_settings,
+    "tddfa": TddfaDetector.from_settings,
 }
 """Kind in a pack's manifest → detector from its network and settings."""
 
@@ -41,4 +43,4 @@ def make_detector(network: Network, settings: Mapping[str, Any]) -> Detector:
         raise PackError(f"the pack's detector settings are incomplete: {error}") from None
 
 
-__all__ = ["DETECTORS", "Detector", "FaceBoxes", "make_detector"]
+__all__ = ["DETECTORS", "Detector", "FaceBoxes", "TddfaDetector", "make_detector"]

@@ -1,10 +1,11 @@
-"""Faces → files: PLY, OBJ, JSON, NPZ."""
+"""Faces → files: PLY, OBJ, GLB, JSON, NPZ."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from tddfa.export.glb import clip_glb_bytes, glb_bytes, write_glb
 from tddfa.export.npz import write_npz
 from tddfa.export.obj import obj_bytes, write_obj
 from tddfa.export.ply import ply_bytes, write_ply
@@ -13,6 +14,7 @@ from tddfa.export.record import SCHEMA, face_record, picture_record, write_json
 EXPORTS: dict[str, Callable[..., Any]] = {
     "ply": write_ply,
     "obj": write_obj,
+    "glb": write_glb,
     "json": write_json,
     "npz": write_npz,
 }
@@ -21,10 +23,13 @@ EXPORTS: dict[str, Callable[..., Any]] = {
 __all__ = [
     "EXPORTS",
     "SCHEMA",
+    "clip_glb_bytes",
     "face_record",
+    "glb_bytes",
     "obj_bytes",
     "picture_record",
     "ply_bytes",
+    "write_glb",
     "write_json",
     "write_npz",
     "write_obj",

@@ -37,6 +37,8 @@ class Manifest:
         regressor: kind, file, input and parameter layout of the network.
         model: kind and file of the 3D morphable model.
         measured: numbers measured with this pack, by protocol.
+        variants: other networks of the pack by name: each the `title`, `regressor` and `measured` that take
+            the place of the pack's own.
         schema: version of this format.
     """
 
@@ -49,6 +51,7 @@ class Manifest:
     regressor: Mapping[str, Any]
     model: Mapping[str, Any]
     measured: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     schema: str = SCHEMA
 
     def to_json(self) -> str:

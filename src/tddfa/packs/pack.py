@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tddfa.errors import PackError
+from tddfa.errors import PackError, PackNotFoundError
 from tddfa.packs.manifest import FILE_NAME, Manifest
 
 
@@ -41,6 +41,31 @@ class ModelPack:
         except (OSError, UnicodeDecodeError) as error:
             raise PackError(f"cannot read {path}: {error}") from None
         return cls(folder, Manifest.from_json(text, str(path)))
+
+    def variant(self, name: str) -> ModelPack:
+        """The same pack with another of its networks; it is called `pack:name`.
+
+        Raises:
+            PackNotFoundError: the pack has no such network.
+        """
+        manifest = self.manifest
+        if name not in manifest.variants:
+            names = ", ".join(f"{manifest.name}:{v}" for v in manifest.variants) or "none"
+            raise PackNotFoundError(
+                f"pack {manifest.name!r} has no network {name!r}; besides its own it has: {names}"
+            )
+        chosen = manifest.variants[name]
+        try:
+            other = replace(
+                manifest,
+                name=f"{manifest.name}:{name}",
+                title=chosen["title"],
+                regressor=chosen["regressor"],
+                measured=chosen["measured"],
+            )
+        except KeyError as error:
+            raise PackError(f"network {name!r} of pack {manifest.name!r} has no {error}") from None
+        return ModelPack(self.folder, other)
 
     def read(self, name: str) -> bytes:
         """The bytes of a file of the pack, after its checksum was compared.
@@ -83,7 +108,7 @@ class ModelPack:
             self.read(name)
 
     def _broken(self, what: str) -> str:
-        name = self.manifest.name
+        name = self.manifest.name.partition(":")[0]
         return (
             f"pack {name!r} in {self.folder} is broken: {what}; remove it with 'tddfa packs remove {name}' "
             f"and install it again"

@@ -14,7 +14,10 @@ from tddfa.errors import PackError, PackNotFoundError
 from tddfa.packs.manifest import FILE_NAME
 from tddfa.packs.pack import ModelPack
 
-DEFAULT_PACK = "3ddfa-v2-mb05"
+BUILT_IN = Path(__file__).parent / "built_in"
+"""The packs that are part of the package; they need no installation and cannot be removed."""
+
+DEFAULT_PACK = "open" if (BUILT_IN / "open" / FILE_NAME).is_file() else "3ddfa-v2-mb05"
 _WORK_PREFIX = ".installing-"
 _ABANDONED_S = 24 * 3600
 
@@ -30,15 +33,19 @@ def pack_folder() -> Path:
 
 
 def default_pack_name() -> str:
-    """The pack that is used when none is named: `TDDFA_PACK`, or 3ddfa-v2-mb05."""
+    """The pack that is used when none is named: `TDDFA_PACK`, or the built-in one."""
     return os.environ.get("TDDFA_PACK") or DEFAULT_PACK
 
 
 def installed_packs() -> dict[str, ModelPack | PackError]:
-    """Every installed pack by name; an error in place of a pack whose manifest cannot be read."""
+    """Every built-in and installed pack by name; an error in place of one whose manifest cannot be read.
+
+    An installed pack takes the place of a built-in one of its name.
+    """
     found: dict[str, ModelPack | PackError] = {}
-    root = pack_folder()
-    if root.is_dir():
+    for root in (BUILT_IN, pack_folder()):
+        if not root.is_dir():
+            continue
         for folder in sorted(root.iterdir()):
             if folder.is_dir() and not folder.name.startswith("."):
                 try:
@@ -52,7 +59,8 @@ def find_pack(name: str | os.PathLike[str]) -> ModelPack:
     """The pack of that name, or the pack in that folder.
 
     Args:
-        name: of an installed pack, or the path of a folder with a manifest.
+        name: of a built-in or installed pack, or the path of a folder with a manifest; `name:network` is
+            another network of the pack.
 
     Raises:
         PackNotFoundError: there is none.
@@ -61,10 +69,13 @@ def find_pack(name: str | os.PathLike[str]) -> ModelPack:
     text = os.fspath(name)
     if isinstance(name, os.PathLike) or os.sep in text or (Path(text) / FILE_NAME).is_file():
         return ModelPack.open(Path(text))
-    folder = pack_folder() / text
-    if not is_pack_name(text) or not folder.is_dir():
+    name, colon, network = text.partition(":")
+    folders = [root / name for root in (pack_folder(), BUILT_IN) if is_pack_name(name)]
+    folder = next((f for f in folders if f.is_dir()), None)
+    if folder is None:
         raise PackNotFoundError(_not_found(text))
-    return ModelPack.open(folder)
+    pack = ModelPack.open(folder)
+    return pack.variant(network) if colon else pack
 
 
 def is_pack_name(name: str) -> bool:
@@ -81,6 +92,8 @@ def remove_pack(name: str) -> None:
     """
     folder = pack_folder() / name
     if not is_pack_name(name) or not folder.is_dir():
+        if is_pack_name(name) and (BUILT_IN / name).is_dir():
+            raise PackError(f"pack {name!r} is part of the package and cannot be removed")
         raise PackNotFoundError(_not_found(name))
     try:
         _discard(folder)

@@ -51,7 +51,16 @@ PUBLISHED: Mapping[str, PublishedPack] = {
             "3DDFA_V2, MobileNetV1 ×0.5: the fastest network of the published project",
             "mobilenet_v1",
             "weights/mb05_120x120.pth",
-            {},
+            {
+                # tddfa eval aflw2000, 500 faces of AFLW2000-3D, official crops.
+                "aflw2000-3d-68/ground-truth/1": {
+                    "data": "aflw2000_dev",
+                    "count": 500,
+                    "original": {"mean_of_bins": 3.858, "bins": [2.918, 3.658, 4.998]},
+                    "reannotated": {"mean_of_bins": 3.032, "bins": [2.202, 2.826, 4.068]},
+                },
+                "aflw2000-3d-pose/1": {"data": "aflw2000_dev", "count": 491, "mae_deg": 3.852},
+            },
         ),
         PublishedPack(
             "3ddfa-v2-resnet22",

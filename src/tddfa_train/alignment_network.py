@@ -1,0 +1,83 @@
+"""The network that ships: crop → camera, identity, expression, confidence."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from tddfa_train.morphable import camera_from_six
+
+N_CAMERA = 9  # two vectors for the rotation, log scale, shift
+# Raw zeros mean: a face that looks at the camera, fills √½ of the crop, has the mean shape and rests.
+_FRONTAL = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
+_EXPRESSION_AT_ZERO = -3.0  # sigmoid(-3) = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class FaceNumbers:
+    """What the network says of crops, in the crop's pixels.
+
+    Attributes:
+        camera: `crop_from_model`.
+        identity: coefficients.
+        expression: coefficients in [0, 1].
+        confidence: logit of "this crop is a well-framed face".
+    """
+
+    camera: Float[Tensor, "b 3 4"]
+    identity: Float[Tensor, "b i"]
+    expression: Float[Tensor, "b e"]
+    confidence: Float[Tensor, "b"]
+
+
+class AlignmentNetwork(nn.Module):
+    """A trunk with one linear head for all numbers.
+
+    Args:
+        trunk: crop → feature.
+        feature: length of the feature.
+        n_identity: identity coefficients of the face model.
+        regressed: which expressions the face shows; the others (gaze, tongue) stay 0.
+        side: of the crop, px.
+        scale: pixels per millimetre of a face that fills the crop as trackers cut it.
+    """
+
+    regressed: Float[Tensor, " e"]
+    frontal: Float[Tensor, "6"]
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        feature: int,
+        n_identity: int,
+        regressed: Bool[Tensor, "e"],
+        side: int = 120,
+        scale: float = 0.56,
+    ):
+        super().__init__()
+        self.trunk = trunk
+        self.n_identity, self.side, self.log_scale = n_identity, side, math.log(scale)
+        self.register_buffer("regressed", regressed.float(), persistent=False)
+        self.register_buffer("frontal", torch.tensor(_FRONTAL), persistent=False)
+        self.head = nn.Linear(feature, N_CAMERA + n_identity + len(regressed) + 1)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)
+
+    def decode(self, raw: Float[Tensor, "b p"]) -> FaceNumbers:
+        """Raw numbers as camera, coefficients and confidence."""
+        n = N_CAMERA + self.n_identity
+        camera = camera_from_six(
+            self.frontal + raw[:, :6],
+            self.log_scale + 0.5 * raw[:, 6],
+            (self.side - 1) / 2 + self.side / 2 * raw[:, 7:9],
+        )
+        expression = torch.sigmoid(_EXPRESSION_AT_ZERO + 2 * raw[:, n:-1]) * self.regressed
+        return FaceNumbers(camera, raw[:, N_CAMERA:n], expression, raw[:, -1])
+
+    def forward(self, crops: Float[Tensor, "b 3 s s"]) -> FaceNumbers:
+        """Camera, coefficients and confidence of crops."""
+        feature = self.trunk(crops).float()
+        with torch.autocast(crops.device.type, enabled=False):
+            return self.decode(self.head(feature))

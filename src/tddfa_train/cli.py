@@ -1,0 +1,162 @@
+"""`tddfa-train`: prepare data, train, export."""
+
+import argparse
+import dataclasses
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tddfa.errors import InputError, TddfaError
+
+_SMOKE_STEPS = 4
+_OVERFIT_STEPS = 150
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command; nothing heavy is imported to build it."""
+    parser = argparse.ArgumentParser(prog="tddfa-train", description="Train the networks of tddfa.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    prepare = commands.add_parser("prepare", help="a folder of photos becomes a dataset folder")
+    prepare.add_argument("photos", type=Path, metavar="FOLDER")
+    prepare.add_argument("output", type=Path, metavar="DATASET")
+    prepare.add_argument(
+        "--pack", help="the teacher: name or folder of a model pack (default: the default pack)"
+    )
+    prepare.add_argument("--side", type=int, default=160, help="of the stored crops, px (default: 160)")
+    prepare.set_defaults(run=_prepare)
+
+    turn = commands.add_parser("turn", help="a dataset folder of turned heads from one of near-frontal faces")
+    turn.add_argument("source", type=Path, metavar="DATASET")
+    turn.add_argument("output", type=Path, metavar="DATASET")
+    turn.add_argument(
+        "--backgrounds", type=Path, required=True, help=".npy of face-free pictures (n, side, side, 3)"
+    )
+    turn.add_argument("--count", type=int, default=5000)
+    turn.add_argument("--seed", type=int, default=0)
+    turn.set_defaults(run=_turn)
+
+    train = commands.add_parser("train", help="train a network, or go on where it stopped")
+    train.add_argument("recipe", choices=("landmarks", "alignment", "detector"))
+    train.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
+    train.add_argument(
+        "run_folder", type=Path, metavar="RUN", help="checkpoints, log and manifest; resumes if they exist"
+    )
+    train.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    train.add_argument(
+        "--smoke", action="store_true", help=f"{_SMOKE_STEPS} steps, to see that everything runs"
+    )
+    train.add_argument(
+        "--overfit", action="store_true", help="one batch again and again: the loss has to vanish"
+    )
+    train.set_defaults(run=_train)
+
+    export = commands.add_parser("export", help="the averaged weights of a run as ONNX")
+    export.add_argument("kind", choices=("alignment", "detector"))
+    export.add_argument("checkpoint", type=Path)
+    export.add_argument("output", type=Path)
+    export.add_argument("--trunk", default="dense", help="of an alignment network (default: dense)")
+    export.add_argument("--float32", action="store_true", help="store the weights in full precision")
+    export.set_defaults(run=_export)
+    return parser
+
+
+def _prepare(args: argparse.Namespace) -> None:
+    from tddfa.pipeline import FaceAligner
+    from tddfa_train.prepare import photos_in, prepare_folder
+
+    counts = prepare_folder(photos_in(args.photos), args.output, FaceAligner(args.pack), side=args.side)
+    print(", ".join(f"{count} {what}" for what, count in counts.items()))
+
+
+def _turn(args: argparse.Namespace) -> None:
+    from tddfa.morphable import MorphableModel
+    from tddfa_train.data.views import ViewConfig, make_views
+
+    model = MorphableModel.open(level=0, crop="head")
+    count = make_views(
+        args.source, args.output, model, ViewConfig(args.count, seed=args.seed), args.backgrounds
+    )
+    print(f"{count} turned faces in {args.output}")
+
+
+def _train(args: argparse.Namespace) -> None:
+    from tddfa_train.config import read_config
+    from tddfa_train.manifest import write_manifest
+    from tddfa_train.recipes import RECIPES
+    from tddfa_train.train import SameBatch, train
+
+    kind, build = RECIPES[args.recipe]
+    recipe: Any = read_config(kind, args.config)
+    if args.smoke or args.overfit:
+        steps = _SMOKE_STEPS if args.smoke else _OVERFIT_STEPS
+        loop = dataclasses.replace(
+            recipe.loop, n_steps=steps, warmup_steps=min(10, steps), log_every=1, workers=0
+        )
+        recipe = (
+            dataclasses.replace(recipe, loop=loop, evaluation=None)
+            if hasattr(recipe, "evaluation")
+            else (dataclasses.replace(recipe, loop=loop))
+        )
+    experiment = build(recipe)
+    data = SameBatch(experiment.data) if args.overfit else experiment.data
+    progress = train(
+        experiment.network,
+        experiment.task,
+        data,
+        experiment.loop,
+        args.run_folder,
+        evaluate=experiment.evaluate,
+        device=args.device,
+    )
+    write_manifest(
+        args.run_folder,
+        recipe=args.recipe,
+        config=dataclasses.asdict(recipe),
+        data=recipe.data.folders,
+        step=progress.step,
+        samples=progress.samples,
+        hours=progress.hours,
+    )
+
+
+def _export(args: argparse.Namespace) -> None:
+    from tddfa.morphable import MorphableModel
+    from tddfa_train.detector.network import DetectorConfig, FaceDetector
+    from tddfa_train.export import export_alignment, export_detector, half_precision_storage, write_network
+    from tddfa_train.recipes import load_weights, make_alignment_network
+
+    if args.kind == "alignment":
+        network = make_alignment_network(args.trunk, MorphableModel.open(level=0, crop="head"))
+        missing = load_weights(network, args.checkpoint)
+        data = b"" if missing else export_alignment(network)
+    else:
+        network = FaceDetector(DetectorConfig())
+        missing = load_weights(network, args.checkpoint)
+        data = b"" if missing else export_detector(network)
+    if missing:
+        raise InputError(f"{args.checkpoint} is of another network: it has no {missing[0]}")
+    write_network(args.output, data if args.float32 else half_precision_storage(data))
+    print(json.dumps({"file": str(args.output), "bytes": args.output.stat().st_size}))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; 0 when all went well, 1 with one line that says what did not."""
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(format="tddfa-train: %(message)s", level=logging.INFO, stream=sys.stderr)
+    try:
+        args.run(args)
+    except TddfaError as error:
+        print(f"tddfa-train: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("tddfa-train: stopped; start it again to go on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

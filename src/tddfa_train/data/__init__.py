@@ -1,0 +1,1 @@
+"""Face photos with labels: the folder format, its sampler, augmentation and synthesis."""

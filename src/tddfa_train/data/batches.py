@@ -1,0 +1,143 @@
+"""Batches by step number: the same seed and step always give the same batch, so any run can resume."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32, Int
+
+from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, spoil, warp
+from tddfa_train.data.folder import FaceFolder, open_face_folder
+from tddfa_train.data.points import AFLW21_MIRROR, IBUG68_MIRROR
+
+N_MEDIAPIPE = 162
+Batch = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkDataConfig:
+    """What goes into a batch of crops with landmarks."""
+
+    folders: tuple[str, ...]
+    backgrounds: str
+    folder_weights: tuple[
+        float, ...
+    ] = ()  # how often a face of each folder is drawn; all the same when empty
+    seed: int = 0
+    batch_size: int = 64
+    side: int = 120
+    negatives: float = 0.06
+    yaw_shares: tuple[float, ...] = (0.46, 0.28, 0.26)  # |yaw| up to 30, up to 60, beyond
+    placement: PlacementConfig = field(default_factory=PlacementConfig)
+    photometric: PhotometricConfig = field(default_factory=PhotometricConfig)
+    closed_below: float = 0.17  # eye aspect ratio of eyes that are closed or nearly so
+    closed_boost: float = 3.0  # such faces are rare; they are drawn this much more often
+    in_memory: bool = True
+    held_out_every: int = 40  # every n-th face never trains; 0: all train
+
+
+def _map_points(points: Float32[np.ndarray, "n d"], matrix: Float32[np.ndarray, "2 3"]) -> np.ndarray:
+    """Points moved by the affine; a third coordinate, depth, only scales."""
+    moved = points.astype(np.float32).copy()
+    moved[:, :2] = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    if points.shape[1] == 3:
+        moved[:, 2] *= np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    return moved
+
+
+class LandmarkBatches:
+    """A map from step number to batch; give it to a `DataLoader` with `batch_size=None`."""
+
+    def __init__(self, config: LandmarkDataConfig, n_steps: int, *, held_out: bool = False):
+        cv2.setNumThreads(0)
+        self.config = config
+        self.n_steps = n_steps
+        self.held_out = held_out
+        self.folders: list[FaceFolder] = [
+            open_face_folder(Path(folder), in_memory=config.in_memory) for folder in config.folders
+        ]
+        self.backgrounds = np.load(config.backgrounds)
+        self.rows = np.array([(f, i) for f, folder in enumerate(self.folders) for i in range(len(folder))])
+        self.probability = self._probability()
+        bank = np.random.default_rng(7)
+        self.noise_bank = bank.normal(size=(24, config.side, config.side, 3)).astype(np.float32)
+
+    def _probability(self) -> Float[np.ndarray, "n"]:
+        yaw = np.abs(np.concatenate([folder.labels["yaw_deg"] for folder in self.folders]))
+        spread = np.concatenate([folder.labels["landmarks68_std"] for folder in self.folders])
+        weight = np.clip(1.0 / spread, 0.3, 1.5)
+        if all("eye_aspect" in folder.labels for folder in self.folders):
+            aspect = np.concatenate([folder.labels["eye_aspect"] for folder in self.folders])
+            weight *= np.where(
+                np.nan_to_num(aspect, nan=1.0) < self.config.closed_below, self.config.closed_boost, 1.0
+            )
+        if self.config.folder_weights:
+            weight *= np.array(self.config.folder_weights)[self.rows[:, 0]]
+        bins = np.digitize(yaw, (30, 60))
+        probability = np.zeros(len(yaw))
+        for index, share in enumerate(self.config.yaw_shares):
+            members = bins == index
+            if members.any():
+                probability[members] = share * weight[members] / weight[members].sum()
+        if self.config.held_out_every:
+            held_out = self.rows[:, 1] % self.config.held_out_every == 0
+            probability[held_out != self.held_out] = 0
+        return probability / probability.sum()
+
+    def __len__(self) -> int:
+        return self.n_steps
+
+    def __getitem__(self, step: int) -> Batch:
+        config = self.config
+        rng = np.random.default_rng((config.seed, step, int(self.held_out)))
+        picked: Int[np.ndarray, "b"] = rng.choice(len(self.rows), config.batch_size, p=self.probability)
+        samples = [self._sample(int(self.rows[index, 0]), int(self.rows[index, 1]), rng) for index in picked]
+        return {key: np.stack([sample[key] for sample in samples]) for key in samples[0]}
+
+    def _sample(self, folder_index: int, row: int, rng: np.random.Generator) -> Batch:
+        config, labels = self.config, self.folders[folder_index].labels
+        image = self.folders[folder_index].images[row]
+        landmarks = labels["landmarks68"][row]
+        mirror = bool(rng.random() < 0.5)
+        matrix = crop_from_image(landmarks[:, :2], config.side, config.placement, rng, mirror=mirror)
+        negative = bool(rng.random() < config.negatives)
+        if negative and rng.random() < 0.4:  # badly framed
+            matrix = matrix.copy()
+            if rng.random() < 0.5:
+                turn = rng.uniform(0, 2 * np.pi)
+                matrix[:, 2] += config.side * rng.uniform(0.5, 0.9) * np.array([np.cos(turn), np.sin(turn)])
+            else:
+                zoom = rng.uniform(0.25, 0.45) if rng.random() < 0.5 else rng.uniform(2.2, 3.5)
+                middle = (config.side - 1) / 2
+                matrix = (matrix * zoom).astype(np.float32)
+                matrix[:, 2] += middle * (1 - zoom)
+        elif negative:
+            image = self.backgrounds[rng.integers(len(self.backgrounds))]
+            zoom = config.side / image.shape[0] * rng.uniform(1, 3)
+            shift = rng.uniform(0, 1, 2) * (config.side - zoom * image.shape[0])
+            matrix = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]], np.float32)
+        border = cv2.BORDER_CONSTANT
+        if rng.random() < config.photometric.fill_border:
+            border = cv2.BORDER_REFLECT_101 if rng.random() < 0.5 else cv2.BORDER_REPLICATE
+        crop = warp(image, matrix, config.side, border)
+        crop = spoil(crop, config.photometric, rng, fillers=self.backgrounds, noise_bank=self.noise_bank)
+
+        sample: Batch = {
+            "crop": crop,
+            "is_face": np.array(not negative, np.float32),
+            "weight": np.array(
+                0 if negative else np.clip(0.6 / labels["landmarks68_std"][row], 0.3, 1.3), np.float32
+            ),
+        }
+        landmarks = _map_points(landmarks, matrix)
+        sample["landmarks68"] = landmarks[IBUG68_MIRROR] if mirror else landmarks
+        extra = (("mediapipe", N_MEDIAPIPE), ("human21", 21))
+        for key, count in extra:
+            points = np.full((count, 2), np.nan, np.float32)
+            if key in labels and not negative:
+                points = _map_points(labels[key][row], matrix)
+                if mirror:
+                    points = points[AFLW21_MIRROR if key == "human21" else labels["mediapipe_mirror"]]
+            sample[key] = points
+        return sample

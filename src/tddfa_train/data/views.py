@@ -1,0 +1,112 @@
+"""A dataset folder of turned views, made from one with landmarks in 3D."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from tqdm import tqdm
+
+from tddfa.geometry.camera import camera_pose
+from tddfa.morphable.fitting import Fitter
+from tddfa.morphable.model import MorphableModel
+from tddfa_train.data.folder import open_face_folder, write_face_folder
+from tddfa_train.data.profiling import bend_picture, rotation_about, turn_picture, turn_points
+
+_DEPTH_WEIGHT = 0.3  # a teacher's depth is a guess, its x and y are seen
+
+
+@dataclass(frozen=True, slots=True)
+class ViewConfig:
+    """Which faces are turned, and how far."""
+
+    count: int
+    seed: int = 0
+    yaw_deg: tuple[float, float] = (30.0, 95.0)  # of the turned face
+    pitch_sigma_deg: float = 10.0
+    largest_source_yaw_deg: float = 55.0
+    largest_error: float = (
+        0.012  # of the fit, as a share of the face's size: beyond, depth is not to be trusted
+    )
+
+
+def further_turn(
+    camera: Float[np.ndarray, "3 4"], yaw_deg: float, pitch_deg: float
+) -> Float[np.ndarray, "3 3"]:
+    """The rotation of the image frame that turns a head to a yaw, about its own axes, and nods it by a pitch.
+
+    Args:
+        camera: `image_from_model`.
+        yaw_deg: wanted; its sign is that of `tddfa.types.HeadPose`.
+        pitch_deg: added.
+    """
+    now = camera_pose(np.asarray(camera, np.float64)).yaw_deg
+    up, left = camera[:, 1], camera[:, 0]
+    # Model y points up in the head, so a turn about it by +1 degree takes the nose to the subject's left:
+    # to the right of the picture, where yaw is negative.
+    turn = rotation_about(up, now - yaw_deg)
+    return turn @ rotation_about(left, -pitch_deg)
+
+
+def make_views(
+    source: Path, target: Path, model: MorphableModel, config: ViewConfig, backgrounds: Path
+) -> int:
+    """Writes a dataset folder of turned faces.
+
+    Args:
+        source: dataset folder with `landmarks68` (three coordinates) and `landmarks68_std`.
+        target: folder to write.
+        model: a face model with the whole head.
+        config: how many, how far.
+        backgrounds: array of pictures of the same size, seen behind turned heads.
+
+    Returns:
+        How many faces were written.
+    """
+    folder = open_face_folder(source)
+    scenery = np.load(backgrounds, mmap_mode="r")
+    rng = np.random.default_rng(config.seed)
+    fitter = Fitter(model, model.landmark_sets["ibug68"])
+    weights = np.ones((68, 3))
+    weights[:, 2] = _DEPTH_WEIGHT
+    usable = np.flatnonzero(np.abs(folder.labels["yaw_deg"]) < config.largest_source_yaw_deg)
+    rows = np.tile(rng.permutation(usable), -(-config.count // len(usable)))[: config.count]
+    images: list[np.ndarray] = []
+    landmarks: list[np.ndarray] = []
+    yaws: list[float] = []
+    kept: list[int] = []
+    for row in tqdm(rows, desc="views", unit="face", disable=None):
+        points = folder.labels["landmarks68"][row].astype(np.float64)
+        fit = fitter.fit(points, weights)
+        if fit.error_px > config.largest_error * np.sqrt(np.prod(np.ptp(points[:, :2], axis=0))):
+            continue
+        # Labels know depth up to a shift; the mesh decides it.
+        points[:, 2] += (fit.points[:, 2] - points[:, 2]).mean()
+        now = camera_pose(fit.params.camera).yaw_deg
+        side = np.sign(now) if abs(now) > 8 else rng.choice((-1.0, 1.0))
+        wanted = side * rng.uniform(max(config.yaw_deg[0], abs(now)), config.yaw_deg[1])
+        rotation = further_turn(fit.params.camera, wanted, rng.normal(0, config.pitch_sigma_deg))
+        image = np.array(folder.images[row])
+        bent = bend_picture(image, model.mesh(fit.params))
+        backdrop = (
+            np.array(scenery[rng.integers(len(scenery))]) if rng.random() < 0.7 else np.zeros_like(image)
+        )
+        images.append(turn_picture(bent, rotation, backdrop))
+        landmarks.append(turn_points(points, bent.pivot, rotation))
+        yaws.append(float(wanted))
+        kept.append(int(row))
+    picked = np.array(kept)
+    n = len(kept)
+    write_face_folder(
+        target,
+        np.stack(images),
+        {
+            "landmarks68": np.stack(landmarks).astype(np.float32),
+            "landmarks68_std": folder.labels["landmarks68_std"][picked] * 1.3,
+            "yaw_deg": np.array(yaws, np.float32),
+            "source_row": picked,
+            "subset": np.array(["turned"] * n),
+            "eye_aspect": folder.labels.get("eye_aspect", np.full(len(folder), np.nan, np.float32))[picked],
+        },
+    )
+    return n

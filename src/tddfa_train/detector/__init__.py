@@ -1,0 +1,1 @@
+"""Face detectors, trained from scratch on mosaics."""

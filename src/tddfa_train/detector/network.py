@@ -1,0 +1,90 @@
+"""A small one-stage detector of plain convolutions: per place a score and the distances to a box's sides."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tddfa_train.networks.dense import ResidualBlock, conv
+
+STRIDES = (8, 16, 32, 64)
+# Faces up to this side belong to the level, the rest to the last: a face is a few cells wide everywhere.
+LARGEST_SIDE = (28.0, 64.0, 150.0, float("inf"))
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorConfig:
+    """Channels of the stem, of the map at each stride, and of the heads."""
+
+    stem: int = 24
+    widths: tuple[int, ...] = (40, 64, 96, 128)
+    head: int = 40
+
+
+@dataclass(frozen=True, slots=True)
+class LevelOutput:
+    """What one level says.
+
+    Attributes:
+        score: logit of "the middle of a face is here".
+        sides: distances from the cell's middle to the left, top, right and bottom side, in strides.
+    """
+
+    score: Float[Tensor, "b h w"]
+    sides: Float[Tensor, "b h w 4"]
+
+
+class FaceDetector(nn.Module):
+    """Pictures of any size → four maps; coarse maps tell fine ones about their surroundings."""
+
+    def __init__(self, config: DetectorConfig):
+        super().__init__()
+        self.stem = conv(3, config.stem, kernel=5, stride=4)
+        self.down = nn.ModuleList()
+        self.lateral = nn.ModuleList()
+        self.smooth = nn.ModuleList()
+        inputs = config.stem
+        for level, width in enumerate(config.widths):
+            body = conv(width, width) if level == 0 else ResidualBlock(width)
+            self.down.append(nn.Sequential(conv(inputs, width, stride=2), body))
+            self.lateral.append(conv(width, config.head, kernel=1))
+            self.smooth.append(conv(config.head, config.head))
+            inputs = width
+        self.heads = nn.ModuleList()
+        for _ in config.widths:
+            head = nn.Conv2d(config.head, 5, 1)
+            nn.init.normal_(head.weight, std=0.01)
+            # Nearly every place shows no face; exp(0.7): two strides to each side.
+            head.bias = nn.Parameter(torch.tensor([-4.0, 0.7, 0.7, 0.7, 0.7]))
+            self.heads.append(head)
+
+    def forward(self, pictures: Float[Tensor, "b 3 h w"]) -> list[LevelOutput]:
+        """Scores and sides of all levels, finest first."""
+        x = self.stem(pictures)
+        maps: list[Tensor] = []
+        for down, lateral in zip(self.down, self.lateral, strict=True):
+            x = down(x)
+            maps.append(lateral(x))
+        for level in range(len(maps) - 2, -1, -1):
+            coarse = nn.functional.interpolate(maps[level + 1], size=maps[level].shape[2:], mode="nearest")
+            maps[level] = maps[level] + coarse
+        outputs: list[LevelOutput] = []
+        for smooth, head, level_map in zip(self.smooth, self.heads, maps, strict=True):
+            raw = head(smooth(level_map)).float()
+            sides = raw[:, 1:].clamp(max=6.0).exp().permute(0, 2, 3, 1)
+            outputs.append(LevelOutput(raw[:, 0], sides))
+        return outputs
+
+
+def cell_centers(height: int, width: int, stride: int) -> Float[Tensor, "h w 2"]:
+    """Middle of each cell (x, y) in the picture, px; the first pixel's centre is 0."""
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return torch.stack([x, y], -1).float() * stride + (stride - 1) / 2
+
+
+def boxes_of(level: LevelOutput, stride: int) -> Float[Tensor, "b h w 4"]:
+    """Boxes (x0, y0, x1, y1) of every cell, px."""
+    _, height, width = level.score.shape
+    center = cell_centers(height, width, stride).to(level.sides.device)
+    return torch.cat([center - level.sides[..., :2] * stride, center + level.sides[..., 2:] * stride], -1)

@@ -1,0 +1,138 @@
+"""Trained networks as ONNX, and the proof that both say the same."""
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor, nn
+
+from tddfa.files import atomic_write
+from tddfa_train.alignment_network import AlignmentNetwork, FaceNumbers
+from tddfa_train.detector.network import STRIDES, FaceDetector, boxes_of
+
+_OPSET = 17
+
+
+class _AlignmentOutputs(nn.Module):
+    """The network with outputs that need no further decoding."""
+
+    def __init__(self, network: AlignmentNetwork):
+        super().__init__()
+        self.network = network
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        face: FaceNumbers = self.network(crops)
+        return face.camera, face.identity, face.expression, torch.sigmoid(face.confidence)
+
+
+class _DetectorOutputs(nn.Module):
+    """All levels in one list: boxes in px of the input, scores in [0, 1]."""
+
+    def __init__(self, network: FaceDetector):
+        super().__init__()
+        self.network = network
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        levels = self.network(pictures)
+        boxes = [boxes_of(level, stride).flatten(1, 2) for level, stride in zip(levels, STRIDES, strict=True)]
+        scores = [torch.sigmoid(level.score).flatten(1) for level in levels]
+        return torch.cat(boxes, 1), torch.cat(scores, 1)
+
+
+def _export(
+    module: nn.Module, example: Tensor, outputs: tuple[str, ...], dynamic: dict[str, dict[int, str]]
+) -> bytes:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module.eval(),
+            (example,),
+            buffer,  # pyright: ignore[reportArgumentType]
+            input_names=["input"],
+            output_names=list(outputs),
+            dynamic_axes=dynamic,
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+    return buffer.getvalue()
+
+
+def export_alignment(network: AlignmentNetwork) -> bytes:
+    """ONNX: `input` (n, 3, s, s) → `camera`, `identity`, `expression`, `confidence`."""
+    names = ("camera", "identity", "expression", "confidence")
+    example = torch.zeros(2, 3, network.side, network.side)
+    dynamic = {name: {0: "batch"} for name in ("input", *names)}
+    return _export(_AlignmentOutputs(network).cpu().float(), example, names, dynamic)
+
+
+def export_detector(network: FaceDetector) -> bytes:
+    """ONNX: `input` (1, 3, h, w), sides multiples of 64 → `boxes` (1, m, 4), `scores` (1, m)."""
+    dynamic = {"input": {2: "height", 3: "width"}, "boxes": {1: "places"}, "scores": {1: "places"}}
+    return _export(
+        _DetectorOutputs(network).cpu().float(), torch.zeros(1, 3, 128, 192), ("boxes", "scores"), dynamic
+    )
+
+
+def half_precision_storage(onnx_bytes: bytes) -> bytes:
+    """The same graph with its large weights stored as float16 and cast back when loaded: half the file.
+
+    The runtime folds the casts once, so inference is as fast as before.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load_from_string(onnx_bytes)
+    casts: list[Any] = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < 64:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*casts, *nodes])
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """Largest differences between two engines on the same crops.
+
+    Attributes:
+        camera_px: of a point 100 mm from the model's origin, px of the crop.
+        coefficient: of any coefficient.
+        confidence: of the confidence.
+    """
+
+    camera_px: float
+    coefficient: float
+    confidence: float
+
+
+def alignment_parity(
+    network: AlignmentNetwork, onnx_bytes: bytes, crops: Float32[np.ndarray, "n 3 s s"]
+) -> Parity:
+    """How far ONNX Runtime is from PyTorch in float32."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(onnx_bytes, providers=["CPUExecutionProvider"])
+    theirs = [np.asarray(value) for value in session.run(None, {"input": crops})]
+    with torch.no_grad():
+        ours = [value.numpy() for value in _AlignmentOutputs(network.eval())(torch.from_numpy(crops))]
+    camera, identity, expression, confidence = (np.abs(a - b) for a, b in zip(ours, theirs, strict=True))
+    reach = camera[:, :, :3].sum(2) * 100 + camera[:, :, 3]
+    return Parity(float(reach.max()), float(max(identity.max(), expression.max())), float(confidence.max()))
+
+
+def write_network(path: Path, onnx_bytes: bytes) -> None:
+    """Writes an ONNX file in one step."""
+    atomic_write(path, onnx_bytes)

@@ -1,0 +1,167 @@
+"""A folder of photos becomes a dataset folder: faces found, cut out and labelled by a pack as teacher."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32
+from tqdm import tqdm
+
+from tddfa.errors import ImageFileError, InputError
+from tddfa.files import atomic_write
+from tddfa.geometry.camera import camera_pose
+from tddfa.imaging import read_image
+from tddfa.pipeline import FaceAligner
+from tddfa.types import Image
+from tddfa_train.data.augment import warp
+from tddfa_train.data.folder import write_face_folder
+from tddfa_train.data.points import IBUG68_MIRROR
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+# Crops that the teacher sees: scale of the landmark box, and shift as a share of it.
+_JITTER = (
+    (0.9, 0.0, 0.0),
+    (1.0, 0.0, 0.0),
+    (1.1, 0.0, 0.0),
+    (1.0, 0.04, 0.0),
+    (1.0, -0.04, 0.0),
+    (1.0, 0.0, 0.04),
+)
+
+
+def teacher_landmarks(
+    aligner: FaceAligner, image: Image, landmarks: Float[np.ndarray, "68 3"]
+) -> tuple[Float32[np.ndarray, "68 3"], float]:
+    """Landmarks averaged over jittered and mirrored crops, and how far the crops disagree.
+
+    Args:
+        aligner: the teacher.
+        image: RGB.
+        landmarks: a first guess; the crops are cut around it.
+
+    Returns:
+        The mean, image frame, px (its depth has mean 0), and the standard deviation over the crops, px, mean
+        over points, x and y.
+    """
+    low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+    middle, half = (low + high) / 2, (high - low) / 2
+    corners: list[np.ndarray] = []
+    for scale, dx, dy in _JITTER:
+        center = middle + 2 * half * (dx, dy)
+        corners.append(np.stack([center - half * scale, center + half * scale]).astype(np.float32))
+    plain = [face.landmarks for face in aligner.align(image, landmarks=corners)]
+    width = image.shape[1]
+    flipped = np.ascontiguousarray(image[:, ::-1])
+    mirrored_corners = [
+        np.stack([np.array([width - 1 - c[1, 0], c[0, 1]]), np.array([width - 1 - c[0, 0], c[1, 1]])])
+        for c in corners
+    ]
+    for face in aligner.align(flipped, landmarks=mirrored_corners):
+        back = face.landmarks[IBUG68_MIRROR].copy()
+        back[:, 0] = width - 1 - back[:, 0]
+        plain.append(back)
+    stack = np.stack(plain).astype(np.float64)
+    stack[..., 2] -= stack[..., 2].mean(1, keepdims=True)
+    return stack.mean(0).astype(np.float32), float(stack[..., :2].std(0).mean())
+
+
+def _face_crop(
+    image: Image, landmarks: Float[np.ndarray, "68 3"], side: int, margin: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The square around the landmarks, the landmarks in it, and the rectangle that has picture behind it."""
+    low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+    scale = side / (margin * (high - low).max())
+    offset = (side - 1) / 2 - scale * (low + high) / 2
+    matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]], np.float32)
+    crop = warp(image, matrix, side)
+    moved = landmarks * scale
+    moved[:, :2] += offset
+    height, width = image.shape[:2]
+    ends = np.array([offset[0], offset[1], scale * (width - 1) + offset[0], scale * (height - 1) + offset[1]])
+    return crop, moved.astype(np.float32), np.clip(ends, 0, side).astype(np.float32)
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """Pictures of a folder and its subfolders, in the order of their names.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
+    if not found:
+        raise InputError(f"no photos in {folder}; looked for {', '.join(sorted(_SUFFIXES))}")
+    return found
+
+
+def prepare_folder(
+    photos: Iterable[Path],
+    target: Path,
+    aligner: FaceAligner,
+    *,
+    side: int = 160,
+    margin: float = 1.8,
+    smallest_face: float = 38.0,
+    largest_spread: float = 0.022,
+) -> dict[str, int]:
+    """Writes a dataset folder of all faces in photos.
+
+    Args:
+        photos: picture files; one that cannot be read is counted and left out.
+        target: folder to write.
+        aligner: finds and labels the faces.
+        side: of the stored crops, px.
+        margin: side of the crop over the longer side of the landmark box.
+        smallest_face: longer side of the landmark box in the photo, px.
+        largest_spread: share of the landmark box; a face on which the teacher disagrees more is dropped.
+
+    Returns:
+        How many faces were kept and how many dropped, by reason.
+    """
+    counts = {"kept": 0, "unreadable photos": 0, "too small": 0, "teacher unsure": 0}
+    images: list[np.ndarray] = []
+    rows: dict[str, list[np.ndarray]] = {
+        key: [] for key in ("landmarks68", "landmarks68_std", "yaw_deg", "valid", "names")
+    }
+    for path in tqdm(list(photos), desc="photos", unit="photo", disable=None):
+        try:
+            image = read_image(path)
+        except ImageFileError:
+            counts["unreadable photos"] += 1
+            continue
+        for number, face in enumerate(aligner.align(image)):
+            extent = float(np.ptp(face.landmarks[:, :2], axis=0).max())
+            if extent < smallest_face:
+                counts["too small"] += 1
+                continue
+            landmarks, spread = teacher_landmarks(aligner, image, face.landmarks)
+            if spread > largest_spread * extent:
+                counts["teacher unsure"] += 1
+                continue
+            crop, moved, valid = _face_crop(image, landmarks, side, margin)
+            images.append(crop)
+            rows["landmarks68"].append(moved)
+            rows["landmarks68_std"].append(np.array(spread * side / (margin * extent), np.float32))
+            rows["yaw_deg"].append(np.array(camera_pose(face.params.camera).yaw_deg, np.float32))
+            rows["valid"].append(valid)
+            rows["names"].append(np.array(f"{path.name}#{number}"))
+            counts["kept"] += 1
+    if not images:
+        raise InputError(f"no face was kept: {', '.join(f'{n} {why}' for why, n in counts.items())}")
+    write_face_folder(target, np.stack(images), {key: np.array(values) for key, values in rows.items()})
+    atomic_write(target / "counts.json", (json.dumps(counts, indent=2) + "\n").encode())
+    return counts
+
+
+def contact_sheet(images: np.ndarray, landmarks: np.ndarray, rows: np.ndarray, columns: int = 10) -> Image:
+    """Faces with their landmarks, to look at: labels that nobody looked at are wrong."""
+    tiles: list[np.ndarray] = []
+    for row in rows:
+        tile = np.ascontiguousarray(images[row])
+        for x, y in landmarks[row, :, :2]:
+            cv2.circle(tile, (round(float(x)), round(float(y))), 1, (0, 255, 0), -1)
+        tiles.append(tile)
+    while len(tiles) % columns:
+        tiles.append(np.zeros_like(tiles[0]))
+    return np.concatenate([np.concatenate(tiles[i : i + columns], 1) for i in range(0, len(tiles), columns)])

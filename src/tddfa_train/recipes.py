@@ -1,0 +1,229 @@
+"""What can be trained: each recipe builds network, data, task and evaluation from one config."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tddfa.errors import InputError
+from tddfa.geometry.camera import camera_pose
+from tddfa.morphable import MorphableModel
+from tddfa_train.alignment_network import AlignmentNetwork, FaceNumbers
+from tddfa_train.alignment_task import AlignmentLossConfig, AlignmentTask, regressed_expressions
+from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
+from tddfa_train.detector.mosaics import BoxRule, MosaicBatches, MosaicConfig
+from tddfa_train.detector.network import DetectorConfig, FaceDetector
+from tddfa_train.detector.task import DetectorLossConfig, DetectorTask
+from tddfa_train.evaluate import evaluate_points, open_aflw2000
+from tddfa_train.landmark_task import LandmarkLossConfig, LandmarkNetwork, LandmarkTask, network_input
+from tddfa_train.morphable import PointModel
+from tddfa_train.networks import TRUNKS
+from tddfa_train.train import LoopConfig, StepData, Task
+
+Evaluate = Callable[[nn.Module], Mapping[str, Any]]
+
+# MediaPipe's points by what they say beyond the 68: lids and lips much, the face oval and the irises nothing.
+_MEDIAPIPE_WEIGHTS = {
+    "lips": 2.0,
+    "left_eye": 2.0,
+    "right_eye": 2.0,
+    "face_oval": 0.1,
+    "left_iris": 0.0,
+    "right_iris": 0.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationConfig:
+    """Where AFLW2000-3D lies: an array of its official crops, and the labels."""
+
+    crops: str
+    labels: str
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkRecipe:
+    """A trunk learns landmarks directly, before there are labels of a morphable model."""
+
+    trunk: str
+    data: LandmarkDataConfig
+    loop: LoopConfig
+    loss: LandmarkLossConfig = field(default_factory=LandmarkLossConfig)
+    evaluation: EvaluationConfig | None = None
+    start: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AlignmentRecipe:
+    """A trunk learns camera and coefficients of the open face model."""
+
+    trunk: str
+    data: LandmarkDataConfig
+    loop: LoopConfig
+    loss: AlignmentLossConfig = field(default_factory=AlignmentLossConfig)
+    evaluation: EvaluationConfig | None = None
+    start: str | None = None  # a checkpoint: its trunk, and its head where the shapes agree
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorRecipe:
+    """A detector learns from mosaics."""
+
+    data: MosaicConfig
+    box_rule: str
+    loop: LoopConfig
+    network: DetectorConfig = field(default_factory=DetectorConfig)
+    loss: DetectorLossConfig = field(default_factory=DetectorLossConfig)
+    start: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Everything that the loop needs."""
+
+    network: nn.Module
+    task: Task
+    data: StepData
+    loop: LoopConfig
+    evaluate: Evaluate | None = None
+
+
+def load_weights(network: nn.Module, checkpoint: Path) -> list[str]:
+    """Copies the averaged weights of a checkpoint where names and shapes agree.
+
+    Returns:
+        Names of the network's own weights that the checkpoint did not have.
+    """
+    saved: dict[str, Tensor] = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
+    own = network.state_dict()
+    fitting = {key: value for key, value in saved.items() if key in own and own[key].shape == value.shape}
+    network.load_state_dict(fitting, strict=False)
+    return sorted(set(own) - set(fitting))
+
+
+def _make_trunk(name: str) -> nn.Module:
+    if name not in TRUNKS:
+        raise InputError(f"no trunk named {name!r}; there are: {', '.join(TRUNKS)}")
+    return TRUNKS[name]()
+
+
+def mediapipe_weights(labels: Mapping[str, np.ndarray]) -> Tensor:
+    """How much each of the labelled MediaPipe points counts."""
+    indices = labels["mediapipe_indices"]
+    weight = np.ones(len(indices), np.float32)
+    for group, value in _MEDIAPIPE_WEIGHTS.items():
+        weight[np.isin(indices, labels[f"group_{group}"])] = value
+    return torch.from_numpy(weight)
+
+
+def _labelled(data: LandmarkBatches) -> Mapping[str, np.ndarray] | None:
+    return next((f.labels for f in data.folders if "mediapipe" in f.labels), None)
+
+
+def landmark_experiment(recipe: LandmarkRecipe) -> Experiment:
+    """Network, task and data of a landmark recipe."""
+    torch.manual_seed(recipe.seed)
+    trunk = _make_trunk(recipe.trunk)
+    network = LandmarkNetwork(trunk, int(trunk.feature_size))  # pyright: ignore[reportArgumentType]
+    data = LandmarkBatches(recipe.data, recipe.loop.n_steps)
+    labels = _labelled(data)
+    weight = torch.zeros(162) if labels is None else mediapipe_weights(labels)
+    if recipe.start:
+        load_weights(network, Path(recipe.start))
+
+    def predict(net: nn.Module, crops: Tensor) -> np.ndarray:
+        half, middle = crops.shape[1] / 2, (crops.shape[1] - 1) / 2
+        return net(network_input(crops))["landmarks68"][..., :2].float().numpy() * half + middle
+
+    evaluate = None if recipe.evaluation is None else _evaluation(recipe.evaluation, predict)
+    return Experiment(network, LandmarkTask(recipe.loss, weight), data, recipe.loop, evaluate)
+
+
+def make_alignment_network(trunk: str, model: MorphableModel) -> AlignmentNetwork:
+    """An untrained network for a face model."""
+    body = _make_trunk(trunk)
+    regressed = regressed_expressions(model.expression_names)
+    return AlignmentNetwork(body, int(body.feature_size), model.n_identity, regressed)  # pyright: ignore[reportArgumentType]
+
+
+def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
+    """Network, task and data of an alignment recipe."""
+    torch.manual_seed(recipe.seed)
+    model = MorphableModel.open(level=0, crop="head")
+    landmarks = PointModel(model, model.landmark_sets["ibug68"])
+    network = make_alignment_network(recipe.trunk, model)
+    data = LandmarkBatches(recipe.data, recipe.loop.n_steps)
+    labels = _labelled(data)
+    mediapipe = None if labels is None else PointModel(model, model.landmark_sets["mediapipe478"])
+    weight = None if labels is None else mediapipe_weights(labels)
+    if recipe.start:
+        load_weights(network, Path(recipe.start))
+
+    def predict(net: nn.Module, crops: Tensor) -> np.ndarray:
+        face: FaceNumbers = net(network_input(crops))
+        return landmarks(face.camera, face.identity, face.expression)[..., :2].numpy()
+
+    evaluate = None if recipe.evaluation is None else _evaluation(recipe.evaluation, predict, pose=True)
+    return Experiment(
+        network, AlignmentTask(recipe.loss, landmarks, mediapipe, weight), data, recipe.loop, evaluate
+    )
+
+
+def detector_experiment(recipe: DetectorRecipe) -> Experiment:
+    """Network, task and data of a detector recipe."""
+    torch.manual_seed(recipe.seed)
+    with np.load(recipe.box_rule) as stored:
+        rule = BoxRule(stored["mean"], stored["matrix"])
+    network = FaceDetector(recipe.network)
+    if recipe.start:
+        load_weights(network, Path(recipe.start))
+    data = MosaicBatches(recipe.data, rule, recipe.loop.n_steps)
+    return Experiment(network, DetectorTask(recipe.loss), data, recipe.loop)
+
+
+def _evaluation(
+    config: EvaluationConfig, predict: Callable[[nn.Module, Tensor], np.ndarray], *, pose: bool = False
+) -> Evaluate:
+    """AFLW2000-3D by landmarks and, for networks with a camera, by head pose."""
+    data = open_aflw2000(Path(config.crops), Path(config.labels))
+
+    def evaluate(network: nn.Module) -> dict[str, Any]:
+        chunks = [torch.from_numpy(data.crops[i : i + 100]) for i in range(0, len(data.crops), 100)]
+        with torch.no_grad():
+            result: dict[str, Any] = dict(
+                evaluate_points(np.concatenate([predict(network, c) for c in chunks]), data)
+            )
+            if pose and data.angles_deg is not None:
+                cameras = np.concatenate([network(network_input(c)).camera.numpy() for c in chunks])
+                result["pose_mae"] = pose_error(cameras, data.angles_deg)
+        return result
+
+    return evaluate
+
+
+def pose_error(cameras: np.ndarray, angles_deg: np.ndarray) -> dict[str, float]:
+    """Mean absolute error of pitch, yaw and roll, degrees, over faces with all true angles within ±99°."""
+    poses = [camera_pose(camera.astype(np.float64)) for camera in cameras]
+    found = np.array([[pose.pitch_deg, pose.yaw_deg, pose.roll_deg] for pose in poses])
+    counted = (np.abs(angles_deg) <= 99).all(1)
+    error = np.abs(found - angles_deg)[counted].mean(0)
+    names = ("pitch", "yaw", "roll")
+    return dict(zip(names, map(float, error), strict=True)) | {
+        "mean": float(error.mean()),
+        "count": int(counted.sum()),
+    }
+
+
+RECIPES: Mapping[str, tuple[type[Any], Callable[[Any], Experiment]]] = {
+    "landmarks": (LandmarkRecipe, landmark_experiment),
+    "alignment": (AlignmentRecipe, alignment_experiment),
+    "detector": (DetectorRecipe, detector_experiment),
+}
+"""Name on the command line → config and how it becomes an experiment."""

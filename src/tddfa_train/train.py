@@ -1,0 +1,239 @@
+"""One loop: batches by step number, a task that knows its loss, checkpoints that resume."""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sized
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from tddfa_train.threads import ThreadGovernor
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoopConfig:
+    """How long, how fast, how often."""
+
+    n_steps: int
+    learning_rate: float = 2e-3
+    final_share: float = 0.02  # the cosine ends at this share of the learning rate
+    warmup_steps: int = 300
+    weight_decay: float = 1e-3  # on convolution and linear weights only
+    clip_norm: float = 1.0
+    average_decay: float = 0.999  # of the weights that are evaluated and exported
+    log_every: int = 50
+    save_every: int = 500
+    evaluate_every: int = 3000
+    workers: int = 1
+    threads: int = 2
+    share_cores: bool = False  # one thread less for each core that other processes keep busy
+    bf16: bool = True
+
+
+class Task(Protocol):
+    """What a network is trained for."""
+
+    def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Weighted loss terms; their sum is minimised."""
+        ...
+
+
+class StepData(Sized, Protocol):
+    """Batches by step number."""
+
+    def __getitem__(self, step: int) -> Mapping[str, Any]: ...
+
+
+class SameBatch:
+    """The first batch at every step: a network that cannot learn it cannot learn anything."""
+
+    def __init__(self, data: StepData):
+        self.batch, self.n_steps = data[0], len(data)
+
+    def __len__(self) -> int:
+        return self.n_steps
+
+    def __getitem__(self, step: int) -> Mapping[str, Any]:
+        return self.batch
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come, resumed parts included."""
+
+    step: int
+    samples: int
+    hours: float
+
+
+def learning_rate_at(step: int, config: LoopConfig) -> float:
+    """Linear warm-up, then a cosine down to `final_share`."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(1, config.n_steps - config.warmup_steps)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    return config.learning_rate * (config.final_share + (1 - config.final_share) * cosine)
+
+
+def make_optimizer(network: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
+    """AdamW; norms and biases do not decay."""
+    decay = [p for p in network.parameters() if p.ndim > 1]
+    plain = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+
+
+class WeightAverage:
+    """Exponential average of a network's weights; shorter memory at the start."""
+
+    def __init__(self, network: nn.Module, decay: float):
+        self.decay = decay
+        self.state = {key: value.detach().clone() for key, value in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Takes in the weights after a step."""
+        decay = min(self.decay, (step + 1) / (step + 10))
+        averaged, current = [], []
+        for key, value in network.state_dict().items():
+            if value.is_floating_point():
+                averaged.append(self.state[key])
+                current.append(value)
+            else:
+                self.state[key].copy_(value)
+        for mine, new in zip(averaged, current, strict=True):
+            mine.lerp_(new, 1 - decay)
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Writes beside the file, then renames: a stopped run never leaves half a checkpoint."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def train(
+    network: nn.Module,
+    task: Task,
+    data: StepData,
+    config: LoopConfig,
+    folder: Path,
+    *,
+    evaluate: Callable[[nn.Module], Mapping[str, Any]] | None = None,
+    device: str = "cpu",
+) -> Progress:
+    """Trains until the last step, going on from `folder/last.pt` where there is one.
+
+    Args:
+        network: its parameters are changed in place.
+        task: gives the losses.
+        data: batches by step number; the loop starts at the step that the checkpoint names.
+        config: length, rates, intervals.
+        folder: receives `last.pt`, `log.jsonl` and TensorBoard events.
+        evaluate: called with the network in evaluation mode and averaged weights.
+        device: "cpu" or "cuda".
+    """
+    from torch.utils.tensorboard import SummaryWriter
+
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(config.threads)
+    network.to(device)
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    optimizer = make_optimizer(network, config)
+    average = WeightAverage(network, config.average_decay)
+    start, samples, hours = 0, 0, 0.0
+    last = folder / "last.pt"
+    if last.exists():
+        saved = torch.load(last, map_location=device, weights_only=True)
+        network.load_state_dict(saved["network"])
+        average.state = saved["average"]
+        optimizer.load_state_dict(saved["optimizer"])
+        start, hours, samples = saved["step"], saved["hours"], saved.get("samples", 0)
+        log.info("resumed at step %d", start)
+
+    def state(step: int) -> dict[str, Any]:
+        return {
+            "network": network.state_dict(),
+            "average": average.state,
+            "optimizer": optimizer.state_dict(),
+            "step": step,
+            "samples": samples,
+            "hours": hours + (time.monotonic() - begun) / 3600,
+        }
+
+    writer = SummaryWriter(str(folder / "events"))
+    journal = (folder / "log.jsonl").open("a", buffering=1)
+    loader: Iterable[Any] = DataLoader(
+        data,  # pyright: ignore[reportArgumentType]
+        batch_size=None,
+        sampler=range(start, config.n_steps),
+        num_workers=config.workers,
+        prefetch_factor=8 if config.workers else None,
+    )
+    begun = since = time.monotonic()
+    sums: dict[str, float] = {}
+    seen = skipped = 0
+    network.train()
+    governor = ThreadGovernor(config.threads)
+    for step, batch in enumerate(loader, start):
+        if config.share_cores and governor.look() != torch.get_num_threads():
+            torch.set_num_threads(governor.threads)
+        batch = {key: value.to(device, non_blocking=True) for key, value in batch.items()}
+        rate = learning_rate_at(step, config)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        with torch.autocast(device, torch.bfloat16, enabled=config.bf16):
+            terms = task.losses(network, batch)
+        loss = torch.stack([term.float() for term in terms.values()]).sum()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
+        if torch.isfinite(norm):
+            optimizer.step()
+            average.update(network, step)
+        else:
+            skipped += 1
+        for key, value in terms.items():
+            sums[key] = sums.get(key, 0.0) + float(value.detach())
+        seen += len(next(iter(batch.values())))
+        samples += len(next(iter(batch.values())))
+        done = step + 1
+        if done % config.log_every == 0:
+            row: dict[str, Any] = {key: round(value / config.log_every, 5) for key, value in sums.items()}
+            row |= {
+                "step": done,
+                "rate": rate,
+                "per_second": round(seen / (time.monotonic() - since)),
+                "skipped": skipped,
+                "threads": torch.get_num_threads(),
+            }
+            journal.write(json.dumps(row) + "\n")
+            for key, value in row.items():
+                writer.add_scalar(f"train/{key}", value, done)
+            sums, seen, since = {}, 0, time.monotonic()
+        if done % config.save_every == 0 or done == config.n_steps:
+            save_checkpoint(last, state(done))
+        if evaluate and (done % config.evaluate_every == 0 or done == config.n_steps):
+            current = {key: value.clone() for key, value in network.state_dict().items()}
+            network.load_state_dict(average.state)
+            network.eval()
+            with torch.no_grad():
+                result = evaluate(network)
+            network.load_state_dict(current)
+            network.train()
+            journal.write(
+                json.dumps({"step": done, "evaluation": result, "hours": state(done)["hours"]}) + "\n"
+            )
+            since = time.monotonic()
+    journal.close()
+    writer.close()
+    end = state(config.n_steps)
+    return Progress(end["step"], end["samples"], end["hours"])

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import struct
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from tddfa.errors import InputError
+from tddfa.export import clip_glb_bytes, glb_bytes, write_glb
+from tddfa.geometry.camera import camera_pose, scaled_camera
+from tddfa.geometry.rotation import head_rotation
+from tddfa.morphable import MorphableModel
+from tddfa.types import BoundingBox, Detection, Face, HeadPose
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+SHAPES = {1: ("SCALAR", 1), 3: ("VEC3", 3)}
+
+
+@pytest.fixture(scope="module")
+def model() -> MorphableModel:
+    return MorphableModel.open()
+
+
+def face_at(
+    model: MorphableModel, x: float, y: float, scale: float, pose: HeadPose, **expression: float
+) -> Face:
+    identity = np.random.default_rng(int(x)).normal(size=model.n_identity).astype(np.float32)
+    camera = scaled_camera(scale, head_rotation(pose), np.array([x, y]))
+    params = model.params(camera, identity, expression)
+    landmarks = model.landmarks(params)
+    return Face(Detection(BoundingBox.around(landmarks)), params, landmarks, camera_pose(camera), model)
+
+
+@pytest.fixture(scope="module")
+def faces(model: MorphableModel) -> list[Face]:
+    return [
+        face_at(model, 120, 140, 1.2, HeadPose(-35, 10, 20), jawOpen=0.6, eyeBlinkLeft=1.0),
+        face_at(model, 300, 150, 1.2, HeadPose(60, -20, 170)),
+    ]
+
+
+def textures(n: int = 2) -> list[np.ndarray]:
+    return [np.full((16, 16, 3), color, np.uint8) for color in ((200, 90, 40), (30, 60, 220))[:n]]
+
+
+class Reader:
+    """Reads accessors by the letter of the specification, without the code that wrote them."""
+
+    def __init__(self, data: bytes) -> None:
+        magic, version, length, size, kind = struct.unpack_from("<4sIII4s", data)
+        assert (magic, version, length, kind) == (b"glTF", 2, len(data), b"JSON")
+        self.json = json.loads(data[20 : 20 + size])
+        self.binary = data[20 + size + 8 :]
+
+    def view(self, number: int, dtype: str, columns: int) -> np.ndarray:
+        view = self.json["bufferViews"][number]
+        start = view["byteOffset"]
+        return np.frombuffer(self.binary[start : start + view["byteLength"]], dtype).reshape(-1, columns)
+
+    def accessor(self, number: int) -> np.ndarray:
+        item = self.json["accessors"][number]
+        dtype = {5126: "<f4", 5121: "u1", 5123: "<u2", 5125: "<u4"}
+        columns = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}[item["type"]]
+        out = np.zeros((item["count"], columns), dtype[item["componentType"]])
+        if "bufferView" in item:
+            out[:] = self.view(item["bufferView"], dtype[item["componentType"]], columns)
+        if "sparse" in item:
+            where, what = item["sparse"]["indices"], item["sparse"]["values"]
+            index = self.view(where["bufferView"], dtype[where["componentType"]], 1)[:, 0]
+            out[index] = self.view(what["bufferView"], dtype[item["componentType"]], columns)
+        return out
+
+    def posed(self, name: str, weights: np.ndarray | None = None) -> np.ndarray:
+        """Vertices of a mesh with its blendshapes at their weights."""
+        (mesh,) = [m for m in self.json["meshes"] if m["name"] == name]
+        primitive = mesh["primitives"][0]
+        out = self.accessor(primitive["attributes"]["POSITION"]).astype(float)
+        for weight, target in zip(
+            mesh.get("weights", []) if weights is None else weights, primitive.get("targets", []), strict=True
+        ):
+            out += weight * self.accessor(target["POSITION"])
+        return out
+
+
+def in_scene(reader: Reader, name: str) -> np.ndarray:
+    (node,) = [n for n in reader.json["nodes"] if n["name"] == name]
+    x, y, z, w = node["rotation"]
+    turn = trimesh.transformations.quaternion_matrix([w, x, y, z])[:3, :3]
+    return reader.posed(name) * node["scale"] @ turn.T + node["translation"]
+
+
+def test_the_faces_stand_in_the_scene_as_in_the_photo(model: MorphableModel, faces: list[Face]) -> None:
+    reader = Reader(glb_bytes(PHOTO, faces, unit="px"))
+    for i, face in enumerate(faces):
+        x, y, z = face.mesh.vertices.astype(float).T
+        expected = np.stack([x, 300 - y, -z], axis=1)
+        found = in_scene(reader, f"face_{i + 1}")
+        # Blendshapes add up; the lids of the model close a little differently when several weights meet.
+        distance = np.linalg.norm(found - expected, axis=1)
+        assert np.quantile(distance, 0.97) < 0.02
+        assert distance.max() < 1.5
+
+
+def test_in_metres_faces_have_the_size_of_faces(faces: list[Face]) -> None:
+    scene = trimesh.load(io.BytesIO(glb_bytes(PHOTO, faces)), file_type="glb", process=False)
+    for mesh in scene.geometry.values():
+        assert 0.1 < np.ptp(mesh.vertices[:, 0]) < 0.2
+    one, other = (scene.graph[f"face_{i}"][0][:3, 3] for i in (1, 2))
+    assert other[0] - one[0] == pytest.approx((300 - 120) / 1.2 / 1000)
+    assert one[1] - other[1] == pytest.approx((150 - 140) / 1.2 / 1000)
+
+
+def test_trimesh_reads_geometry_uv_normals_and_texture_back(model: MorphableModel, faces: list[Face]) -> None:
+    data = glb_bytes(PHOTO, faces, textures=textures())
+    scene = trimesh.load(io.BytesIO(data), file_type="glb", process=False)
+    assert set(scene.geometry) == {"face_1", "face_2"}
+    for i, face in enumerate(faces):
+        read = scene.geometry[f"face_{i + 1}"]
+        rest = model.shape(model.neutral(face.params)) / 1000
+        np.testing.assert_allclose(read.vertices, rest, atol=1e-6)
+        np.testing.assert_array_equal(read.faces, face.mesh.triangles)
+        np.testing.assert_allclose(read.visual.uv, face.mesh.topology.uv, atol=1e-6)
+        np.testing.assert_allclose(np.linalg.norm(read.vertex_normals, axis=1), 1, atol=1e-4)
+        picture = np.asarray(read.visual.material.baseColorTexture.convert("RGB")).astype(int)
+        assert np.abs(picture - textures()[i]).max() <= 4
+
+
+def test_blendshapes_are_the_expressions_of_the_model(model: MorphableModel, faces: list[Face]) -> None:
+    reader = Reader(glb_bytes(PHOTO, faces))
+    mesh = reader.json["meshes"][0]
+    assert mesh["extras"]["targetNames"] == list(model.expression_names)
+    np.testing.assert_allclose(mesh["weights"], faces[0].params.expression)
+    for name in ("jawOpen", "mouthSmileRight", "eyeBlinkLeft"):
+        weights = np.zeros(model.n_expression)
+        weights[model.expression_index(name)] = 1
+        moved = model.shape(model.params(identity=faces[0].params.identity, expression={name: 1.0}))
+        np.testing.assert_allclose(reader.posed("face_1", weights) * 1000, moved, atol=2e-3)
+
+
+def test_a_neutral_frontal_face_looks_at_the_viewer_without_expression(
+    model: MorphableModel, faces: list[Face]
+) -> None:
+    reader = Reader(glb_bytes(PHOTO, faces[:1], neutral=True, frontal=True))
+    assert not {"rotation", "translation", "scale"} & set(reader.json["nodes"][0])
+    assert not any(reader.json["meshes"][0]["weights"])
+    vertices = reader.posed("face_1")
+    np.testing.assert_allclose(vertices * 1000, model.shape(model.neutral(faces[0].params)), atol=1e-3)
+    nose = vertices[np.argmax(vertices[:, 2])]
+    assert abs(nose[0]) < 0.01
+
+
+def test_without_blendshapes_the_expression_is_in_the_mesh(model: MorphableModel, faces: list[Face]) -> None:
+    reader = Reader(glb_bytes(PHOTO, faces[:1], blendshapes=False))
+    assert "targets" not in reader.json["meshes"][0]["primitives"][0]
+    np.testing.assert_allclose(reader.posed("face_1") * 1000, model.shape(faces[0].params), atol=1e-3)
+
+
+def test_colours_without_a_texture_are_those_of_the_photo_in_linear_light(faces: list[Face]) -> None:
+    grey = np.full_like(PHOTO, 188)  # sRGB 188 is half the light of white
+    reader = Reader(glb_bytes(grey, faces[:1]))
+    colors = reader.accessor(reader.json["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"])
+    np.testing.assert_allclose(colors[:, :3] / 65535, 0.5, atol=0.005)
+
+
+def test_a_clip_turns_moves_and_talks_as_the_face_did(model: MorphableModel) -> None:
+    frames = [
+        replace(face_at(model, 200, 150, 1 + k / 10, HeadPose(yaw, 0, 150 + 20 * k), jawOpen=k / 4))
+        for k, yaw in enumerate((-60, -10, 30, 80))
+    ]
+    identity = frames[0].params.identity
+    frames = [replace(f, params=replace(f.params, identity=identity)) for f in frames]
+    reader = Reader(clip_glb_bytes(PHOTO, [2.0, 2.1, 2.3, 2.4], frames, unit="px"))
+    (animation,) = reader.json["animations"]
+    tracks = {c["target"]["path"]: animation["samplers"][c["sampler"]] for c in animation["channels"]}
+    np.testing.assert_allclose(
+        reader.accessor(tracks["rotation"]["input"])[:, 0], [0, 0.1, 0.3, 0.4], atol=1e-6
+    )
+    rotation = reader.accessor(tracks["rotation"]["output"])
+    assert ((rotation[1:] * rotation[:-1]).sum(axis=1) > 0).all()
+    weights = reader.accessor(tracks["weights"]["output"]).reshape(4, -1)
+    np.testing.assert_allclose(weights[:, model.expression_index("jawOpen")], [0, 0.25, 0.5, 0.75])
+    for k in (0, 3):
+        x, y, z, w = rotation[k]
+        turn = trimesh.transformations.quaternion_matrix([w, x, y, z])[:3, :3]
+        place = reader.accessor(tracks["translation"]["output"])[k]
+        scale = reader.accessor(tracks["scale"]["output"])[k]
+        found = reader.posed("face_1", weights[k]) * scale @ turn.T + place
+        x, y, z = frames[k].mesh.vertices.astype(float).T
+        np.testing.assert_allclose(found, np.stack([x, 300 - y, -z], axis=1), atol=0.05)
+
+
+def test_frames_and_times_have_to_fit(faces: list[Face]) -> None:
+    with pytest.raises(InputError, match="2 faces at 1 times"):
+        clip_glb_bytes(PHOTO, [0.0], faces)
+    with pytest.raises(InputError, match="grow"):
+        clip_glb_bytes(PHOTO, [0.1, 0.1], faces)
+    with pytest.raises(InputError, match="1 textures for 2 faces"):
+        glb_bytes(PHOTO, faces, textures=textures(1))
+
+
+def validator() -> list[str] | None:
+    """The command that runs the Khronos validator, where Node finds the package gltf-validator."""
+    script = """
+        const validator = require('gltf-validator'), fs = require('fs');
+        const read = file => validator.validateBytes(new Uint8Array(fs.readFileSync(file)));
+        Promise.all(process.argv.slice(1).map(read))
+            .then(all => console.log(JSON.stringify(all.map(r => r.issues))));
+    """
+    node = shutil.which("node")
+    if node is None:
+        return None
+    found = subprocess.run([node, "-e", "require('gltf-validator')"], capture_output=True, check=False)
+    return [node, "-e", script] if found.returncode == 0 else None
+
+
+@pytest.mark.skipif(validator() is None, reason="needs Node with the package gltf-validator on NODE_PATH")
+def test_the_khronos_validator_has_nothing_to_say(faces: list[Face], tmp_path: Path) -> None:
+    kinds = {
+        "textured": glb_bytes(PHOTO, faces[:1], textures=textures(1)),
+        "still": glb_bytes(PHOTO, faces, blendshapes=False, frontal=True),
+        "clip": clip_glb_bytes(PHOTO, [0.0, 0.5], [faces[0], faces[0]]),
+        "nobody": glb_bytes(PHOTO, []),
+    }
+    for name, data in kinds.items():
+        (tmp_path / f"{name}.glb").write_bytes(data)
+    files = [str(tmp_path / f"{name}.glb") for name in kinds]
+    done = subprocess.run(
+        [*(validator() or []), *files], capture_output=True, text=True, check=True, env=os.environ
+    )
+    for name, issues in zip(kinds, json.loads(done.stdout), strict=True):
+        assert (name, issues["messages"]) == (name, [])
+
+
+def test_the_file_is_written_whole(faces: list[Face], tmp_path: Path) -> None:
+    write_glb(tmp_path / "a.glb", PHOTO, faces[:1], frontal=True)
+    assert (tmp_path / "a.glb").read_bytes() == glb_bytes(PHOTO, faces[:1], frontal=True)

@@ -1,0 +1,79 @@
+"""Export: what ONNX Runtime says is what PyTorch says."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+ort = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnx")
+
+from tddfa_train.alignment_network import AlignmentNetwork  # noqa: E402
+from tddfa_train.detector.network import STRIDES, DetectorConfig, FaceDetector, boxes_of  # noqa: E402
+from tddfa_train.export import (  # noqa: E402
+    alignment_parity,
+    export_alignment,
+    export_detector,
+    half_precision_storage,
+)
+from tddfa_train.networks import DenseConfig, DenseNet  # noqa: E402
+
+CROPS = np.random.default_rng(0).normal(size=(3, 3, 120, 120)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    config = DenseConfig(widths=(8, 8, 16, 16, 16), blocks=(0, 0, 1, 0, 0), squeeze=8, feature=32)
+    net = AlignmentNetwork(DenseNet(config), 32, 5, torch.tensor([True, True, False]))
+    torch.nn.init.normal_(net.head.weight, std=0.2)
+    with torch.no_grad():  # norms as after training
+        net.train()
+        net(torch.from_numpy(CROPS))
+    return net.eval()
+
+
+def test_torch_and_onnx_agree_to_a_thousandth_of_a_pixel(network):
+    parity = alignment_parity(network, export_alignment(network), CROPS)
+    assert parity.camera_px < 1e-3
+    assert parity.coefficient < 1e-4
+    assert parity.confidence < 1e-5
+
+
+def test_half_precision_storage_halves_the_file_and_moves_points_by_less_than_a_tenth_of_a_pixel(network):
+    whole = export_alignment(network)
+    half = half_precision_storage(whole)
+    assert len(half) < 0.7 * len(whole)
+    assert alignment_parity(network, half, CROPS).camera_px < 0.1
+
+
+def test_the_camera_is_a_scaled_rotation_and_expressions_stay_between_zero_and_one(network):
+    session = ort.InferenceSession(export_alignment(network), providers=["CPUExecutionProvider"])
+    camera, identity, expression, confidence = session.run(None, {"input": CROPS * 30})
+    linear = camera[:, :, :3].astype(np.float64)
+    gram = linear @ linear.transpose(0, 2, 1)
+    scale = gram[:, 0, 0]
+    np.testing.assert_allclose(gram, scale[:, None, None] * np.eye(3), atol=1e-5 * scale.max())
+    assert (np.linalg.det(linear) > 0).all()
+    assert (camera[:, 2, 3] == 0).all()
+    assert identity.shape == (3, 5)
+    assert ((expression >= 0) & (expression <= 1)).all()
+    assert (expression[:, 2] == 0).all()
+    assert ((confidence > 0) & (confidence < 1)).all()
+
+
+@pytest.mark.parametrize("size", [(64, 64), (192, 320)])
+def test_the_exported_detector_gives_the_boxes_of_all_places_at_any_size(size):
+    torch.manual_seed(1)
+    net = FaceDetector(DetectorConfig(stem=8, widths=(8, 8, 8, 8), head=8)).eval()
+    session = ort.InferenceSession(export_detector(net), providers=["CPUExecutionProvider"])
+    picture = np.random.default_rng(2).normal(size=(1, 3, *size)).astype(np.float32)
+    boxes, scores = session.run(None, {"input": picture})
+    places = sum(size[0] // s * (size[1] // s) for s in STRIDES)
+    assert boxes.shape == (1, places, 4)
+    assert scores.shape == (1, places)
+    with torch.no_grad():
+        levels = net(torch.from_numpy(picture))
+    expected = torch.cat(
+        [boxes_of(level, s).flatten(1, 2) for level, s in zip(levels, STRIDES, strict=True)], 1
+    )
+    np.testing.assert_allclose(boxes, expected.numpy(), atol=1e-3)
