@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from scene import HEIGHT, WIDTH, Person, SceneAligner, box_of, picture
+from scene import HEIGHT, WIDTH, Person, SceneAligner, picture
 from tddfa.errors import InputError
 from tddfa.tracking import FaceTracker, TrackedFace
 from tddfa.tracking.evidence import overlap
@@ -32,10 +32,10 @@ def who(aligner: SceneAligner, frames: list[list[TrackedFace]]) -> list[dict[int
     out = []
     for t, faces in enumerate(frames):
         pairs = {}
-        for person, params in aligner.seen(t).items():
-            truth = box_of(params)
+        for person, truth in aligner.seen(t).items():
             for f in faces:
-                if f.visible and overlap(BoundingBox.around(f.face.landmarks), truth) > 0.6:
+                box = BoundingBox.around(f.face.landmarks)
+                if f.visible and overlap(box, truth.detection.box) > 0.6:
                     pairs[person] = f.id
         out.append(pairs)
     return out
@@ -87,11 +87,13 @@ def test_a_head_that_turns_to_profile_and_back_is_not_lost(states_confidence):
 
 @pytest.mark.parametrize("speed", [2.0, 4.0, 8.0])
 def test_people_who_cross_keep_their_ids(speed, states_confidence):
-    front = Person(lambda t: (120 + speed * t, 180, 110, 1) if 120 + speed * t < 600 else None)
-    behind = Person(lambda t: (520 - speed * t, 170, 80, 2) if 520 - speed * t > 40 else None)
+    def way(t: int) -> float:
+        return min(speed * max(t - 15, 0), 400)
+
+    front = Person(lambda t: (120 + way(t), 180, 110, 1))
+    behind = Person(lambda t: (520 - way(t), 170, 80, 2))
     aligner = SceneAligner([front, behind], states_confidence=states_confidence)
-    n = int(400 / speed)
-    frames = follow(aligner, n)
+    frames = follow(aligner, 30 + int(400 / speed))
     assert switches(aligner, frames) == 0
     assert recall(aligner, frames) >= 0.98
     assert who(aligner, frames)[-1] == who(aligner, frames)[0]
@@ -222,7 +224,7 @@ def test_options_out_of_range_are_one_line(option):
 
 def test_the_scene_is_what_it_says():
     aligner = SceneAligner([still(200, 100, 80)], noise=0)
-    truth = box_of(aligner.seen(0)[0])
+    truth = aligner.seen(0)[0].detection.box
     assert picture(0).shape == (HEIGHT, WIDTH, 3)
     assert overlap(aligner.detect(picture(0))[0].box, truth) > 0.9
     part = picture(0)[50:170, 130:290]

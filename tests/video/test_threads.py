@@ -60,14 +60,23 @@ def test_an_error_behind_reaches_the_caller_and_does_not_block_him():
     def fail(_):
         raise ValueError("full")
 
-    with pytest.raises(ValueError, match="full"), Behind(fail, 1) as behind:
-        for _ in range(50):
-            behind.put(0)
+    def write():
+        with Behind(fail, 1) as behind:
+            for _ in range(50):
+                behind.put(0)
+
+    with pytest.raises(ValueError, match="full"):
+        write()
 
 
 def test_what_was_put_in_is_done_although_the_caller_fails():
     out = []
-    with pytest.raises(RuntimeError), Behind(out.append, 8) as behind:
-        behind.put(1)
-        raise RuntimeError
+
+    def write():
+        with Behind(out.append, 8) as behind:
+            behind.put(1)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write()
     assert out == [1]

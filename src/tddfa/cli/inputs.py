@@ -45,9 +45,7 @@ def find_jobs(
     for text in inputs:
         path = Path(text)
         if path.is_dir():
-            pictures = sorted(
-                p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file()
-            )
+            pictures = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
             if not pictures:
                 problems.append(f"no {noun} in the folder {text}")
             for p in pictures:

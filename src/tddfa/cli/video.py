@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -252,7 +252,7 @@ def _target(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _interrupts() -> Iterator[threading.Event]:
+def _interrupts() -> Generator[threading.Event]:
     """An event that Ctrl-C sets, so that open files can be finished; a second Ctrl-C ends at once."""
     stop = threading.Event()
 

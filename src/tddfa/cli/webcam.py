@@ -48,7 +48,12 @@ def add_parser(commands: Any) -> None:
         help=f"overlay to begin with: {', '.join(PICTURES)} (default: 2d_sparse)",
     )
     parser.add_argument(
-        "-d", "--dir", metavar="DIR", type=Path, default=Path(), help="folder for snapshots (default: the current)"
+        "-d",
+        "--dir",
+        metavar="DIR",
+        type=Path,
+        default=Path(),
+        help="folder for snapshots (default: the current)",
     )
     parser.add_argument(
         "--smooth", choices=("one-euro", "none"), default="one-euro", help="(default: one-euro)"
@@ -131,7 +136,7 @@ def show_live(
         fps = keep * fps + (1 - keep) / max(now - before, 1e-6)
         latency_ms = keep * latency_ms + (1 - keep) * 1000 * (now - taken)
         before = now
-        for key in window.keys():
+        for key in window.pressed():
             if key in ("q", "escape"):
                 return
             if key == "m":

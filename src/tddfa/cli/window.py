@@ -18,8 +18,8 @@ class Window(Protocol):
         """Show a picture with a line of text over it."""
         ...
 
-    def keys(self) -> list[str]:
-        """The keys pressed since the last call: "q", "space", "escape"; "q" also when the window was closed."""
+    def pressed(self) -> list[str]:
+        """The keys since the last call: "q", "space", "escape", …; "q" also for a closed window."""
         ...
 
 
@@ -78,13 +78,13 @@ class PygameWindow:
             self._screen.blit(self._font.render(text, True, color), (10 + shift, 10 + shift))
         pygame.display.flip()
 
-    def keys(self) -> list[str]:
-        """The keys pressed since the last call; "q" also when the window was closed."""
+    def pressed(self) -> list[str]:
+        """The keys since the last call; "q" also for a closed window."""
         pygame = self._pygame
-        pressed: list[str] = []
+        names: list[str] = []
         for event in pygame.event.get():
             if event.type == pygame.QUIT:
-                pressed.append("q")
+                names.append("q")
             elif event.type == pygame.KEYDOWN:
-                pressed.append(pygame.key.name(event.key))
-        return pressed
+                names.append(pygame.key.name(event.key))
+        return names

@@ -172,7 +172,10 @@ class _Npz:
         names = [name for name in self._names if name != "state"]
         table = np.array(self._rows, np.float64).reshape(-1, len(names))
         by_name = dict(zip(names, table.T, strict=True))
-        arrays: dict[str, np.ndarray] = {"columns": np.array(self._names), "state": np.array(self._states, "U8")}
+        arrays: dict[str, np.ndarray] = {
+            "columns": np.array(self._names),
+            "state": np.array(self._states, "U8"),
+        }
         for name in names:
             whole = name in ("frame", "face_id", "success")
             arrays[name] = by_name[name].astype(np.int64 if whole else np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -18,7 +18,8 @@ from tddfa.types import BoundingBox, Detection, Face, Image
 
 _BELIEVED = 0.5  # confidence of a face that is there
 _DOUBTS_ALLOWED = 1  # frames in which a face is doubted before it is lost
-_SEARCH_EVERY = 4  # frames between searches while someone is lost or nobody is there
+_SEARCH_EVERY = 4  # frames between searches while someone is lost or nobody is there,
+_HASTE = 5  # but after a loss in every frame for so long, then in every second, …
 
 _INSIDE = 0.3  # part of a face that has to be in the picture
 _SMALLEST_PX, _LARGEST = 8.0, 4.0  # size of a face; the largest in sides of the picture
@@ -31,6 +32,7 @@ _REACH, _REACH_PER_FRAME = 1.0, 0.25
 _MAX_ZOOM = 2.0
 
 
+@runtime_checkable
 class Aligner(Protocol):
     """What a tracker asks of a `FaceAligner`."""
 
@@ -165,9 +167,7 @@ class FaceTracker:
             missing = list(self._tracks)
         for track in missing:
             self._miss(track)
-        return [
-            TrackedFace(t.id, t.face, t.confidence, self._frame - t.born, t.state) for t in self._tracks
-        ]
+        return [TrackedFace(t.id, t.face, t.confidence, self._frame - t.born, t.state) for t in self._tracks]
 
     def _see(self, track: _Track, face: Face, confidence: float) -> None:
         track.state = "tracked" if track.visible else "returned"
@@ -270,8 +270,11 @@ class FaceTracker:
         visible = sum(t.visible for t in self._tracks)
         if self._max_faces is not None and visible >= self._max_faces:
             return False
-        waiting = visible < len(self._tracks) or visible == 0
-        return self._frame - self._searched >= (_SEARCH_EVERY if waiting else self._detect_every)
+        wait = self._detect_every if visible else min(_SEARCH_EVERY, self._detect_every)
+        for track in self._tracks:
+            if not track.visible:
+                wait = min(wait, _SEARCH_EVERY, 1 + (self._frame - track.path.frame) // _HASTE)
+        return self._frame - self._searched >= wait
 
     def _search(self, image: Image, missing: list[_Track]) -> None:
         """Find the people who are missing, and new ones."""
@@ -339,7 +342,9 @@ class FaceTracker:
             confidence = detection.score if consistency(box, face) > 0 else 0.0
         known = [t.box for t in self._tracks if t.visible and t.path.frame == self._frame]
         alone = all(overlap(found, other) < _ONE_FACE for other in known)
-        return (face, confidence) if confidence >= _BELIEVED and alone and _can_be_there(found, image) else None
+        return (
+            (face, confidence) if confidence >= _BELIEVED and alone and _can_be_there(found, image) else None
+        )
 
 
 def _can_be_there(box: BoundingBox, image: Image) -> bool:

@@ -148,11 +148,12 @@ def _with_first(first: Image, rest: Iterator[Image]) -> Iterator[Image]:
 
 def _pictures(camera: int | str) -> Iterator[Image]:
     import av
+    from av.error import FFmpegError
 
     system, pattern = _SYSTEMS.get(sys.platform, _SYSTEMS["linux"])
-    name = pattern.format(camera) if isinstance(camera, int) else camera
+    name = camera if isinstance(camera, str) else pattern.format(camera)
     try:
-        if sys.platform == "win32" and isinstance(camera, int):
+        if system == "dshow" and not isinstance(camera, str):
             name = _windows_name(camera)
         container = av.open(name, format=None if "://" in name else system)
     except OSError as error:
@@ -165,7 +166,7 @@ def _pictures(camera: int | str) -> Iterator[Image]:
                 image: Any = frame.to_ndarray(format="rgb24")
                 turns = round(frame.rotation / 90) % 4
                 yield np.ascontiguousarray(np.rot90(image, turns)) if turns else image
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             _log.info("camera %s: %s", camera, error)
 
 

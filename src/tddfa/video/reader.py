@@ -144,7 +144,9 @@ class VideoReader:
             else:
                 if broken is not None or n_decoded < self._n_listed:
                     missing = f" of {self._n_listed}" if n_decoded < self._n_listed else ""
-                    self.damage = f"{self.path} is damaged or cut off: {n_decoded}{missing} frames could be read"
+                    self.damage = (
+                        f"{self.path} is damaged or cut off: {n_decoded}{missing} frames could be read"
+                    )
         if n_decoded == 0:
             raise VideoFileError(f"{self.path} has a video track, but not one frame in it can be read")
         if n_given == 0:
@@ -160,10 +162,12 @@ class VideoReader:
             raise VideoFileError(f"no such file: {path}") from None
         except IsADirectoryError:
             raise VideoFileError(f"{path} is a folder, not a video") from None
-        except OSError as error:  # every av.FFmpegError is also a builtin error
+        except OSError as error:  # every FFmpegError is also a builtin error
             raise VideoFileError(f"cannot read {path}: {error.strerror}") from None
         except ValueError:
-            what = "is empty (0 bytes)" if path.stat().st_size == 0 else "is no video, or is cut off or damaged"
+            what = (
+                "is empty (0 bytes)" if path.stat().st_size == 0 else "is no video, or is cut off or damaged"
+            )
             raise VideoFileError(f"{path} {what}") from None
         if not container.streams.video:
             kind = "only sound" if container.streams.audio else "no pictures"
@@ -174,7 +178,7 @@ class VideoReader:
 
 def _decoded(container: InputContainer, stream: Any) -> Iterator[tuple[Any, str]]:
     """The frames that can be decoded; None and a reason for each packet that cannot."""
-    import av
+    from av.error import FFmpegError
 
     packets = container.demux(stream)
     while True:
@@ -182,12 +186,12 @@ def _decoded(container: InputContainer, stream: Any) -> Iterator[tuple[Any, str]
             packet = next(packets)
         except StopIteration:
             return
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             yield None, str(error)
             return
         try:
             frames = packet.decode()
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             yield None, str(error)
             continue
         for frame in frames:

@@ -74,12 +74,12 @@ class Sound:
 
 
 def _readable(items: Iterator[Any]) -> Iterator[Any]:
-    """The items up to the first that is damaged: pictures without the rest of their sound are better than none."""
-    import av
+    """The items up to the first that is damaged: a video that falls silent is better than none."""
+    from av.error import FFmpegError
 
     while True:
         try:
             item = next(items)
-        except (StopIteration, av.FFmpegError):
+        except (StopIteration, FFmpegError):
             return
         yield item

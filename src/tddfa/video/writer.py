@@ -80,10 +80,10 @@ class VideoWriter:
             VideoFileError: the disk is full.
         """
         import av
+        from av.error import FFmpegError
 
         try:
-            if self._output is None:
-                self._open(image, time)
+            output = self._output or self._open(image, time)
             # On the picture's own memory: from_ndarray would copy it, in 2 ms at 720p.
             pixels = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="rgb24")
             frame = pixels.reformat(
@@ -97,12 +97,12 @@ class VideoWriter:
             frame.pts, frame.time_base = self._last, self._time_base
             if self._sound is not None:
                 self._sound.add_until(time - self._start)
-            self._output.mux(self._stream.encode(frame))
-        except av.FFmpegError as error:
+            output.mux(self._stream.encode(frame))
+        except FFmpegError as error:
             raise self._failed(error) from None
 
     def __exit__(self, *exception: Any) -> None:
-        import av
+        from av.error import FFmpegError
 
         try:
             if self._output is None and exception[0] is None:
@@ -113,7 +113,7 @@ class VideoWriter:
             finally:
                 if self._output is not None:
                     self._output.close()
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             failed = self._failed(error)
             self._exit.__exit__(VideoFileError, failed, None)
             raise failed from None
@@ -122,7 +122,7 @@ class VideoWriter:
             raise
         self._exit.__exit__(*exception)
 
-    def _open(self, image: Image, time: float) -> None:
+    def _open(self, image: Image, time: float) -> Any:
         import av
 
         self._start = time
@@ -142,6 +142,7 @@ class VideoWriter:
         self._stream = stream
         if self._sound_of is not None:
             self._sound = Sound(self._sound_of.path, self._output, self._sound_of.origin + time)
+        return self._output
 
     def _finish(self) -> None:
         end = float((self._last + 1) * self._time_base)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tddfa.errors import InputError
 from tddfa.tracking.face import TrackedFace
@@ -12,6 +12,7 @@ from tddfa.tracking.smoothing.window import Window
 from tddfa.tracking.smoothing.zero_phase import ZeroPhase
 
 
+@runtime_checkable
 class Smoother(Protocol):
     """Takes the faces of frame after frame and gives them back smoothed, in the same order, perhaps later.
 

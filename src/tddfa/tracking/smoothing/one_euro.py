@@ -19,7 +19,6 @@ from tddfa.tracking.motion import Place
 from tddfa.tracking.smoothing.state import FaceState, face_with, landmark_reach, pivot_of
 from tddfa.types import Face
 
-
 _FRAME_S = 1 / 30  # where two frames have the same time
 
 

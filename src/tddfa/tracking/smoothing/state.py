@@ -90,7 +90,9 @@ def pivot_of(face: Face) -> Float64[np.ndarray, "3"]:
 def landmark_reach(
     face: Face, pivot: Float64[np.ndarray, "3"]
 ) -> tuple[
-    Float64[np.ndarray, "68 3"], Float64[np.ndarray, "204 n_identity"], Float64[np.ndarray, "204 n_expression"]
+    Float64[np.ndarray, "68 3"],
+    Float64[np.ndarray, "204 n_identity"],
+    Float64[np.ndarray, "204 n_expression"],
 ]:
     """What moves the landmarks how far, in sizes of the face.
 
@@ -106,7 +108,9 @@ def landmark_reach(
     points = model.landmark_sets["ibug68"]
     mean = points.positions(model.mean).astype(np.float64)
     size = math.sqrt(float(np.prod(np.ptp(mean[:, :2], axis=0))))
-    bases = (points.positions(basis).astype(np.float64) for basis in (model.identity_basis, model.expression_basis))
+    bases = (
+        points.positions(basis).astype(np.float64) for basis in (model.identity_basis, model.expression_basis)
+    )
     identity, expression = (basis.reshape(-1, basis.shape[2]) / size for basis in bases)
     return (mean - pivot) / size, identity, expression
 

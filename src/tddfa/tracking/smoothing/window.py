@@ -29,21 +29,21 @@ class MeanFace(Face):
     def of(cls, face: Face, parts: Sequence[Face]) -> MeanFace:
         """The mean of `parts`; what has no mean is that of `face`."""
         params = FaceParams(
-            camera=np.mean([p.params.camera for p in parts], axis=0),
-            identity=np.mean([p.params.identity for p in parts], axis=0, dtype=np.float32),
-            expression=np.mean([p.params.expression for p in parts], axis=0, dtype=np.float32),
+            camera=_mean([p.params.camera for p in parts]),
+            identity=_mean([p.params.identity for p in parts]),
+            expression=_mean([p.params.expression for p in parts]),
             confidence=face.params.confidence,
         )
-        landmarks = np.mean([p.landmarks for p in parts], axis=0, dtype=np.float32)
+        landmarks = _mean([p.landmarks for p in parts])
         return cls(
             face.detection, params, landmarks, camera_pose(params.camera), face.model, parts=tuple(parts)
         )
 
     @cached_property
     def mesh(self) -> Mesh:
-        """The mean of the meshes, image frame, px; not the mesh of the mean parameters, which differs a bit."""
+        """The mean of the meshes, image frame, px; the mesh of the mean parameters would differ a bit."""
         meshes = [part.mesh for part in self.parts]
-        vertices = np.mean([mesh.vertices for mesh in meshes], axis=0, dtype=np.float32)
+        vertices = _mean([mesh.vertices for mesh in meshes])
         return Mesh(vertices, meshes[0].topology)
 
 
@@ -98,3 +98,7 @@ class Window:
             after.append(faces.get(tracked.id, after[-1]))
         parts = [*reversed(before), *after[1:]]
         return replace(tracked, face=MeanFace.of(tracked.face, parts))
+
+
+def _mean(values: Sequence[np.ndarray]) -> np.ndarray:
+    return np.asarray(np.mean(values, axis=0, dtype=values[0].dtype))

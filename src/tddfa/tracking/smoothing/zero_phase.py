@@ -68,7 +68,10 @@ class ZeroPhase:
         states = [FaceState.of(t.face.params, pivot) for t in tracks]
         scales = np.array([s.log_scale for s in states])
         centers, residuals = np.stack([s.center for s in states]), np.stack([s.residual for s in states])
-        identities, expressions = np.stack([s.identity for s in states]), np.stack([s.expression for s in states])
+        identities, expressions = (
+            np.stack([s.identity for s in states]),
+            np.stack([s.expression for s in states]),
+        )
         for n, (i, k) in enumerate(run):
             (a, wa), (b, wb), (c, wc) = (_weights(times, n, width) for width in self._widths)
             R = states[n].rotation
