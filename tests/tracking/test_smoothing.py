@@ -22,7 +22,8 @@ Frames = list[list[TrackedFace]]
 
 RESTING = Person(lambda t: (320, 180, 120, 1), lambda t: (10, 5, 3))
 TURNING = Person(
-    lambda t: (320 + 60 * math.sin(t / 18), 180, 120, 1), lambda t: (50 * math.sin(t / 15), 8 * math.sin(t / 11), 0)
+    lambda t: (320 + 60 * math.sin(t / 18), 180, 120, 1),
+    lambda t: (50 * math.sin(t / 15), 8 * math.sin(t / 11), 0),
 )
 
 
@@ -206,7 +207,9 @@ def test_an_unknown_smoother_says_which_there_are():
 @pytest.mark.parametrize("seed", range(5))
 def test_a_state_gives_back_its_parameters_also_of_a_camera_that_is_no_rotation(seed):
     rng = np.random.default_rng(seed)
-    camera = np.column_stack([rng.normal(size=(3, 3)) * 0.2 + rotation_about(rng.normal(size=3)), rng.normal(size=3)])
+    camera = np.column_stack(
+        [rng.normal(size=(3, 3)) * 0.2 + rotation_about(rng.normal(size=3)), rng.normal(size=3)]
+    )
     if np.linalg.det(camera[:, :3]) < 0:
         camera[2] *= -1
     params = FaceParams(camera, np.zeros(80, np.float32), np.zeros(52, np.float32), 0.7)

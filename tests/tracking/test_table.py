@@ -73,7 +73,7 @@ def test_the_columns_are_these():
         *("frame", "face_id", "timestamp", "confidence", "success", "state"),
         *("pose_Rx", "pose_Ry", "pose_Rz"),
     )
-    assert NAMES[9:9 + 204] == tuple(f"{axis}_{i}" for axis in "xyz" for i in range(68))
+    assert NAMES[9 : 9 + 204] == tuple(f"{axis}_{i}" for axis in "xyz" for i in range(68))
     assert NAMES[213:221] == (
         *("box_x0", "box_y0", "box_x1", "box_y1", "yaw_deg", "pitch_deg", "roll_deg", "scale"),
     )
@@ -88,7 +88,9 @@ def test_a_row_says_what_the_face_says():
     x, y, z = (np.array([values[f"{axis}_{i}"] for i in range(68)]) for axis in "xyz")
     assert np.allclose(np.stack([x, y, z], 1), tracked.face.landmarks, atol=1e-5)
     assert (values["box_x0"], values["box_y1"]) == pytest.approx((x.min(), y.max()), abs=1e-5)
-    assert (values["yaw_deg"], values["pitch_deg"], values["roll_deg"]) == pytest.approx((30, -20, 10), abs=1e-4)
+    assert (values["yaw_deg"], values["pitch_deg"], values["roll_deg"]) == pytest.approx(
+        (30, -20, 10), abs=1e-4
+    )
     assert values["scale"] == pytest.approx(120 / 140, abs=1e-5)
     assert values["eyeBlinkLeft"] == pytest.approx(0.25)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class PygameWindow:
     def __init__(self, title: str) -> None:
         self._title = title
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> PygameWindow:
         import os
 
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")

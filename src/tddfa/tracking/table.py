@@ -5,15 +5,15 @@ Columns that OpenFace has are called as there; docs/video.md describes all.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +69,7 @@ def row(tracked: TrackedFace, frame: int, time: float) -> dict[str, Any]:
     return dict(zip(columns(names), values, strict=True))
 
 
-class TableWriter(AbstractContextManager["TableWriter"]):
+class TableWriter(contextlib.AbstractContextManager["TableWriter"]):
     """Writes rows to a file that appears, whole, when the context is left without an error.
 
     Args:
@@ -89,10 +89,12 @@ class TableWriter(AbstractContextManager["TableWriter"]):
             raise InputError(f"no table format {kind!r}; choose from {', '.join(FORMATS)}")
         self._make = FORMATS[kind]
         self._columns = columns(expression_names)
-        self._exit = ExitStack()
+        self._exit = contextlib.ExitStack()
         self._format: Any = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> TableWriter:
+        if self.path.is_dir():
+            raise ExportFileError(f"cannot write {self.path}: it is a folder")
         try:
             temporary = self._exit.enter_context(atomic_path(self.path))
             try:
@@ -118,13 +120,16 @@ class TableWriter(AbstractContextManager["TableWriter"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None:
+            with contextlib.suppress(OSError):
+                self._format.close()
+            self._exit.__exit__(kind, error, trace)  # removes the temporary file
+            return
         try:
-            self._format.close()
+            with self._exit.pop_all():  # gives it its name
+                self._format.close()
         except OSError as failure:
-            failed = self._failed(failure)
-            self._exit.__exit__(type(failed), failed, None)
-            raise failed from None
-        self._exit.__exit__(kind, error, trace)
+            raise self._failed(failure) from None
 
     def _failed(self, error: OSError) -> OSError:
         if isinstance(error, ExportFileError) or error.errno is None:

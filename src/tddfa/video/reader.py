@@ -145,7 +145,7 @@ class VideoReader:
                 if broken is not None or n_decoded < self._n_listed:
                     missing = f" of {self._n_listed}" if n_decoded < self._n_listed else ""
                     self.damage = (
-                        f"{self.path} is damaged or cut off: {n_decoded}{missing} frames could be read"
+                        f"{self.path} is cut off or damaged: {n_decoded}{missing} frames can be read"
                     )
         if n_decoded == 0:
             raise VideoFileError(f"{self.path} has a video track, but not one frame in it can be read")

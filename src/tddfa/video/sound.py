@@ -43,10 +43,13 @@ class Sound:
             self._output.mux(self._next[1])
             self._next = next(self._pieces, None)
 
-    def close(self) -> None:
-        """Add what the encoder still holds; close the source."""
+    def finish(self) -> None:
+        """Add what the encoder still holds."""
         if not self._copied:
             self._output.mux(self._stream.encode(None))
+
+    def close(self) -> None:
+        """Close the source."""
         self._input.close()
 
     def _packets(self, stream: Any, start: float) -> Iterator[tuple[float, Any]]:

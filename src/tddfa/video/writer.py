@@ -63,6 +63,8 @@ class VideoWriter:
         self._last = -1
 
     def __enter__(self) -> VideoWriter:
+        if self.path.is_dir():
+            raise VideoFileError(f"cannot write {self.path}: it is a folder")
         try:
             self._temporary = self._exit.enter_context(atomic_path(self.path))
         except OSError as error:
@@ -102,25 +104,16 @@ class VideoWriter:
             raise self._failed(error) from None
 
     def __exit__(self, *exception: Any) -> None:
-        from av.error import FFmpegError
-
+        if exception[0] is not None:
+            with contextlib.suppress(OSError):
+                self._close()
+            self._exit.__exit__(*exception)  # removes the temporary file
+            return
         try:
-            if self._output is None and exception[0] is None:
-                raise VideoFileError(f"nothing to write to {self.path}: there was not one picture")
-            try:
-                if self._output is not None and exception[0] is None:
-                    self._finish()
-            finally:
-                if self._output is not None:
-                    self._output.close()
-        except FFmpegError as error:
-            failed = self._failed(error)
-            self._exit.__exit__(VideoFileError, failed, None)
-            raise failed from None
-        except BaseException as error:
-            self._exit.__exit__(type(error), error, error.__traceback__)
-            raise
-        self._exit.__exit__(*exception)
+            with self._exit.pop_all():  # gives it its name
+                self._finish()
+        except OSError as error:
+            raise error if isinstance(error, VideoFileError) else self._failed(error) from None
 
     def _open(self, image: Image, time: float) -> Any:
         import av
@@ -145,11 +138,22 @@ class VideoWriter:
         return self._output
 
     def _finish(self) -> None:
+        if self._output is None:
+            raise VideoFileError(f"nothing to write to {self.path}: there was not one picture")
         end = float((self._last + 1) * self._time_base)
-        self._output.mux(self._stream.encode(None))
+        try:
+            self._output.mux(self._stream.encode(None))
+            if self._sound is not None:
+                self._sound.add_until(max(end, float(self._last * self._time_base + 1 / self._rate)))
+                self._sound.finish()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         if self._sound is not None:
-            self._sound.add_until(max(end, float(self._last * self._time_base + 1 / self._rate)))
             self._sound.close()
+        if self._output is not None:
+            self._output.close()
 
     def _failed(self, error: OSError | Any) -> VideoFileError:
         return VideoFileError(f"cannot write {self.path}: {error.strerror}")
