@@ -10,7 +10,7 @@ export TDDFA_PACKS ?= $(CURDIR)/$(VENV)/packs
 
 .PHONY: demo test lint types architecture check clean
 
-$(VENV)/.installed-$(EXTRAS): pyproject.toml
+$(VENV)/.installed-$(EXTRAS): pyproject.toml setup.py src/tddfa/render/_kernel.c
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'

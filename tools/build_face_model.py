@@ -24,7 +24,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 from face_model.assemble import build_arrays  # noqa: E402
-from face_model.source import licence_of, open_source, read_pins  # noqa: E402
+from face_model.source import SourceError, licence_of, open_source, read_pins  # noqa: E402
 
 
 def main() -> None:
@@ -43,7 +43,11 @@ def main() -> None:
             print(f"{path}\t{licence_of(path)}")
         return
     started = time.perf_counter()
-    arrays, report = build_arrays(open_source(arguments.wheel))
+    try:
+        source = open_source(arguments.wheel)
+    except SourceError as error:
+        sys.exit(str(error))
+    arrays, report = build_arrays(source)
     data = npz_bytes(arrays)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     partial = arguments.output.with_suffix(".partial")

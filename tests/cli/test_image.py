@@ -25,12 +25,14 @@ ALL_KINDS = [
     "uv_tex",
     "pose",
     "normals",
+    "wireframe",
     "ply",
     "obj",
+    "glb",
     "json",
     "npz",
 ]
-EXTENSIONS = {"ply": "ply", "obj": "obj", "json": "json", "npz": "npz"}
+EXTENSIONS = {"ply": "ply", "obj": "obj", "glb": "glb", "json": "json", "npz": "npz"}
 
 
 @pytest.fixture(autouse=True)

@@ -95,6 +95,18 @@ def test_both_kernels_paint_the_same(channels: int, picture_channels: int, over:
     np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("smooth", [0, 2, 9])
+@pytest.mark.parametrize("side", [1, 2, 32])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_both_kernels_fill_the_same(side: int, channels: int, smooth: int) -> None:
+    rng = np.random.default_rng(4)
+    known = (rng.random((side, side)) * (rng.random((side, side)) < 0.2)).astype(np.float32)
+    sums = rng.normal(size=(side, side, channels)).astype(np.float32) * known[:, :, None]
+    np.testing.assert_array_equal(
+        native.push_pull(sums, known, smooth), numpy_kernel.push_pull(sums, known, smooth)
+    )
+
+
 def test_a_triangle_of_missing_vertices_is_an_error_and_no_crash() -> None:
     for corner in (-1, 9, 2**31 - 1):
         mesh = solid(np.zeros((9, 3)), np.array([[0, 1, corner]]))

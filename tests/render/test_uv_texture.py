@@ -5,7 +5,7 @@ import pytest
 
 from solids import face_of, moved, solid
 from tddfa.errors import InputError
-from tddfa.render import draw_uv_texture, face_textures
+from tddfa.render import draw_textured, draw_uv_texture, face_textures, merge_textures
 from tddfa.render.fill import push_pull
 from tddfa.types import Face
 
@@ -81,6 +81,37 @@ def test_textures_stand_side_by_side_and_can_leave_hidden_places_empty() -> None
     assert drawn.shape == (64, 128, 3)
     seen = np.hstack([t.seen for t in face_textures(stripes(), faces, size=64)])
     assert not drawn[~seen].any()
+
+
+def test_two_photos_from_two_sides_make_one_texture_without_guesses() -> None:
+    # Two sides in two colours: each photo shows one side, the other is a mirror image of it.
+    photos = {}
+    for turn, color in ((60, (220, 40, 40)), (-60, (40, 40, 220))):
+        photo = np.full((160, 200, 3), color, np.uint8)
+        photos[turn] = face_textures(photo, [arch(turn)], size=96)[0]
+    merged = merge_textures(list(photos.values()))
+    assert merged.seen.mean() > 1.3 * photos[60].seen.mean()
+    np.testing.assert_allclose(merged.image[48, 20], (220, 40, 40), atol=3)  # turned by 60°, u = 0 shows
+    np.testing.assert_allclose(merged.image[48, 75], (40, 40, 220), atol=3)
+    np.testing.assert_array_equal(merged.trust, np.maximum(photos[60].trust, photos[-60].trust))
+    with pytest.raises(InputError, match="no textures"):
+        merge_textures([])
+    with pytest.raises(InputError, match="size or layout"):
+        merge_textures([merged, face_textures(stripes(), [arch(0)], size=48)[0]])
+
+
+def test_a_face_drawn_with_its_texture_is_the_photo_again_and_turns_with_it() -> None:
+    photo = stripes()
+    texture = face_textures(photo, [arch(0)], size=512)[0]
+    again = draw_textured(photo, [arch(0)], [texture.image])
+    inner = slice(40, 120), slice(70, 131)
+    np.testing.assert_allclose(again[inner].astype(int), photo[inner], atol=2)
+    turned = draw_textured(photo, [arch(30)], [texture.image], background="transparent")
+    # What was in the middle has moved to the right by 60 sin 30°.
+    np.testing.assert_allclose(turned[80, 130, :2].astype(int), photo[80, 100, :2], atol=3)
+    assert turned[80, 30, 3] == 0
+    with pytest.raises(InputError, match="0 textures for 1 faces"):
+        draw_textured(photo, [arch(0)], [])
 
 
 def test_a_model_without_layout_and_a_size_of_nothing_are_refused() -> None:

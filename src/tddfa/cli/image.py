@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # What `all` means, in the order of the help. The tables that make them are in tddfa.render and tddfa.export,
 # which are imported when used.
-PICTURES = ("2d_sparse", "2d_dense", "3d", "depth", "pncc", "uv_tex", "pose", "normals")
-FILES = ("ply", "obj", "json", "npz")
+PICTURES = ("2d_sparse", "2d_dense", "3d", "depth", "pncc", "uv_tex", "pose", "normals", "wireframe")
+FILES = ("ply", "obj", "glb", "json", "npz")
 
 
 def add_parser(commands: Any) -> None:
@@ -139,7 +139,8 @@ def _write(kind: str, target: Path, image: Image, faces: Sequence[Face], args: a
         raise InputError(f"cannot make the folder {target.parent}: {error.strerror}") from None
     stem = f"{target.name}_{kind}"
     if kind in EXPORTS:
-        EXPORTS[kind](target.with_name(f"{stem}.{kind}"), image, faces)
+        options = {"textures": _textures(image, faces)} if kind == "glb" else {}
+        EXPORTS[kind](target.with_name(f"{stem}.{kind}"), image, faces, **options)
         return
     write_image(
         target.with_name(f"{stem}.{args.format}"), OVERLAYS[kind](image, faces, background=args.background)
@@ -153,6 +154,17 @@ def _write(kind: str, target: Path, image: Image, faces: Sequence[Face], args: a
         with atomic_path(target.with_name(f"{stem}.npy")) as temporary:
             np.save(temporary, depth)
         write_image(target.with_name(f"{stem}_mask.png"), mask.astype(np.uint8) * 255)
+
+
+def _textures(image: Image, faces: Sequence[Face]) -> list[Image] | None:
+    """Textures about as fine as the photo; None for a model without a texture layout."""
+    from tddfa.render import face_textures
+
+    if any(face.mesh.topology.uv is None for face in faces):
+        return None
+    widest = max(max(face.detection.box.width, face.detection.box.height) for face in faces)
+    size = next((size for size in (256, 512, 1024) if size >= widest), 2048)
+    return [texture.image for texture in face_textures(image, faces, size=size)]
 
 
 @contextlib.contextmanager

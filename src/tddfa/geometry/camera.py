@@ -35,7 +35,7 @@ def camera_pose(camera: Float64[np.ndarray, "3 4"]) -> HeadPose:
 
 
 def scaled_camera(
-    scale: float, R: Float64[np.ndarray, "3 3"], center: Float64[np.ndarray, "2"]
+    scale: float, R: Float64[np.ndarray, "3 3"], center: Float[np.ndarray, " xy"]
 ) -> Float64[np.ndarray, "3 4"]:
     """The scaled orthographic camera that shows the model's origin at `center` (px), z = 0."""
     return np.column_stack([scale * R, [center[0], center[1], 0.0]])

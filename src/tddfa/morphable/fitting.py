@@ -27,7 +27,7 @@ EXPRESSION_SPREAD = {"eyeBlink": 0.5, "jawOpen": 0.35, "": 0.2}
 """Standard deviation of an expression coefficient around 0 before the bounds, by the start of its name."""
 SIDE_SPREAD = {"eyeBlink": 0.25, "": 0.12}
 """Standard deviation of the difference of an expression's left and right half."""
-CONVERGED = 0.003
+CONVERGED = 0.01
 """Steps of coefficients, radians and log scale that are not worth another one."""
 EFFECTIVE_POINTS = 120
 """Neighbouring points err together: more points than these add no certainty over the prior."""
@@ -51,7 +51,7 @@ class Fit:
 def fit_landmarks(
     model: MorphableModel,
     points: Float[np.ndarray, "n_points 2"] | Float[np.ndarray, "n_points 3"],
-    weights: Float[np.ndarray, " n_points"] | None = None,
+    weights: Float[np.ndarray, " n_weights"] | None = None,
     *,
     landmark_set: str = "ibug68",
     identity_stiffness: float = 1.0,
@@ -141,7 +141,7 @@ class Fitter:
     def fit(
         self,
         targets: Float[np.ndarray, "n_points 2"] | Float[np.ndarray, "n_points 3"],
-        weights: Float[np.ndarray, " n_points"] | Float[np.ndarray, "n_points 3"] | None = None,
+        weights: Float[np.ndarray, " n_weights"] | Float[np.ndarray, "n_weights d"] | None = None,
         *,
         identity_stiffness: float = 1.0,
         expression_stiffness: float = 1.0,

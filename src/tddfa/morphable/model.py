@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int
@@ -17,8 +17,6 @@ from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.surface import Surface, pncc_colors
 from tddfa.types import FaceParams, Mesh, Topology
-
-Crop = Literal["face", "head"]
 
 _FRONTAL = np.diag(
     [1.0, -1.0, -1.0]
@@ -62,7 +60,7 @@ class MorphableModel:
     identity_mirror_sign: Float32[np.ndarray, " n_identity"] | None = None
 
     @staticmethod
-    def open(*, level: int = 1, crop: Crop = "face") -> MorphableModel:
+    def open(*, level: int = 1, crop: str = "face") -> MorphableModel:
         """The open face model that ships with the library: 80 identity coefficients, 52 ARKit expressions.
 
         Args:

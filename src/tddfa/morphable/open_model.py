@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import as_file, files
-from typing import get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
@@ -12,21 +11,20 @@ from jaxtyping import Bool, Float, Float32
 from tddfa.errors import InputError
 from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.landmarks import LandmarkSet
-from tddfa.morphable.model import Crop, MorphableModel
+from tddfa.morphable.model import MorphableModel
 from tddfa.morphable.surface import QuadMesh
 
 N_LEVELS = 3
+CROPS = ("face", "head")
 FILE = "data/open_face_model.npz"
 
 
-def open_face_model(level: int, crop: Crop) -> MorphableModel:
+def open_face_model(level: int, crop: str) -> MorphableModel:
     """The open face model at a level of detail; see `MorphableModel.open`."""
     if level not in range(N_LEVELS):
         raise InputError(f"the open face model has no level {level!r}; there are 0, 1 and 2")
-    if crop not in get_args(Crop):
-        raise InputError(
-            f"the open face model has no crop {crop!r}; there are {' and '.join(get_args(Crop))}"
-        )
+    if crop not in CROPS:
+        raise InputError(f"the open face model has no crop {crop!r}; there are {' and '.join(CROPS)}")
     return _model(level, crop)
 
 
@@ -48,7 +46,7 @@ def _arrays() -> dict[str, np.ndarray]:
 
 
 @cache
-def _model(level: int, crop: Crop) -> MorphableModel:
+def _model(level: int, crop: str) -> MorphableModel:
     arrays = _arrays()
     mean: Float32[np.ndarray, "n 3"] = arrays["mean"]
     base = QuadMesh(

@@ -9,6 +9,7 @@ from tddfa.render.compose import Background, Picture
 from tddfa.render.dense import draw_dense
 from tddfa.render.depth import depth_map, draw_depth
 from tddfa.render.fragments import Fragments
+from tddfa.render.heat import draw_heat, draw_regions
 from tddfa.render.landmarks import draw_landmarks
 from tddfa.render.lighting import Light
 from tddfa.render.normals import draw_normals
@@ -16,7 +17,9 @@ from tddfa.render.pncc import draw_pncc
 from tddfa.render.pose import draw_pose
 from tddfa.render.rasterizer import rasterize
 from tddfa.render.shaded import draw_shaded
-from tddfa.render.uv_texture import Texture, draw_uv_texture, face_textures
+from tddfa.render.textured import draw_textured
+from tddfa.render.uv_texture import Texture, draw_uv_texture, face_textures, merge_textures
+from tddfa.render.wireframe import draw_wireframe
 
 OVERLAYS: dict[str, Callable[..., Any]] = {
     "2d_sparse": draw_landmarks,
@@ -27,6 +30,7 @@ OVERLAYS: dict[str, Callable[..., Any]] = {
     "uv_tex": draw_uv_texture,
     "pose": draw_pose,
     "normals": draw_normals,
+    "wireframe": draw_wireframe,
 }
 """Kind of picture → `draw(image, faces, *, background="photo", **style) -> picture`."""
 
@@ -40,12 +44,17 @@ __all__ = [
     "depth_map",
     "draw_dense",
     "draw_depth",
+    "draw_heat",
     "draw_landmarks",
     "draw_normals",
     "draw_pncc",
     "draw_pose",
+    "draw_regions",
     "draw_shaded",
+    "draw_textured",
     "draw_uv_texture",
+    "draw_wireframe",
     "face_textures",
+    "merge_textures",
     "rasterize",
 ]

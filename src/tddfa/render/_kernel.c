@@ -143,25 +143,6 @@ static ALWAYS_INLINE void shade(const Job *job, const Triangle *t, Target target
 }
 
 /* Bit 4 y + x is set where none of three edge functions is negative at pixel (x, y) of a block of 4 x 4. */
-#if defined(__SSE2__) || defined(_M_X64)
-static ALWAYS_INLINE unsigned block_small(const int32_t *e, const int32_t *across, const int32_t *down) {
-    __m128i row[3], step[3];
-    for (int k = 0; k < 3; k++) {
-        row[k] = _mm_add_epi32(_mm_set1_epi32(e[k]), _mm_set_epi32(3 * across[k], 2 * across[k], across[k], 0));
-        step[k] = _mm_set1_epi32(down[k]);
-    }
-    unsigned negative = 0;
-    for (int y = 0; y < 4; y++) {
-        const __m128i any = _mm_or_si128(_mm_or_si128(row[0], row[1]), row[2]);
-        negative |= (unsigned)_mm_movemask_ps(_mm_castsi128_ps(any)) << (4 * y);
-        for (int k = 0; k < 3; k++) row[k] = _mm_add_epi32(row[k], step[k]);
-    }
-    return ~negative & 0xFFFFu;
-}
-#else
-#define SCALAR_BLOCK_SMALL
-#endif
-
 #define DEFINE_BLOCK(NAME, INT)                                                                       \
     static ALWAYS_INLINE unsigned NAME(const INT *e, const INT *across, const INT *down) {            \
         unsigned negative = 0;                                                                        \
@@ -174,9 +155,6 @@ static ALWAYS_INLINE unsigned block_small(const int32_t *e, const int32_t *acros
         return ~negative & 0xFFFFu;                                                                   \
     }
 
-#ifdef SCALAR_BLOCK_SMALL
-DEFINE_BLOCK(block_small, int32_t)
-#endif
 DEFINE_BLOCK(block_large, int64_t)
 
 /* Fills one triangle in blocks of 4 x 4 pixels: most triangles lie in one, and are found without a branch.
@@ -212,7 +190,81 @@ DEFINE_BLOCK(block_large, int64_t)
         }                                                                                                     \
     }
 
+#if defined(__SSE2__) || defined(_M_X64)
+
+/* As the general one, with the three edges of the triangle in three lanes: all differences of its corners fit
+ * in 16 bits, so one instruction makes the two products and the sum of each edge function. */
+static ALWAYS_INLINE void fill_small(const Job *job, const Triangle *t, const Corner *p, Target target, int channels,
+                                     int32_t sign, int32_t left, int32_t right, int32_t top, int32_t bottom) {
+    const int32_t x0 = left * SUBPIXELS, y0 = top * SUBPIXELS;
+    const __m128i zero = _mm_setzero_si128(), low = _mm_set1_epi32(0xFFFF), turned = _mm_set1_epi32(sign >> 31);
+    const __m128i x = _mm_set_epi32(0, p[0].x - x0, p[2].x - x0, p[1].x - x0);
+    const __m128i y = _mm_set_epi32(0, p[0].y - y0, p[2].y - y0, p[1].y - y0);
+    /* Lane k is the edge that starts at corner k + 1 and ends at corner k + 2. */
+    __m128i dx = _mm_sub_epi32(_mm_shuffle_epi32(x, _MM_SHUFFLE(3, 0, 2, 1)), x);
+    __m128i dy = _mm_sub_epi32(_mm_shuffle_epi32(y, _MM_SHUFFLE(3, 0, 2, 1)), y);
+    dx = _mm_sub_epi32(_mm_xor_si128(dx, turned), turned);
+    dy = _mm_sub_epi32(_mm_xor_si128(dy, turned), turned);
+    const __m128i minus_off = _mm_or_si128(
+        _mm_cmpgt_epi32(dy, zero), _mm_andnot_si128(_mm_cmpgt_epi32(dx, zero), _mm_cmpeq_epi32(dy, zero)));
+    const __m128i d = _mm_or_si128(_mm_and_si128(dx, low), _mm_slli_epi32(dy, 16));
+    const __m128i to = _mm_or_si128(_mm_and_si128(_mm_sub_epi32(zero, y), low), _mm_slli_epi32(x, 16));
+    const __m128i exact = _mm_madd_epi16(d, to); /* dx (top - y) - dy (left - x) */
+    const __m128i across = _mm_slli_epi32(_mm_sub_epi32(zero, dy), SUBPIXEL_BITS);
+    const __m128i down = _mm_slli_epi32(dx, SUBPIXEL_BITS);
+    __m128i at_left = _mm_add_epi32(exact, minus_off);
+
+    int32_t e[4], per_x[4], per_y[4];
+    _mm_storeu_si128((__m128i *)e, exact);
+    _mm_storeu_si128((__m128i *)per_x, across);
+    _mm_storeu_si128((__m128i *)per_y, down);
+    /* Pixels of a row: each edge function at 0, 1, 2, 3 steps. */
+    const __m128i odd = _mm_set_epi32(-1, 0, -1, 0), upper = _mm_set_epi32(-1, -1, 0, 0);
+    __m128i step[3], lanes[3];
+#define LANE(v, k) _mm_shuffle_epi32(v, (k) * 0x55)
+#define PREPARE(k)                                                                                            \
+    {                                                                                                         \
+        const __m128i a = LANE(across, k);                                                                    \
+        lanes[k] = _mm_add_epi32(_mm_and_si128(a, odd), _mm_and_si128(_mm_add_epi32(a, a), upper));           \
+        step[k] = LANE(down, k);                                                                              \
+    }
+    PREPARE(0)
+    PREPARE(1)
+    PREPARE(2)
+    for (int32_t by = top; by <= bottom; by += 4) {
+        __m128i here = at_left;
+        const unsigned rows = bottom - by < 3 ? (16u << (4 * (bottom - by))) - 1 : 0xFFFFu;
+        for (int32_t bx = left; bx <= right; bx += 4) {
+            const unsigned columns = right - bx < 3 ? 0x1111u * ((2u << (right - bx)) - 1) : 0xFFFFu;
+            __m128i r0 = _mm_add_epi32(LANE(here, 0), lanes[0]);
+            __m128i r1 = _mm_add_epi32(LANE(here, 1), lanes[1]);
+            __m128i r2 = _mm_add_epi32(LANE(here, 2), lanes[2]);
+            unsigned negative = 0;
+            for (int y4 = 0; y4 < 4; y4++) {
+                const __m128i any = _mm_or_si128(_mm_or_si128(r0, r1), r2);
+                negative |= (unsigned)_mm_movemask_ps(_mm_castsi128_ps(any)) << (4 * y4);
+                r0 = _mm_add_epi32(r0, step[0]);
+                r1 = _mm_add_epi32(r1, step[1]);
+                r2 = _mm_add_epi32(r2, step[2]);
+            }
+            unsigned inside = ~negative & rows & columns;
+            for (; inside; inside &= inside - 1) {
+                const int bit = lowest_bit(inside), i = bx - left + (bit & 3), j = by - top + (bit >> 2);
+                shade(job, t, target, channels, left + i, top + j, (float)(e[1] + i * per_x[1] + j * per_y[1]),
+                      (float)(e[2] + i * per_x[2] + j * per_y[2]));
+            }
+            here = _mm_add_epi32(here, _mm_slli_epi32(across, 2));
+        }
+        at_left = _mm_add_epi32(at_left, _mm_slli_epi32(down, 2));
+    }
+#undef PREPARE
+#undef LANE
+}
+
+#else
+DEFINE_BLOCK(block_small, int32_t)
 DEFINE_FILL(fill_small, int32_t, block_small)
+#endif
 DEFINE_FILL(fill_large, int64_t, block_large)
 
 static inline int32_t min3(int32_t a, int32_t b, int32_t c) { return a < b ? (a < c ? a : c) : (b < c ? b : c); }
@@ -596,11 +648,102 @@ static PyObject *phong(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* One cell of the next coarser level from four of this one; `c` values and a weight each. */
+static void push(const float *sums, const float *known, float *coarse_sums, float *coarse_known, Py_ssize_t side,
+                 int c) {
+    const Py_ssize_t half = side / 2;
+    for (Py_ssize_t y = 0; y < half; y++)
+        for (Py_ssize_t x = 0; x < half; x++) {
+            const Py_ssize_t a = 2 * y * side + 2 * x, b = a + side, to = y * half + x;
+            const float weight = (known[a] + known[b]) + (known[a + 1] + known[b + 1]);
+            const float scale = 1.0f / (weight > 1.0f ? weight : 1.0f);
+            coarse_known[to] = weight * scale;
+            for (int k = 0; k < c; k++)
+                coarse_sums[c * to + k] = ((sums[c * a + k] + sums[c * b + k]) +
+                                           (sums[c * (a + 1) + k] + sums[c * (b + 1) + k])) * scale;
+        }
+}
+
+/* The next finer level: the coarse one doubled, linear between the centres of its cells, under what is known.
+ * `row` is room for one row of it. */
+static void pull(const float *coarse, const float *sums, const float *known, float *fine, float *row,
+                 Py_ssize_t half, int c, int smooth) {
+    const Py_ssize_t side = 2 * half, length = half * c;
+    for (Py_ssize_t y = 0; y < side; y++) {
+        const Py_ssize_t near = y / 2;
+        Py_ssize_t far = y % 2 ? near + 1 : near - 1;
+        if (far < 0) far = 0;
+        if (far >= half) far = half - 1;
+        for (Py_ssize_t i = 0; i < length; i++)
+            row[i] = 0.75f * coarse[near * length + i] + 0.25f * coarse[far * length + i];
+        for (Py_ssize_t x = 0; x < side; x++) {
+            const Py_ssize_t near_x = x / 2, to = y * side + x;
+            Py_ssize_t far_x = x % 2 ? near_x + 1 : near_x - 1;
+            if (far_x < 0) far_x = 0;
+            if (far_x >= half) far_x = half - 1;
+            for (int k = 0; k < c; k++) {
+                const float doubled = 0.75f * row[c * near_x + k] + 0.25f * row[c * far_x + k];
+                fine[c * to + k] = smooth ? doubled : sums[c * to + k] + (1.0f - known[to]) * doubled;
+            }
+        }
+    }
+}
+
+/* push_pull(log2 of the side, channels, sums, known, smooth, out); see fill.py */
+static PyObject *push_pull(PyObject *self, PyObject *args) {
+    Arrays arrays = {.count = 0};
+    int levels, c, smooth;
+    PyObject *sums_object, *known_object, *out_object;
+    if (!PyArg_ParseTuple(args, "iiOOiO", &levels, &c, &sums_object, &known_object, &smooth, &out_object)) return NULL;
+    if (levels < 0 || levels > 15 || c < 1 || c > 16) {
+        PyErr_SetString(PyExc_ValueError, "push_pull takes squares of up to 32768 places and 16 channels");
+        return NULL;
+    }
+    const Py_ssize_t side = (Py_ssize_t)1 << levels, cells = side * side;
+    const float *sums[16], *known[16];
+    float *out;
+    if (!(sums[0] = elements(&arrays, sums_object, 4, c * cells, 0)) ||
+        !(known[0] = elements(&arrays, known_object, 4, cells, 0)) ||
+        !(out = elements(&arrays, out_object, 4, c * cells, 1))) {
+        release(&arrays);
+        return NULL;
+    }
+    /* All coarser levels take a third of the finest; two more buffers for the way back, and a row. */
+    const size_t coarser = (size_t)(cells / 3 + 1), width = (size_t)c;
+    float *room = malloc(sizeof(float) * (coarser * (width + 1) + 2 * width * (size_t)cells + width * (size_t)side));
+    if (!room) {
+        release(&arrays);
+        return PyErr_NoMemory();
+    }
+    Py_BEGIN_ALLOW_THREADS
+    float *next_sums = room, *next_known = room + coarser * width;
+    float *coarse = next_known + coarser, *fine = coarse + width * (size_t)cells, *row = fine + width * (size_t)cells;
+    for (int level = 1; level <= levels; level++) {
+        const Py_ssize_t from = side >> (level - 1), to = (from / 2) * (from / 2);
+        push(sums[level - 1], known[level - 1], next_sums, next_known, from, c);
+        sums[level] = next_sums, known[level] = next_known;
+        next_sums += to * c, next_known += to;
+    }
+    const float least = known[levels][0] > 1.17549435e-38f ? known[levels][0] : 1.17549435e-38f;
+    for (int k = 0; k < c; k++) coarse[k] = sums[levels][k] / least;
+    for (int level = levels - 1; level >= 0; level--) {
+        float *target = level == 0 ? out : fine;
+        pull(coarse, sums[level], known[level], target, row, side >> (level + 1), c, level < smooth);
+        fine = coarse, coarse = target;
+    }
+    if (levels == 0) memcpy(out, coarse, sizeof(float) * width);
+    Py_END_ALLOW_THREADS
+    free(room);
+    release(&arrays);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"rasterize", rasterize, METH_VARARGS, "Nearest triangle, weights and depth of each pixel."},
     {"depth", depth, METH_VARARGS, "Depth of each pixel."},
     {"interpolate", interpolate, METH_VARARGS, "Vertex values at each pixel of the nearest surface."},
     {"weighted", weighted, METH_VARARGS, "Vertex values inside triangles."},
+    {"push_pull", push_pull, METH_VARARGS, "Values everywhere from those known somewhere."},
     {"bounds", bounds, METH_VARARGS, "Smallest and largest coordinates."},
     {"vertex_normals", vertex_normals, METH_VARARGS, "Area-weighted unit normals."},
     {"phong", phong, METH_VARARGS, "Brightness of each vertex."},

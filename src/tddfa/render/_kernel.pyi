@@ -55,6 +55,15 @@ def weighted(
     out: np.ndarray,
     /,
 ) -> None: ...
+def push_pull(
+    levels: int,
+    channels: int,
+    sums: np.ndarray,
+    known: np.ndarray,
+    smooth: int,
+    out: np.ndarray,
+    /,
+) -> None: ...
 def bounds(n: int, points: np.ndarray, out: np.ndarray, /) -> None: ...
 def vertex_normals(
     n_vertices: int,

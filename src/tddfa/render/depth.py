@@ -7,12 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from tddfa.imaging.colormap import false_colors
 from tddfa.render.compose import Background, Picture, paint
 from tddfa.render.rasterizer import rasterize
 from tddfa.types import Face, Image
 
 
-def draw_depth(image: Image, faces: Sequence[Face], *, background: Background = "photo") -> Picture:
+def draw_depth(
+    image: Image,
+    faces: Sequence[Face],
+    *,
+    colormap: str | None = None,
+    alpha: float = 1.0,
+    background: Background = "photo",
+) -> Picture:
     """The picture with every face as a height map: white is nearest to the camera, black farthest.
 
     All faces share one range, so equal grey is equal depth.
@@ -20,7 +28,12 @@ def draw_depth(image: Image, faces: Sequence[Face], *, background: Background = 
     Args:
         image: the photo.
         faces: whose meshes to draw.
-        background: what lies around them.
+        colormap: turbo, viridis, magma, … for false colours: the last one is nearest; None for grey.
+        alpha: how much of the photo the mesh hides.
+        background: what lies under and around the meshes.
+
+    Raises:
+        InputError: there is no such colour map.
     """
     meshes = [face.mesh for face in faces]
     # The range of the meshes, not of what shows of them: it does not jump when a face turns.
@@ -28,7 +41,9 @@ def draw_depth(image: Image, faces: Sequence[Face], *, background: Background = 
     far = max((float(m.vertices[:, 2].max()) for m in meshes), default=1.0)
     scale = np.float32(1 / max(far - near, 1e-30))
     grey = [(np.float32(far) - m.vertices[:, 2:]) * scale for m in meshes]
-    return paint(image, meshes, grey, background=background)
+    if colormap is not None:
+        grey = [false_colors(g[:, 0], colormap) for g in grey]
+    return paint(image, meshes, grey, alpha=alpha, background=background)
 
 
 def depth_map(

@@ -117,6 +117,15 @@ def paint(
         )
 
 
+def push_pull(
+    sums: Float32[np.ndarray, "side side c"], known: Float32[np.ndarray, "side side"], smooth: int
+) -> Float32[np.ndarray, "side side c"]:
+    """Values everywhere from those known somewhere; see `tddfa.render.fill.push_pull`."""
+    out = np.empty_like(sums)
+    _kernel.push_pull(len(known).bit_length() - 1, sums.shape[2], sums, known, smooth, out)
+    return out
+
+
 def _mesh(
     mesh: Mesh,
 ) -> tuple[int, int, Float32[np.ndarray, "n_vertices 3"], Int32[np.ndarray, "n_triangles 3"]]:

@@ -190,6 +190,54 @@ def blend(
     part[mask, 3:] = round(255 * alpha)
 
 
+def push_pull(
+    sums: Float32[np.ndarray, "side side c"], known: Float32[np.ndarray, "side side"], smooth: int
+) -> Float32[np.ndarray, "side side c"]:
+    """Values everywhere from those known somewhere; see `tddfa.render.fill.push_pull`.
+
+    Args:
+        sums: values times weights, in a square whose side is a power of two.
+        known: the weights, in [0, 1].
+        smooth: so many of the finest levels are left out.
+    """
+    weight = known[:, :, None]
+    levels = [(sums, weight)]
+    while len(weight) > 1:
+        sums, weight = _halved(sums), _halved(weight)
+        # Weights saturate at 1: a cell with one trusted value is as sure as one with four.
+        scale = np.float32(1) / np.maximum(weight, np.float32(1))
+        sums, weight = sums * scale, weight * scale
+        levels.append((sums, weight))
+    full = sums / np.maximum(weight, np.finfo(np.float32).tiny)
+    for level in reversed(range(len(levels) - 1)):
+        sums, weight = levels[level]
+        full = _doubled(full)
+        if level >= smooth:
+            full = sums + (np.float32(1) - weight) * full
+    return full
+
+
+def _halved(a: Float32[np.ndarray, "h w c"]) -> Float32[np.ndarray, "h2 w2 c"]:
+    rows = a[0::2] + a[1::2]
+    return rows[:, 0::2] + rows[:, 1::2]
+
+
+def _doubled(a: Float32[np.ndarray, "h w c"]) -> Float32[np.ndarray, "h2 w2 c"]:
+    """Twice the size, linear between the centres of the cells."""
+    for axis in (0, 1):
+        near, far = np.float32(0.75) * a, np.float32(0.25) * a
+        shape = list(a.shape)
+        shape[axis] *= 2
+        a = np.empty(shape, np.float32)
+        out, near, far = (np.moveaxis(v, axis, 0) for v in (a, near, far))
+        out[0::2] = out[1::2] = near
+        out[2::2] += far[:-1]
+        out[0] += far[0]
+        out[1:-1:2] += far[1:]
+        out[-1] += far[-1]
+    return a
+
+
 def _clamp(values: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
     return np.clip(np.nan_to_num(values), np.float32(0), np.float32(1))
 

@@ -23,9 +23,10 @@ from tddfa.types import Face, Image, Mesh, Topology
 # edge-on than 75°, a pixel is smeared over many texels.
 _EDGE_ON, _TRUSTED = 0.26, 0.6
 
-# A mesh may miss the outline of the face by up to this part of its size, and show there what lies behind the
-# face: nearer to the outline than half of it nothing is trusted.
-_MISFIT = 0.035
+# Where a face turns away, the mesh may miss its outline by up to this part of its size, and show there what
+# lies behind: nearer to the outline than half of it nothing is trusted. Where it ends on skin, all is.
+_MISFIT = 0.07
+_TURNED_AWAY = 0.6  # cosine between the surface and the viewer
 
 # A jump in depth of this part of the size of a face is an outline too: the nose before the far cheek, but not
 # a lip before teeth.
@@ -45,12 +46,17 @@ class Texture:
         image: RGB; filled wherever the photo shows nothing, and beyond the border of the layout, so that
             no filter picks up black.
         covered: texels that belong to the face.
-        seen: of these, the ones that the photo shows.
+        trust: how well the photo shows each of them: 1 from the front, 0 where it does not.
     """
 
     image: UInt8[np.ndarray, "size size 3"]
     covered: Bool[np.ndarray, "size size"]
-    seen: Bool[np.ndarray, "size size"]
+    trust: Float32[np.ndarray, "size size"]
+
+    @property
+    def seen(self) -> Bool[np.ndarray, "size size"]:
+        """The texels that the photo shows."""
+        return self.trust > 0
 
 
 def draw_uv_texture(
@@ -104,16 +110,18 @@ def face_textures(image: Image, faces: Sequence[Face], *, size: int = 1024) -> l
     if size < 1:
         raise InputError(f"a texture of {size} px is not possible; 256 to 2048 are usual")
     meshes = [face.mesh for face in faces]
-    views = _views(meshes, *image.shape[:2])
+    facing = [-kernel.vertex_normals(mesh)[:, 2:] for mesh in meshes]
+    views = _views(meshes, facing, *image.shape[:2])
     return [
-        _texture(image, mesh, view, _layout(mesh.topology, size))
-        for mesh, view in zip(meshes, views, strict=True)
+        _texture(image, mesh, cosine, view, _layout(mesh.topology, size))
+        for mesh, cosine, view in zip(meshes, facing, views, strict=True)
     ]
 
 
-def _texture(image: Image, mesh: Mesh, view: _View, layout: _Layout) -> Texture:
+def _texture(
+    image: Image, mesh: Mesh, facing: Float32[np.ndarray, "n 1"], view: _View, layout: _Layout
+) -> Texture:
     covered = layout.covered
-    facing = -kernel.vertex_normals(mesh)[:, 2:]
     surface = kernel.weighted(np.hstack([mesh.vertices, facing]), layout.corners, layout.barycentric)
     colors = np.zeros((*covered.shape, 3), np.float32)
     weight = np.zeros(covered.shape, np.float32)
@@ -121,11 +129,48 @@ def _texture(image: Image, mesh: Mesh, view: _View, layout: _Layout) -> Texture:
     step = _pixels_per_texel(high - low, len(surface))
     colors[covered] = sample(image, surface[:, :2], spacing=step)
     weight[covered] = _trust(surface, view)
-    seen = weight > 0
-    if layout.symmetric:
-        colors, weight = _mirrored(colors, weight)
+    return _filled(colors, weight, covered, layout.symmetric)
+
+
+def merge_textures(textures: Sequence[Texture]) -> Texture:
+    """One texture from several of one person: each texel as the photos show it that show it best.
+
+    Args:
+        textures: of equal size, of one model.
+
+    Raises:
+        InputError: there are none, or they differ in size or layout.
+    """
+    if not textures:
+        raise InputError("there are no textures to merge; give at least one")
+    covered = textures[0].covered
+    if any(t.covered.shape != covered.shape or (t.covered != covered).any() for t in textures):
+        raise InputError("the textures differ in size or layout; merge textures of one size and one model")
+    # Squared, so that a photo from the front counts more than several from the side.
+    weights = [t.trust**2 for t in textures]
+    total = np.maximum(np.sum(weights, axis=0), np.float32(1e-12))
+    colors = np.sum(
+        [w[:, :, None] * t.image.astype(np.float32) for w, t in zip(weights, textures, strict=True)], axis=0
+    )
+    trust = np.max([t.trust for t in textures], axis=0)
+    return _filled(colors / total[:, :, None], trust, covered, _symmetric(covered))
+
+
+def _filled(
+    colors: Float32[np.ndarray, "size size 3"],
+    trust: Float32[np.ndarray, "size size"],
+    covered: Bool[np.ndarray, "size size"],
+    symmetric: bool,
+) -> Texture:
+    weight = trust
+    if symmetric:
+        colors, weight = _mirrored(colors, trust)
     filled = push_pull(colors, weight)
-    return Texture(np.rint(np.clip(filled, 0, 255)).astype(np.uint8), covered, seen)
+    return Texture(np.rint(np.clip(filled, 0, 255)).astype(np.uint8), covered, trust)
+
+
+def _symmetric(covered: Bool[np.ndarray, "size size"]) -> bool:
+    return bool((covered & covered[:, ::-1]).sum() >= _SYMMETRIC * covered.sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,8 +201,7 @@ def _layout(topology: Topology, size: int) -> _Layout:
     fragments = rasterize([Mesh(flat, topology)], size, size)
     covered = np.zeros((size, size), bool)
     covered[fragments.region] = fragments.mask
-    symmetric = bool((covered & covered[:, ::-1]).sum() >= _SYMMETRIC * covered.sum())
-    return _Layout(covered, fragments.corners, fragments.barycentric[fragments.mask], symmetric)
+    return _Layout(covered, fragments.corners, fragments.barycentric[fragments.mask], _symmetric(covered))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,14 +221,16 @@ class _View:
     far: Float32[np.ndarray, "h w"]
 
 
-def _views(meshes: Sequence[Mesh], height: int, width: int) -> list[_View]:
+def _views(
+    meshes: Sequence[Mesh], facing: Sequence[Float32[np.ndarray, "_ 1"]], height: int, width: int
+) -> list[_View]:
     if not meshes:
         return []
     x0, y0, _, _ = reach(meshes, height, width)
-    # Depth, and which face it is of.
+    # Depth, which face it is of, and how it faces the viewer.
     values = [
-        np.stack([m.vertices[:, 2], np.full(len(m.vertices), i, np.float32)], axis=1)
-        for i, m in enumerate(meshes)
+        np.stack([m.vertices[:, 2], np.full(len(m.vertices), i, np.float32), f[:, 0]], axis=1)
+        for i, (m, f) in enumerate(zip(meshes, facing, strict=True))
     ]
     mask, nearest = kernel.interpolate(meshes, values, reach(meshes, height, width))
     views: list[_View] = []
@@ -192,11 +238,12 @@ def _views(meshes: Sequence[Mesh], height: int, width: int) -> list[_View]:
         region = x, y, w, h = reach([mesh], height, width)
         part = slice(y - y0, y - y0 + h), slice(x - x0, x - x0 + w)
         margin = _MISFIT * float(np.ptp(kernel.bounds(mesh.vertices)[:, 1]))
-        # Lips and lids that part are no outline.
-        own = without_holes(mask[part] & (nearest[*part, 1] == i), margin)
         depth = np.where(mask[part], nearest[*part, 0], np.float32(np.inf))
-        steps = _steps(depth, _STEP / _MISFIT * margin)
-        far = np.clip(distance_inside(own & ~steps) * np.float32(2 / margin) - 1, 0, 1)
+        # Lips and lids that part are no outline.
+        own = without_holes(mask[part] & (nearest[*part, 1] == i), margin / 2)
+        border = own & (distance_inside(own) < 2) & (nearest[*part, 2] < _TURNED_AWAY)
+        outline = border | _steps(depth, _STEP / _MISFIT * margin)
+        far = np.clip(np.minimum(distance_inside(~outline), margin) * np.float32(2 / margin) - 1, 0, 1)
         views.append(_View((height, width), region, depth, far))
     return views
 
@@ -241,7 +288,8 @@ def _mirrored(
     # Light falls differently on the halves: carry the coarse difference, known where both are seen, over.
     # What differs more than light does is hair, a hand or background on one side.
     difference = colors - other
-    alike = np.exp(-((np.abs(difference).max(axis=2) / _LIGHT) ** 2))
+    size = np.abs(difference)
+    alike = np.exp(-((np.maximum(np.maximum(size[..., 0], size[..., 1]), size[..., 2]) / _LIGHT) ** 2))
     coarse = max(colors.shape[0].bit_length() - 5, 0)
     difference = push_pull(difference, np.minimum(weight, other_weight) * alike, smooth=coarse)
     part = (1 - weight) * other_weight
