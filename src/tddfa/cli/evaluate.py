@@ -45,7 +45,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--smoothing",
         metavar="NAME",
-        help="stability: how frames are followed and smoothed (default: none)",
+        help="stability: from-last-frame, detector, none, one-euro, window or zero-phase "
+        "(default: from-last-frame)",
     )
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
     parser.add_argument("--per-image", metavar="FILE", type=Path, help="write a CSV table, a row per picture")
@@ -100,6 +101,6 @@ def _write_sheet(report: Report, args: argparse.Namespace) -> None:
 
     if report.view is None:
         raise InputError(f"the protocol {args.protocol} has no faces to show; leave out --worst")
-    path = args.sheet or Path(f"worst_{args.protocol}_{report.record['pack']}.jpg")
+    path = args.sheet or Path(f"worst_{args.protocol}_{report.record['pack']}.jpg".replace(":", "-"))
     write_image(path, contact_sheet(report, report.worst(args.worst)))
     print(f"wrote {path}", file=sys.stderr)

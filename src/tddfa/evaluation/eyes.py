@@ -13,7 +13,7 @@ from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import existing_folder
 from tddfa.evaluation.data.eyes import EyeCrops, read_eye_clips, read_eye_crops
 from tddfa.evaluation.faces import progress
-from tddfa.evaluation.following import from_last_frame
+from tddfa.evaluation.following import FROM_LAST_FRAME
 from tddfa.evaluation.means import rounded
 from tddfa.evaluation.metrics import eye_aspect_ratios
 from tddfa.evaluation.report import Report, View
@@ -76,7 +76,7 @@ def _of_clips(aligner: FaceAligner, folder: Path) -> Report:
     reference: list[Float64[np.ndarray, "n 2"]] = []
     rows: list[dict[str, Any]] = []
     for clip in read_eye_clips(folder):
-        points = clip_track(from_last_frame, aligner, clip.path)
+        points = clip_track(FROM_LAST_FRAME, aligner, clip.path)
         ratios = eye_aspect_ratios(points)
         for frame, measured in zip(clip.frames, clip.ratios, strict=True):
             if frame < len(ratios) and np.isfinite(ratios[frame]).all():

@@ -13,7 +13,7 @@ from tddfa.errors import DatasetError, InputError
 from tddfa.evaluation.data.aflw2000 import read_aflw2000
 from tddfa.evaluation.data.arrays import existing_folder
 from tddfa.evaluation.faces import progress
-from tddfa.evaluation.following import FOLLOWERS, Follower, landmark_track
+from tddfa.evaluation.following import FOLLOWERS, FROM_LAST_FRAME, landmark_track
 from tddfa.evaluation.means import mean_interval, rounded
 from tddfa.evaluation.moving_face import STEP, STILL, SWAY, MovingFace
 from tddfa.evaluation.report import Report, View
@@ -27,14 +27,14 @@ _LARGEST_YAW_DEG = 20.0  # a photo from the side cannot show the other one
 _N_PHOTOS = 6
 
 
-def measure_stability(aligner: FaceAligner, folder: Path, *, smoothing: str = "none") -> Report:
+def measure_stability(aligner: FaceAligner, folder: Path, *, smoothing: str = FROM_LAST_FRAME) -> Report:
     """How much landmarks move otherwise than the face, with the lag and overshoot of any smoothing.
 
     Args:
         aligner: with the pack to measure.
         folder: AFLW2000-3D with its pictures, from which sequences with exact truth are made; or a folder of
             clips, where only the unevenness of the movement can be told.
-        smoothing: one of `FOLLOWERS`.
+        smoothing: how the face is followed, one of `FOLLOWERS`.
 
     Raises:
         DatasetError: the folder holds neither.
@@ -53,7 +53,7 @@ def _of_photos(aligner: FaceAligner, folder: Path, smoothing: str) -> Report:
     rows: list[dict[str, Any]] = []
     tracks: list[Float32[np.ndarray, "n 68 2"]] = []
     for name, face in progress(faces, f"stability, {aligner.pack.manifest.name}"):
-        track = landmark_track(FOLLOWERS[smoothing], aligner, face.frames())
+        track = landmark_track(smoothing, aligner, face.frames())
         tracks.append(track)
         rows.append({"name": name, **_numbers(track, face.landmarks)})
     record = {
@@ -118,7 +118,7 @@ def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _of_clips(aligner: FaceAligner, clips: Sequence[Path], smoothing: str) -> Report:
     rows: list[dict[str, Any]] = []
     for path in progress(clips, f"stability, {aligner.pack.manifest.name}"):
-        track = clip_track(FOLLOWERS[smoothing], aligner, path)
+        track = clip_track(smoothing, aligner, path)
         bends = acceleration(track) if len(track) >= 3 else np.zeros(0)
         seen = bends[np.isfinite(bends)]
         rows.append(
@@ -150,11 +150,12 @@ def _of_clips(aligner: FaceAligner, clips: Sequence[Path], smoothing: str) -> Re
     return Report(record, _text(record), rows)
 
 
-def clip_track(follower: Follower, aligner: FaceAligner, path: Path) -> Float32[np.ndarray, "n 68 2"]:
+def clip_track(way: str, aligner: FaceAligner, path: Path) -> Float32[np.ndarray, "n 68 2"]:
     """The landmarks of each frame of a clip, px; NaN where there is no face."""
     from tddfa.video import VideoReader
 
-    return landmark_track(follower, aligner, (frame.image for frame in VideoReader(path)))
+    reader = VideoReader(path)
+    return landmark_track(way, aligner, (frame.image for frame in reader), rate=float(reader.rate))
 
 
 def _identity(aligner: FaceAligner, folder: Path, count: int, unit: str, smoothing: str) -> dict[str, Any]:
