@@ -18,6 +18,8 @@ CHECKED = [
     "tddfa.morphable",
     "tddfa.render",
     "tddfa.export",
+    "tddfa.video",
+    "tddfa.tracking",
 ]
 install_import_hook(CHECKED, "typechecker.check")
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # The table that measures is in tddfa.evaluation, which is imported when used.
 PROTOCOLS = {
     "aflw2000": "NME of 68 landmarks by yaw on both ground truths, and head pose, on AFLW2000-3D",
+    "aflw": "NME of the 21 points that people marked in AFLW, by yaw",
+    "stability": "movement of landmarks beside the movement of the face; lag and overshoot",
+    "eyes": "how open the eyes are, beside a reference",
 }
 
 
@@ -39,6 +42,12 @@ def add_parser(commands: Any) -> None:
         choices=("ground-truth", "detector"),
         help="aflw2000: the official crops, or what the pack's detector finds (default: ground-truth)",
     )
+    parser.add_argument(
+        "--smoothing",
+        metavar="NAME",
+        help="stability: from-last-frame, detector, none, one-euro, window or zero-phase "
+        "(default: from-last-frame)",
+    )
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
     parser.add_argument("--per-image", metavar="FILE", type=Path, help="write a CSV table, a row per picture")
     parser.add_argument(
@@ -60,6 +69,10 @@ def run(args: argparse.Namespace) -> int:
         if args.protocol != "aflw2000":
             args.parser.error(f"--crops belongs to the protocol aflw2000, not to {args.protocol}")
         options["crops"] = args.crops
+    if args.smoothing is not None:
+        if args.protocol != "stability":
+            args.parser.error(f"--smoothing belongs to the protocol stability, not to {args.protocol}")
+        options["smoothing"] = args.smoothing
     if args.sheet is not None and args.worst is None:
         args.parser.error("--sheet needs --worst N")
 
@@ -88,6 +101,6 @@ def _write_sheet(report: Report, args: argparse.Namespace) -> None:
 
     if report.view is None:
         raise InputError(f"the protocol {args.protocol} has no faces to show; leave out --worst")
-    path = args.sheet or Path(f"worst_{args.protocol}_{report.record['pack']}.jpg")
+    path = args.sheet or Path(f"worst_{args.protocol}_{report.record['pack']}.jpg".replace(":", "-"))
     write_image(path, contact_sheet(report, report.worst(args.worst)))
     print(f"wrote {path}", file=sys.stderr)

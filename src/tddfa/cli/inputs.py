@@ -1,22 +1,25 @@
-"""Files, folders and globs on the command line → the pictures they mean, and names for what comes of them."""
+"""Files, folders and globs on the command line → the inputs they mean, and names for what comes of them."""
 
 from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp", ".ogv"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One picture and where its outputs go.
+    """One input and where its outputs go.
 
     Attributes:
-        path: the picture.
+        path: the picture or video.
         target: folder and stem of the outputs, relative to the output folder: `<target>_<kind>.<ext>`.
     """
 
@@ -24,22 +27,27 @@ class Job:
     target: Path
 
 
-def find_jobs(inputs: Sequence[str]) -> tuple[list[Job], list[str]]:
+def find_jobs(
+    inputs: Sequence[str], *, suffixes: Set[str] = PICTURE_SUFFIXES, noun: str = "pictures"
+) -> tuple[list[Job], list[str]]:
     """The pictures that the arguments mean, each once, and one line for each argument that means none.
 
     A folder means every picture under it; its outputs keep the folders between it and the picture. Two
     pictures that would write the same files (a.jpg and a.png) get their suffix into the name.
+
+    Args:
+        inputs: files, folders, globs.
+        suffixes: of the files that a folder stands for.
+        noun: what they are.
     """
     found: dict[Path, Path] = {}
     problems: list[str] = []
     for text in inputs:
         path = Path(text)
         if path.is_dir():
-            pictures = sorted(
-                p for p in path.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file()
-            )
+            pictures = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
             if not pictures:
-                problems.append(f"no pictures in the folder {text}")
+                problems.append(f"no {noun} in the folder {text}")
             for p in pictures:
                 found.setdefault(p, p.relative_to(path).with_suffix(""))
         elif path.exists() or not glob.has_magic(text):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import tddfa
-from tddfa.cli import evaluate, image, packs
+from tddfa.cli import evaluate, image, packs, video, webcam
 from tddfa.errors import TddfaError
 
 INTERRUPTED = 130  # as shells report Ctrl-C
@@ -27,6 +27,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     image.add_parser(commands)
+    video.add_parser(commands)
+    webcam.add_parser(commands)
     evaluate.add_parser(commands)
     packs.add_parser(commands)
     return parser

@@ -15,7 +15,7 @@ from tddfa.evaluation.data.pictures import Pictures
 from tddfa.evaluation.faces import MIN_OVERLAP, faces_around_points, faces_by_detector, faces_in_crops
 from tddfa.evaluation.means import BINS, BinnedMean, binned_mean, mean_interval, rounded, yaw_bins
 from tddfa.evaluation.metrics import box_sizes, landmark_errors, pose_errors_deg
-from tddfa.evaluation.report import Report, View
+from tddfa.evaluation.report import Report, View, in_crop
 from tddfa.evaluation.text import headline, table
 from tddfa.pipeline import FaceAligner
 from tddfa.types import Face, HeadPose
@@ -200,14 +200,7 @@ def _view(data: Aflw2000, k: int, face: Face) -> View:
     if data.crops is None or data.squares is None:
         return View(_pictures(data).read(data.names[k]), truth, predicted)
     image = data.crops.read(data.names[k])
-    x0, y0, x1, y1 = data.squares[k]
-    per_px = np.array([image.shape[1] / (x1 - x0), image.shape[0] / (y1 - y0)])
-    # Points count from the centres of pixels, crops begin at the edge of one.
-    return View(
-        image,
-        (truth - (x0, y0) + 0.5) * per_px - 0.5,
-        (predicted - (x0, y0) + 0.5) * per_px - 0.5,
-    )
+    return View(image, in_crop(truth, data.squares[k], image), in_crop(predicted, data.squares[k], image))
 
 
 def _text(record: Mapping[str, Any], means: Mapping[str, BinnedMean]) -> str:

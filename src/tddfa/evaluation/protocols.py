@@ -7,12 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from tddfa.errors import InputError
+from tddfa.evaluation.aflw import measure_aflw
 from tddfa.evaluation.aflw2000 import measure_aflw2000
+from tddfa.evaluation.eyes import measure_eyes
 from tddfa.evaluation.report import Report
+from tddfa.evaluation.stability import measure_stability
 from tddfa.pipeline import FaceAligner
 
 PROTOCOLS: Mapping[str, Callable[..., Report]] = {
     "aflw2000": measure_aflw2000,
+    "aflw": measure_aflw,
+    "stability": measure_stability,
+    "eyes": measure_eyes,
 }
 """Name of a protocol → `measure(aligner, folder, **options) -> Report`."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 
 from tddfa.files import atomic_write
 from tddfa.types import Image
@@ -29,6 +29,15 @@ class View:
     image: Image
     truth: Float[np.ndarray, "n 2"]
     predicted: Float[np.ndarray, "n 2"]
+
+
+def in_crop(
+    points: Float64[np.ndarray, "n 2"], square: Float64[np.ndarray, "4"], crop: Image
+) -> Float64[np.ndarray, "n 2"]:
+    """Points of a picture in the pixels of `crop`, which was cut from `square` of it and resized."""
+    per_px = np.array([crop.shape[1], crop.shape[0]]) / (square[2:] - square[:2])
+    # Points count from the centres of pixels, crops begin at the edge of one.
+    return (points - square[:2] + 0.5) * per_px - 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)

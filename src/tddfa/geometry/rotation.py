@@ -73,3 +73,31 @@ def geodesic_deg(A: Float64[np.ndarray, "3 3"], B: Float64[np.ndarray, "3 3"]) -
     D = A.T @ B
     sine = math.hypot(D[2, 1] - D[1, 2], D[0, 2] - D[2, 0], D[1, 0] - D[0, 1]) / 2
     return math.degrees(math.atan2(sine, (float(np.trace(D)) - 1) / 2))
+
+
+def rotation_vector(R: Float64[np.ndarray, "3 3"]) -> Float64[np.ndarray, "3"]:
+    """The axis of a rotation times its angle, rad, in [0, π]; the logarithm on SO(3)."""
+    sine = np.array([R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]]) / 2
+    length = float(np.linalg.norm(sine))
+    cosine = (float(np.trace(R)) - 1) / 2
+    if length < 1e-7:
+        if cosine > 0:
+            return sine
+        # Half a turn: the sine has vanished, but the columns of R + 1 point along the axis.
+        columns = R + np.eye(3)
+        axis = columns[:, np.argmax(np.linalg.norm(columns, axis=0))]
+        return math.pi * axis / np.linalg.norm(axis)
+    return sine * (math.atan2(length, cosine) / length)
+
+
+def rotation_about(vector: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3 3"]:
+    """The rotation about an axis by the length of that axis, rad; the inverse of `rotation_vector`.
+
+    Source: Rodrigues' formula.
+    """
+    angle = float(np.linalg.norm(vector))
+    x, y, z = vector
+    K = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    if angle < 1e-9:
+        return np.eye(3) + K
+    return np.eye(3) + math.sin(angle) / angle * K + (1 - math.cos(angle)) / angle**2 * (K @ K)

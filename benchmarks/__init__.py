@@ -1,0 +1,1 @@
+"""How fast and how accurate tddfa is; see docs/benchmarks.md."""

@@ -1,0 +1,1 @@
+"""Accuracy of every pack by the protocols of `tddfa eval`."""

@@ -1,0 +1,55 @@
+"""The protocols of `tddfa eval`, one pack after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import commit, machine, now
+from tddfa.errors import TddfaError
+from tddfa.evaluation import evaluate
+from tddfa.pipeline import FaceAligner
+
+SCHEMA = "tddfa-accuracy/1"
+
+
+def measure_accuracy(
+    packs: Sequence[str], aflw2000: Path, *, eyes: Path | None = None, clips: Path | None = None
+) -> dict[str, Any]:
+    """The records of all protocols that the data allow, by pack and protocol.
+
+    Args:
+        packs: names of packs.
+        aflw2000: folder of AFLW2000-3D.
+        eyes: folder with a reference for eyes.
+        clips: folder of clips.
+    """
+    jobs: list[tuple[str, Path, dict[str, str]]] = [
+        ("aflw2000", aflw2000, {"crops": "ground-truth"}),
+        ("aflw2000", aflw2000, {"crops": "detector"}),
+        ("stability", aflw2000, {}),
+    ]
+    if clips is not None:
+        jobs.append(("stability", clips, {}))
+    if eyes is not None:
+        jobs.append(("eyes", eyes, {}))
+    records: dict[str, dict[str, Any]] = {}
+    errors: dict[str, str] = {}
+    for pack in packs:
+        aligner = FaceAligner(pack)
+        records[pack] = {}
+        for protocol, folder, options in jobs:
+            try:
+                record = dict(evaluate(protocol, aligner, folder, **options).record)
+                records[pack][record["protocol"]] = record
+            except TddfaError as error:
+                errors[f"{pack} {protocol} {' '.join(options.values())}".strip()] = str(error)
+    return {
+        "schema": SCHEMA,
+        "measured": now(),
+        "commit": commit(),
+        "machine": machine(),
+        "packs": records,
+        "errors": errors,
+    }

@@ -1,0 +1,49 @@
+"""MediaPipe FaceMesh with refinement: `EXE .../mediapipe_mesh.py --scenes DIR`; imports nothing of tddfa.
+
+It chooses its threads itself, and needs a MediaPipe with `solutions` (0.10.14).
+"""
+
+import time
+
+_STARTED = time.perf_counter()
+
+import argparse  # noqa: E402
+import itertools  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from serve import serve  # noqa: E402
+
+
+def main():
+    """Run the worker."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--scenes", required=True)
+    args = parser.parse_args()
+
+    import cv2
+    import mediapipe
+    import numpy as np
+
+    picture = cv2.cvtColor(cv2.imread(str(Path(args.scenes) / "portrait.png")), cv2.COLOR_BGR2RGB)
+
+    def mesh(still):
+        return mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=still, refine_landmarks=True)
+
+    def track(argument):
+        shifted = itertools.cycle([np.roll(picture, k, axis=1) for k in (0, 2, 4, 2, 0, -2, -4, -2)])
+        tracker = mesh(still=False)
+        return lambda: tracker.process(next(shifted))
+
+    def photo(argument):
+        finder = mesh(still=True)
+        return lambda: finder.process(picture)
+
+    about = {"program": "MediaPipe FaceMesh", "version": mediapipe.__version__, "opencv": cv2.__version__}
+    serve({"track": track, "photo_landmarks": photo}, about, _STARTED)
+
+
+if __name__ == "__main__":
+    main()

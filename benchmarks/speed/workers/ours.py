@@ -1,0 +1,146 @@
+"""A pack of tddfa, stage by stage."""
+
+import time
+
+_STARTED = time.perf_counter()
+
+import argparse  # noqa: E402
+import itertools  # noqa: E402
+import tempfile  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+
+from benchmarks.speed.scenes import crowd, portrait, sized  # noqa: E402
+from benchmarks.speed.workers.serve import serve  # noqa: E402
+
+
+def main() -> None:
+    """Run the worker: `python -m benchmarks.speed.workers.ours --pack NAME --threads N`."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pack", required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    args = parser.parse_args()
+
+    import cv2
+    import onnxruntime
+
+    import tddfa
+    from tddfa.morphable import MorphableModel
+    from tddfa.pipeline import FaceAligner
+
+    cv2.setNumThreads(args.threads)
+    aligner = FaceAligner(args.pack, threads=args.threads)
+    about = {
+        "program": "tddfa",
+        "version": tddfa.__version__,
+        "pack": aligner.pack.manifest.name,
+        "triangles": len(aligner.model.topology.triangles),
+        "vertices": aligner.model.n_vertices,
+        "level_triangles": {k: len(MorphableModel.open(level=k).topology.triangles) for k in (0, 1, 2)},
+        "numpy": np.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "opencv": cv2.__version__,
+        "rasteriser": _rasteriser(),
+    }
+    serve(_stages(aligner), about, _STARTED)
+
+
+def _rasteriser() -> str:
+    try:
+        from tddfa.render import _kernel  # noqa: F401
+    except ImportError:
+        return "NumPy"
+    return "native"
+
+
+def _stages(aligner):
+    from tddfa.export import EXPORTS
+    from tddfa.imaging import read_image, write_image
+    from tddfa.morphable import MorphableModel
+    from tddfa.render import OVERLAYS, rasterize
+    from tddfa.types import Mesh
+
+    image = portrait()
+    [face, *_] = aligner.align(image)
+    box = face.detection
+    folder = Path(tempfile.mkdtemp(prefix="tddfa-bench-"))
+    photo = folder / "photo.jpg"
+    write_image(photo, image)
+
+    def again():
+        """The same face with nothing computed yet."""
+        return type(face)(face.detection, face.params, face.landmarks, face.pose, face.model)
+
+    def overlay(kind):
+        def prepare(_):
+            _ = face.mesh
+            return lambda: OVERLAYS[kind](image, [face])
+
+        return prepare
+
+    def export(kind):
+        def prepare(_):
+            _ = face.mesh
+            return lambda: EXPORTS[kind](folder / f"face.{kind}", image, [face])
+
+        return prepare
+
+    def track(_):
+        # The head sways by a few pixels, as in a clip: no two crops are alike.
+        shifted = itertools.cycle([np.roll(image, k, axis=1) for k in (0, 2, 4, 2, 0, -2, -4, -2)])
+        state = {"points": face.landmarks}
+
+        def frame():
+            state["points"] = aligner.align(next(shifted), landmarks=[state["points"]])[0].landmarks
+
+        return frame
+
+    def faces(n):
+        picture, boxes = crowd(n)
+        return lambda: aligner.align(picture, boxes=boxes)
+
+    def faces_drawn(n):
+        picture, boxes = crowd(n)
+        return lambda: OVERLAYS["3d"](picture, aligner.align(picture, boxes=boxes))
+
+    def detect_sized(height):
+        picture = sized(height)
+        return lambda: aligner.detector.detect(picture)
+
+    def align_sized(height):
+        picture = sized(height)
+        return lambda: aligner.align(picture)
+
+    def draw_sized(height):
+        picture = sized(height)
+        found = aligner.align(picture)
+        return lambda: OVERLAYS["3d"](picture, found)
+
+    def triangles(level):
+        model = MorphableModel.open(level=level)
+        pose = face.params.camera.copy()
+        mesh = Mesh(model.mesh(model.params(camera=pose)).vertices, model.topology)
+        return lambda: rasterize([mesh], *image.shape[:2])
+
+    return {
+        "read": lambda _: lambda: read_image(photo),
+        "detect": lambda _: lambda: aligner.detector.detect(image),
+        "regress": lambda _: lambda: aligner.align(image, boxes=[box]),
+        "reconstruct": lambda _: lambda: again().mesh,
+        "photo_landmarks": lambda _: lambda: aligner.align(image),
+        "photo_mesh": lambda _: lambda: [f.mesh for f in aligner.align(image)],
+        "track": track,
+        **{f"draw_{kind}": overlay(kind) for kind in OVERLAYS},
+        **{f"write_{kind}": export(kind) for kind in EXPORTS},
+        "faces": faces,
+        "faces_drawn": faces_drawn,
+        "detect_sized": detect_sized,
+        "align_sized": align_sized,
+        "draw_sized": draw_sized,
+        "triangles": triangles,
+    }
+
+
+if __name__ == "__main__":
+    main()

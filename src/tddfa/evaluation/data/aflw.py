@@ -1,0 +1,135 @@
+"""AFLW with its 21 points: three layouts, one value."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from tddfa.errors import DatasetError
+from tddfa.evaluation.data.arrays import (
+    existing_folder,
+    finite,
+    points_last,
+    read_npy,
+    read_npz,
+    same_count,
+    take,
+)
+from tddfa.evaluation.data.pictures import Pictures, TarPictures, require
+from tddfa.evaluation.data.published import PublishedFolder, squares_from
+from tddfa.evaluation.metrics import box_sizes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aflw:
+    """Crops with 21 human points.
+
+    Attributes:
+        folder: where it was read from.
+        names: of the faces.
+        points: px of the picture that the crops were cut from.
+        visible: which of them were marked.
+        sizes: what errors are divided by, px.
+        sizes_from: where those come from, for people.
+        yaw_deg: for the bins.
+        crops: 120 px.
+        squares: the places (x0, y0, x1, y1) of the crops.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    points: Float64[np.ndarray, "n 21 2"]
+    visible: Bool[np.ndarray, "n 21"]
+    sizes: Float64[np.ndarray, " n"]
+    sizes_from: str
+    yaw_deg: Float64[np.ndarray, " n"]
+    crops: Pictures
+    squares: Float64[np.ndarray, "n 4"]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def read_aflw(folder: Path) -> Aflw:
+    """The set in a folder, whichever of the layouts of docs/evaluation.md it has.
+
+    Raises:
+        DatasetError: there is no such layout, or it is incomplete.
+    """
+    existing_folder(folder)
+    if (folder / "pts21.npz").exists():
+        return _from_crops(folder)
+    if PublishedFolder(folder).find("AFLW_GT_pts21.npy"):
+        return _from_published(PublishedFolder(folder))
+    raise DatasetError(
+        f"{folder} holds no AFLW; readable are pts21.npz with crops.tar and index.csv, or the arrays of the "
+        "first 3DDFA project (AFLW_GT_pts21.npy …)"
+    )
+
+
+def _from_crops(folder: Path) -> Aflw:
+    labels = folder / "pts21.npz"
+    arrays = read_npz(labels)
+    points, visible = _points(take(arrays, "pts21", labels), "pts21")
+    index = folder / "index.csv"
+    try:
+        with index.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        names, yaw = tuple(row["name"] for row in rows), np.array([float(row["yaw"]) for row in rows])
+    except FileNotFoundError:
+        raise DatasetError(f"no such file: {index}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f"{index} is not a table with the columns name and yaw: {error}") from None
+    crops = TarPictures(folder / "crops.tar")
+    require(crops, names, folder / "crops.tar")
+    if "pts68" in arrays:
+        points68, source = points_last(arrays["pts68"], 68, "pts68"), "the true 68 points"
+    else:
+        teachers = sorted(folder.glob("teacher_*.npz"))
+        if not teachers:
+            raise DatasetError(
+                f"{labels} has no array 'pts68', and there is no teacher_*.npz beside it: the size of the "
+                "faces, which errors are divided by, is unknown"
+            )
+        points68 = points_last(take(read_npz(teachers[0]), "lm68", teachers[0]), 68, "lm68")
+        source = f"the 68 points of {teachers[0].stem}, not of people"
+    same_count({"names": len(names), "faces in pts21": len(points), "68 points": len(points68)}, folder)
+    squares = np.tile(np.array([0.0, 0.0, 120.0, 120.0]), (len(names), 1))
+    return Aflw(folder, names, points, visible, box_sizes(points68), source, yaw, crops, squares)
+
+
+def _from_published(files: PublishedFolder) -> Aflw:
+    def array(name: str) -> np.ndarray[Any, Any]:
+        return read_npy(files.need(name))
+
+    crops, names = files.crops("AFLW_GT_crop")
+    require(crops, names, files.root)
+    points, visible = _points(array("AFLW_GT_pts21.npy"), "AFLW_GT_pts21.npy")
+    points68 = points_last(array("AFLW_GT_pts68.npy"), 68, "AFLW_GT_pts68.npy")
+    yaw = finite(array("AFLW_GT_crop_yaws.npy"), (None,), "AFLW_GT_crop_yaws.npy")
+    boxes = finite(array("AFLW_GT_crop_roi_box.npy"), (None, 4), "AFLW_GT_crop_roi_box.npy")
+    same_count(
+        {
+            "names": len(names),
+            "faces in pts21": len(points),
+            "faces in pts68": len(points68),
+            "yaw angles": len(yaw),
+            "crop boxes": len(boxes),
+        },
+        files.root,
+    )
+    squares = squares_from(boxes, files.need("AFLW_GT_crop_roi_box.npy"))
+    source = "the 68 points of the benchmark"
+    return Aflw(files.root, names, points, visible, box_sizes(points68), source, yaw, crops, squares)
+
+
+def _points(
+    values: np.ndarray[Any, Any], what: str
+) -> tuple[Float64[np.ndarray, "n 21 2"], Bool[np.ndarray, "n 21"]]:
+    points = points_last(values, 21, what)
+    return points, (points != -1).all(axis=2)

@@ -1,0 +1,161 @@
+"""Crops and clips whose eyes another program has measured."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, Int
+
+from tddfa.errors import DatasetError
+from tddfa.evaluation.data.arrays import existing_folder, read_npz, same_count, take
+from tddfa.evaluation.data.pictures import Pictures, TarPictures, require
+from tddfa.evaluation.metrics import aspect_ratio
+
+# FaceMesh points of each eye in the order of `aspect_ratio`, the subject's right eye first.
+_EYES = ((33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380))
+
+# FaceMesh points of the face's outline above the level of the brows, which no 68 landmarks reach.
+_FOREHEAD = (10, 21, 54, 67, 103, 109, 162, 251, 284, 297, 332, 338, 389)
+
+_PX = 64.0  # the file has 1/64 px
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EyeCrops:
+    """Crops with MediaPipe's points.
+
+    Attributes:
+        folder: where they were read from.
+        names: of the crops.
+        pictures: the crops.
+        corners: two opposite corners of the box around the points from brows to chin, px.
+        ratios: aspect ratio of the right and the left eye.
+        yaw_deg: of the heads.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    pictures: Pictures
+    corners: Float64[np.ndarray, "n 2 2"]
+    ratios: Float64[np.ndarray, "n 2"]
+    yaw_deg: Float64[np.ndarray, " n"]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EyeClip:
+    """A clip with the reference's aspect ratios of some of its frames.
+
+    Attributes:
+        path: the clip.
+        frames: numbers of the frames with a reference.
+        ratios: aspect ratio of the right and the left eye in those frames.
+    """
+
+    path: Path
+    frames: Int[np.ndarray, " n"]
+    ratios: Float64[np.ndarray, "n 2"]
+
+
+class _Shards:
+    """The pictures of several tar files."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self._of = {name: tar for tar in map(TarPictures, paths) for name in tar.names}
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self._of)
+
+    def read(self, name: str) -> np.ndarray:
+        return self._of[name].read(name)
+
+
+def read_eye_crops(folder: Path) -> EyeCrops:
+    """The crops of a folder that MediaPipe found a face in.
+
+    Raises:
+        DatasetError: the set is missing or incomplete.
+    """
+    path = existing_folder(folder) / "mediapipe.npz"
+    arrays = read_npz(path)
+    found = take(arrays, "found", path).astype(bool)
+    points = take(arrays, "xy", path) / _PX
+    place = {int(number): k for k, number in enumerate(take(arrays, "indices", path))}
+    missing = [number for eye in _EYES for number in eye if number not in place]
+    if missing:
+        raise DatasetError(
+            f"{path} lacks the FaceMesh point {missing[0]}, which the aspect ratio of eyes needs"
+        )
+    names, yaw = _index(folder / "index.csv")
+    same_count({"names": len(names), "faces in mediapipe.npz": len(points)}, folder)
+    if not found.any():
+        raise DatasetError(f"the set in {folder} is empty: MediaPipe found no face in it")
+    shards = sorted(folder.glob("*.tar"))
+    if not shards:
+        raise DatasetError(f"{folder} has no .tar files with the crops")
+    pictures = _Shards(shards)
+    kept = np.flatnonzero(found)
+    names = tuple(names[k] for k in kept)
+    require(pictures, names, folder)
+    below_brows = [k for number, k in place.items() if number not in _FOREHEAD]
+    face = points[kept][:, below_brows]
+    eyes = [points[kept][:, [place[number] for number in eye]] for eye in _EYES]
+    return EyeCrops(
+        folder,
+        names,
+        pictures,
+        np.stack([face.min(axis=1), face.max(axis=1)], axis=1),
+        np.stack([aspect_ratio(eye) for eye in eyes], axis=1),
+        yaw[kept],
+    )
+
+
+def read_eye_clips(folder: Path) -> list[EyeClip]:
+    """The clips of a folder, with the reference in its eyes.csv.
+
+    Raises:
+        DatasetError: the table is missing or damaged, or names a clip that is not there.
+    """
+    path = existing_folder(folder) / "eyes.csv"
+    rows: dict[str, list[tuple[int, float, float]]] = {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                measured = int(row["frame"]), float(row["right"]), float(row["left"])
+                rows.setdefault(row["clip"], []).append(measured)
+    except FileNotFoundError:
+        raise DatasetError(f"no such file: {path}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"{path} is not a table with the columns clip, frame, right, left: {error}"
+        ) from None
+    if not rows:
+        raise DatasetError(f"{path} is empty: it has no frames")
+    for clip in rows:
+        if not (folder / clip).is_file():
+            raise DatasetError(f"{path} names the clip {clip}, which is not in {folder}")
+    return [
+        EyeClip(
+            folder / clip,
+            np.array([frame for frame, _, _ in measured], np.int64),
+            np.array([ratios for _, *ratios in measured], np.float64),
+        )
+        for clip, measured in rows.items()
+    ]
+
+
+def _index(path: Path) -> tuple[tuple[str, ...], Float64[np.ndarray, " n"]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return tuple(row["name"] for row in rows), np.array([float(row["yaw_deg"]) for row in rows])
+    except FileNotFoundError:
+        raise DatasetError(f"no such file: {path}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f"{path} is not a table with the columns name and yaw_deg: {error}") from None

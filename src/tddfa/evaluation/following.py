@@ -1,0 +1,87 @@
+"""One face through many pictures, the ways a user could."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float32
+
+from tddfa.errors import InputError
+from tddfa.pipeline import FaceAligner
+from tddfa.tracking import FaceTracker, TrackedFace
+from tddfa.tracking.smoothing import SMOOTHERS, make_smoother
+from tddfa.types import Face, Image
+
+Landmarks: TypeAlias = Float32[np.ndarray, "68 3"]
+
+FROM_LAST_FRAME, DETECTOR = "from-last-frame", "detector"
+
+FOLLOWERS = (FROM_LAST_FRAME, DETECTOR, *SMOOTHERS)
+"""How a face can be followed: two ways without a tracker, or the tracker with each of its smoothings."""
+
+_RATE = 30.0  # frames a second, for smoothings that know time
+
+
+def landmark_track(
+    way: str, aligner: FaceAligner, images: Iterable[Image], *, rate: float = _RATE
+) -> Float32[np.ndarray, "n 68 2"]:
+    """The landmarks of the largest face of each picture, px; NaN where there is none.
+
+    Args:
+        way: one of `FOLLOWERS`: `from-last-frame` cuts each crop around the landmarks of the picture before,
+            as the published program does, and smooths nothing; `detector` looks at each picture as at a
+            photo; the others are the smoothings of the tracker.
+        aligner: finds the landmarks.
+        images: of one size.
+        rate: pictures a second.
+
+    Raises:
+        InputError: there is no such way.
+    """
+    if way not in FOLLOWERS:
+        raise InputError(f"no smoothing {way!r}; choose from {', '.join(FOLLOWERS)}")
+    if way == FROM_LAST_FRAME:
+        found = _from_last_frame(aligner, images)
+    elif way == DETECTOR:
+        found = (_points(_largest(aligner.align(image))) for image in images)
+    else:
+        found = _tracked(way, aligner, images, rate)
+    lost = np.full((68, 2), np.nan, np.float32)
+    points = [lost if landmarks is None else landmarks[:, :2] for landmarks in found]
+    return np.stack(points) if points else np.zeros((0, 68, 2), np.float32)
+
+
+def _from_last_frame(aligner: FaceAligner, images: Iterable[Image]) -> Iterator[Landmarks | None]:
+    last: Landmarks | None = None
+    for image in images:
+        if last is None:
+            last = _points(_largest(aligner.align(image)))
+        if last is not None:  # the first picture a second time, so that all crops are cut alike
+            last = aligner.align(image, landmarks=[last])[0].landmarks
+        yield last
+
+
+def _tracked(
+    smoothing: str, aligner: FaceAligner, images: Iterable[Image], rate: float
+) -> Iterator[Landmarks | None]:
+    tracker, smoother = FaceTracker(aligner), make_smoother(smoothing)
+    for k, image in enumerate(images):
+        for faces in smoother.push(tracker.update(image), k / rate):
+            yield _of_one(faces)
+    yield from map(_of_one, smoother.flush())
+
+
+def _of_one(faces: list[TrackedFace]) -> Landmarks | None:
+    """The landmarks of the person who was there first; None while that face is lost."""
+    first = min(faces, key=lambda tracked: tracked.id, default=None)
+    return first.face.landmarks if first is not None and first.visible else None
+
+
+def _points(face: Face | None) -> Landmarks | None:
+    return None if face is None else face.landmarks
+
+
+def _largest(faces: list[Face]) -> Face | None:
+    return max(faces, key=lambda f: f.detection.box.width * f.detection.box.height, default=None)

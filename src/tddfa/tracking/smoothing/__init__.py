@@ -1,0 +1,68 @@
+"""Steadier faces: causal, looking ahead a little, or over the whole clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from tddfa.errors import InputError
+from tddfa.tracking.face import TrackedFace
+from tddfa.tracking.smoothing.one_euro import OneEuro
+from tddfa.tracking.smoothing.window import Window
+from tddfa.tracking.smoothing.zero_phase import ZeroPhase
+
+
+@runtime_checkable
+class Smoother(Protocol):
+    """Takes the faces of frame after frame and gives them back smoothed, in the same order, perhaps later.
+
+    Attributes:
+        delay: how many frames later; None when only `flush` gives them.
+    """
+
+    delay: int | None
+
+    def push(self, faces: Sequence[TrackedFace], time: float) -> list[list[TrackedFace]]:
+        """Take the faces of the next frame, which shows at `time` (s); returns the frames that are ready."""
+        ...
+
+    def flush(self) -> list[list[TrackedFace]]:
+        """The frames that are left, after the last one."""
+        ...
+
+
+class NoSmoothing:
+    """The faces as they are."""
+
+    delay: int | None = 0
+
+    def push(self, faces: Sequence[TrackedFace], time: float) -> list[list[TrackedFace]]:
+        """The faces."""
+        return [list(faces)]
+
+    def flush(self) -> list[list[TrackedFace]]:
+        """Nothing is left."""
+        return []
+
+
+SMOOTHERS: Mapping[str, Callable[..., Smoother]] = {
+    "one-euro": OneEuro,
+    "none": NoSmoothing,
+    "window": Window,
+    "zero-phase": ZeroPhase,
+}
+"""Name → smoother. `window` takes `n_pre` and `n_next`."""
+
+
+def make_smoother(name: str, **options: Any) -> Smoother:
+    """The smoother of that name.
+
+    Raises:
+        InputError: there is none, or an option is out of range.
+    """
+    if name not in SMOOTHERS:
+        raise InputError(f"no smoothing named {name!r}; choose from {', '.join(SMOOTHERS)}")
+    return SMOOTHERS[name](**options)
+
+
+__all__ = ["SMOOTHERS", "NoSmoothing", "OneEuro", "Smoother", "Window", "ZeroPhase", "make_smoother"]

@@ -1,0 +1,122 @@
+"""A face as numbers that may be averaged: a rotation, and vectors.
+
+The camera is taken apart as scale · rotation · residual, and placed by where it shows the middle of the
+landmarks. The model's own origin would not do: in the Basel Face Model it lies 9 cm behind the face, and
+every tremble of the rotation would shift the face.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from tddfa.errors import InputError
+from tddfa.geometry.camera import camera_pose
+from tddfa.geometry.rotation import nearest_rotation
+from tddfa.morphable import MorphableModel
+from tddfa.types import Face, FaceParams
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceState:
+    """What is smoothed.
+
+    Attributes:
+        rotation: image frame from model frame.
+        log_scale: of px per mm.
+        center: where the pivot shows, image frame, px.
+        residual: what makes a published camera unlike a scaled rotation; near the identity.
+        identity: coefficients.
+        expression: coefficients.
+    """
+
+    rotation: Float64[np.ndarray, "3 3"]
+    log_scale: float
+    center: Float64[np.ndarray, "3"]
+    residual: Float64[np.ndarray, "3 3"]
+    identity: Float64[np.ndarray, " n_identity"]
+    expression: Float64[np.ndarray, " n_expression"]
+
+    @classmethod
+    def of(cls, params: FaceParams, pivot: Float64[np.ndarray, "3"]) -> FaceState:
+        """The state of a face.
+
+        Args:
+            params: of the face.
+            pivot: model frame, mm.
+        """
+        M = params.camera[:, :3]
+        R = nearest_rotation(M)
+        scale = float(np.cbrt(abs(np.linalg.det(M)))) or 1.0
+        return cls(
+            rotation=R,
+            log_scale=math.log(scale),
+            center=M @ pivot + params.camera[:, 3],
+            residual=R.T @ M / scale,
+            identity=params.identity.astype(np.float64),
+            expression=params.expression.astype(np.float64),
+        )
+
+    def params(self, pivot: Float64[np.ndarray, "3"], confidence: float | None) -> FaceParams:
+        """The parameters of the state; the inverse of `of`."""
+        M = math.exp(self.log_scale) * self.rotation @ self.residual
+        camera = np.column_stack([M, self.center - M @ pivot])
+        return FaceParams(
+            camera, self.identity.astype(np.float32), self.expression.astype(np.float32), confidence
+        )
+
+
+def morphable_model(face: Face) -> MorphableModel:
+    """The model of a face, which smoothing needs to place the landmarks anew.
+
+    Raises:
+        InputError: it is of another kind.
+    """
+    if not isinstance(face.model, MorphableModel):
+        raise InputError(f"smoothing needs faces of a MorphableModel, not of a {type(face.model).__name__}")
+    return face.model
+
+
+def pivot_of(face: Face) -> Float64[np.ndarray, "3"]:
+    """The middle of a face's landmarks in the model frame, mm."""
+    M, t = face.params.camera[:, :3], face.params.camera[:, 3]
+    middle = face.landmarks.astype(np.float64).mean(axis=0)
+    return np.linalg.solve(M, middle - t)
+
+
+def landmark_reach(
+    face: Face, pivot: Float64[np.ndarray, "3"]
+) -> tuple[
+    Float64[np.ndarray, "68 3"],
+    Float64[np.ndarray, "204 n_identity"],
+    Float64[np.ndarray, "204 n_expression"],
+]:
+    """What moves the landmarks how far, in sizes of the face.
+
+    Args:
+        face: whose model it is.
+        pivot: model frame, mm.
+
+    Returns:
+        Landmarks of the mean face around the pivot, and their displacement per unit of each identity and each
+        expression coefficient.
+    """
+    model = morphable_model(face)
+    points = model.landmark_sets["ibug68"]
+    mean = points.positions(model.mean).astype(np.float64)
+    size = math.sqrt(float(np.prod(np.ptp(mean[:, :2], axis=0))))
+    bases = (
+        points.positions(basis).astype(np.float64) for basis in (model.identity_basis, model.expression_basis)
+    )
+    identity, expression = (basis.reshape(-1, basis.shape[2]) / size for basis in bases)
+    return (mean - pivot) / size, identity, expression
+
+
+def face_with(face: Face, params: FaceParams) -> Face:
+    """The same face with other parameters."""
+    landmarks: Float32[np.ndarray, "68 3"] = morphable_model(face).landmarks(params)
+    # Without the cached mesh, which belongs to the old parameters.
+    return replace(face, params=params, landmarks=landmarks, pose=camera_pose(params.camera))

@@ -1,0 +1,104 @@
+"""The mean of a few frames before and after, as 3DDFA_V2 smooths its videos."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from tddfa.errors import InputError
+from tddfa.geometry.camera import camera_pose
+from tddfa.tracking.face import TrackedFace
+from tddfa.types import Face, FaceParams, Mesh
+
+
+@dataclass(frozen=True, eq=False)
+class MeanFace(Face):
+    """A face whose landmarks and vertices are the mean of those of several frames.
+
+    Attributes:
+        parts: the face in those frames.
+    """
+
+    parts: tuple[Face, ...] = ()
+
+    @classmethod
+    def of(cls, face: Face, parts: Sequence[Face]) -> MeanFace:
+        """The mean of `parts`; what has no mean is that of `face`."""
+        params = FaceParams(
+            camera=_mean([p.params.camera for p in parts]),
+            identity=_mean([p.params.identity for p in parts]),
+            expression=_mean([p.params.expression for p in parts]),
+            confidence=face.params.confidence,
+        )
+        landmarks = _mean([p.landmarks for p in parts])
+        return cls(
+            face.detection, params, landmarks, camera_pose(params.camera), face.model, parts=tuple(parts)
+        )
+
+    @cached_property
+    def mesh(self) -> Mesh:
+        """The mean of the meshes, image frame, px; the mesh of the mean parameters would differ a bit."""
+        meshes = [part.mesh for part in self.parts]
+        vertices = _mean([mesh.vertices for mesh in meshes])
+        return Mesh(vertices, meshes[0].topology)
+
+
+class Window:
+    """Smooths each face with the mean of its vertices in the frames around.
+
+    Where a face appears or is lost, its first or last frame stands for those that are missing.
+
+    Args:
+        n_pre: frames before.
+        n_next: frames after; the result is that much later.
+
+    Raises:
+        InputError: a number is negative.
+    """
+
+    delay: int | None
+
+    def __init__(self, *, n_pre: int = 1, n_next: int = 1) -> None:
+        if n_pre < 0 or n_next < 0:
+            raise InputError(f"n_pre={n_pre} and n_next={n_next}; both take 0 or more")
+        self._n_pre, self._n_next = n_pre, n_next
+        self.delay = n_next
+        # Before the first frame and behind the last nobody is there.
+        self._frames: deque[list[TrackedFace]] = deque([[]] * n_pre, maxlen=n_pre + 1 + n_next)
+
+    def push(self, faces: Sequence[TrackedFace], time: float) -> list[list[TrackedFace]]:
+        """Take the faces of the next frame; returns those of the frame `n_next` before it."""
+        self._frames.append(list(faces))
+        return [self._middle()] if len(self._frames) == self._frames.maxlen else []
+
+    def flush(self) -> list[list[TrackedFace]]:
+        """The last `n_next` frames."""
+        out: list[list[TrackedFace]] = []
+        for _ in range(self._n_next):
+            self._frames.append([])
+            if len(self._frames) == self._frames.maxlen:
+                out.append(self._middle())
+        return out
+
+    def _middle(self) -> list[TrackedFace]:
+        frames = [{t.id: t.face for t in faces if t.visible} for faces in self._frames]
+        return [self._mean(tracked, frames) for tracked in self._frames[self._n_pre]]
+
+    def _mean(self, tracked: TrackedFace, frames: Sequence[dict[int, Face]]) -> TrackedFace:
+        if not tracked.visible:
+            return tracked
+        before, after = [tracked.face], [tracked.face]
+        for faces in reversed(frames[: self._n_pre]):
+            before.append(faces.get(tracked.id, before[-1]))
+        for faces in frames[self._n_pre + 1 :]:
+            after.append(faces.get(tracked.id, after[-1]))
+        parts = [*reversed(before), *after[1:]]
+        return replace(tracked, face=MeanFace.of(tracked.face, parts))
+
+
+def _mean(values: Sequence[np.ndarray]) -> np.ndarray:
+    return np.asarray(np.mean(values, axis=0, dtype=values[0].dtype))

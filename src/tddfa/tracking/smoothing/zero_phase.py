@@ -1,0 +1,102 @@
+"""Smoothing of a whole clip, as far ahead as back: no lag, and the tops of blinks stay where they are.
+
+Source: Savitzky and Golay, "Smoothing and differentiation of data by simplified least squares procedures",
+1964, with weights that fall off, and on rotations in the tangent space.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float64
+
+from tddfa.geometry.rotation import rotation_about, rotation_vector
+from tddfa.tracking.face import TrackedFace
+from tddfa.tracking.smoothing.state import FaceState, face_with, pivot_of
+
+_DEGREE = 2
+
+
+class ZeroPhase:
+    """Smooths each face with what was before and what comes, equally; gives all frames at the end.
+
+    Args:
+        pose_s: how far around a frame its rotation, scale and place are fitted, s.
+        expression_s: the same for the expression coefficients.
+        identity_s: the same for the identity coefficients.
+    """
+
+    delay: int | None = None
+
+    def __init__(self, *, pose_s: float = 0.25, expression_s: float = 0.12, identity_s: float = 1.0) -> None:
+        self._widths = (pose_s, identity_s, expression_s)
+        self._frames: list[list[TrackedFace]] = []
+        self._times: list[float] = []
+
+    def push(self, faces: Sequence[TrackedFace], time: float) -> list[list[TrackedFace]]:
+        """Take the faces of the next frame; nothing is ready before the end."""
+        self._frames.append(list(faces))
+        self._times.append(time)
+        return []
+
+    def flush(self) -> list[list[TrackedFace]]:
+        """All frames."""
+        runs: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+        gaps: dict[int, int] = defaultdict(int)
+        seen: dict[int, int] = {}
+        for i, faces in enumerate(self._frames):
+            for k, tracked in enumerate(faces):
+                if not tracked.visible:
+                    continue
+                if seen.get(tracked.id) != i - 1:
+                    gaps[tracked.id] += 1
+                seen[tracked.id] = i
+                runs[tracked.id, gaps[tracked.id]].append((i, k))
+        for run in runs.values():
+            self._smooth(run)
+        out, self._frames, self._times = self._frames, [], []
+        return out
+
+    def _smooth(self, run: Sequence[tuple[int, int]]) -> None:
+        """Smooth one person from appearing to disappearing."""
+        tracks = [self._frames[i][k] for i, k in run]
+        times = np.array([self._times[i] for i, _ in run])
+        pivot = pivot_of(tracks[0].face)
+        states = [FaceState.of(t.face.params, pivot) for t in tracks]
+        scales = np.array([s.log_scale for s in states])
+        centers, residuals = np.stack([s.center for s in states]), np.stack([s.residual for s in states])
+        identities, expressions = (
+            np.stack([s.identity for s in states]),
+            np.stack([s.expression for s in states]),
+        )
+        for n, (i, k) in enumerate(run):
+            (a, wa), (b, wb), (c, wc) = (_weights(times, n, width) for width in self._widths)
+            R = states[n].rotation
+            turns = np.stack([rotation_vector(states[j].rotation @ R.T) for j in range(a.start, a.stop)])
+            state = FaceState(
+                rotation=rotation_about(wa @ turns) @ R,
+                log_scale=float(wa @ scales[a]),
+                center=wa @ centers[a],
+                residual=np.tensordot(wa, residuals[a], 1),
+                identity=wb @ identities[b],
+                expression=wc @ expressions[c],
+            )
+            params = state.params(pivot, tracks[n].face.params.confidence)
+            self._frames[i][k] = replace(tracks[n], face=face_with(tracks[n].face, params))
+
+
+def _weights(
+    times: Float64[np.ndarray, " n"], here: int, width: float
+) -> tuple[slice, Float64[np.ndarray, " m"]]:
+    """The frames around one, and what each adds to the value of the parabola that fits them best, there."""
+    first, stop = np.searchsorted(times, [times[here] - width - 1e-9, times[here] + width + 1e-9])
+    around = slice(int(min(first, here)), int(max(stop, here + 1)))
+    distance = (times[around] - times[here]) / width
+    degree = min(_DEGREE, len(distance) - 1)
+    # Fades out, so that no frame enters with a jump. Source: Cleveland, 1979 (tricube weights).
+    fade = np.sqrt(np.clip(1 - np.abs(distance / 1.01) ** 3, 1e-6, None) ** 3)
+    powers = distance[:, None] ** np.arange(degree + 1)
+    return around, np.linalg.pinv(powers * fade[:, None])[0] * fade

@@ -1,0 +1,229 @@
+"""`tddfa video` as a person meets it: what it writes, what it says, how it ends."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import toys
+from clips import write_clip, write_sound
+from tddfa.cli.main import main
+from tddfa.video import VideoReader
+
+KINDS = ["2d_sparse", "2d_dense", "3d", "depth", "pncc", "pose", "normals"]
+
+
+@pytest.fixture(autouse=True)
+def with_toy_pack(toy_pack, packs_folder):
+    shutil.copytree(toy_pack.folder, packs_folder / "3ddfa-v2-mb05")
+
+
+@pytest.fixture
+def out(tmp_path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def clip(tmp_path) -> Path:
+    return write_clip(tmp_path / "clip.mp4", [toys.picture()] * 6, sound="aac")
+
+
+def names(folder: Path) -> set[str]:
+    return (
+        {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} if folder.exists() else set()
+    )
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_all_kinds_are_written_with_sound_and_every_frame(clip, out):
+    assert main(["video", str(clip), "-o", "all", "-d", str(out)]) == 0
+    assert names(out) == {f"clip_{kind}.mp4" for kind in KINDS}
+    original = [f.image for f in VideoReader(clip)]
+    for kind in KINDS:
+        frames = [f.image for f in VideoReader(out / f"clip_{kind}.mp4")]
+        assert len(frames) == 6
+        assert np.abs(frames[3].astype(int) - original[3]).mean() > 0.3, "nothing was drawn"
+        with av.open(str(out / f"clip_{kind}.mp4")) as container:
+            assert container.streams.video[0].average_rate == 25
+            assert len(container.streams.audio) == 1
+
+
+@pytest.mark.parametrize("smooth", ["one-euro", "none", "window", "zero-phase"])
+def test_every_smoothing_gives_every_frame_its_row_and_picture(clip, out, smooth):
+    arguments = ["video", str(clip), "-o", "2d_sparse", "--data", "csv", "--smooth", smooth, "-d", str(out)]
+    assert main(arguments) == 0
+    assert [r["frame"] for r in rows(out / "clip.csv")] == list("012345")
+    assert len(list(VideoReader(out / "clip_2d_sparse.mp4"))) == 6
+
+
+def test_data_alone_writes_tables_alone(clip, out):
+    pytest.importorskip("pyarrow", reason="needs the parquet extra")
+    assert (
+        main(
+            ["video", str(clip), "--data", "csv,jsonl,npz,parquet", "--smooth", "zero-phase", "-d", str(out)]
+        )
+        == 0
+    )
+    assert names(out) == {"clip.csv", "clip.jsonl", "clip.npz", "clip.parquet"}
+    table = rows(out / "clip.csv")
+    assert [float(r["timestamp"]) for r in table] == pytest.approx([i / 25 for i in range(6)], abs=1e-4)
+    assert {(r["face_id"], r["success"]) for r in table} == {("0", "1")}
+    assert [json.loads(line)["frame"] for line in (out / "clip.jsonl").read_text().splitlines()] == list(
+        range(6)
+    )
+
+
+def test_start_and_end_cut_and_frames_keep_their_numbers(clip, out):
+    assert (
+        main(
+            [
+                "video",
+                str(clip),
+                "--data",
+                "csv",
+                "-o",
+                "pose",
+                "--start",
+                "2",
+                "--end",
+                "0.2s",
+                "-d",
+                str(out),
+            ]
+        )
+        == 0
+    )
+    assert [r["frame"] for r in rows(out / "clip.csv")] == list("234")
+    assert [f.time for f in VideoReader(out / "clip_pose.mp4")] == pytest.approx([0, 0.04, 0.08], abs=1e-3)
+
+
+def test_odd_sizes_variable_rates_and_single_frames_work(tmp_path, out):
+    image = toys.picture()[:119, :117]
+    write_clip(tmp_path / "odd.mkv", [image] * 3, codec="ffv1", options={})
+    write_clip(tmp_path / "vfr.mp4", [toys.picture()] * 4, times=[0, 0.1, 0.13, 0.5])
+    write_clip(tmp_path / "one.mp4", [toys.picture()])
+    clips = [str(tmp_path / name) for name in ("odd.mkv", "vfr.mp4", "one.mp4")]
+    assert main(["video", *clips, "-d", str(out)]) == 0
+    assert next(iter(VideoReader(out / "odd_2d_sparse.mp4"))).image.shape[:2] == (120, 118)
+    times = [f.time for f in VideoReader(out / "vfr_2d_sparse.mp4")]
+    assert times == pytest.approx([0, 0.1, 0.13, 0.5], abs=1e-3)
+    assert len(list(VideoReader(out / "one_2d_sparse.mp4"))) == 1
+
+
+def test_rotated_videos_come_out_upright(tmp_path, out):
+    upright = np.zeros((120, 100, 3), np.uint8) + 90
+    upright[:40, :40] = 250
+    stored = np.ascontiguousarray(np.rot90(upright, -1))
+    write_clip(tmp_path / "turned.mp4", [stored] * 3, rotation=90)
+    main(["video", str(tmp_path / "turned.mp4"), "--background", "photo", "-d", str(out)])
+    image = next(iter(VideoReader(out / "turned_2d_sparse.mp4"))).image
+    assert image.shape == (120, 100, 3)
+    assert image[:30, :30].mean() > 200
+
+
+def test_a_folder_means_the_videos_in_it(tmp_path, clip, out):
+    folder = tmp_path / "in" / "sub"
+    folder.mkdir(parents=True)
+    shutil.copy(clip, folder / "a.mp4")
+    (folder / "notes.txt").write_text("no video")
+    assert main(["video", str(tmp_path / "in"), "--data", "csv", "-d", str(out)]) == 0
+    assert names(out) == {"sub/a.csv"}
+
+
+BAD = {
+    "missing.mp4": "no such file",
+    "empty.mp4": "is empty",
+    "text.mp4": "is no video",
+    "sound.m4a": "only sound",
+    "cut.mp4": "cut off or damaged",
+}
+
+
+def test_what_is_no_video_is_one_line_each_and_leaves_nothing(tmp_path, clip, out, capfd):
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "text.mp4").write_text("nothing to see here\n" * 100)
+    write_sound(tmp_path / "sound.m4a")
+    (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[:2000])
+    bad = [str(tmp_path / name) for name in BAD]
+    assert main(["video", *bad, str(clip), "--data", "csv", "-d", str(out)]) == 1
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("tddfa")]
+    assert len(lines) == len(BAD)
+    for line, (name, text) in zip(lines, BAD.items(), strict=True):
+        assert name in line
+        assert text in line
+    assert names(out) == {"clip.csv"}, "the good one is done all the same"
+
+
+def test_a_damaged_video_gives_what_can_be_read_and_one_line(tmp_path, clip, out, capfd):
+    main(["video", str(clip), "-d", str(tmp_path)])  # its index lies in front
+    whole = (tmp_path / "clip_2d_sparse.mp4").read_bytes()
+    (tmp_path / "short.mp4").write_bytes(whole[: int(len(whole) * 0.6)])
+    capfd.readouterr()
+    assert main(["video", str(tmp_path / "short.mp4"), "-d", str(out)]) == 1
+    assert "of 6 frames can be read" in capfd.readouterr().err
+    assert 0 < len(list(VideoReader(out / "short_2d_sparse.mp4"))) < 6
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(clip, tmp_path, capfd):
+    (tmp_path / "file").write_text("in the way")
+    assert main(["video", str(clip), "-d", str(tmp_path / "file" / "out")]) == 1
+    assert "cannot make the folder" in capfd.readouterr().err
+    target = tmp_path / "out" / "clip_2d_sparse.mp4"
+    target.mkdir(parents=True)
+    assert main(["video", str(clip), "-d", str(target.parent)]) == 1
+    assert "cannot write" in capfd.readouterr().err
+    assert names(target.parent) == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["-o", "4d"], "'4d' is unknown; choose from 2d_sparse"),
+        (["--data", "xls"], "choose from csv, jsonl, npz, parquet"),
+        (["--start", "soon"], "give a frame"),
+        (["--n-pre", "2"], "--n-pre and --n-next need --smooth window"),
+        (["--max-faces", "0"], "above 0"),
+    ],
+)
+def test_wrong_usage_says_what_is_possible(clip, capfd, arguments, text):
+    with pytest.raises(SystemExit) as ended:
+        main(["video", str(clip), *arguments])
+    assert ended.value.code == 2
+    assert text in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("smooth", ["one-euro", "zero-phase"])
+def test_ctrl_c_finishes_files_that_play(tmp_path, out, smooth):
+    clip = write_clip(
+        tmp_path / "long.mp4", [toys.picture()] * 3000, sound="aac", options={"preset": "ultrafast"}
+    )
+    command = [sys.executable, "-m", "tddfa", "video", str(clip), "-o", "2d_sparse", "--data", "csv"]
+    process = subprocess.Popen(
+        [*command, "--smooth", smooth, "-d", str(out)], stderr=subprocess.PIPE, text=True
+    )
+    while not any(out.glob(".*")) and process.poll() is None:
+        time.sleep(0.02)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    assert names(out) == {"long_2d_sparse.mp4", "long.csv"}
+    n = len(list(VideoReader(out / "long_2d_sparse.mp4")))
+    assert 0 < n < 1500
+    assert len(rows(out / "long.csv")) == n

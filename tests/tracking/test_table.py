@@ -1,0 +1,145 @@
+"""Tables of faces: the same values in every format, under names that others know."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from scene import MODEL, Person, face_of
+from tddfa.errors import ExportFileError, InputError, MissingExtraError
+from tddfa.geometry.camera import camera_rotation
+from tddfa.tracking import TrackedFace
+from tddfa.tracking.table import FORMATS, TableWriter, columns, row
+
+NAMES = columns(MODEL.expression_names)
+
+
+def faces() -> list[list[TrackedFace]]:
+    """Two frames; the second person is lost in the second."""
+    a = Person(lambda t: (300 + t, 180, 120, 1), lambda t: (30, -20, 10), lambda t: 0.25)
+    b = Person(lambda t: (500, 180, 90, 1))
+    first = [TrackedFace(i, face_of(p.params(0)), 0.75, 0, "new") for i, p in enumerate((a, b))]
+    second = [TrackedFace(0, face_of(a.params(1)), 1.0, 1, "tracked")]
+    return [first, [*second, replace(first[1], state="lost", confidence=0.0)]]
+
+
+def write(path: Path) -> Path:
+    with TableWriter(path, MODEL.expression_names) as table:
+        for frame, tracked in enumerate(faces()):
+            table.write(tracked, 10 + frame, 10 / 30 + frame / 30)
+    return path
+
+
+def read(path: Path) -> dict[str, list]:
+    """Columns of a file, read by others."""
+    if path.suffix == ".csv":
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        values = [{k: v if k == "state" else float(v or "nan") for k, v in r.items()} for r in rows]
+    elif path.suffix == ".jsonl":
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        values = [{k: math.nan if v is None else v for k, v in r.items()} for r in rows]
+    elif path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name].tolist() for name in archive["columns"].tolist()}
+    else:
+        parquet = pytest.importorskip("pyarrow.parquet", reason="needs the parquet extra")
+        return parquet.read_table(path).to_pydict()
+    return {name: [v[name] for v in values] for name in values[0]}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_holds_the_same_rows(tmp_path, kind):
+    if kind == "parquet":
+        pytest.importorskip("pyarrow", reason="needs the parquet extra")
+    table = read(write(tmp_path / f"a.{kind}"))
+    assert tuple(table) == NAMES
+    expected = [row(f, 10 + t, 10 / 30 + t / 30) for t, tracked in enumerate(faces()) for f in tracked]
+    for name in NAMES:
+        want = [r[name] for r in expected]
+        assert table[name] == want if name == "state" else np.allclose(table[name], want, equal_nan=True)
+
+
+def test_the_columns_are_these():
+    assert NAMES[:9] == (
+        *("frame", "face_id", "timestamp", "confidence", "success", "state"),
+        *("pose_Rx", "pose_Ry", "pose_Rz"),
+    )
+    assert NAMES[9 : 9 + 204] == tuple(f"{axis}_{i}" for axis in "xyz" for i in range(68))
+    assert NAMES[213:221] == (
+        *("box_x0", "box_y0", "box_x1", "box_y1", "yaw_deg", "pitch_deg", "roll_deg", "scale"),
+    )
+    assert NAMES[221:] == MODEL.expression_names
+
+
+def test_a_row_says_what_the_face_says():
+    tracked = faces()[1][0]
+    values = row(tracked, 11, 0.3666)
+    assert (values["frame"], values["face_id"], values["timestamp"]) == (11, 0, 0.3666)
+    assert (values["confidence"], values["success"], values["state"]) == (1.0, 1, "tracked")
+    x, y, z = (np.array([values[f"{axis}_{i}"] for i in range(68)]) for axis in "xyz")
+    assert np.allclose(np.stack([x, y, z], 1), tracked.face.landmarks, atol=1e-5)
+    assert (values["box_x0"], values["box_y1"]) == pytest.approx((x.min(), y.max()), abs=1e-5)
+    assert (values["yaw_deg"], values["pitch_deg"], values["roll_deg"]) == pytest.approx(
+        (30, -20, 10), abs=1e-4
+    )
+    assert values["scale"] == pytest.approx(120 / 140, abs=1e-5)
+    assert values["eyeBlinkLeft"] == pytest.approx(0.25)
+
+
+def test_pose_columns_are_the_euler_angles_of_openface():
+    """R = Rx Ry Rz turns a face that looks at the camera, in a frame with x right, y down, z away."""
+    tracked = faces()[0][0]
+    values = row(tracked, 0, 0.0)
+    angles = [values[name] for name in ("pose_Rx", "pose_Ry", "pose_Rz")]
+    R = Rotation.from_euler("XYZ", angles).as_matrix()
+    frontal = np.diag([1.0, -1.0, -1.0])
+    assert np.allclose(R @ frontal, camera_rotation(tracked.face.params.camera), atol=1e-5)
+
+
+def test_a_lost_face_has_no_numbers(tmp_path):
+    lines = write(tmp_path / "a.csv").read_text().splitlines()
+    assert lines[4].startswith("11,1,0.366667,0.0,0,lost,,,")
+    assert json.loads(write(tmp_path / "a.jsonl").read_text().splitlines()[3])["x_0"] is None
+
+
+def test_a_video_without_faces_is_a_table_without_rows(tmp_path):
+    for kind in ("csv", "jsonl", "npz"):
+        with TableWriter(tmp_path / f"a.{kind}", MODEL.expression_names):
+            pass
+    assert (tmp_path / "a.csv").read_text().splitlines() == [",".join(NAMES)]
+    assert np.load(tmp_path / "a.npz")["yaw_deg"].shape == (0,)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "npz", "parquet"])
+def test_an_error_leaves_nothing_behind(tmp_path, kind):
+    if kind == "parquet":
+        pytest.importorskip("pyarrow", reason="needs the parquet extra")
+
+    def fail():
+        with TableWriter(tmp_path / f"a.{kind}", MODEL.expression_names) as table:
+            table.write(faces()[0], 0, 0.0)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_written_is_one_line(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="choose from csv, jsonl, npz, parquet"):
+        TableWriter(tmp_path / "a.xlsx", ())
+    with pytest.raises(ExportFileError, match="cannot write"):
+        write(tmp_path / "nowhere" / "a.csv")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"tddfa\[parquet\]"):
+        write(tmp_path / "a.parquet")
+    assert list(tmp_path.iterdir()) == []

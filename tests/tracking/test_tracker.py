@@ -1,0 +1,232 @@
+"""Who is who: against scenes whose truth is known in every frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from scene import HEIGHT, WIDTH, Person, SceneAligner, picture
+from tddfa.errors import InputError
+from tddfa.tracking import FaceTracker, TrackedFace
+from tddfa.tracking.evidence import overlap
+from tddfa.types import BoundingBox
+
+
+def still(x: float = 320, y: float = 180, size: float = 90, near: float = 1) -> Person:
+    return Person(lambda t: (x, y, size, near))
+
+
+def follow(aligner: SceneAligner, n: int, **options) -> list[list[TrackedFace]]:
+    return list(FaceTracker(aligner, **options).track(picture(t) for t in range(n)))
+
+
+def ids(faces: Iterable[TrackedFace]) -> list[int]:
+    return [f.id for f in faces if f.visible]
+
+
+def who(aligner: SceneAligner, frames: list[list[TrackedFace]]) -> list[dict[int, int]]:
+    """Per frame: person → id of the visible face that lies on them."""
+    out = []
+    for t, faces in enumerate(frames):
+        pairs = {}
+        for person, truth in aligner.seen(t).items():
+            for f in faces:
+                box = BoundingBox.around(f.face.landmarks)
+                if f.visible and overlap(box, truth.detection.box) > 0.6:
+                    pairs[person] = f.id
+        out.append(pairs)
+    return out
+
+
+def recall(aligner: SceneAligner, frames: list[list[TrackedFace]]) -> float:
+    found = sum(len(pairs) for pairs in who(aligner, frames))
+    return found / sum(len(aligner.seen(t)) for t in range(len(frames)))
+
+
+def switches(aligner: SceneAligner, frames: list[list[TrackedFace]]) -> int:
+    """How often a person has another id than when last seen."""
+    last: dict[int, int] = {}
+    count = 0
+    for pairs in who(aligner, frames):
+        count += sum(last.get(person, i) != i for person, i in pairs.items())
+        last |= pairs
+    return count
+
+
+def ghosts(aligner: SceneAligner, frames: list[list[TrackedFace]]) -> int:
+    """How many visible faces lie on nobody."""
+    return sum(len(ids(f)) - len(pairs) for f, pairs in zip(frames, who(aligner, frames), strict=True))
+
+
+@pytest.fixture(params=[False, True], ids=["geometric check", "stated confidence"])
+def states_confidence(request) -> bool:
+    return request.param
+
+
+def test_a_face_is_new_then_tracked_under_one_id():
+    frames = follow(SceneAligner([still()]), 30)
+    assert [f[0].state for f in frames] == ["new"] + ["tracked"] * 29
+    assert [f[0].age for f in frames] == list(range(30))
+    assert all(ids(f) == [0] for f in frames)
+
+
+def test_a_head_that_turns_to_profile_and_back_is_not_lost(states_confidence):
+    person = Person(
+        lambda t: (320 + 150 * math.sin(t / 20), 180, 100, 1),
+        pose=lambda t: (80 * math.sin(t / 12), 10 * math.sin(t / 9), 5),
+        blink=lambda t: float(t % 40 < 4),
+    )
+    aligner = SceneAligner([person], states_confidence=states_confidence)
+    frames = follow(aligner, 200)
+    assert recall(aligner, frames) == 1.0
+    assert switches(aligner, frames) == ghosts(aligner, frames) == 0
+
+
+@pytest.mark.parametrize("speed", [2.0, 4.0, 8.0])
+def test_people_who_cross_keep_their_ids(speed, states_confidence):
+    def way(t: int) -> float:
+        return min(speed * max(t - 15, 0), 400)
+
+    front = Person(lambda t: (120 + way(t), 180, 110, 1))
+    behind = Person(lambda t: (520 - way(t), 170, 80, 2))
+    aligner = SceneAligner([front, behind], states_confidence=states_confidence)
+    frames = follow(aligner, 30 + int(400 / speed))
+    assert switches(aligner, frames) == 0
+    assert recall(aligner, frames) >= 0.98
+    assert who(aligner, frames)[-1] == who(aligner, frames)[0]
+
+
+def test_who_leaves_is_lost_within_three_frames_and_found_within_five_of_returning(states_confidence):
+    away = range(40, 70)
+    person = Person(lambda t: None if t in away else (200, 150, 90, 1))
+    aligner = SceneAligner([person, still(450)], states_confidence=states_confidence)
+    frames = follow(aligner, 110)
+    lost = next(t for t, f in enumerate(frames) if len(ids(f)) == 1)
+    found = next(t for t, f in enumerate(frames) if t > lost and len(ids(f)) == 2)
+    assert 40 <= lost < 43
+    assert 70 <= found < 75
+    assert frames[lost][0].state == "lost"
+    assert frames[lost][0].confidence == 0
+    assert frames[found][0].state == "returned"
+    assert frames[found + 1][0].state == "tracked"
+    assert switches(aligner, frames) == 0
+
+
+def test_who_walks_out_and_comes_back_in_keeps_the_id(states_confidence):
+    person = Person(lambda t: (320 + 400 * math.sin(t / 25), 180, 90, 1))
+    aligner = SceneAligner([person], states_confidence=states_confidence)
+    frames = follow(aligner, 160)
+    assert any(not aligner.seen(t) for t in range(160))
+    assert switches(aligner, frames) == 0
+    assert recall(aligner, frames) >= 0.95
+    assert {f.id for faces in frames for f in faces} == {0}
+
+
+def test_who_stays_away_longer_than_the_grace_time_is_somebody_new():
+    person = Person(lambda t: None if 20 <= t < 60 else (200, 150, 90, 1))
+    frames = follow(SceneAligner([person]), 80, grace=20)
+    assert ids(frames[10]) == [0]
+    assert frames[50] == []
+    assert ids(frames[75]) == [1]
+
+
+def test_somebody_else_elsewhere_is_not_taken_for_who_left():
+    first = Person(lambda t: (120, 100, 60, 1) if t < 30 else None)
+    second = Person(lambda t: (520, 260, 150, 1) if t >= 36 else None)
+    aligner = SceneAligner([first, second])
+    frames = follow(aligner, 60)
+    assert ids(frames[20]) == [0]
+    assert ids(frames[50]) == [1]
+
+
+def test_a_newcomer_is_found_at_the_next_search():
+    aligner = SceneAligner([still(150), Person(lambda t: (450, 180, 90, 1) if t >= 20 else None)])
+    frames = follow(aligner, 50, detect_every=10)
+    assert next(t for t, f in enumerate(frames) if len(ids(f)) == 2) == 20
+
+
+def test_the_largest_faces_are_followed_when_there_may_be_only_so_many():
+    aligner = SceneAligner([still(100, size=50), still(300, size=120), still(500, size=80)])
+    frames = follow(aligner, 10, max_faces=2)
+    sizes = sorted(f.face.detection.box.width for f in frames[-1])
+    assert len(sizes) == 2
+    assert sizes[0] > 70
+
+
+def test_the_whole_picture_is_searched_only_now_and_then():
+    aligner = SceneAligner([still()])
+    follow(aligner, 91, detect_every=15)
+    assert aligner.searches == 7
+
+
+def test_one_face_alone_needs_one_search_when_there_may_be_one():
+    aligner = SceneAligner([still()])
+    follow(aligner, 91, max_faces=1)
+    assert aligner.searches == 1
+
+
+def test_nobody_there_is_an_empty_list():
+    assert follow(SceneAligner([]), 20) == [[]] * 20
+
+
+def test_a_frame_without_a_pixel_loses_everybody_and_raises_nothing():
+    tracker = FaceTracker(SceneAligner([still()]))
+    tracker.update(picture(0))
+    states = [tracker.update(np.zeros((0, 0, 3), np.uint8))[0].state for _ in range(3)]
+    assert states[-1] == "lost"
+    assert tracker.update(picture(4))[0].state == "returned"
+
+
+def test_a_frame_of_another_size_is_searched_where_it_can_be():
+    class Small(SceneAligner):
+        def align(self, image, **how):
+            assert all(box_in(image, p) for p in how.get("landmarks") or ())
+            return super().align(image, **how)
+
+    def box_in(image, points) -> bool:
+        box = BoundingBox.around(points)
+        return box.x0 < image.shape[1] and box.y0 < image.shape[0]
+
+    tracker = FaceTracker(Small([still(600, 300)]))
+    tracker.update(picture(0))
+    for _ in range(4):
+        faces = tracker.update(picture(0)[:40, :40])
+    assert faces[0].state == "lost"
+
+
+def test_the_same_frames_give_the_same_faces():
+    def run():
+        a = Person(lambda t: (120 + 4 * t, 180, 110, 1))
+        b = Person(lambda t: (520 - 4 * t, 170, 80, 2))
+        return follow(SceneAligner([a, b]), 80)
+
+    for one, two in zip(run(), run(), strict=True):
+        assert [(f.id, f.state, f.confidence) for f in one] == [(f.id, f.state, f.confidence) for f in two]
+        assert all(np.array_equal(p.face.landmarks, q.face.landmarks) for p, q in zip(one, two, strict=True))
+
+
+def test_faces_fast_as_a_fifth_of_their_size_a_frame_are_followed():
+    person = Person(lambda t: (320 + 250 * math.sin(t / 13), 180, 90, 1))
+    aligner = SceneAligner([person])
+    frames = follow(aligner, 120)
+    assert recall(aligner, frames) == 1.0
+    assert switches(aligner, frames) == 0
+
+
+@pytest.mark.parametrize("option", [{"max_faces": 0}, {"detect_every": 0}, {"check_every": 0}, {"grace": -1}])
+def test_options_out_of_range_are_one_line(option):
+    with pytest.raises(InputError, match="it takes"):
+        FaceTracker(SceneAligner([]), **option)
+
+
+def test_the_scene_is_what_it_says():
+    aligner = SceneAligner([still(200, 100, 80)], noise=0)
+    truth = aligner.seen(0)[0].detection.box
+    assert picture(0).shape == (HEIGHT, WIDTH, 3)
+    assert overlap(aligner.detect(picture(0))[0].box, truth) > 0.9
+    part = picture(0)[50:170, 130:290]
+    box = aligner.detect(part)[0].box
+    assert overlap(BoundingBox(box.x0 + 130, box.y0 + 50, box.x1 + 130, box.y1 + 50), truth) > 0.85

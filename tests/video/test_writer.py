@@ -1,0 +1,132 @@
+"""Frames to MP4 files, judged by FFmpeg's own reading of them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from clips import pictures, write_clip
+from tddfa.errors import VideoFileError
+from tddfa.video import VideoReader, VideoWriter
+from tddfa.video.reader import Moment
+
+
+def copy(reader: VideoReader, path) -> None:
+    with VideoWriter(path, rate=reader.rate, time_base=reader.time_base, sound_of=reader) as writer:
+        for frame in reader:
+            writer.write(frame.image, frame.time)
+
+
+def fail_while_writing(path) -> None:
+    with VideoWriter(path, rate=Fraction(25)) as writer:
+        writer.write(pictures(1)[0], 0.0)
+        raise RuntimeError
+
+
+def write_nothing(path) -> None:
+    with VideoWriter(path, rate=Fraction(25)):
+        pass
+
+
+def sound_of(path) -> tuple[str, float, float]:
+    """Codec, first time and last time, s."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(audio=0))
+        codec = container.streams.audio[0].codec_context.name
+    last = frames[-1]
+    return codec, frames[0].time, last.time + last.samples / last.sample_rate
+
+
+def test_the_file_is_h264_and_holds_the_pictures(tmp_path):
+    images = pictures(6)
+    with VideoWriter(tmp_path / "a.mp4", rate=Fraction(30)) as writer:
+        for i, image in enumerate(images):
+            writer.write(image, i / 30)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert stream.average_rate == 30
+    for frame, image in zip(VideoReader(tmp_path / "a.mp4"), images, strict=True):
+        assert np.abs(frame.image.astype(int) - image).mean() < 4
+
+
+def test_times_of_a_variable_frame_rate_are_the_same_after_a_copy(tmp_path):
+    times = [0.0, 0.04, 0.2, 0.21, 0.5]
+    source = VideoReader(write_clip(tmp_path / "a.mp4", pictures(5), times=times))
+    copy(source, tmp_path / "b.mp4")
+    assert [f.time for f in VideoReader(tmp_path / "b.mp4")] == pytest.approx(
+        [f.time for f in source], abs=1e-6
+    )
+
+
+def test_odd_sides_grow_by_a_pixel(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", rate=Fraction(25)) as writer:
+        writer.write(np.zeros((47, 63, 3), np.uint8), 0.0)
+    assert next(iter(VideoReader(tmp_path / "a.mp4"))).image.shape == (48, 64, 3)
+
+
+def test_pictures_of_another_size_are_scaled_to_the_first(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", rate=Fraction(25)) as writer:
+        writer.write(pictures(1, 48, 64)[0], 0.0)
+        writer.write(pictures(1, 96, 128)[0], 0.04)
+    first, second = VideoReader(tmp_path / "a.mp4")
+    assert first.image.shape == second.image.shape
+    assert np.abs(first.image.astype(int) - second.image).mean() < 4
+
+
+def test_views_of_other_arrays_are_written_as_they_look(tmp_path):
+    image = pictures(1)[0]
+    with VideoWriter(tmp_path / "a.mp4", rate=Fraction(25)) as writer:
+        writer.write(image[:, ::-1], 0.0)
+    seen = next(iter(VideoReader(tmp_path / "a.mp4"))).image
+    assert np.abs(seen.astype(int) - image[:, ::-1]).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("codec", "container"), [("aac", "mp4"), ("libmp3lame", "mp4"), ("pcm_s16le", "mov")]
+)
+def test_sound_is_kept_in_time(tmp_path, codec, container):
+    source = write_clip(tmp_path / f"a.{container}", pictures(50), sound=codec)
+    copy(VideoReader(source), tmp_path / "b.mp4")
+    kind, first, last = sound_of(tmp_path / "b.mp4")
+    assert kind == {"libmp3lame": "mp3float"}.get(codec, "aac")
+    assert first == pytest.approx(sound_of(source)[1], abs=0.03)
+    assert last == pytest.approx(2.0, abs=0.06)
+
+
+def test_sound_is_cut_with_the_pictures(tmp_path):
+    source = write_clip(tmp_path / "a.mp4", pictures(50), sound="aac")
+    copy(VideoReader(source, start=Moment(20), end=Moment(40)), tmp_path / "b.mp4")
+    _, first, last = sound_of(tmp_path / "b.mp4")
+    assert first == pytest.approx(0.0, abs=0.03)
+    assert last == pytest.approx(20 / 25, abs=0.06)
+
+
+def test_an_error_leaves_nothing_behind(tmp_path):
+    with pytest.raises(RuntimeError):
+        fail_while_writing(tmp_path / "a.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_leaves_the_file_that_was_there(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"mine")
+    with pytest.raises(RuntimeError):
+        fail_while_writing(tmp_path / "a.mp4")
+    assert (tmp_path / "a.mp4").read_bytes() == b"mine"
+
+
+def test_a_video_without_pictures_is_one_line_and_no_file(tmp_path):
+    with (
+        pytest.raises(VideoFileError, match="not one picture"),
+        VideoWriter(tmp_path / "a.mp4", rate=Fraction(25)),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_one_line(tmp_path):
+    with pytest.raises(VideoFileError, match=r"cannot write .*nowhere/a.mp4: No such file"):
+        write_nothing(tmp_path / "nowhere" / "a.mp4")
