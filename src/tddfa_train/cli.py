@@ -29,6 +29,18 @@ def build_parser() -> argparse.ArgumentParser:
     prepare.add_argument("--side", type=int, default=160, help="of the stored crops, px (default: 160)")
     prepare.set_defaults(run=_prepare)
 
+    mat = commands.add_parser("prepare-mat", help="300W-LP or AFLW2000-3D becomes a dataset folder")
+    mat.add_argument("source", type=Path, metavar="FOLDER", help="with name.jpg and name.mat")
+    mat.add_argument("output", type=Path, metavar="DATASET")
+    mat.add_argument("--side", type=int, default=160, help="of the stored crops, px (default: 160)")
+    mat.set_defaults(run=_prepare_mat)
+
+    fit = commands.add_parser(
+        "fit", help="add camera and coefficients of the open face model to a dataset folder"
+    )
+    fit.add_argument("dataset", type=Path, metavar="DATASET")
+    fit.set_defaults(run=_fit)
+
     turn = commands.add_parser("turn", help="a dataset folder of turned heads from one of near-frontal faces")
     turn.add_argument("source", type=Path, metavar="DATASET")
     turn.add_argument("output", type=Path, metavar="DATASET")
@@ -40,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     turn.set_defaults(run=_turn)
 
     train = commands.add_parser("train", help="train a network, or go on where it stopped")
-    train.add_argument("recipe", choices=("landmarks", "alignment", "detector"))
+    train.add_argument("recipe", choices=("landmarks", "alignment", "parameters", "detector"))
     train.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
     train.add_argument(
         "run_folder", type=Path, metavar="RUN", help="checkpoints, log and manifest; resumes if they exist"
@@ -70,6 +82,25 @@ def _prepare(args: argparse.Namespace) -> None:
 
     counts = prepare_folder(photos_in(args.photos), args.output, FaceAligner(args.pack), side=args.side)
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
+
+
+def _prepare_mat(args: argparse.Namespace) -> None:
+    from tddfa_train.data.matfiles import prepare_mat_folder
+
+    print(f"{prepare_mat_folder(args.source, args.output, side=args.side)} faces in {args.output}")
+
+
+def _fit(args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from tddfa.morphable import MorphableModel
+    from tddfa_train.data.fits import fit_folder
+
+    errors = fit_folder(args.dataset, MorphableModel.open(level=0, crop="head"))
+    print(
+        f"{len(errors)} fits; error in % of the face: median {100 * np.median(errors):.2f}, "
+        f"95th percentile {100 * np.percentile(errors, 95):.2f}"
+    )
 
 
 def _turn(args: argparse.Namespace) -> None:

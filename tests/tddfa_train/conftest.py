@@ -11,6 +11,7 @@ def drawn_faces(tmp_path_factory):
     """Folders `faces` and `backgrounds.npy`: bright dots where the landmarks are."""
     pytest.importorskip("torch")
     from tddfa.morphable import MorphableModel
+    from tddfa_train.data.fits import fit_folder
     from tddfa_train.data.folder import write_face_folder
 
     folder = tmp_path_factory.mktemp("data")
@@ -40,6 +41,7 @@ def drawn_faces(tmp_path_factory):
             "valid": np.tile(np.float32([0, 0, 160, 160]), (6, 1)),
         },
     )
+    fit_folder(folder / "faces", model)
     np.save(folder / "backgrounds.npy", rng.integers(0, 255, (3, 160, 160, 3), dtype=np.uint8))
     np.savez(
         folder / "rule.npz",

@@ -21,7 +21,7 @@ def _rows(run):
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("recipe", ["landmarks", "alignment", "detector"])
+@pytest.mark.parametrize("recipe", ["landmarks", "alignment", "parameters", "detector"])
 def test_every_recipe_runs_from_the_command_line_and_leaves_its_record(recipe, write_config, tmp_path):
     run = tmp_path / "run"
     assert cli.main(["train", recipe, str(write_config(recipe)), str(run), "--smoke"]) == 0
@@ -30,7 +30,8 @@ def test_every_recipe_runs_from_the_command_line_and_leaves_its_record(recipe, w
     assert manifest["steps"] == 4
     assert manifest["samples"] > 0
     assert manifest["data"][0]["faces"] == 6
-    assert all(np.isfinite(row["points" if recipe != "detector" else "score"]) for row in _rows(run))
+    first_term = {"parameters": "main", "detector": "score"}.get(recipe, "points")
+    assert all(np.isfinite(row[first_term]) for row in _rows(run))
     assert list((run / "events").iterdir()), "TensorBoard has nothing to read"
 
 
@@ -40,6 +41,25 @@ def test_one_batch_can_be_learnt_by_heart(write_config, tmp_path):
     assert cli.main(["train", "alignment", str(config), str(run), "--overfit"]) == 0
     rows = _rows(run)
     assert rows[-1]["points"] < 0.25 * rows[0]["points"]
+
+
+@pytest.mark.parametrize("cost", ["vdc", "wpdc", "fwpdc", "vanilla-joint"])
+def test_every_cost_of_the_published_recipe_learns_one_batch(cost, write_config, tmp_path):
+    run = tmp_path / "run"
+    config = write_config("parameters", trunk="mobilenet-0.5", loss={"cost": cost})
+    assert cli.main(["train", "parameters", str(config), str(run), "--overfit"]) == 0
+    rows = _rows(run)
+    assert rows[-1]["main"] < 0.5 * rows[0]["main"]
+
+
+def test_meta_joint_rounds_run_from_a_config(write_config, tmp_path):
+    run = tmp_path / "run"
+    config = write_config("parameters", loss={"cost": "meta-joint", "look_ahead": 2})
+    assert cli.main(["train", "parameters", str(config), str(run), "--smoke"]) == 0
+    assert {row["branch"] for row in _rows(run)} <= {0.0, 1.0}
+    assert (
+        json.loads((run / "manifest.json").read_text())["samples"] == 4 * 3 * 4
+    )  # rounds, batches, pictures
 
 
 class _StoppedError(Exception):

@@ -54,6 +54,7 @@ class LandmarkBatches:
         self.config = config
         self.n_steps = n_steps
         self.held_out = held_out
+        self.mirrors = True
         self.folders: list[FaceFolder] = [
             open_face_folder(Path(folder), in_memory=config.in_memory) for folder in config.folders
         ]
@@ -99,7 +100,7 @@ class LandmarkBatches:
         config, labels = self.config, self.folders[folder_index].labels
         image = self.folders[folder_index].images[row]
         landmarks = labels["landmarks68"][row]
-        mirror = bool(rng.random() < 0.5)
+        mirror = bool(rng.random() < 0.5) and self.mirrors
         matrix = crop_from_image(landmarks[:, :2], config.side, config.placement, rng, mirror=mirror)
         negative = bool(rng.random() < config.negatives)
         if negative and rng.random() < 0.4:  # badly framed
@@ -140,4 +141,10 @@ class LandmarkBatches:
                 if mirror:
                     points = points[AFLW21_MIRROR if key == "human21" else labels["mediapipe_mirror"]]
             sample[key] = points
-        return sample
+        return sample | self.more_labels(labels, row, matrix)
+
+    def more_labels(
+        self, labels: dict[str, np.ndarray], row: int, matrix: Float32[np.ndarray, "2 3"]
+    ) -> Batch:
+        """Labels that a kind of batch has beyond points."""
+        return {}
