@@ -73,7 +73,7 @@ def _model(level: int, crop: Crop) -> MorphableModel:
         eyeballs = refined_masks[:, names.index("eyeballs")]
         inside = (in_face(refined, unit) & (ears < 0.5)) | (eyeballs > 0.5)
     surface = base.surface(level, mean, inside)
-    mesh_masks = surface(masks.T[surface.base]) >= 0.5
+    mesh_masks = surface(masks.T[surface.base]) > 0.5
     blink = [arrays["expression_names"].tolist().index(f"eyeBlink{side}") for side in ("Left", "Right")]
     return MorphableModel(
         name="open",
@@ -111,4 +111,5 @@ def _landmark_sets(arrays: dict[str, np.ndarray]) -> dict[str, LandmarkSet]:
                 )
             case _:
                 pass
-    return sets
+    # The set that every model has comes first wherever the sets are listed.
+    return {"ibug68": sets.pop("ibug68"), **sets}

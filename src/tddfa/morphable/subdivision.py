@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int32
 
-Quads = Int32[np.ndarray, "n_quads 4"]
-
 
 @dataclass(frozen=True, slots=True)
 class Subdivision:
@@ -21,13 +19,13 @@ class Subdivision:
     """
 
     n_coarse: int
-    quads: Quads
+    quads: Int32[np.ndarray, "n_fine_quads 4"]
     """Quads of the refined mesh."""
-    coarse_quads: Quads
+    coarse_quads: Int32[np.ndarray, "n_quads 4"]
     inner_edges: Int32[np.ndarray, "n_inner 4"]
     """Both end vertices and both neighbouring quads of each inner edge."""
     boundary_edges: Int32[np.ndarray, "n_boundary 2"]
-    stars: tuple[tuple[Int32[np.ndarray, " n"], Int32[np.ndarray, "n 2k"]], ...]
+    stars: tuple[tuple[Int32[np.ndarray, " _"], Int32[np.ndarray, "_ _"]], ...]
     """Per valence k: inner vertices, and for each its k quads (shifted by `n_coarse`) and k neighbours."""
     boundary_vertices: Int32[np.ndarray, "n_boundary 3"]
     """A boundary vertex and its two neighbours along the boundary."""
@@ -74,7 +72,7 @@ class Subdivision:
         return np.ascontiguousarray(fine[:, :n_channels]).reshape(self.n_fine, *values.shape[1:])
 
 
-def catmull_clark(quads: Quads, n_vertices: int) -> Subdivision:
+def catmull_clark(quads: Int32[np.ndarray, "n_quads 4"], n_vertices: int) -> Subdivision:
     """The operator that refines a quad mesh once.
 
     Args:

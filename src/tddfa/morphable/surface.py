@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int32, Int64
+from jaxtyping import Bool, Float, Float32, Int, Int32, Int64
 
 from tddfa.morphable.subdivision import Subdivision, catmull_clark
 from tddfa.types import Topology
@@ -23,7 +23,7 @@ class Surface:
         mirror: for each vertex of the mesh its partner on the other side.
     """
 
-    base: Int64[np.ndarray, " n_used"]
+    base: Int[np.ndarray, " n_used"]
     levels: tuple[Subdivision, ...]
     vertices: Int32[np.ndarray, " n_vertices"]
     topology: Topology

@@ -1,0 +1,404 @@
+"""The open face model: what it is made of, and that its faces are faces."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from tddfa.errors import InputError
+from tddfa.geometry.camera import scaled_camera
+from tddfa.geometry.rotation import head_rotation
+from tddfa.morphable import MorphableModel
+from tddfa.morphable.open_model import FILE
+from tddfa.render import rasterize
+from tddfa.types import HeadPose, Mesh
+
+ARKIT = """
+browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft cheekSquintRight
+eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight eyeLookInLeft eyeLookInRight eyeLookOutLeft
+eyeLookOutRight eyeLookUpLeft eyeLookUpRight eyeSquintLeft eyeSquintRight eyeWideLeft eyeWideRight jawForward
+jawLeft jawOpen jawRight mouthClose mouthDimpleLeft mouthDimpleRight mouthFrownLeft mouthFrownRight mouthFunnel
+mouthLeft mouthLowerDownLeft mouthLowerDownRight mouthPressLeft mouthPressRight mouthPucker mouthRight
+mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper mouthSmileLeft mouthSmileRight mouthStretchLeft
+mouthStretchRight mouthUpperUpLeft mouthUpperUpRight noseSneerLeft noseSneerRight tongueOut
+""".split()
+
+
+@cache
+def arrays() -> dict[str, np.ndarray]:
+    from importlib.resources import files
+
+    with np.load(str(files("tddfa.morphable") / FILE), allow_pickle=False) as archive:
+        return dict(archive)
+
+
+@cache
+def blendshapes() -> dict[str, np.ndarray]:
+    return MorphableModel.open().blendshapes()
+
+
+def people(n: int) -> np.ndarray:
+    return np.random.default_rng(11).normal(size=(n, 80))
+
+
+def boundary_loops(quads: np.ndarray) -> list[list[int]]:
+    following: dict[int, int] = {}
+    sides = [(a, b) for quad in quads.tolist() for a, b in zip(quad, quad[1:] + quad[:1], strict=True)]
+    both = set(sides)
+    assert len(both) == len(sides), "two quads run along an edge in the same direction"
+    for a, b in sides:
+        if (b, a) not in both:
+            assert a not in following, "two boundaries meet in a vertex"
+            following[a] = b
+    loops = []
+    while following:
+        start = next(iter(following))
+        loop = [start]
+        while (step := following.pop(loop[-1])) != start:
+            loop.append(step)
+        loops.append(loop)
+    return loops
+
+
+def test_the_file_is_at_most_two_megabytes() -> None:
+    from importlib.resources import files
+
+    assert (files("tddfa.morphable") / FILE).stat().st_size <= 2_000_000  # type: ignore[attr-defined]
+
+
+def test_it_has_80_identity_coefficients_and_the_52_arkit_expressions() -> None:
+    model = MorphableModel.open()
+    assert model.n_identity == 80
+    assert list(model.expression_names) == ARKIT
+    assert model.identity_basis.shape[2] == 80
+    assert model.expression_basis.shape[2] == 52
+
+
+def test_the_skin_is_manifold_with_boundaries_at_neck_mouth_and_eyes() -> None:
+    data = arrays()
+    names = data["region_names"].tolist()
+    masks = np.unpackbits(data["regions"], axis=1, count=len(data["mean"])).astype(bool)
+    quads = data["quads"].astype(int)
+    on_eyeball = masks[names.index("eyeballs")][quads].all(axis=1)
+    loops = boundary_loops(quads[~on_eyeball])
+    centres = sorted(
+        (np.round(data["mean"][loop].mean(axis=0)).tolist() for loop in loops), key=lambda c: c[1]
+    )
+    assert [len(loop) for loop in sorted(loops, key=len)] == [28, 28, 38, 48]
+    neck, mouth, *eyes = centres
+    assert neck[1] < -60
+    assert abs(mouth[0]) < 1
+    assert -75 < mouth[1] < -55
+    assert sorted(round(eye[0]) for eye in eyes) == [-31, 31]
+    assert len(boundary_loops(quads[on_eyeball])) == 2
+
+
+@pytest.mark.parametrize(("level", "face", "head"), [(0, 2000, 3300), (1, 7900, 12900), (2, 31000, 51000)])
+def test_levels_have_the_documented_sizes(level: int, face: int, head: int) -> None:
+    assert MorphableModel.open(level=level).n_vertices == pytest.approx(face, rel=0.03)
+    assert MorphableModel.open(level=level, crop="head").n_vertices == pytest.approx(head, rel=0.03)
+
+
+def test_a_model_is_made_once() -> None:
+    assert MorphableModel.open(level=2) is MorphableModel.open(level=2, crop="face")
+
+
+def test_landmarks_are_the_same_at_every_level_and_in_every_crop() -> None:
+    models = [MorphableModel.open(level=k, crop=c) for k in (0, 1, 2) for c in ("face", "head")]
+    params = models[0].params(identity=people(1)[0], expression={"jawOpen": 0.4, "eyeBlinkLeft": 1})
+    for model in models[1:]:
+        np.testing.assert_allclose(model.landmarks(params), models[0].landmarks(params), atol=1e-4)
+
+
+def test_landmarks_lie_on_the_surface() -> None:
+    model = MorphableModel.open(level=2, crop="head")
+    params = model.params(identity=people(1)[0])
+    vertices = model.mesh(params).vertices
+    for name in model.landmark_sets:
+        points = model.landmarks(params, name)
+        nearest = np.sqrt(((points[:, None] - vertices[None]) ** 2).sum(axis=2)).min(axis=1)
+        assert nearest.max() < 3.0, name  # vertices are up to 5 mm apart where the mesh is coarse
+
+
+def test_the_crop_face_is_a_part_of_the_head() -> None:
+    face, head = MorphableModel.open(), MorphableModel.open(crop="head")
+    params = head.params(identity=people(1)[0], expression={"jawOpen": 1})
+    inner = {tuple(v) for v in face.shape(params).round(3).tolist()}
+    outer = {tuple(v) for v in head.shape(params).round(3).tolist()}
+    assert len(inner - outer) <= 0.02 * len(inner)  # rounding only
+
+
+def test_triangles_are_counter_clockwise_from_outside() -> None:
+    model = MorphableModel.open()
+    mesh = model.mesh(model.params())
+    a, b, c = (mesh.vertices[mesh.triangles[:, k]] for k in range(3))
+    area = np.cross(b - a, c - a)[:, 2]  # y down: a triangle that faces the camera has a negative one
+    assert (area < 0).mean() > 0.9
+
+
+def test_the_texture_layout_is_inside_the_unit_square_and_nothing_overlaps() -> None:
+    model = MorphableModel.open(level=0, crop="head")
+    uv = model.topology.uv
+    assert uv is not None
+    assert uv.min() >= 0
+    assert uv.max() <= 1
+    a, b, c = (uv[model.topology.triangles[:, k]] for k in range(3))
+    area = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
+    flat = Mesh(np.column_stack([uv * 2048, np.zeros(len(uv))]).astype(np.float32), model.topology)
+    covered = rasterize([flat], 2048, 2048).mask.sum() / 2048**2
+    assert np.abs(area).sum() / 2 == pytest.approx(covered, rel=0.02)
+
+
+def test_pncc_colours_are_the_mean_face_scaled_to_the_unit_cube() -> None:
+    model = MorphableModel.open()
+    colors, mean = model.topology.colors, model.shape(model.params())
+    assert colors.min() == 0
+    assert colors.max() == 1
+    assert colors[mean[:, 2].argmax(), 0] == 1  # the nose tip is reddest
+
+
+def test_regions_do_not_overlap_and_are_where_their_names_say() -> None:
+    model = MorphableModel.open(crop="head")
+    shape = model.shape(model.params())
+    assert np.sum(list(model.regions.values()), axis=0).max() == 1
+    centre = {name: shape[mask].mean(axis=0) for name, mask in model.regions.items()}
+    assert centre["left_eyelids"][0] > 20
+    assert centre["right_eyelids"][0] < -20
+    assert centre["forehead"][1] > centre["brows"][1] > centre["left_eyelids"][1]
+    assert centre["left_eyelids"][1] > centre["nose"][1] > centre["lips"][1]
+    assert centre["nose"][2] > centre["cheeks"][2] > centre["ears"][2]
+    for name, mask in model.regions.items():
+        x = shape[mask, 0]
+        if not name.startswith(("left", "right")):
+            assert x.min() == pytest.approx(-x.max(), abs=1e-3), name
+
+
+def test_mirroring_the_parameters_mirrors_the_face() -> None:
+    model = MorphableModel.open(level=0)
+    R = head_rotation(HeadPose(30, -10, 15))
+    params = model.params(
+        scaled_camera(2.0, R, np.array([150.0, 120.0])),
+        people(1)[0],
+        {"jawLeft": 1, "eyeBlinkLeft": 0.8, "mouthSmileRight": 0.5, "browInnerUp": 0.3},
+    )
+    mirrored = model.mesh(model.mirrored(params, image_width=320))
+    assert model.surface is not None
+    back = mirrored.vertices[model.surface.mirror] * [-1, 1, 1] + [319, 0, 0]
+    np.testing.assert_allclose(back, model.mesh(params).vertices, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", [n for n in ARKIT if n.endswith("Left")])
+def test_paired_expressions_are_mirror_images_to_a_tenth_of_a_millimetre(name: str) -> None:
+    model = MorphableModel.open()
+    assert model.surface is not None
+    shapes = blendshapes()
+    other = shapes[name.removesuffix("Left") + "Right"][model.surface.mirror] * [-1, 1, 1]
+    assert np.abs(shapes[name] - other).max() < 0.1
+
+
+def test_the_mean_face_is_symmetric() -> None:
+    model = MorphableModel.open(level=2, crop="head")
+    assert model.surface is not None
+    mean = model.shape(model.params())
+    np.testing.assert_allclose(mean[model.surface.mirror] * [-1, 1, 1], mean, atol=1e-4)
+
+
+def test_every_expression_but_the_tongue_moves_the_face() -> None:
+    still = [n for n, d in blendshapes().items() if np.linalg.norm(d, axis=1).max() < 0.5]
+    assert still == ["tongueOut"]
+
+
+def test_an_open_jaw_parts_the_lips_by_over_30_mm() -> None:
+    model = MorphableModel.open()
+    points = model.landmarks(model.params(expression={"jawOpen": 1}))
+    assert points[66, 1] - points[62, 1] > 30
+
+
+def test_mouth_close_shuts_an_open_jaw() -> None:
+    model = MorphableModel.open()
+    points = model.landmarks(model.params(expression={"jawOpen": 1, "mouthClose": 1}))
+    assert abs(points[66, 1] - points[62, 1]) < 3
+
+
+def lid_margins(model: MorphableModel) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Upper and lower margin of each eye as vertices of the finest head, from corner to corner."""
+    eyelids = model.eyelids
+    assert eyelids is not None
+    data = arrays()
+    n = len(data["mean"])
+    base = MorphableModel.open(level=0, crop="head")
+    assert base.surface is not None
+    margins = {}
+    for side, eye in (("left", 0), ("right", 1)):
+        rim = {v for loop in boundary_loops(data["quads"].astype(int)) if len(loop) == 28 for v in loop}
+        rim = {v for v in rim if (data["mean"][v, 0] > 0) == (eye == 0)}
+        beside: dict[int, set[int]] = {}
+        for quad in data["quads"].astype(int).tolist():
+            for a, b in zip(quad, quad[1:] + quad[:1], strict=True):
+                beside.setdefault(a, set()).add(b)
+                beside.setdefault(b, set()).add(a)
+        ring, seen = rim, set(rim)
+        for _ in range(3):  # the margin is the fourth ring from the opening
+            ring = set[int]().union(*(beside[v] for v in ring)) - seen
+            seen |= ring
+        corners = [v for v in sorted(ring, key=lambda v: data["mean"][v, 0])]
+        loop = [corners[0]]
+        while True:
+            steps = sorted((beside[loop[-1]] & ring) - set(loop), key=lambda v: -data["mean"][v, 1])
+            if not steps:
+                break
+            loop.append(steps[0])
+        loop = refined_path([*loop, loop[0]], n)[:-1]
+        margins[side] = np.array(loop)
+    return margins
+
+
+def refined_path(path: list[int], n: int) -> list[int]:
+    """The vertices of the finest mesh along edges of the base mesh."""
+    from tddfa.morphable.subdivision import catmull_clark
+
+    quads = arrays()["quads"].astype(np.int32)
+    for _ in range(2):
+        refine = catmull_clark(quads, n)
+        edges = np.concatenate([refine.inner_edges[:, :2], refine.boundary_edges])
+        between = {(min(e), max(e)): n + k for k, e in enumerate(edges.tolist())}
+        path = [
+            v for a, b in zip(path, path[1:], strict=False) for v in (a, between[min(a, b), max(a, b)])
+        ] + [path[-1]]
+        quads, n = refine.quads, refine.n_fine
+    return path
+
+
+def test_lids_close_on_two_hundred_people() -> None:
+    model = MorphableModel.open(level=2, crop="head")
+    assert model.surface is not None
+    refined_of_mesh = model.surface.vertices
+    mesh_of_refined = np.empty(refined_of_mesh.max() + 1, int)
+    mesh_of_refined[refined_of_mesh] = np.arange(len(refined_of_mesh))
+    margins = {side: mesh_of_refined[loop] for side, loop in lid_margins(model).items()}
+    neutral = model.shape(model.params())
+    worst_gap, worst_overlap = 0.0, 0.0
+    for identity in people(200):
+        shape = model.shape(
+            model.params(identity=identity, expression={"eyeBlinkLeft": 1, "eyeBlinkRight": 1})
+        )
+        for loop in margins.values():
+            x = neutral[loop, 0]
+            start, end = sorted((int(x.argmin()), int(x.argmax())))
+            arcs = [loop[start : end + 1], np.concatenate([loop[end:], loop[: start + 1]])]
+            arcs = [shape[arc[np.argsort(neutral[arc, 0], kind="stable")]] for arc in arcs]
+            arcs.sort(key=lambda arc: -arc[:, 1].mean())
+            low = max(arc[0, 0] for arc in arcs) + 0.5
+            high = min(arc[-1, 0] for arc in arcs) - 0.5
+            at = np.linspace(low, high, 50)
+            upper, lower = (np.interp(at, np.maximum.accumulate(arc[:, 0]), arc[:, 1]) for arc in arcs)
+            worst_gap = max(worst_gap, float((upper - lower).max()))
+            worst_overlap = max(worst_overlap, float((lower - upper).max()))
+    assert worst_gap <= 0.3
+    assert worst_overlap <= 0.5
+
+
+def test_a_closed_eye_hides_the_eyeball() -> None:
+    model = MorphableModel.open()
+    eyeball = model.regions["eyeballs"][model.topology.triangles].all(axis=1)
+    seen = {0.0: 0, 1.0: 0}
+    for identity in people(10):
+        for blink in seen:
+            camera = scaled_camera(4.0, np.diag([1.0, -1.0, -1.0]), np.array([240.0, 80.0]))
+            params = model.params(camera, identity, {"eyeBlinkLeft": blink, "eyeBlinkRight": blink})
+            triangle = rasterize([model.mesh(params)], 160, 480).triangle
+            seen[blink] += int(eyeball[triangle[triangle >= 0]].sum())
+    assert seen[0.0] > 10 * 2000
+    assert seen[1.0] < 0.01 * seen[0.0]
+
+
+def test_triangles_that_turn_over_are_few_and_lie_in_folds() -> None:
+    # Inside the closing lids and, for mouthClose without an open jaw, between the lips; nowhere else.
+    model = MorphableModel.open()
+    triangles = model.topology.triangles
+    neutral = model.shape(model.params())
+
+    def normals(shape: np.ndarray) -> np.ndarray:
+        a, b, c = (shape[triangles[:, k]] for k in range(3))
+        return np.cross(b - a, c - a)
+
+    turned = {
+        name: (normals(neutral + delta) * normals(neutral)).sum(axis=1) < 0
+        for name, delta in blendshapes().items()
+    }
+    count = {name: int(mask.sum()) for name, mask in turned.items() if mask.any()}
+    assert set(count) <= {
+        *("eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight"),
+        *("eyeSquintLeft", "eyeSquintRight", "mouthClose", "mouthFunnel"),
+    }
+    lids = (model.regions["left_eyelids"] | model.regions["right_eyelids"])[triangles].any(axis=1)
+    lips = model.regions["lips"][triangles].any(axis=1)
+    for name, mask in turned.items():
+        assert mask.sum() <= 0.01 * len(triangles), name
+        assert not (mask & ~lids & ~lips).any(), name
+
+
+def test_identities_stay_faces() -> None:
+    # Within ±3 standard deviations of every coefficient, one at a time, no triangle of the skin turns over.
+    model = MorphableModel.open(level=0)
+    triangles = model.topology.triangles
+    skin = ~model.regions["eyeballs"][triangles].any(axis=1)
+    mean = model.shape(model.params())
+
+    def normals(shape: np.ndarray) -> np.ndarray:
+        a, b, c = (shape[triangles[skin][:, k]] for k in range(3))
+        return np.cross(b - a, c - a)
+
+    turned = 0
+    for k in range(model.n_identity):
+        for sign in (-3, 3):
+            identity = np.zeros(80)
+            identity[k] = sign
+            shape = model.shape(model.params(identity=identity))
+            turned += int(((normals(shape) * normals(mean)).sum(axis=1) < 0).sum())
+    assert turned <= 0.0005 * skin.sum() * 160
+
+
+def test_a_neutral_face_keeps_the_person_and_the_pose() -> None:
+    model = MorphableModel.open(level=0)
+    params = model.params(identity=people(1)[0], expression={"jawOpen": 1})
+    neutral = model.neutral(params)
+    assert not neutral.expression.any()
+    np.testing.assert_array_equal(neutral.identity, params.identity)
+    np.testing.assert_array_equal(neutral.camera, params.camera)
+
+
+def test_a_frontal_face_looks_at_the_camera_at_the_same_place_and_size() -> None:
+    model = MorphableModel.open(level=0)
+    R = head_rotation(HeadPose(50, 20, -10))
+    params = model.params(scaled_camera(3.0, R, np.array([40.0, 60.0])))
+    frontal = model.frontal(params)
+    np.testing.assert_allclose(
+        frontal.camera, scaled_camera(3.0, np.diag([1.0, -1, -1]), np.array([40.0, 60.0]))
+    )
+
+
+def test_blendshapes_add_up_to_the_face_with_the_expression() -> None:
+    model = MorphableModel.open(level=0)
+    identity = people(1)[0]
+    shapes = model.blendshapes(identity)
+    assert list(shapes) == ARKIT
+    got = model.shape(model.params(identity=identity, expression={"jawOpen": 0.5, "mouthSmileLeft": 0.25}))
+    neutral = model.shape(model.params(identity=identity))
+    np.testing.assert_allclose(
+        got, neutral + 0.5 * shapes["jawOpen"] + 0.25 * shapes["mouthSmileLeft"], atol=1e-3
+    )
+
+
+def test_the_model_says_what_there_is() -> None:
+    model = MorphableModel.open()
+    with pytest.raises(InputError, match="no expression named 'eyeBlink' .* nearest: eyeBlink"):
+        model.params(expression={"eyeBlink": 1.0})
+    with pytest.raises(InputError, match="no landmark set named 'dlib' .* there are: ibug68"):
+        model.landmarks(model.params(), "dlib")
+    with pytest.raises(InputError, match=r"identity has shape \(40,\); the model 'open' has 80"):
+        model.params(identity=np.zeros(40))
+    with pytest.raises(InputError, match="no level 3; there are 0, 1 and 2"):
+        MorphableModel.open(level=3)
+    with pytest.raises(InputError, match="no crop 'ears'; there are face and head"):
+        MorphableModel.open(crop="ears")  # type: ignore[arg-type]
