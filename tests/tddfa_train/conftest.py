@@ -6,6 +6,13 @@ import numpy as np
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small tensors on several threads wait for each other, and longest on a busy machine."""
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def drawn_faces(tmp_path_factory):
     """Folders `faces` and `backgrounds.npy`: bright dots where the landmarks are."""
@@ -57,7 +64,7 @@ def write_config(drawn_faces, tmp_path):
 
     def write(recipe, **options):
         data = {"folders": [str(drawn_faces / "faces")], "backgrounds": str(drawn_faces / "backgrounds.npy")}
-        loop = {"n_steps": 6, "warmup_steps": 2, "workers": 0, "save_every": 3, "log_every": 2}
+        loop = {"n_steps": 6, "warmup_steps": 2, "workers": 0, "threads": 1, "save_every": 3, "log_every": 2}
         if recipe == "detector":
             values = {
                 "data": data | {"shapes": [[128, 2]]},

@@ -43,10 +43,10 @@ def test_one_batch_can_be_learnt_by_heart(write_config, tmp_path):
     assert rows[-1]["points"] < 0.25 * rows[0]["points"]
 
 
-@pytest.mark.parametrize("cost", ["vdc", "wpdc", "fwpdc", "vanilla-joint"])
+@pytest.mark.parametrize("cost", ["vdc", "fwpdc", "vanilla-joint"])
 def test_every_cost_of_the_published_recipe_learns_one_batch(cost, write_config, tmp_path):
     run = tmp_path / "run"
-    config = write_config("parameters", trunk="mobilenet-0.5", loss={"cost": cost})
+    config = write_config("parameters", loss={"cost": cost})
     assert cli.main(["train", "parameters", str(config), str(run), "--overfit"]) == 0
     rows = _rows(run)
     assert rows[-1]["main"] < 0.5 * rows[0]["main"]
@@ -71,7 +71,9 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(write_config, tmp_path
 
     def run(folder, evaluate):
         experiment = alignment_experiment(recipe)
-        loop = LoopConfig(n_steps=6, warmup_steps=2, workers=0, save_every=3, evaluate_every=3, log_every=3)
+        loop = LoopConfig(
+            n_steps=6, warmup_steps=2, workers=0, threads=1, save_every=3, evaluate_every=3, log_every=3
+        )
         train(experiment.network, experiment.task, experiment.data, loop, folder, evaluate=evaluate)
         return experiment.network.state_dict()
 
@@ -90,7 +92,7 @@ def test_the_averaged_weights_not_the_last_ones_are_evaluated(write_config, tmp_
     recipe = read_config(AlignmentRecipe, write_config("alignment"))
     experiment = alignment_experiment(recipe)
     seen = []
-    loop = LoopConfig(n_steps=3, workers=0, evaluate_every=3)
+    loop = LoopConfig(n_steps=3, workers=0, threads=1, evaluate_every=3)
     train(
         experiment.network,
         experiment.task,

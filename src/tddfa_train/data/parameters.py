@@ -46,7 +46,8 @@ class ParameterBatches(LandmarkBatches):
         self, labels: dict[str, np.ndarray], row: int, matrix: Float32[np.ndarray, "2 3"]
     ) -> Batch:
         """The parameters in the crop."""
-        params = FaceParams(labels["camera"][row], labels["identity"][row], labels["expression"][row])
+        camera = labels["camera"][row].astype(np.float64)
+        params = FaceParams(camera, labels["identity"][row], labels["expression"][row])
         return {"params": moved_params(params, matrix, self.model)}
 
     def statistics(self, count: int = 2000) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, " p"]]:
