@@ -31,7 +31,7 @@ lint: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/ruff check .
 
 types: $(VENV)/.installed-$(EXTRAS)
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 architecture: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/lint-imports

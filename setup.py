@@ -12,7 +12,7 @@ class BuildKernel(build_ext):
 
     def build_extensions(self) -> None:
         """Choose the flags of the compiler at hand."""
-        flags = ["-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off"]
+        flags = ["-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off", "-g0"]
         if self.compiler.compiler_type == "msvc":
             flags = ["/O2", "/fp:precise"]
         for extension in self.extensions:

@@ -49,6 +49,12 @@ class GoldenModel:
     def mesh(self, params: FaceParams) -> Mesh:
         return Mesh(self.vertices, topology())
 
+    def shape(self, params: FaceParams) -> np.ndarray:
+        raise NotImplementedError("only the vertices in the image are known")
+
+    def blendshapes(self, identity: np.ndarray) -> dict[str, np.ndarray]:
+        raise NotImplementedError("only the vertices in the image are known")
+
 
 @cache
 def golden_faces(name: str) -> tuple[Image, list[Face]]:

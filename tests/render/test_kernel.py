@@ -41,6 +41,10 @@ def test_both_kernels_draw_the_same_pixels(a: Mesh, b: Mesh, cull_back: bool) ->
         np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(native.depth([a, b], REGION, 0.3), numpy_kernel.depth([a, b], REGION, 0.3))
     values = [m.topology.colors for m in (a, b)]
+    corners, weights = a.triangles, np.abs(a.vertices[a.triangles[:, 0]]) / 60
+    np.testing.assert_array_equal(
+        native.weighted(a.vertices, corners, weights), numpy_kernel.weighted(a.vertices, corners, weights)
+    )
     for channels in (1, 2, 3):
         one, other = (
             k.interpolate([a, b], [np.ascontiguousarray(v[:, :channels]) for v in values], REGION)

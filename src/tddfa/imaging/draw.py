@@ -78,6 +78,18 @@ def text_coverage(text: str, size: float, height: int, width: int) -> UInt8[np.n
     return out
 
 
+def without_holes(mask: Bool[np.ndarray, "h w"], radius: float) -> Bool[np.ndarray, "h w"]:
+    """The mask with its holes and cracks of up to twice `radius` (px) closed."""
+    if mask.size == 0:
+        return mask
+    # Growing and then shrinking by distance: cv2.morphologyEx takes time with the square of the radius.
+    edge = int(np.ceil(radius)) + 1
+    grown = np.pad((~mask).view(np.uint8), edge, constant_values=1)
+    grown = cv2.distanceTransform(grown, cv2.DIST_L2, cv2.DIST_MASK_3) <= radius
+    closed = cv2.distanceTransform(grown.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3) > radius
+    return np.asarray(closed[edge:-edge, edge:-edge] | mask)
+
+
 def distance_inside(mask: Bool[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
     """How far each pixel of the mask is from the nearest one outside it, px; 0 outside."""
     if mask.size == 0:

@@ -417,6 +417,48 @@ static PyObject *bounds(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* weighted(n_values, channels, values, n, corners, barycentric, out): values inside triangles */
+static PyObject *weighted(PyObject *self, PyObject *args) {
+    Arrays arrays = {.count = 0};
+    Py_ssize_t n_values, n;
+    int channels;
+    PyObject *values_object, *corners_object, *barycentric_object, *out_object;
+    if (!PyArg_ParseTuple(args, "niOnOOO", &n_values, &channels, &values_object, &n, &corners_object,
+                          &barycentric_object, &out_object))
+        return NULL;
+    const float *values, *barycentric;
+    const int32_t *corners;
+    float *out;
+    if (!(values = elements(&arrays, values_object, 4, channels * n_values, 0)) ||
+        !(corners = elements(&arrays, corners_object, 4, 3 * n, 0)) ||
+        !(barycentric = elements(&arrays, barycentric_object, 4, 3 * n, 0)) ||
+        !(out = elements(&arrays, out_object, 4, channels * n, 1))) {
+        release(&arrays);
+        return NULL;
+    }
+    int status = 0;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < n && status == 0; i++) {
+        const int32_t *corner = corners + 3 * i;
+        for (int k = 0; k < 3; k++)
+            if (corner[k] < 0 || corner[k] >= n_values) status = -1;
+        if (status < 0) break;
+        const float *a0 = values + (Py_ssize_t)channels * corner[0];
+        const float *a1 = values + (Py_ssize_t)channels * corner[1];
+        const float *a2 = values + (Py_ssize_t)channels * corner[2];
+        const float b1 = barycentric[3 * i + 1], b2 = barycentric[3 * i + 2];
+        for (int k = 0; k < channels; k++)
+            out[channels * i + k] = (a0[k] + b1 * (a1[k] - a0[k])) + b2 * (a2[k] - a0[k]);
+    }
+    Py_END_ALLOW_THREADS
+    release(&arrays);
+    if (status < 0) {
+        PyErr_SetString(PyExc_IndexError, "a triangle names a vertex that the mesh does not have");
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 /* Sums of the normals of the triangles around each vertex, then unit length; 0 where there is no area. */
 static int normals_of(const float *vertices, Py_ssize_t n_vertices, const int32_t *triangles,
                       Py_ssize_t n_triangles, double *sums, float *out) {
@@ -558,6 +600,7 @@ static PyMethodDef methods[] = {
     {"rasterize", rasterize, METH_VARARGS, "Nearest triangle, weights and depth of each pixel."},
     {"depth", depth, METH_VARARGS, "Depth of each pixel."},
     {"interpolate", interpolate, METH_VARARGS, "Vertex values at each pixel of the nearest surface."},
+    {"weighted", weighted, METH_VARARGS, "Vertex values inside triangles."},
     {"bounds", bounds, METH_VARARGS, "Smallest and largest coordinates."},
     {"vertex_normals", vertex_normals, METH_VARARGS, "Area-weighted unit normals."},
     {"phong", phong, METH_VARARGS, "Brightness of each vertex."},

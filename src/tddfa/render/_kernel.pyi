@@ -45,6 +45,16 @@ def interpolate(
     out: np.ndarray,
     /,
 ) -> None: ...
+def weighted(
+    n_values: int,
+    channels: int,
+    values: np.ndarray,
+    n: int,
+    corners: np.ndarray,
+    barycentric: np.ndarray,
+    out: np.ndarray,
+    /,
+) -> None: ...
 def bounds(n: int, points: np.ndarray, out: np.ndarray, /) -> None: ...
 def vertex_normals(
     n_vertices: int,

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
-from tddfa.render.numpy_kernel import weighted
+from tddfa.render.kernel import kernel
+from tddfa.render.numpy_kernel import joined_triangles
 from tddfa.types import Mesh
 
 
@@ -50,13 +51,9 @@ class Fragments:
         return np.flatnonzero(self.mask)
 
     @cached_property
-    def corners(self) -> Int64[np.ndarray, "n_covered 3"]:
+    def corners(self) -> Int32[np.ndarray, "n_covered 3"]:
         """The vertices, counted through all meshes, of the triangle at each covered pixel."""
-        starts = np.cumsum([0] + [len(m.vertices) for m in self.meshes])
-        triangles = np.concatenate(
-            [m.triangles.astype(np.int64) + start for m, start in zip(self.meshes, starts, strict=False)]
-        )
-        return triangles[self.triangle.ravel()[self.covered]]
+        return joined_triangles(self.meshes)[self.triangle.ravel()[self.covered]]
 
     @cached_property
     def mesh_index(self) -> Int64[np.ndarray, " n_covered"]:
@@ -72,4 +69,5 @@ class Fragments:
         """
         if not values:
             return np.zeros((0, 1), np.float32)
-        return weighted(np.concatenate(values), self.corners, self.barycentric.reshape(-1, 3)[self.covered])
+        weights = self.barycentric.reshape(-1, 3)[self.covered]
+        return kernel.weighted(np.concatenate(values), self.corners, weights)

@@ -49,6 +49,19 @@ def interpolate(
     return mask, out
 
 
+def weighted(
+    values: Float32[np.ndarray, "n_vertices c"],
+    corners: Int32[np.ndarray, "n 3"],
+    barycentric: Float32[np.ndarray, "n 3"],
+) -> Float32[np.ndarray, "n c"]:
+    """Vertex values at places inside triangles."""
+    channels = values.shape[1]
+    out = np.empty((len(corners), channels), np.float32)
+    arrays = [np.ascontiguousarray(a) for a in (values, corners, barycentric)]
+    _kernel.weighted(len(values), channels, arrays[0], len(corners), arrays[1], arrays[2], out)
+    return out
+
+
 def bounds(vertices: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "2 3"]:
     """Smallest and largest coordinates of one vertex or more; NaN where one is not finite."""
     out = np.empty((2, 3), np.float32)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, Int64, Integer, UInt8, UInt64
+from jaxtyping import Bool, Float32, Int32, Int64, UInt8, UInt64
 
 from tddfa.geometry import triangles as triangles_module
 from tddfa.render.lighting import Light, UnitCube
@@ -103,7 +103,7 @@ def interpolate(
 
 def weighted(
     values: Float32[np.ndarray, "n_vertices c"],
-    corners: Integer[np.ndarray, "n 3"],
+    corners: Int32[np.ndarray, "n 3"],
     barycentric: Float32[np.ndarray, "n 3"],
 ) -> Float32[np.ndarray, "n c"]:
     """Vertex values at places inside triangles."""
@@ -203,18 +203,19 @@ def _power(base: Float32[np.ndarray, " n"], exponent: int) -> Float32[np.ndarray
 
 def _joined(
     meshes: Sequence[Mesh],
-) -> tuple[Float32[np.ndarray, "n_vertices 3"], Int64[np.ndarray, "n_triangles 3"]]:
+) -> tuple[Float32[np.ndarray, "n_vertices 3"], Int32[np.ndarray, "n_triangles 3"]]:
     """The meshes as one: their vertices, and their triangles in that numbering."""
+    vertices = np.concatenate([np.zeros((0, 3), np.float32), *(m.vertices for m in meshes)])
+    return vertices, joined_triangles(meshes)
+
+
+def joined_triangles(meshes: Sequence[Mesh]) -> Int32[np.ndarray, "n_triangles 3"]:
+    """The triangles of all meshes, for their vertices in one list."""
+    if len(meshes) == 1:
+        return meshes[0].triangles
     starts = np.cumsum([0] + [len(m.vertices) for m in meshes])
-    return (
-        np.concatenate([np.zeros((0, 3), np.float32), *(m.vertices for m in meshes)]),
-        np.concatenate(
-            [
-                np.zeros((0, 3), np.int64),
-                *(m.triangles + start for m, start in zip(meshes, starts, strict=False)),
-            ]
-        ),
-    )
+    parts = [m.triangles + np.int32(start) for m, start in zip(meshes, starts, strict=False)]
+    return np.concatenate([np.zeros((0, 3), np.int32), *parts])
 
 
 class _Setup:

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32, Int32, UInt8
 
 from tddfa.errors import InputError
-from tddfa.imaging.draw import distance_inside
+from tddfa.imaging.draw import distance_inside, without_holes
 from tddfa.imaging.sample import sample
 from tddfa.render.compose import Background, Picture, canvas
 from tddfa.render.fill import push_pull
-from tddfa.render.fragments import Fragments
 from tddfa.render.kernel import kernel
-from tddfa.render.rasterizer import rasterize
-from tddfa.types import Face, Image, Mesh
+from tddfa.render.numpy_kernel import Region
+from tddfa.render.rasterizer import rasterize, reach
+from tddfa.types import Face, Image, Mesh, Topology
 
 # Cosine between the surface and the viewer at which a texel begins to be trusted, and is fully: seen more
 # edge-on than 75°, a pixel is smeared over many texels.
 _EDGE_ON, _TRUSTED = 0.26, 0.6
 
-# A mesh that misses the outline of the face by this part of its size shows the background there.
-_MISFIT = 0.03
+# A mesh may miss the outline of the face by up to this part of its size, and show there what lies behind the
+# face: nearer to the outline than half of it nothing is trusted.
+_MISFIT = 0.035
+
+# A jump in depth of this part of the size of a face is an outline too: the nose before the far cheek, but not
+# a lip before teeth.
+_STEP = 0.07
 
 # Levels by which light alone may make the halves of a face differ.
 _LIGHT = 40.0
@@ -98,91 +104,126 @@ def face_textures(image: Image, faces: Sequence[Face], *, size: int = 1024) -> l
     if size < 1:
         raise InputError(f"a texture of {size} px is not possible; 256 to 2048 are usual")
     meshes = [face.mesh for face in faces]
-    scene = rasterize(meshes, *image.shape[:2])
-    normals = [kernel.vertex_normals(mesh) for mesh in meshes]
-    facing = np.zeros(scene.mask.shape, bool)
-    facing[scene.mask] = scene.interpolate(normals)[:, 2] < -_EDGE_ON
-    reach = _MISFIT * min((float(np.ptp(m.vertices[:, 1])) for m in meshes), default=0.0)
-    inside = distance_inside(facing & ~_steps(scene.depth, reach))
+    views = _views(meshes, *image.shape[:2])
     return [
-        _texture(image, mesh, normal, scene, inside, size)
-        for mesh, normal in zip(meshes, normals, strict=True)
+        _texture(image, mesh, view, _layout(mesh.topology, size))
+        for mesh, view in zip(meshes, views, strict=True)
     ]
 
 
-def _texture(
-    image: Image,
-    mesh: Mesh,
-    normals: Float32[np.ndarray, "n 3"],
-    scene: Fragments,
-    inside: Float32[np.ndarray, "h w"],
-    size: int,
-) -> Texture:
-    layout = _layout(mesh, size)
-    covered = np.zeros((size, size), bool)
-    covered[layout.region] = layout.mask
-    surface = layout.interpolate([np.hstack([mesh.vertices, normals])])
-    margin = _MISFIT * float(np.ptp(mesh.vertices[:, 1]))
-    trust = _trust(surface, scene, inside / np.float32(margin), *image.shape[:2])
-
-    colors = np.zeros((size, size, 3), np.float32)
-    weight = np.zeros((size, size), np.float32)
-    step = _pixels_per_texel(mesh, covered)
+def _texture(image: Image, mesh: Mesh, view: _View, layout: _Layout) -> Texture:
+    covered = layout.covered
+    facing = -kernel.vertex_normals(mesh)[:, 2:]
+    surface = kernel.weighted(np.hstack([mesh.vertices, facing]), layout.corners, layout.barycentric)
+    colors = np.zeros((*covered.shape, 3), np.float32)
+    weight = np.zeros(covered.shape, np.float32)
+    low, high = kernel.bounds(mesh.vertices)
+    step = _pixels_per_texel(high - low, len(surface))
     colors[covered] = sample(image, surface[:, :2], spacing=step)
-    weight[covered] = trust
+    weight[covered] = _trust(surface, view)
     seen = weight > 0
-    if (covered & covered[:, ::-1]).sum() >= _SYMMETRIC * covered.sum():
+    if layout.symmetric:
         colors, weight = _mirrored(colors, weight)
-    filled = push_pull(colors, np.where(covered, weight, 0))
+    filled = push_pull(colors, weight)
     return Texture(np.rint(np.clip(filled, 0, 255)).astype(np.uint8), covered, seen)
 
 
-def _layout(mesh: Mesh, size: int) -> Fragments:
-    uv = mesh.topology.uv
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layout:
+    """Where each texel lies on the mesh.
+
+    Attributes:
+        covered: texels that belong to the face.
+        corners: the vertices of the triangle of each of them.
+        barycentric: the weights of these.
+        symmetric: whether the layout is its own mirror image.
+    """
+
+    covered: Bool[np.ndarray, "size size"]
+    corners: Int32[np.ndarray, "n_covered 3"]
+    barycentric: Float32[np.ndarray, "n_covered 3"]
+    symmetric: bool
+
+
+@lru_cache(maxsize=2)
+def _layout(topology: Topology, size: int) -> _Layout:
+    uv = topology.uv
     if uv is None:
         raise InputError("this model has no texture layout (UV), so it has no texture")
     # Texture coordinates begin at the edge of the first texel, pixel coordinates in its centre.
     x, y = uv[:, 0] * size - 0.5, (1 - uv[:, 1]) * size - 0.5
     flat = np.stack([x, y, np.zeros_like(x)], axis=1).astype(np.float32)
-    return rasterize([Mesh(flat, mesh.topology)], size, size)
+    fragments = rasterize([Mesh(flat, topology)], size, size)
+    covered = np.zeros((size, size), bool)
+    covered[fragments.region] = fragments.mask
+    symmetric = bool((covered & covered[:, ::-1]).sum() >= _SYMMETRIC * covered.sum())
+    return _Layout(covered, fragments.corners, fragments.barycentric[fragments.mask], symmetric)
 
 
-def _trust(
-    surface: Float32[np.ndarray, "n 6"],
-    scene: Fragments,
-    inside: Float32[np.ndarray, "h w"],
-    height: int,
-    width: int,
-) -> Float32[np.ndarray, " n"]:
-    """How far the photo shows each place of a face, in [0, 1].
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """What the photo shows of a face, in the part of it that the face reaches.
 
-    Args:
-        surface: position and normal of the places.
-        scene: what hides what.
-        inside: of each pixel of the scene, distance to the outline; 1 and more is far enough.
-        height: of the photo.
-        width: of the photo.
+    Attributes:
+        size: height and width of the photo.
+        region: that part.
+        depth: of the nearest surface of any face; infinite where there is none.
+        far: from the outline of the face, 0 to 1, where the mesh may miss the face to where it does not.
     """
-    x, y, z = surface[:, 0], surface[:, 1], surface[:, 2]
-    facing = -surface[:, 5] / np.maximum(np.linalg.norm(surface[:, 3:], axis=1), np.float32(1e-6))
-    trust = np.clip((facing - _EDGE_ON) / (_TRUSTED - _EDGE_ON), 0, 1)
-    column, row = np.rint(x).astype(np.int64), np.rint(y).astype(np.int64)
-    trust[(column < 0) | (column >= width) | (row < 0) | (row >= height)] = 0
+
+    size: tuple[int, int]
+    region: Region
+    depth: Float32[np.ndarray, "h w"]
+    far: Float32[np.ndarray, "h w"]
+
+
+def _views(meshes: Sequence[Mesh], height: int, width: int) -> list[_View]:
+    if not meshes:
+        return []
+    x0, y0, _, _ = reach(meshes, height, width)
+    # Depth, and which face it is of.
+    values = [
+        np.stack([m.vertices[:, 2], np.full(len(m.vertices), i, np.float32)], axis=1)
+        for i, m in enumerate(meshes)
+    ]
+    mask, nearest = kernel.interpolate(meshes, values, reach(meshes, height, width))
+    views: list[_View] = []
+    for i, mesh in enumerate(meshes):
+        region = x, y, w, h = reach([mesh], height, width)
+        part = slice(y - y0, y - y0 + h), slice(x - x0, x - x0 + w)
+        margin = _MISFIT * float(np.ptp(kernel.bounds(mesh.vertices)[:, 1]))
+        # Lips and lids that part are no outline.
+        own = without_holes(mask[part] & (nearest[*part, 1] == i), margin)
+        depth = np.where(mask[part], nearest[*part, 0], np.float32(np.inf))
+        steps = _steps(depth, _STEP / _MISFIT * margin)
+        far = np.clip(distance_inside(own & ~steps) * np.float32(2 / margin) - 1, 0, 1)
+        views.append(_View((height, width), region, depth, far))
+    return views
+
+
+def _trust(surface: Float32[np.ndarray, "n 4"], view: _View) -> Float32[np.ndarray, " n"]:
+    """How far the photo shows each place of a face, position and facing, in [0, 1]."""
+    x, y, z, facing = (surface[:, k] for k in range(4))
+    height, width = view.size
+    trust = np.clip((facing - np.float32(_EDGE_ON)) / np.float32(_TRUSTED - _EDGE_ON), 0, 1)
+    trust[(x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)] = 0
     at = np.flatnonzero(trust)
-    column, row = column[at] - scene.x0, row[at] - scene.y0
+    x0, y0, w, h = view.region
+    column = np.clip(np.rint(x[at]).astype(np.int64) - x0, 0, w - 1)
+    row = np.clip(np.rint(y[at]).astype(np.int64) - y0, 0, h - 1)
     # The surface may rise by its slope within the pixel it falls into.
-    slope = np.sqrt(1 - np.minimum(facing[at], 1) ** 2) / facing[at]
-    hidden = z[at] > scene.depth[row, column] + 0.71 * slope + 1
-    trust[at] *= np.where(hidden, 0, np.minimum(inside[row, column], 1))
-    return trust.astype(np.float32)
+    cosine = facing[at]
+    slope = np.sqrt(np.maximum(1 - cosine**2, 0)) / cosine
+    hidden = z[at] > view.depth[row, column] + np.float32(0.71) * slope + 1
+    trust[at] *= np.where(hidden, np.float32(0), view.far[row, column])
+    return trust
 
 
-def _steps(depth: Float32[np.ndarray, "h w"], reach: float) -> Bool[np.ndarray, "h w"]:
-    """Pixels where one surface ends before another: depth jumps by more than `reach` px."""
+def _steps(depth: Float32[np.ndarray, "h w"], height: float) -> Bool[np.ndarray, "h w"]:
+    """Pixels beside which one surface ends before another, more than `height` px behind it."""
     steps = np.zeros(depth.shape, bool)
-    with np.errstate(invalid="ignore"):  # infinite beside infinite, where nothing is drawn
-        across = np.abs(np.diff(depth, axis=1)) > reach
-        down = np.abs(np.diff(depth, axis=0)) > reach
+    known = np.where(np.isfinite(depth), depth, np.float32(np.nan))  # compares as false: no other surface
+    across, down = (np.abs(np.diff(known, axis=axis)) > height for axis in (1, 0))
     steps[:, 1:] |= across
     steps[:, :-1] |= across
     steps[1:] |= down
@@ -209,8 +250,7 @@ def _mirrored(
     return blended / np.maximum(total, 1e-6)[:, :, None], total
 
 
-def _pixels_per_texel(mesh: Mesh, covered: Bool[np.ndarray, "size size"]) -> float:
-    extent = np.ptp(mesh.vertices, axis=0)
+def _pixels_per_texel(extent: Float32[np.ndarray, "3"], n_texels: int) -> float:
     # A face unrolled is about as wide as half its circumference.
     width = float(np.hypot(extent[0], extent[2])) * 1.2
-    return float(np.sqrt(width * float(extent[1]) / max(int(covered.sum()), 1)))
+    return float(np.sqrt(width * float(extent[1]) / max(n_texels, 1)))
