@@ -66,6 +66,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     train.set_defaults(run=_train)
 
+    pack = commands.add_parser("pack", help="a model pack from checkpoints")
+    pack.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
+    pack.add_argument("output", type=Path, metavar="PACK")
+    pack.set_defaults(run=_pack)
+
     export = commands.add_parser("export", help="the averaged weights of a run as ONNX")
     export.add_argument("kind", choices=("alignment", "detector"))
     export.add_argument("checkpoint", type=Path)
@@ -172,6 +177,15 @@ def _export(args: argparse.Namespace) -> None:
         raise InputError(f"{args.checkpoint} is of another network: it has no {missing[0]}")
     write_network(args.output, data if args.float32 else half_precision_storage(data))
     print(json.dumps({"file": str(args.output), "bytes": args.output.stat().st_size}))
+
+
+def _pack(args: argparse.Namespace) -> None:
+    from tddfa_train.config import read_config
+    from tddfa_train.export_pack import PackConfig, write_pack
+
+    manifest = write_pack(args.output, read_config(PackConfig, args.config))
+    size = sum(file.bytes for file in manifest.files.values())
+    print(f"{manifest.name} in {args.output}: {len(manifest.files)} files, {size / 2**20:.1f} MiB")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
