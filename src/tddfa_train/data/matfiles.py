@@ -90,7 +90,7 @@ def prepare_mat_folder(source: Path, target: Path, *, side: int = 160, margin: f
         "landmarks68_std": np.full(n, 0.6, np.float32),
         "yaw_deg": np.stack(angles)[:, 1],
         "angles_deg": np.stack(angles),
-        "valid": np.tile(np.float32([0, 0, side, side]), (n, 1)),
+        "valid": np.tile(np.array([0, 0, side, side], np.float32), (n, 1)),
         "names": np.array([path.stem for path in files]),
     }
     write_face_folder(target, np.stack(images), labels)
