@@ -51,6 +51,15 @@ def build_parser() -> argparse.ArgumentParser:
     turn.add_argument("--seed", type=int, default=0)
     turn.set_defaults(run=_turn)
 
+    render = commands.add_parser("render", help="a dataset folder of pictures of the open face model")
+    render.add_argument("output", type=Path, metavar="DATASET")
+    render.add_argument(
+        "--backgrounds", type=Path, required=True, help=".npy of face-free pictures (n, 160, 160, 3)"
+    )
+    render.add_argument("--count", type=int, default=5000)
+    render.add_argument("--seed", type=int, default=0)
+    render.set_defaults(run=_render)
+
     train = commands.add_parser("train", help="train a network, or go on where it stopped")
     train.add_argument("recipe", choices=("landmarks", "alignment", "parameters", "detector"))
     train.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
@@ -117,6 +126,15 @@ def _turn(args: argparse.Namespace) -> None:
         args.source, args.output, model, ViewConfig(args.count, seed=args.seed), args.backgrounds
     )
     print(f"{count} turned faces in {args.output}")
+
+
+def _render(args: argparse.Namespace) -> None:
+    from tddfa.morphable import MorphableModel
+    from tddfa_train.data.renders import RenderConfig, make_renders
+
+    model = MorphableModel.open(level=1, crop="head")
+    make_renders(args.output, model, RenderConfig(args.count, seed=args.seed), args.backgrounds)
+    print(f"{args.count} renders in {args.output}")
 
 
 def _train(args: argparse.Namespace) -> None:

@@ -22,6 +22,7 @@ from tddfa_train.data.points import (
     aflw21_matrix,
     mirror_twins,
 )
+from tddfa_train.data.renders import RenderConfig, make_renders
 from tddfa_train.data.video import ShortVideoConfig, short_video
 from tddfa_train.data.views import ViewConfig, further_turn, make_views
 
@@ -135,6 +136,25 @@ def test_turned_faces_are_a_dataset_folder_with_large_poses(drawn_faces, model, 
     # A profile is narrower than it is high.
     width, height = np.ptp(folder.labels["landmarks68"][..., :2], axis=1).T
     assert (width < height).all()
+
+
+def test_renders_come_with_exact_labels_and_closed_eyes(drawn_faces, model, tmp_path):
+    make_renders(
+        tmp_path / "renders", model, RenderConfig(12, seed=2, blinks=0.7), drawn_faces / "backgrounds.npy"
+    )
+    folder = open_face_folder(tmp_path / "renders")
+    labels = folder.labels
+    assert np.ptp(labels["landmarks68"][..., :2], axis=1).max(1) == pytest.approx(89.0, abs=0.1)
+    blink = labels["expression"][:, [model.expression_index(f"eyeBlink{side}") for side in ("Left", "Right")]]
+    shut, wide = blink.min(1) > 0.85, blink.max(1) == 0
+    assert shut.any()
+    assert labels["eye_aspect"][shut].max() < 0.1 < np.median(labels["eye_aspect"][wide])
+    for row in range(12):
+        params = FaceParams(
+            labels["camera"][row].astype(np.float64), labels["identity"][row], labels["expression"][row]
+        )
+        np.testing.assert_allclose(model.landmarks(params), labels["landmarks68"][row], atol=1e-2)
+        assert camera_pose(params.camera).yaw_deg == pytest.approx(labels["yaw_deg"][row], abs=0.01)
 
 
 def test_a_mark_on_the_nose_stays_under_its_label_through_a_short_video(model, rng):
