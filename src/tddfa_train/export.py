@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from tddfa.files import atomic_write
@@ -24,6 +24,8 @@ class _AlignmentOutputs(nn.Module):
     What `AlignmentNetwork.decode` adds and multiplies is folded into the head's weights here.
     """
 
+    cross: Float[Tensor, "9 3"]
+
     def __init__(self, network: AlignmentNetwork):
         super().__init__()
         self.trunk = network.trunk
@@ -38,6 +40,11 @@ class _AlignmentOutputs(nn.Module):
         self.head.weight = nn.Parameter(torch.cat([weight[:n_camera], zero, weight[n_camera:]]).detach())
         self.head.bias = nn.Parameter(torch.cat([bias[:n_camera], zero[:, 0], bias[n_camera:]]).detach())
         n_expression = weight.shape[0] - n_camera - network.n_identity - 1
+        # (a × b)_k = Σ ε_ijk a_i b_j, as one product with all a_i b_j.
+        cross = torch.zeros(3, 3, 3)
+        for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+            cross[i, j, k], cross[j, i, k] = 1.0, -1.0
+        self.register_buffer("cross", cross.reshape(9, 3))
         self.parts = [3, 3, 1, 3, network.n_identity, n_expression, 1]
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -46,10 +53,10 @@ class _AlignmentOutputs(nn.Module):
         first = first / first.norm(dim=1, keepdim=True)
         second = second - (first * second).sum(1, keepdim=True) * first
         second = second / second.norm(dim=1, keepdim=True)
-        ahead, back = torch.tensor([1, 2, 0]), torch.tensor([2, 0, 1])
-        third = first[:, ahead] * second[:, back] - first[:, back] * second[:, ahead]
-        linear = torch.stack([first, second, third], 1) * log_scale.exp()[:, :, None]
-        camera = torch.cat([linear, shift[:, :, None]], 2)
+        products = first[:, :, None] * second[:, None, :]
+        third = products.reshape(-1, 9) @ self.cross
+        linear = torch.cat([first, second, third], 1) * log_scale.exp()
+        camera = torch.cat([linear.reshape(-1, 3, 3), shift[:, :, None]], 2)
         return camera, identity, torch.sigmoid(expression), torch.sigmoid(confidence[:, 0])
 
 
