@@ -335,7 +335,8 @@ class FaceTracker:
         box = BoundingBox.around(rough.landmarks)
         if not _can_be_there(box, image):
             return None
-        face = self._aligner.align(image, landmarks=[rough.landmarks])[0]
+        points = rough.mesh.vertices if self._follow == "mesh" else rough.landmarks
+        face = self._aligner.align(image, landmarks=[points])[0]
         found = BoundingBox.around(face.landmarks)
         confidence = face.params.confidence
         if confidence is None:
