@@ -123,7 +123,7 @@ class FaceTracker:
         aligner: Aligner,
         *,
         max_faces: int | None = None,
-        detect_every: int = 15,
+        detect_every: int = 30,
         check_every: int = 6,
         grace: int = 60,
         motion: Literal["constant-velocity", "none"] = "constant-velocity",
