@@ -24,11 +24,16 @@ CHECKED = [
 ]
 install_import_hook(CHECKED, "typechecker.check")
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
 import toys  # noqa: E402
 from tddfa.packs import ModelPack  # noqa: E402
 from tddfa.packs.convert.published import install_published  # noqa: E402
+
+# The same examples every time, and no deadline: a test is not wrong because the machine is busy.
+hypothesis.settings.register_profile("tddfa", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("tddfa")
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("TDDFA_SHARED", REPOSITORY.parent / "shared"))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -90,6 +92,13 @@ def test_the_camera_is_the_whole_truth_of_a_face(toy_aligner):
     shape = toy_aligner.model.shape(face.params)
     np.testing.assert_allclose(project(face.params.camera, shape), face.mesh.vertices, atol=1e-4)
     assert camera_pose(face.params.camera) == face.pose
+
+
+def test_a_neutral_mesh_is_the_face_without_its_expression(toy_aligner):
+    (face,) = toy_aligner.align(toys.picture())
+    smiling = replace(face, params=replace(face.params, expression=np.full(10, 1e7, np.float32)))
+    assert np.abs(smiling.mesh.vertices - face.mesh.vertices).max() > 1e-4
+    np.testing.assert_array_equal(smiling.neutral_mesh.vertices, face.mesh.vertices)
 
 
 def test_boxes_of_every_kind_mean_the_same(toy_aligner):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -190,6 +190,12 @@ class Face:
     def mesh(self) -> Mesh:
         """The dense mesh in the image frame, px; computed when first asked for."""
         return self.model.mesh(self.params)
+
+    @property
+    def neutral_mesh(self) -> Mesh:
+        """The same face without its expression, in the image frame, px."""
+        rest = replace(self.params, expression=np.zeros_like(self.params.expression))
+        return self.model.mesh(rest)
 
     @property
     def expression(self) -> Mapping[str, float]:

@@ -13,6 +13,8 @@ N_CAMERA = 9  # two vectors for the rotation, log scale, shift
 # Raw zeros mean: a face that looks at the camera, fills √½ of the crop, has the mean shape and rests.
 _FRONTAL = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
 _EXPRESSION_AT_ZERO = -3.0  # sigmoid(-3) = 0.05
+_EXPRESSION_SLOPE = 2.0
+_NEVER = -200.0  # its sigmoid is 0 in float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,14 @@ class FaceNumbers:
     confidence: Float[Tensor, "b"]
 
 
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """x → scale · x + shift, number by number."""
+
+    scale: Float[Tensor, " p"]
+    shift: Float[Tensor, " p"]
+
+
 class AlignmentNetwork(nn.Module):
     """A trunk with one linear head for all numbers.
 
@@ -46,6 +56,8 @@ class AlignmentNetwork(nn.Module):
 
     regressed: Float[Tensor, " e"]
     frontal: Float[Tensor, "6"]
+    scale: Float[Tensor, " p"]
+    shift: Float[Tensor, " p"]
 
     def __init__(
         self,
@@ -64,17 +76,28 @@ class AlignmentNetwork(nn.Module):
         self.head = nn.Linear(feature, N_CAMERA + n_identity + len(regressed) + 1)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
+        affine = self.affine_decoding()
+        self.register_buffer("scale", affine.scale, persistent=False)
+        self.register_buffer("shift", affine.shift, persistent=False)
+
+    def affine_decoding(self) -> Affine:
+        """What every raw number is multiplied with, and what is added, before anything else is done to it."""
+        numbers = self.head.out_features
+        scale, shift = torch.ones(numbers), torch.zeros(numbers)
+        shift[:6] = self.frontal
+        scale[6], shift[6] = 0.5, self.log_scale
+        scale[7:9], shift[7:9] = self.side / 2, (self.side - 1) / 2
+        expression = slice(N_CAMERA + self.n_identity, numbers - 1)
+        scale[expression] = _EXPRESSION_SLOPE * self.regressed
+        shift[expression] = torch.where(self.regressed > 0, _EXPRESSION_AT_ZERO, _NEVER)
+        return Affine(scale, shift)
 
     def decode(self, raw: Float[Tensor, "b p"]) -> FaceNumbers:
         """Raw numbers as camera, coefficients and confidence."""
+        numbers = raw * self.scale + self.shift
         n = N_CAMERA + self.n_identity
-        camera = camera_from_six(
-            self.frontal + raw[:, :6],
-            self.log_scale + 0.5 * raw[:, 6],
-            (self.side - 1) / 2 + self.side / 2 * raw[:, 7:9],
-        )
-        expression = torch.sigmoid(_EXPRESSION_AT_ZERO + 2 * raw[:, n:-1]) * self.regressed
-        return FaceNumbers(camera, raw[:, N_CAMERA:n], expression, raw[:, -1])
+        camera = camera_from_six(numbers[:, :6], numbers[:, 6], numbers[:, 7:9])
+        return FaceNumbers(camera, numbers[:, N_CAMERA:n], torch.sigmoid(numbers[:, n:-1]), numbers[:, -1])
 
     def forward(self, crops: Float[Tensor, "b 3 s s"]) -> FaceNumbers:
         """Camera, coefficients and confidence of crops."""

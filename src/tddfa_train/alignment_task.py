@@ -10,6 +10,10 @@ from tddfa_train.alignment_network import FaceNumbers
 from tddfa_train.landmark_task import masked_distance, network_input
 from tddfa_train.morphable import PointModel
 
+# Points of the 68 that face each other across the eyes and the mouth.
+_UPPER = [37, 38, 43, 44, 61, 62, 63]
+_LOWER = [41, 40, 47, 46, 67, 66, 65]
+
 
 @dataclass(frozen=True, slots=True)
 class AlignmentLossConfig:
@@ -17,6 +21,7 @@ class AlignmentLossConfig:
 
     depth: float = 0.3
     mediapipe: float = 0.25
+    openings: float = 1.0  # of lids and lips: few points, few pixels, and what a face says
     identity: float = 1e-4
     expression: float = 1e-3
     confidence: float = 0.05
@@ -54,6 +59,10 @@ class AlignmentTask:
             terms["mediapipe"] = config.mediapipe * masked_distance(
                 shown / half, batch["mediapipe"] / half, self.mediapipe_weight.expand(len(shown), -1)
             )
+        if "opening_weight" in batch:
+            terms["openings"] = (
+                config.openings * _opening_error(predicted, truth, batch["opening_weight"]) / half
+            )
         return terms | {
             "points": masked_distance(
                 predicted[..., :2] / half, truth[..., :2] / half, weight[:, None].expand(-1, truth.shape[1])
@@ -64,6 +73,12 @@ class AlignmentTask:
             "confidence": config.confidence
             * nn.functional.binary_cross_entropy_with_logits(face.confidence, batch["is_face"]),
         }
+
+
+def _opening_error(predicted: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """Mean |Δx| + |Δy| of the vectors across the lids and the inner lips, px."""
+    wrong = (predicted[:, _UPPER] - predicted[:, _LOWER]) - (truth[:, _UPPER] - truth[:, _LOWER])
+    return (wrong[..., :2].abs().sum(2).mean(1) * weight).sum() / weight.sum().clamp(min=1.0)
 
 
 def crop_landmarks(network: nn.Module, landmarks: PointModel, crops: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 from tddfa.errors import InputError, TddfaError
 
 _SMOKE_STEPS = 4
-_OVERFIT_STEPS = 150
+_OVERFIT_STEPS = 80
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -29,6 +29,18 @@ def build_parser() -> argparse.ArgumentParser:
     prepare.add_argument("--side", type=int, default=160, help="of the stored crops, px (default: 160)")
     prepare.set_defaults(run=_prepare)
 
+    mat = commands.add_parser("prepare-mat", help="300W-LP or AFLW2000-3D becomes a dataset folder")
+    mat.add_argument("source", type=Path, metavar="FOLDER", help="with name.jpg and name.mat")
+    mat.add_argument("output", type=Path, metavar="DATASET")
+    mat.add_argument("--side", type=int, default=160, help="of the stored crops, px (default: 160)")
+    mat.set_defaults(run=_prepare_mat)
+
+    fit = commands.add_parser(
+        "fit", help="add camera and coefficients of the open face model to a dataset folder"
+    )
+    fit.add_argument("dataset", type=Path, metavar="DATASET")
+    fit.set_defaults(run=_fit)
+
     turn = commands.add_parser("turn", help="a dataset folder of turned heads from one of near-frontal faces")
     turn.add_argument("source", type=Path, metavar="DATASET")
     turn.add_argument("output", type=Path, metavar="DATASET")
@@ -39,8 +51,17 @@ def build_parser() -> argparse.ArgumentParser:
     turn.add_argument("--seed", type=int, default=0)
     turn.set_defaults(run=_turn)
 
+    render = commands.add_parser("render", help="a dataset folder of pictures of the open face model")
+    render.add_argument("output", type=Path, metavar="DATASET")
+    render.add_argument(
+        "--backgrounds", type=Path, required=True, help=".npy of face-free pictures (n, 160, 160, 3)"
+    )
+    render.add_argument("--count", type=int, default=5000)
+    render.add_argument("--seed", type=int, default=0)
+    render.set_defaults(run=_render)
+
     train = commands.add_parser("train", help="train a network, or go on where it stopped")
-    train.add_argument("recipe", choices=("landmarks", "alignment", "detector"))
+    train.add_argument("recipe", choices=("landmarks", "alignment", "parameters", "detector"))
     train.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
     train.add_argument(
         "run_folder", type=Path, metavar="RUN", help="checkpoints, log and manifest; resumes if they exist"
@@ -53,6 +74,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--overfit", action="store_true", help="one batch again and again: the loss has to vanish"
     )
     train.set_defaults(run=_train)
+
+    pack = commands.add_parser("pack", help="a model pack from checkpoints")
+    pack.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
+    pack.add_argument("output", type=Path, metavar="PACK")
+    pack.set_defaults(run=_pack)
 
     export = commands.add_parser("export", help="the averaged weights of a run as ONNX")
     export.add_argument("kind", choices=("alignment", "detector"))
@@ -72,6 +98,25 @@ def _prepare(args: argparse.Namespace) -> None:
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
 
 
+def _prepare_mat(args: argparse.Namespace) -> None:
+    from tddfa_train.data.matfiles import prepare_mat_folder
+
+    print(f"{prepare_mat_folder(args.source, args.output, side=args.side)} faces in {args.output}")
+
+
+def _fit(args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from tddfa.morphable import MorphableModel
+    from tddfa_train.data.fits import fit_folder
+
+    errors = fit_folder(args.dataset, MorphableModel.open(level=0, crop="head"))
+    print(
+        f"{len(errors)} fits; error in % of the face: median {100 * np.median(errors):.2f}, "
+        f"95th percentile {100 * np.percentile(errors, 95):.2f}"
+    )
+
+
 def _turn(args: argparse.Namespace) -> None:
     from tddfa.morphable import MorphableModel
     from tddfa_train.data.views import ViewConfig, make_views
@@ -81,6 +126,15 @@ def _turn(args: argparse.Namespace) -> None:
         args.source, args.output, model, ViewConfig(args.count, seed=args.seed), args.backgrounds
     )
     print(f"{count} turned faces in {args.output}")
+
+
+def _render(args: argparse.Namespace) -> None:
+    from tddfa.morphable import MorphableModel
+    from tddfa_train.data.renders import RenderConfig, make_renders
+
+    model = MorphableModel.open(level=1, crop="head")
+    make_renders(args.output, model, RenderConfig(args.count, seed=args.seed), args.backgrounds)
+    print(f"{args.count} renders in {args.output}")
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -141,6 +195,15 @@ def _export(args: argparse.Namespace) -> None:
         raise InputError(f"{args.checkpoint} is of another network: it has no {missing[0]}")
     write_network(args.output, data if args.float32 else half_precision_storage(data))
     print(json.dumps({"file": str(args.output), "bytes": args.output.stat().st_size}))
+
+
+def _pack(args: argparse.Namespace) -> None:
+    from tddfa_train.config import read_config
+    from tddfa_train.export_pack import PackConfig, write_pack
+
+    manifest = write_pack(args.output, read_config(PackConfig, args.config))
+    size = sum(file.bytes for file in manifest.files.values())
+    print(f"{manifest.name} in {args.output}: {len(manifest.files)} files, {size / 2**20:.1f} MiB")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

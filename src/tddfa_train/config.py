@@ -43,6 +43,13 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         return None if value is None else _value(inner[0], value, where)
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return from_mapping(typing.cast(type[Any], hint), typing.cast(Mapping[str, Any], value), where)
+    if (
+        typing.get_origin(hint) is dict
+        and isinstance(value, Mapping)
+        and dataclasses.is_dataclass(options[1])
+    ):
+        entries = typing.cast(Mapping[str, Any], value)
+        return {key: _value(options[1], entry, f"{where}.{key}") for key, entry in entries.items()}
     if typing.get_origin(hint) is tuple and isinstance(value, list):
         items = typing.cast(list[Any], value)
         each = [options[0]] * len(items) if len(options) == 2 and options[1] is Ellipsis else options

@@ -12,22 +12,45 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 
 from tddfa.files import atomic_write
-from tddfa_train.alignment_network import AlignmentNetwork, FaceNumbers
+from tddfa_train.alignment_network import N_CAMERA, AlignmentNetwork, FaceNumbers
 from tddfa_train.detector.network import STRIDES, FaceDetector, boxes_of
 
 _OPSET = 17
 
 
 class _AlignmentOutputs(nn.Module):
-    """The network with outputs that need no further decoding."""
+    """The network with outputs that need no further decoding, in as few operations as possible.
+
+    What `AlignmentNetwork.decode` adds and multiplies is folded into the head's weights here.
+    """
 
     def __init__(self, network: AlignmentNetwork):
         super().__init__()
-        self.network = network
+        self.trunk = network.trunk
+        affine = network.affine_decoding()
+        weight, bias = (
+            affine.scale[:, None] * network.head.weight,
+            affine.scale * network.head.bias + affine.shift,
+        )
+        n_camera = N_CAMERA
+        zero = torch.zeros_like(weight[:1])  # the shift in depth
+        self.head = nn.Linear(weight.shape[1], weight.shape[0] + 1)
+        self.head.weight = nn.Parameter(torch.cat([weight[:n_camera], zero, weight[n_camera:]]).detach())
+        self.head.bias = nn.Parameter(torch.cat([bias[:n_camera], zero[:, 0], bias[n_camera:]]).detach())
+        n_expression = weight.shape[0] - n_camera - network.n_identity - 1
+        self.parts = [3, 3, 1, 3, network.n_identity, n_expression, 1]
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        face: FaceNumbers = self.network(crops)
-        return face.camera, face.identity, face.expression, torch.sigmoid(face.confidence)
+        raw = self.head(self.trunk(crops))
+        first, second, log_scale, shift, identity, expression, confidence = raw.split(self.parts, dim=1)
+        first = first / first.norm(dim=1, keepdim=True)
+        second = second - (first * second).sum(1, keepdim=True) * first
+        second = second / second.norm(dim=1, keepdim=True)
+        ahead, back = torch.tensor([1, 2, 0]), torch.tensor([2, 0, 1])
+        third = first[:, ahead] * second[:, back] - first[:, back] * second[:, ahead]
+        linear = torch.stack([first, second, third], 1) * log_scale.exp()[:, :, None]
+        camera = torch.cat([linear, shift[:, :, None]], 2)
+        return camera, identity, torch.sigmoid(expression), torch.sigmoid(confidence[:, 0])
 
 
 class _DetectorOutputs(nn.Module):
@@ -127,7 +150,9 @@ def alignment_parity(
     session = onnxruntime.InferenceSession(onnx_bytes, providers=["CPUExecutionProvider"])
     theirs = [np.asarray(value) for value in session.run(None, {"input": crops})]
     with torch.no_grad():
-        ours = [value.numpy() for value in _AlignmentOutputs(network.eval())(torch.from_numpy(crops))]
+        face: FaceNumbers = network.eval()(torch.from_numpy(crops))
+    said = (face.camera, face.identity, face.expression, torch.sigmoid(face.confidence))
+    ours = [value.numpy() for value in said]
     camera, identity, expression, confidence = (np.abs(a - b) for a, b in zip(ours, theirs, strict=True))
     reach = camera[:, :, :3].sum(2) * 100 + camera[:, :, 3]
     return Parity(float(reach.max()), float(max(identity.max(), expression.max())), float(confidence.max()))

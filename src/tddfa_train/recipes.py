@@ -1,7 +1,7 @@
 """What can be trained: each recipe builds network, data, task and evaluation from one config."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,16 @@ from tddfa.morphable import MorphableModel
 from tddfa_train.alignment_network import AlignmentNetwork, FaceNumbers
 from tddfa_train.alignment_task import AlignmentLossConfig, AlignmentTask, regressed_expressions
 from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
+from tddfa_train.data.parameters import ParameterBatches
 from tddfa_train.detector.mosaics import BoxRule, MosaicBatches, MosaicConfig
 from tddfa_train.detector.network import DetectorConfig, FaceDetector
 from tddfa_train.detector.task import DetectorLossConfig, DetectorTask
 from tddfa_train.evaluate import evaluate_points, open_aflw2000
 from tddfa_train.landmark_task import LandmarkLossConfig, LandmarkNetwork, LandmarkTask, network_input
+from tddfa_train.losses import FaceBasis
 from tddfa_train.morphable import PointModel
 from tddfa_train.networks import TRUNKS
+from tddfa_train.parameter_task import ParameterLossConfig, ParameterNetwork, ParameterTask, crop_points
 from tddfa_train.train import LoopConfig, StepData, Task
 
 Evaluate = Callable[[nn.Module], Mapping[str, Any]]
@@ -68,6 +71,19 @@ class AlignmentRecipe:
     loss: AlignmentLossConfig = field(default_factory=AlignmentLossConfig)
     evaluation: EvaluationConfig | None = None
     start: str | None = None  # a checkpoint: its trunk, and its head where the shapes agree
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterRecipe:
+    """The published recipe on fitted labels of the open face model."""
+
+    trunk: str
+    data: LandmarkDataConfig
+    loop: LoopConfig
+    loss: ParameterLossConfig = field(default_factory=ParameterLossConfig)
+    evaluation: EvaluationConfig | None = None
+    start: str | None = None
     seed: int = 0
 
 
@@ -176,6 +192,31 @@ def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
     )
 
 
+def parameter_experiment(recipe: ParameterRecipe) -> Experiment:
+    """Network, task and data of the published recipe."""
+    torch.manual_seed(recipe.seed)
+    model = MorphableModel.open(level=0, crop="face")
+    data = ParameterBatches(recipe.data, recipe.loop.n_steps, model)
+    mean, std = data.statistics()
+    trunk = _make_trunk(recipe.trunk)
+    network = ParameterNetwork(trunk, int(trunk.feature_size), mean, std)  # pyright: ignore[reportArgumentType]
+    if recipe.start:
+        load_weights(network, Path(recipe.start))
+    # Costs are means over the vertices; the base vertices of the face stand for all.
+    used = np.arange(len(model.mean)) if model.surface is None else model.surface.base
+    basis = np.concatenate([model.identity_basis, model.expression_basis], axis=2)
+    face = FaceBasis(model.mean[used], basis[used])
+    landmarks = PointModel(model, model.landmark_sets["ibug68"])
+
+    def predict(net: nn.Module, crops: Tensor) -> np.ndarray:
+        return crop_points(net, landmarks, crops)[..., :2].numpy()
+
+    evaluate = None if recipe.evaluation is None else _evaluation(recipe.evaluation, predict)
+    look_ahead = recipe.loss.look_ahead if recipe.loss.cost == "meta-joint" else 0
+    loop = replace(recipe.loop, look_ahead=look_ahead)
+    return Experiment(network, ParameterTask(recipe.loss, face), data, loop, evaluate)
+
+
 def detector_experiment(recipe: DetectorRecipe) -> Experiment:
     """Network, task and data of a detector recipe."""
     torch.manual_seed(recipe.seed)
@@ -224,6 +265,7 @@ def pose_error(cameras: np.ndarray, angles_deg: np.ndarray) -> dict[str, float]:
 RECIPES: Mapping[str, tuple[type[Any], Callable[[Any], Experiment]]] = {
     "landmarks": (LandmarkRecipe, landmark_experiment),
     "alignment": (AlignmentRecipe, alignment_experiment),
+    "parameters": (ParameterRecipe, parameter_experiment),
     "detector": (DetectorRecipe, detector_experiment),
 }
 """Name on the command line → config and how it becomes an experiment."""

@@ -4,15 +4,17 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from tddfa.errors import InputError
+from tddfa_train.losses.meta_joint import Loss, meta_joint_round
 from tddfa_train.threads import ThreadGovernor
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,7 @@ class LoopConfig:
     threads: int = 2
     share_cores: bool = False  # one thread less for each core that other processes keep busy
     bf16: bool = True
+    look_ahead: int = 0  # batches of a meta-joint round; 0: every batch is one step
 
 
 class Task(Protocol):
@@ -43,6 +46,19 @@ class Task(Protocol):
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Weighted loss terms; their sum is minimised."""
+        ...
+
+
+@runtime_checkable
+class TaskWithBranches(Protocol):
+    """A task for meta-joint optimisation."""
+
+    def branches(self) -> Sequence[Loss]:
+        """The losses to choose between."""
+        ...
+
+    def judge(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        """What the better branch is smaller in."""
         ...
 
 
@@ -120,6 +136,53 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     partial.replace(path)
 
 
+def _groups(batches: Iterable[Any], size: int) -> Iterable[list[dict[str, Tensor]]]:
+    group: list[dict[str, Tensor]] = []
+    for batch in batches:
+        group.append(batch)
+        if len(group) == size:
+            yield group
+            group = []
+
+
+def _plain_step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    task: Task,
+    batch: dict[str, Tensor],
+    config: LoopConfig,
+) -> tuple[dict[str, Tensor], bool]:
+    """The loss terms of a batch, and whether the step could be taken."""
+    kind = next(iter(batch.values())).device.type
+    with torch.autocast(kind, torch.bfloat16, enabled=config.bf16):
+        terms = task.losses(network, batch)
+    loss = torch.stack([term.float() for term in terms.values()]).sum()
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
+    finite = bool(torch.isfinite(norm))
+    if finite:
+        optimizer.step()
+    return terms, finite
+
+
+def _meta_joint_step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    task: Task,
+    batches: list[dict[str, Tensor]],
+    config: LoopConfig,
+) -> tuple[dict[str, Tensor], bool]:
+    """The branch that a meta-joint round kept, and whether it kept one."""
+    if not isinstance(task, TaskWithBranches):
+        raise InputError("look_ahead is for tasks with two losses to choose between; set it to 0")
+    *shown, held_out = batches
+    branch = meta_joint_round(
+        network, optimizer, task.branches(), task.judge, shown, held_out, clip_norm=config.clip_norm
+    )
+    return {"branch": torch.tensor(float(branch))}, branch >= 0
+
+
 def train(
     network: nn.Module,
     task: Task,
@@ -171,10 +234,11 @@ def train(
 
     writer = SummaryWriter(str(folder / "events"))
     journal = (folder / "log.jsonl").open("a", buffering=1)
+    group = config.look_ahead + 1  # a meta-joint round is one step: its batches, and one to judge by
     loader: Iterable[Any] = DataLoader(
         data,  # pyright: ignore[reportArgumentType]
         batch_size=None,
-        sampler=range(start, config.n_steps),
+        sampler=range(start * group, config.n_steps * group),
         num_workers=config.workers,
         prefetch_factor=8 if config.workers else None,
     )
@@ -183,28 +247,25 @@ def train(
     seen = skipped = 0
     network.train()
     governor = ThreadGovernor(config.threads)
-    for step, batch in enumerate(loader, start):
+    for step, batches in enumerate(_groups(loader, group), start):
         if config.share_cores and governor.look() != torch.get_num_threads():
             torch.set_num_threads(governor.threads)
-        batch = {key: value.to(device, non_blocking=True) for key, value in batch.items()}
+        batches = [{key: value.to(device) for key, value in batch.items()} for batch in batches]
         rate = learning_rate_at(step, config)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast(device, torch.bfloat16, enabled=config.bf16):
-            terms = task.losses(network, batch)
-        loss = torch.stack([term.float() for term in terms.values()]).sum()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
-        if torch.isfinite(norm):
-            optimizer.step()
+        if config.look_ahead:
+            terms, finite = _meta_joint_step(network, optimizer, task, batches, config)
+        else:
+            terms, finite = _plain_step(network, optimizer, task, batches[0], config)
+        if finite:
             average.update(network, step)
         else:
             skipped += 1
         for key, value in terms.items():
             sums[key] = sums.get(key, 0.0) + float(value.detach())
-        seen += len(next(iter(batch.values())))
-        samples += len(next(iter(batch.values())))
+        shown = sum(len(next(iter(batch.values()))) for batch in batches)
+        seen, samples = seen + shown, samples + shown
         done = step + 1
         if done % config.log_every == 0:
             row: dict[str, Any] = {key: round(value / config.log_every, 5) for key, value in sums.items()}

@@ -33,7 +33,7 @@ def face_at(
     model: MorphableModel, x: float, y: float, scale: float, pose: HeadPose, **expression: float
 ) -> Face:
     identity = np.random.default_rng(int(x)).normal(size=model.n_identity).astype(np.float32)
-    camera = scaled_camera(scale, head_rotation(pose), np.array([x, y]))
+    camera = scaled_camera(scale, head_rotation(pose), np.array([x, y], np.float64))
     params = model.params(camera, identity, expression)
     landmarks = model.landmarks(params)
     return Face(Detection(BoundingBox.around(landmarks)), params, landmarks, camera_pose(camera), model)

@@ -6,11 +6,19 @@ import numpy as np
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small tensors on several threads wait for each other, and longest on a busy machine."""
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def drawn_faces(tmp_path_factory):
     """Folders `faces` and `backgrounds.npy`: bright dots where the landmarks are."""
     pytest.importorskip("torch")
     from tddfa.morphable import MorphableModel
+    from tddfa_train.data.fits import fit_folder
     from tddfa_train.data.folder import write_face_folder
 
     folder = tmp_path_factory.mktemp("data")
@@ -40,6 +48,7 @@ def drawn_faces(tmp_path_factory):
             "valid": np.tile(np.float32([0, 0, 160, 160]), (6, 1)),
         },
     )
+    fit_folder(folder / "faces", model)
     np.save(folder / "backgrounds.npy", rng.integers(0, 255, (3, 160, 160, 3), dtype=np.uint8))
     np.savez(
         folder / "rule.npz",
@@ -55,7 +64,7 @@ def write_config(drawn_faces, tmp_path):
 
     def write(recipe, **options):
         data = {"folders": [str(drawn_faces / "faces")], "backgrounds": str(drawn_faces / "backgrounds.npy")}
-        loop = {"n_steps": 6, "warmup_steps": 2, "workers": 0, "save_every": 3, "log_every": 2}
+        loop = {"n_steps": 6, "warmup_steps": 2, "workers": 0, "threads": 1, "save_every": 3, "log_every": 2}
         if recipe == "detector":
             values = {
                 "data": data | {"shapes": [[128, 2]]},

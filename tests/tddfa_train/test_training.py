@@ -21,7 +21,7 @@ def _rows(run):
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("recipe", ["landmarks", "alignment", "detector"])
+@pytest.mark.parametrize("recipe", ["landmarks", "alignment", "parameters", "detector"])
 def test_every_recipe_runs_from_the_command_line_and_leaves_its_record(recipe, write_config, tmp_path):
     run = tmp_path / "run"
     assert cli.main(["train", recipe, str(write_config(recipe)), str(run), "--smoke"]) == 0
@@ -30,7 +30,8 @@ def test_every_recipe_runs_from_the_command_line_and_leaves_its_record(recipe, w
     assert manifest["steps"] == 4
     assert manifest["samples"] > 0
     assert manifest["data"][0]["faces"] == 6
-    assert all(np.isfinite(row["points" if recipe != "detector" else "score"]) for row in _rows(run))
+    first_term = {"parameters": "main", "detector": "score"}.get(recipe, "points")
+    assert all(np.isfinite(row[first_term]) for row in _rows(run))
     assert list((run / "events").iterdir()), "TensorBoard has nothing to read"
 
 
@@ -42,6 +43,25 @@ def test_one_batch_can_be_learnt_by_heart(write_config, tmp_path):
     assert rows[-1]["points"] < 0.25 * rows[0]["points"]
 
 
+@pytest.mark.parametrize("cost", ["vdc", "fwpdc", "vanilla-joint"])
+def test_every_cost_of_the_published_recipe_learns_one_batch(cost, write_config, tmp_path):
+    run = tmp_path / "run"
+    config = write_config("parameters", loss={"cost": cost})
+    assert cli.main(["train", "parameters", str(config), str(run), "--overfit"]) == 0
+    rows = _rows(run)
+    assert rows[-1]["main"] < 0.5 * rows[0]["main"]
+
+
+def test_meta_joint_rounds_run_from_a_config(write_config, tmp_path):
+    run = tmp_path / "run"
+    config = write_config("parameters", loss={"cost": "meta-joint", "look_ahead": 2})
+    assert cli.main(["train", "parameters", str(config), str(run), "--smoke"]) == 0
+    assert {row["branch"] for row in _rows(run)} <= {0.0, 1.0}
+    assert (
+        json.loads((run / "manifest.json").read_text())["samples"] == 4 * 3 * 4
+    )  # rounds, batches, pictures
+
+
 class _StoppedError(Exception):
     pass
 
@@ -51,7 +71,9 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(write_config, tmp_path
 
     def run(folder, evaluate):
         experiment = alignment_experiment(recipe)
-        loop = LoopConfig(n_steps=6, warmup_steps=2, workers=0, save_every=3, evaluate_every=3, log_every=3)
+        loop = LoopConfig(
+            n_steps=6, warmup_steps=2, workers=0, threads=1, save_every=3, evaluate_every=3, log_every=3
+        )
         train(experiment.network, experiment.task, experiment.data, loop, folder, evaluate=evaluate)
         return experiment.network.state_dict()
 
@@ -70,7 +92,7 @@ def test_the_averaged_weights_not_the_last_ones_are_evaluated(write_config, tmp_
     recipe = read_config(AlignmentRecipe, write_config("alignment"))
     experiment = alignment_experiment(recipe)
     seen = []
-    loop = LoopConfig(n_steps=3, workers=0, evaluate_every=3)
+    loop = LoopConfig(n_steps=3, workers=0, threads=1, evaluate_every=3)
     train(
         experiment.network,
         experiment.task,

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-
-import numpy as np
 
 from tddfa.errors import InputError
 from tddfa.export.files import write
-from tddfa.export.text import Text, decimals, integers, lines, rows
+from tddfa.export.text import decimals, lines, text_triangles
 from tddfa.export.upright import upright_vertices, vertex_colors
 from tddfa.imaging.files import encode_image
-from tddfa.types import Face, Image
+from tddfa.types import Face, Image, Topology
 
 
 def write_obj(
@@ -76,7 +75,6 @@ def obj_bytes(image: Image, faces: Sequence[Face], *, material_file: str | None 
         mesh = face.mesh
         points = upright_vertices(mesh, image.shape[0])
         columns = [decimals(points[:, k], 2) for k in range(3)]
-        index = integers(start + np.arange(len(points)))
         if material_file is None:
             rgb = vertex_colors(image, mesh) / 255
             columns += [decimals(rgb[:, k], 2) for k in range(3)]
@@ -87,18 +85,13 @@ def obj_bytes(image: Image, faces: Sequence[Face], *, material_file: str | None 
                 raise InputError("this model has no texture layout (UV), so it cannot carry a texture")
             vertices.append(lines("vt ", [decimals(uv[:, k], 6) for k in range(2)]))
             corners.append(f"o face_{i + 1}\nusemtl face_{i + 1}\n".encode())
-            index = _twice(index)
-        corners.append(lines("f ", [rows(index, mesh.triangles[:, k]) for k in range(3)]))
+        corners.append(_triangles(mesh.topology, start, material_file is not None))
         start += len(points)
     head = [f"mtllib {material_file}\n".encode()] if material_file is not None else []
     return b"".join(head + vertices + corners)
 
 
-def _twice(index: Text) -> Text:
-    """`7` → `7/7`: vertices and texture coordinates have the same numbers."""
-    n = len(index.characters)
-    slash = np.full((n, 1), ord("/"), np.uint8)
-    return Text(
-        np.hstack([index.characters, slash, index.characters]),
-        np.hstack([index.used, np.ones((n, 1), bool), index.used]),
-    )
+# The triangles of a model are the same in every file: kept, they cost nothing from the second file on.
+@lru_cache(maxsize=8)
+def _triangles(topology: Topology, start: int, textured: bool) -> bytes:
+    return text_triangles(topology.triangles, len(topology.colors), start, "f ", twice=textured)

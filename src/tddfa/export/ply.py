@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from tddfa.export.files import write
-from tddfa.export.text import decimals, integers, lines, rows
-from tddfa.export.upright import joined_triangles, upright_vertices, vertex_colors
-from tddfa.types import Face, Image
+from tddfa.export.text import decimals, integers, lines, text_triangles
+from tddfa.export.upright import upright_vertices, vertex_colors
+from tddfa.types import Face, Image, Topology
 
 
 def write_ply(
@@ -43,7 +44,7 @@ def ply_bytes(image: Image, faces: Sequence[Face], *, ascii: bool = False, color
     """
     empty = np.zeros((0, 3), np.float32)
     vertices = np.concatenate([empty, *(upright_vertices(f.mesh, image.shape[0]) for f in faces)])
-    triangles = joined_triangles(faces)
+    n_triangles = sum(len(f.mesh.triangles) for f in faces)
     rgb = np.concatenate([empty.astype(np.uint8), *(vertex_colors(image, f.mesh) for f in faces)])
     header = [
         "ply",
@@ -51,23 +52,35 @@ def ply_bytes(image: Image, faces: Sequence[Face], *, ascii: bool = False, color
         f"element vertex {len(vertices)}",
         *(f"property float {axis}" for axis in "xyz"),
         *(f"property uchar {channel}" for channel in ("red", "green", "blue") if colors),
-        f"element face {len(triangles)}",
+        f"element face {n_triangles}",
         "property list uchar int vertex_indices",
         "end_header",
         "",
     ]
-    start = "\n".join(header).encode("ascii")
+    head = "\n".join(header).encode("ascii")
+    starts = np.cumsum([0] + [len(f.mesh.vertices) for f in faces]).tolist()
+    polygons = _text_polygons if ascii else _binary_polygons
+    corners = [polygons(f.mesh.topology, start) for f, start in zip(faces, starts, strict=False)]
     if ascii:
         columns = [decimals(vertices[:, k], 2) for k in range(3)]
         columns += [integers(rgb[:, k]) for k in range(3) if colors]
-        index = integers(np.arange(len(vertices)))
-        corners = [rows(index, triangles[:, k]) for k in range(3)]
-        return start + lines("", columns) + lines("3 ", corners)
+        return b"".join([head, lines("", columns), *corners])
     points = np.empty(len(vertices), np.dtype([("xyz", "<f4", 3), *([("rgb", "u1", 3)] if colors else [])]))
     points["xyz"] = vertices
     if colors:
         points["rgb"] = rgb
-    polygons = np.empty(len(triangles), np.dtype([("count", "u1"), ("corners", "<i4", 3)]))
+    return b"".join([head, points.tobytes(), *corners])
+
+
+# The triangles of a model are the same in every file: kept, they cost nothing from the second file on.
+@lru_cache(maxsize=8)
+def _binary_polygons(topology: Topology, start: int) -> bytes:
+    polygons = np.empty(len(topology.triangles), np.dtype([("count", "u1"), ("corners", "<i4", 3)]))
     polygons["count"] = 3
-    polygons["corners"] = triangles
-    return b"".join([start, points.tobytes(), polygons.tobytes()])
+    polygons["corners"] = topology.triangles + start
+    return polygons.tobytes()
+
+
+@lru_cache(maxsize=8)
+def _text_polygons(topology: Topology, start: int) -> bytes:
+    return text_triangles(topology.triangles, len(topology.colors), start, "3 ")

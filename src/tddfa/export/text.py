@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Integer, UInt8
+from jaxtyping import Bool, Float, Int32, Integer, UInt8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,9 +73,28 @@ def lines(start: str, columns: Sequence[Text], *, separator: str = " ") -> bytes
     return np.hstack(blocks)[np.hstack(used)].tobytes()
 
 
-def rows(table: Text, index: Integer[np.ndarray, " n"]) -> Text:
-    """The texts of `table` at the given places."""
-    return Text(table.characters[index], table.used[index])
+def text_triangles(
+    triangles: Int32[np.ndarray, "n 3"], n_vertices: int, start: int, line_start: str, *, twice: bool = False
+) -> bytes:
+    """One line per triangle with the numbers of its corners.
+
+    Args:
+        triangles: vertex indices.
+        n_vertices: of the mesh.
+        start: the number of the mesh's first vertex in the file.
+        line_start: of every line, ASCII.
+        twice: write `7/7` for 7, where vertices and texture coordinates have the same numbers.
+    """
+    # Each number is turned into text once, and then looked up.
+    number = integers(start + np.arange(n_vertices))
+    if twice:
+        slash = np.full((n_vertices, 1), ord("/"), np.uint8)
+        number = Text(
+            np.hstack([number.characters, slash, number.characters]),
+            np.hstack([number.used, np.ones((n_vertices, 1), bool), number.used]),
+        )
+    columns = [Text(number.characters[t], number.used[t]) for t in triangles.T]
+    return lines(line_start, columns)
 
 
 def _constant(text: str, n: int) -> UInt8[np.ndarray, "n width"]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, UInt8
 
-from tddfa.types import Face, Image, Mesh
+from tddfa.types import Image, Mesh
 
 
 def upright_vertices(mesh: Mesh, height: int) -> Float32[np.ndarray, "n_vertices 3"]:
@@ -24,13 +22,6 @@ def upright_vertices(mesh: Mesh, height: int) -> Float32[np.ndarray, "n_vertices
     vertices[:, 1] = height - mesh.vertices[:, 1]
     vertices[:, 2] = mesh.vertices[:, 2].max(initial=-np.inf) - mesh.vertices[:, 2]
     return vertices
-
-
-def joined_triangles(faces: Sequence[Face]) -> Int64[np.ndarray, "n 3"]:
-    """The triangles of all faces, for their vertices in one list."""
-    starts = np.cumsum([0] + [len(face.mesh.vertices) for face in faces])
-    parts = [face.mesh.triangles + start for face, start in zip(faces, starts, strict=False)]
-    return np.concatenate([np.zeros((0, 3), np.int64), *parts])
 
 
 def vertex_colors(image: Image, mesh: Mesh) -> UInt8[np.ndarray, "n_vertices 3"]:

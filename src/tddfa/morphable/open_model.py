@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import as_file, files
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, Int32
 
 from tddfa.errors import InputError
 from tddfa.morphable.eyelids import Eyelids
@@ -15,6 +15,7 @@ from tddfa.morphable.model import MorphableModel
 from tddfa.morphable.surface import QuadMesh
 
 N_LEVELS = 3
+SMOOTHING_ROUNDS = 2
 CROPS = ("face", "head")
 FILE = "data/open_face_model.npz"
 
@@ -35,8 +36,17 @@ def in_face(vertices: Float[np.ndarray, "n 3"], unit: float) -> Bool[np.ndarray,
         vertices: model frame, the origin between the eye corners.
         unit: distance of the outer eye corners, same unit.
     """
+    return _inside_by(vertices, unit) >= 0
+
+
+def _inside_by(vertices: Float[np.ndarray, "n 3"], unit: float) -> Float[np.ndarray, " n"]:
     _, y, z = (vertices / unit).T
-    return (y <= 0.26 + 0.42 * (z + 0.93)) & (z >= -0.72) & (y >= -0.83 - 0.62 * (z + 0.83))
+    below_hair, before_ears, above_throat = (
+        0.26 + 0.42 * (z + 0.93) - y,
+        z + 0.72,
+        y + 0.83 + 0.62 * (z + 0.83),
+    )
+    return np.minimum(np.minimum(below_hair, before_ears), above_throat)
 
 
 @cache
@@ -59,17 +69,17 @@ def _model(level: int, crop: str) -> MorphableModel:
     masks = np.unpackbits(arrays["regions"], axis=1, count=len(mean)).astype(np.float32)
     landmarks = _landmark_sets(arrays)
 
-    _, operators = base.refined(level)
-    refined, refined_masks = mean, masks.T
-    for refine in operators:
-        refined, refined_masks = refine(refined), refine(refined_masks)
-    inside = np.ones(len(refined), bool)
+    inside = np.ones(len(mean), bool)
     if crop == "face":
         corners = landmarks["ibug68"].positions(mean)[[36, 45]]
         unit = float(np.linalg.norm(corners[0] - corners[1]))
-        ears = refined_masks[:, names.index("ears")]
-        eyeballs = refined_masks[:, names.index("eyeballs")]
-        inside = (in_face(refined, unit) & (ears < 0.5)) | (eyeballs > 0.5)
+        depth = _face_depth(mean, masks[names.index("ears")], base.quads, unit)
+        inside = (depth > 0) | (masks[names.index("eyeballs")] > 0)
+    for refine in base.refined(level)[1]:
+        # The outline of the base mesh, at every level: edges and half quads stay what they are.
+        edges = np.concatenate([refine.inner_edges[:, :2], refine.boundary_edges])
+        half = inside[refine.coarse_quads].sum(axis=1) >= 3
+        inside = np.concatenate([inside, inside[edges].all(axis=1), half])
     surface = base.surface(level, mean, inside)
     mesh_masks = surface(masks.T[surface.base]) > 0.5
     blink = [arrays["expression_names"].tolist().index(f"eyeBlink{side}") for side in ("Left", "Right")]
@@ -94,6 +104,21 @@ def _model(level: int, crop: str) -> MorphableModel:
         ),
         identity_mirror_sign=arrays["identity_mirror_sign"].astype(np.float32),
     )
+
+
+def _face_depth(
+    mean: Float32[np.ndarray, "n 3"],
+    ears: Float32[np.ndarray, " n"],
+    quads: Int32[np.ndarray, "n_quads 4"],
+    unit: float,
+) -> Float32[np.ndarray, " n"]:
+    """How far inside the face each base vertex of the mean head lies; above 0 in it, smooth along its rim."""
+    depth = np.minimum(_inside_by(mean, unit), 0.2 * (0.5 - ears))
+    n_quads = np.maximum(np.bincount(quads.ravel(), minlength=len(mean)), 1)
+    for _ in range(SMOOTHING_ROUNDS):
+        of_quads = np.repeat(depth[quads].mean(axis=1), 4)
+        depth = np.bincount(quads.ravel(), of_quads, minlength=len(mean)) / n_quads
+    return depth.astype(np.float32)
 
 
 def _landmark_sets(arrays: dict[str, np.ndarray]) -> dict[str, LandmarkSet]:

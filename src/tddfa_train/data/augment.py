@@ -112,7 +112,8 @@ def _colour(crop: np.ndarray, amount: float, grey: float, rng: np.random.Generat
     return cv2.transform(crop, mix)
 
 
-def _motion_kernel(length: int, angle: float) -> np.ndarray:
+def motion_kernel(length: int, angle: float) -> Float32[np.ndarray, "length length"]:
+    """The blur of a straight motion: a line of some length at an angle in degrees."""
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1
     centre = ((length - 1) / 2, (length - 1) / 2)
@@ -181,9 +182,7 @@ def spoil(
         if rng.random() < 0.5:
             crop = cv2.GaussianBlur(crop, (0, 0), rng.uniform(0.5, 1.8))
         else:
-            crop = cv2.filter2D(
-                crop, -1, _motion_kernel(int(rng.integers(2, 5)) * 2 + 1, rng.uniform(0, 180))
-            )
+            crop = cv2.filter2D(crop, -1, motion_kernel(int(rng.integers(2, 5)) * 2 + 1, rng.uniform(0, 180)))
     if noise_bank is not None and rng.random() < config.noise:
         field = noise_bank[rng.integers(len(noise_bank))]
         if rng.random() < 0.5:

@@ -54,11 +54,17 @@ class LandmarkBatches:
         self.config = config
         self.n_steps = n_steps
         self.held_out = held_out
+        self.mirrors = True
         self.folders: list[FaceFolder] = [
             open_face_folder(Path(folder), in_memory=config.in_memory) for folder in config.folders
         ]
         self.backgrounds = np.load(config.backgrounds)
         self.rows = np.array([(f, i) for f, folder in enumerate(self.folders) for i in range(len(folder))])
+        # Which MediaPipe points are twins, from the first folder that says so.
+        self.mediapipe_mirror = next(
+            (f.labels["mediapipe_mirror"] for f in self.folders if "mediapipe_mirror" in f.labels),
+            np.arange(N_MEDIAPIPE),
+        )
         self.probability = self._probability()
         bank = np.random.default_rng(7)
         self.noise_bank = bank.normal(size=(24, config.side, config.side, 3)).astype(np.float32)
@@ -99,7 +105,7 @@ class LandmarkBatches:
         config, labels = self.config, self.folders[folder_index].labels
         image = self.folders[folder_index].images[row]
         landmarks = labels["landmarks68"][row]
-        mirror = bool(rng.random() < 0.5)
+        mirror = bool(rng.random() < 0.5) and self.mirrors
         matrix = crop_from_image(landmarks[:, :2], config.side, config.placement, rng, mirror=mirror)
         negative = bool(rng.random() < config.negatives)
         if negative and rng.random() < 0.4:  # badly framed
@@ -130,6 +136,9 @@ class LandmarkBatches:
                 0 if negative else np.clip(0.6 / labels["landmarks68_std"][row], 0.3, 1.3), np.float32
             ),
         }
+        # Openings are taught where somebody has seen them: teachers of the 68 points alone close no eyes.
+        aspect = labels["eye_aspect"][row] if "eye_aspect" in labels else np.nan
+        sample["opening_weight"] = np.array(np.isfinite(aspect) and not negative, np.float32)
         landmarks = _map_points(landmarks, matrix)
         sample["landmarks68"] = landmarks[IBUG68_MIRROR] if mirror else landmarks
         extra = (("mediapipe", N_MEDIAPIPE), ("human21", 21))
@@ -138,6 +147,12 @@ class LandmarkBatches:
             if key in labels and not negative:
                 points = _map_points(labels[key][row], matrix)
                 if mirror:
-                    points = points[AFLW21_MIRROR if key == "human21" else labels["mediapipe_mirror"]]
+                    points = points[AFLW21_MIRROR if key == "human21" else self.mediapipe_mirror]
             sample[key] = points
-        return sample
+        return sample | self.more_labels(labels, row, matrix)
+
+    def more_labels(
+        self, labels: dict[str, np.ndarray], row: int, matrix: Float32[np.ndarray, "2 3"]
+    ) -> Batch:
+        """Labels that a kind of batch has beyond points."""
+        return {}

@@ -1,0 +1,49 @@
+"""Labels of a morphable model: camera and coefficients fitted to the points of a dataset folder."""
+
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from tddfa.files import atomic_path
+from tddfa.morphable.fitting import Fitter
+from tddfa.morphable.model import MorphableModel
+from tddfa_train.data.folder import open_face_folder
+
+_DEPTH_WEIGHT = 0.3  # a teacher's depth is a guess, its x and y are seen
+
+
+def fit_folder(folder: Path, model: MorphableModel) -> np.ndarray:
+    """Adds `camera`, `identity`, `expression` and `fit_error` to a dataset folder.
+
+    Args:
+        folder: has `landmarks68`, with or without depth.
+        model: what to fit.
+
+    Returns:
+        The errors: mean distance in x and y, as a share of the face's size.
+    """
+    faces = open_face_folder(folder)
+    points = faces.labels["landmarks68"].astype(np.float64)
+    fitter = Fitter(model, model.landmark_sets["ibug68"])
+    weights = np.ones(points.shape[1:])
+    weights[:, 2:] = _DEPTH_WEIGHT
+    cameras: list[np.ndarray] = []
+    identities: list[np.ndarray] = []
+    expressions: list[np.ndarray] = []
+    errors: list[float] = []
+    for face in tqdm(points, desc="fits", unit="face", disable=None):
+        fit = fitter.fit(face, weights)
+        cameras.append(fit.params.camera)
+        identities.append(fit.params.identity)
+        expressions.append(fit.params.expression)
+        errors.append(fit.error_px / float(np.sqrt(np.prod(np.ptp(face[:, :2], axis=0)))))
+    added = {
+        "camera": np.stack(cameras).astype(np.float32),
+        "identity": np.stack(identities),
+        "expression": np.stack(expressions),
+        "fit_error": np.array(errors, np.float32),
+    }
+    with atomic_path(folder / "labels.npz") as partial:
+        np.savez(partial, **(faces.labels | added))  # pyright: ignore[reportArgumentType]
+    return added["fit_error"]

@@ -1,0 +1,134 @@
+"""A pack from checkpoints: networks, detector and manifest, as tddfa reads them."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tddfa.errors import InputError
+from tddfa.files import atomic_write
+from tddfa.morphable import MorphableModel
+from tddfa.packs.manifest import FILE_NAME, Manifest, PackedFile
+from tddfa_train.detector.network import DetectorConfig, FaceDetector
+from tddfa_train.export import export_alignment, export_detector, half_precision_storage
+from tddfa_train.recipes import load_weights, make_alignment_network
+
+# How crops follow from boxes and from points, as training places the faces (data/augment.py); the boxes
+# are those of FaceBoxes, which end at the brows.
+_CROP = {"box_scale": 1.58, "box_down": 0.14, "points_scale": 2**0.5}
+_INPUT = {"size": 120, "channels": "rgb", "mean": [127.5] * 3, "scale": 1 / 128}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A trained alignment network.
+
+    Attributes:
+        checkpoint: its averaged weights are exported.
+        trunk: a key of `tddfa_train.networks.TRUNKS`.
+        title: one line for people.
+    """
+
+    checkpoint: str
+    trunk: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackConfig:
+    """What goes into a pack.
+
+    Attributes:
+        name: of the pack.
+        title: one line for people.
+        licence: name and terms.
+        default: the network that is used when no variant is asked for.
+        variants: other networks, by name.
+        detector: checkpoint of the detector; None for a pack without one.
+        measured: numbers measured with the pack, by protocol.
+    """
+
+    name: str
+    title: str
+    licence: dict[str, str]
+    default: Source
+    variants: dict[str, Source] = field(default_factory=dict[str, Source])
+    detector: str | None = None
+    measured: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+def _onnx_of(source: Source) -> bytes:
+    network = make_alignment_network(source.trunk, MorphableModel.open(level=0, crop="head"))
+    missing = load_weights(network, Path(source.checkpoint))
+    if missing:
+        raise InputError(f"{source.checkpoint} is not of a {source.trunk!r} network: it has no {missing[0]}")
+    return half_precision_storage(export_alignment(network))
+
+
+def _record(checkpoint: str) -> dict[str, Any]:
+    path = Path(checkpoint).parent / "manifest.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _regressor(file: str, source: Source) -> dict[str, Any]:
+    return {"kind": "tddfa", "architecture": source.trunk, "file": file, "input": _INPUT, "crop": _CROP}
+
+
+def write_pack(folder: Path, config: PackConfig) -> Manifest:
+    """Writes a pack over the open face model; its manifest comes back.
+
+    Args:
+        folder: receives the files.
+        config: what goes in.
+
+    Raises:
+        InputError: a checkpoint is of another network.
+    """
+    default, variants, detector = config.default, config.variants, config.detector
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {"regressor.onnx": _onnx_of(default)}
+    runs = {"default": _record(default.checkpoint)}
+    for key, source in variants.items():
+        files[f"regressor-{key}.onnx"] = _onnx_of(source)
+        runs[key] = _record(source.checkpoint)
+    detector_settings = None
+    if detector is not None:
+        network = FaceDetector(DetectorConfig())
+        missing = load_weights(network, Path(detector))
+        if missing:
+            raise InputError(f"{detector} is not of a detector: it has no {missing[0]}")
+        files["detector.onnx"] = half_precision_storage(export_detector(network))
+        runs["detector"] = _record(detector)
+        detector_settings = {
+            "kind": "tddfa",
+            "file": "detector.onnx",
+            "input": {key: _INPUT[key] for key in ("channels", "mean", "scale")},
+            "max_side": 640,
+            "multiple": 64,
+            "min_score": 0.5,
+            "max_overlap": 0.4,
+        }
+    manifest = Manifest(
+        name=config.name,
+        title=config.title,
+        licence=config.licence,
+        provenance={"made by": "tddfa_train", "runs": runs},
+        files={key: PackedFile(len(data), hashlib.sha256(data).hexdigest()) for key, data in files.items()},
+        detector=detector_settings,
+        regressor=_regressor("regressor.onnx", default),
+        model={"kind": "open", "level": 1, "crop": "face"},
+        measured=config.measured,
+        variants={
+            key: {
+                "title": source.title,
+                "regressor": _regressor(f"regressor-{key}.onnx", source),
+                "measured": {},
+            }
+            for key, source in variants.items()
+        },
+    )
+    for key, data in files.items():
+        atomic_write(folder / key, data)
+    atomic_write(folder / FILE_NAME, manifest.to_json().encode())
+    return manifest

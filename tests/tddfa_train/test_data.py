@@ -1,0 +1,221 @@
+"""Labels move with pictures: crops, mirrors, turned heads, short videos, foreign files."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import cv2
+
+from tddfa.errors import InputError
+from tddfa.geometry.camera import camera_pose, project, scaled_camera
+from tddfa.geometry.rotation import head_rotation
+from tddfa.morphable import MorphableModel
+from tddfa.types import FaceParams, HeadPose
+from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, spoil, warp
+from tddfa_train.data.folder import open_face_folder
+from tddfa_train.data.matfiles import prepare_mat_folder, read_mat
+from tddfa_train.data.parameters import moved_params
+from tddfa_train.data.points import (
+    AFLW21_MIRROR,
+    IBUG68_MIRROR,
+    aflw21_matrix,
+    mirror_twins,
+)
+from tddfa_train.data.renders import RenderConfig, make_renders
+from tddfa_train.data.video import ShortVideoConfig, short_video
+from tddfa_train.data.views import ViewConfig, further_turn, make_views
+
+
+@pytest.fixture(scope="module")
+def model():
+    return MorphableModel.open(level=0, crop="head")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(4)
+
+
+TILTED = HeadPose(20, -10, 15)
+
+
+def _params(model, rng, pose=TILTED):
+    camera = scaled_camera(0.5, head_rotation(pose), np.array([80.0, 75.0]))
+    identity = rng.normal(0, 1, model.n_identity).astype(np.float32)
+    expression = rng.uniform(0, 0.4, model.n_expression).astype(np.float32)
+    return FaceParams(camera, identity, expression)
+
+
+def test_mirroring_twice_changes_no_point_and_left_becomes_right(model):
+    for mirror in (IBUG68_MIRROR, AFLW21_MIRROR):
+        np.testing.assert_array_equal(mirror[mirror], np.arange(len(mirror)))
+    neutral = model.landmarks(model.params())
+    np.testing.assert_allclose(neutral[IBUG68_MIRROR] * [-1, 1, 1], neutral, atol=1.0)
+    np.testing.assert_allclose(
+        (aflw21_matrix() @ neutral)[AFLW21_MIRROR] * [-1, 1, 1], aflw21_matrix() @ neutral, atol=1.0
+    )
+
+
+def test_twins_of_a_symmetric_shape_are_found(model):
+    neutral = model.landmarks(model.params())[:, :2]
+    np.testing.assert_array_equal(mirror_twins(neutral), IBUG68_MIRROR)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_parameters_of_a_warped_picture_draw_the_warped_landmarks(model, rng, mirror):
+    params = _params(model, rng)
+    points = model.landmarks(params)
+    exact = PlacementConfig(stretch=0.0)
+    matrix = crop_from_image(points[:, :2], 120, exact, rng, mirror=mirror)
+    numbers = moved_params(params, matrix, model)
+    n = model.n_identity
+    drawn = model.landmarks(
+        FaceParams(numbers[:12].reshape(3, 4).astype(np.float64), numbers[12 : 12 + n], numbers[12 + n :])
+    )
+    expected = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    if mirror:
+        expected = expected[IBUG68_MIRROR]
+    np.testing.assert_allclose(
+        drawn[:, :2], expected, atol=0.15
+    )  # landmarks are not mirrored to the last digit
+
+
+def test_tight_crops_hold_the_face_as_trackers_cut_it(model, rng):
+    points = model.landmarks(_params(model, rng))[:, :2]
+    still = PlacementConfig(
+        tight_share=1, tight_scale=0, tight_shift=0, roll_sigma_deg=0, any_roll_share=0, stretch=0
+    )
+    matrix = crop_from_image(points, 120, still, rng, mirror=False)
+    moved = points @ matrix[:, :2].T + matrix[:, 2]
+    assert np.ptp(moved, axis=0).max() == pytest.approx(120 / np.sqrt(2), abs=0.01)
+    np.testing.assert_allclose((moved.min(0) + moved.max(0)) / 2, 59.5, atol=0.01)
+
+
+def test_pixels_land_where_the_labels_say(rng):
+    image = np.zeros((160, 160, 3), np.uint8)
+    dot = np.array([70.0, 90.0])
+    cv2.circle(image, (70, 90), 4, (255, 255, 255), -1)
+    points = np.array([[40, 50], [120, 50], [80, 120], dot], np.float32)
+    for mirror in (False, True):
+        matrix = crop_from_image(points, 120, PlacementConfig(), rng, mirror=mirror)
+        crop = warp(image, matrix, 120)[..., 0].astype(float)
+        y, x = np.mgrid[:120, :120]
+        found = np.array([(x * crop).sum(), (y * crop).sum()]) / crop.sum()
+        np.testing.assert_allclose(found, matrix[:, :2] @ dot + matrix[:, 2], atol=0.3)
+
+
+def test_a_spoiled_crop_is_still_a_picture_of_the_same_size(rng):
+    everything = PhotometricConfig(
+        grey=0.5, blur=1, low_resolution=1, jpeg=1, noise=1, occlusion=1, zero_border=1
+    )
+    crop = rng.integers(0, 255, (120, 120, 3), dtype=np.uint8)
+    before = crop.copy()
+    for _ in range(20):
+        out = spoil(crop, everything, rng, noise_bank=np.zeros((1, 120, 120, 3), np.float32))
+        assert out.shape == crop.shape
+        assert out.dtype == np.uint8
+    np.testing.assert_array_equal(crop, before)
+
+
+@pytest.mark.parametrize("yaw", [-85.0, -40.0, 55.0])
+def test_a_head_turns_to_the_yaw_that_was_asked_for(model, rng, yaw):
+    params = _params(model, rng, HeadPose(np.sign(yaw) * 12.0, 0.0, 0.0))
+    rotation = further_turn(params.camera, yaw, 0.0)
+    assert camera_pose(rotation @ params.camera).yaw_deg == pytest.approx(yaw, abs=0.5)
+
+
+def test_turned_faces_are_a_dataset_folder_with_large_poses(drawn_faces, model, tmp_path):
+    config = ViewConfig(5, yaw_deg=(60.0, 85.0), largest_source_yaw_deg=90.0)
+    count = make_views(
+        drawn_faces / "faces", tmp_path / "turned", model, config, drawn_faces / "backgrounds.npy"
+    )
+    folder = open_face_folder(tmp_path / "turned")
+    assert count == len(folder) > 0
+    assert (np.abs(folder.labels["yaw_deg"]) >= 60).all()
+    # A profile is narrower than it is high.
+    width, height = np.ptp(folder.labels["landmarks68"][..., :2], axis=1).T
+    assert (width < height).all()
+
+
+def test_renders_come_with_exact_labels_and_closed_eyes(drawn_faces, model, tmp_path):
+    make_renders(
+        tmp_path / "renders", model, RenderConfig(12, seed=2, blinks=0.7), drawn_faces / "backgrounds.npy"
+    )
+    folder = open_face_folder(tmp_path / "renders")
+    labels = folder.labels
+    assert np.ptp(labels["landmarks68"][..., :2], axis=1).max(1) == pytest.approx(89.0, abs=0.1)
+    blink = labels["expression"][:, [model.expression_index(f"eyeBlink{side}") for side in ("Left", "Right")]]
+    shut, wide = blink.min(1) > 0.85, blink.max(1) == 0
+    assert shut.any()
+    assert labels["eye_aspect"][shut].max() < 0.1 < np.median(labels["eye_aspect"][wide])
+    for row in range(12):
+        params = FaceParams(
+            labels["camera"][row].astype(np.float64), labels["identity"][row], labels["expression"][row]
+        )
+        np.testing.assert_allclose(model.landmarks(params), labels["landmarks68"][row], atol=1e-2)
+        assert camera_pose(params.camera).yaw_deg == pytest.approx(labels["yaw_deg"][row], abs=0.01)
+
+
+def test_a_mark_on_the_nose_stays_under_its_label_through_a_short_video(model, rng):
+    params = FaceParams(
+        scaled_camera(0.8, head_rotation(HeadPose(0, 0, 0)), np.array([79.5, 70.0])),
+        np.zeros(model.n_identity, np.float32),
+        np.zeros(model.n_expression, np.float32),
+    )
+    landmarks = model.landmarks(params)
+    image = np.full((160, 160, 3), 90, np.uint8)
+    nose = landmarks[30, :2]
+    cv2.circle(image, tuple(nose.round().astype(int).tolist()), 3, (255, 0, 0), -1)
+    config = ShortVideoConfig(noise_sigma=1.0, blur_share=0.0)
+    frames, moved = short_video(image, landmarks, model.mesh(params), config, rng)
+    assert frames.shape == (8, 160, 160, 3)
+    assert np.ptp(moved[:, 30, :2], axis=0).max() > 2
+    for frame, points in zip(frames, moved, strict=True):
+        red = np.clip(frame[..., 0].astype(float) - frame[..., 1] - 60, 0, None)
+        y, x = np.mgrid[:160, :160]
+        found = np.array([(x * red).sum(), (y * red).sum()]) / red.sum()
+        np.testing.assert_allclose(found, points[30, :2], atol=1.5)
+
+
+def test_mat_files_of_300w_lp_are_read_in_our_frames(tmp_path, model, rng):
+    savemat = pytest.importorskip("scipy.io").savemat
+    params = _params(model, rng)
+    points = model.landmarks(params)
+    theirs = points.T.astype(np.float64) * [[1], [1], [-1]] + [[1], [1], [500]]
+    content = {
+        "pt3d_68": theirs,
+        "Pose_Para": np.array([[*np.deg2rad([-10.0, 20, 15]), 0, 0, 0, 5e-4]]),
+        "Shape_Para": np.zeros((199, 1)),
+        "Exp_Para": np.zeros((29, 1)),
+    }
+    savemat(tmp_path / "face.mat", content)
+    face = read_mat(tmp_path / "face.mat")
+    np.testing.assert_allclose(face.landmarks[:, :2], points[:, :2], atol=1e-3)
+    np.testing.assert_allclose(np.ptp(face.landmarks[:, 2] - points[:, 2]), 0, atol=1e-3)
+    np.testing.assert_allclose(face.angles_deg, [-10, 20, 15], atol=1e-4)
+    assert face.scale == pytest.approx(5e-4)
+
+    cv2.imwrite(str(tmp_path / "face.jpg"), np.full((160, 160, 3), 120, np.uint8))
+    assert prepare_mat_folder(tmp_path, tmp_path / "out", side=120) == 1
+    labels = open_face_folder(tmp_path / "out").labels
+    assert np.ptp(labels["landmarks68"][0, :, :2], axis=0).max() == pytest.approx(120 / 1.8, abs=0.01)
+
+
+def test_a_foreign_mat_file_is_refused_in_one_line(tmp_path):
+    savemat = pytest.importorskip("scipy.io").savemat
+    savemat(tmp_path / "other.mat", {"x": 1})
+    with pytest.raises(InputError, match=r"other\.mat is not a label file"):
+        read_mat(tmp_path / "other.mat")
+
+
+def test_projecting_fits_gives_back_the_labels(drawn_faces, model):
+    labels = open_face_folder(drawn_faces / "faces").labels
+    assert (labels["fit_error"] < 0.01).all()
+    for row in range(len(labels["camera"])):
+        params = FaceParams(
+            labels["camera"][row].astype(np.float64), labels["identity"][row], labels["expression"][row]
+        )
+        error = np.linalg.norm((model.landmarks(params) - labels["landmarks68"][row])[:, :2], axis=1).mean()
+        assert error < 0.01 * np.sqrt(np.prod(np.ptp(labels["landmarks68"][row, :, :2], axis=0)))
+    assert project(labels["camera"][0].astype(np.float64), model.mean[:1]).shape == (1, 3)
