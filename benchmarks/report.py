@@ -102,12 +102,14 @@ def _accuracy(result: dict[str, Any]) -> list[str]:
         lines += _table(["pack", "MAE [95 %]", "yaw", "pitch", "roll", "geodesic"], rows)
     rows = []
     for pack, records in result["packs"].items():
-        record = records.get("stability/synthetic/1")
-        if record is not None:
+        for key, record in records.items():
+            if not key.startswith("stability/synthetic/1"):
+                continue
             low, high = record["interval"]
             rows.append(
                 [
                     pack,
+                    record["smoothing"],
                     f"{record['mean']:.3f} [{low:.3f}, {high:.3f}]",
                     f"{record['still']:.3f}",
                     f"{record['moving']:.3f}",
@@ -116,9 +118,9 @@ def _accuracy(result: dict[str, Any]) -> list[str]:
                 ]
             )
     if rows:
-        lines += ["### Stability on synthetic sequences, no smoothing", ""]
-        head = ["pack", "% of the face per frame [95 %]", "still", "moving", "lag, frames", "overshoot, %"]
-        lines += _table(head, rows)
+        lines += ["### Stability on synthetic sequences", ""]
+        head = ["pack", "smoothing", "% of the face per frame [95 %]", "still", "moving", "lag, frames"]
+        lines += _table([*head, "overshoot, %"], rows)
     rows = []
     for pack, records in result["packs"].items():
         record = records.get("eyes/crops/1")

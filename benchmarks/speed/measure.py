@@ -130,8 +130,8 @@ def measure_speed(
         before = load()
         one = _participants(packs, upstream, mediapipe, 1, scenes)
         two = [p for p in _participants(packs, upstream, None, 2, scenes) if p.threads is not None]
-        stages, growth, about, peaks, errors = _stages(one, rounds, seconds, growth=True)
-        threaded, _, _, _, more = _stages(two, rounds, seconds, growth=False, only=THREADED)
+        stages, growth, about, peaks, errors = _stages(one, STAGES, GROWTH, rounds, seconds)
+        threaded, _, _, _, more = _stages(two, THREADED, {}, rounds, seconds)
         return {
             "schema": SCHEMA,
             "measured": now(),
@@ -167,21 +167,20 @@ def _participants(
 def _write_scenes(folder: Path) -> None:
     write_image(folder / "portrait.png", portrait())
     write_image(folder / "portrait.jpg", portrait())
-    for n in GROWTH["faces"]:
+    for n in {n for stage in ("faces", "faces_drawn") for n in GROWTH.get(stage, ())}:
         picture, boxes = crowd(n)
         write_image(folder / f"crowd-{n}.png", picture)
         np.save(folder / f"crowd-{n}.npy", np.array([(*box, 1.0) for box in boxes]))
-    for height in GROWTH["detect_sized"]:
+    for height in {h for stage, heights in GROWTH.items() if stage.endswith("_sized") for h in heights}:
         write_image(folder / f"sized-{height}.png", sized(height))
 
 
 def _stages(
     participants: Sequence[Participant],
+    stages: Sequence[str],
+    growth: Mapping[str, Sequence[int]],
     rounds: int,
     seconds: float,
-    *,
-    growth: bool,
-    only: Sequence[str] = STAGES,
 ) -> tuple[Any, Any, Any, Any, dict[str, str]]:
     """Stages and growing work of workers that wait while another one runs."""
     times: dict[tuple[str, str, Any], list[list[float]]] = defaultdict(list)
@@ -196,9 +195,8 @@ def _stages(
                 continue
             stack.callback(worker.close)
             workers.append(worker)
-        jobs: list[tuple[str, Any]] = [(stage, None) for stage in only]
-        if growth:
-            jobs += [(stage, argument) for stage, arguments in GROWTH.items() for argument in arguments]
+        jobs: list[tuple[str, Any]] = [(stage, None) for stage in stages]
+        jobs += [(stage, argument) for stage, arguments in growth.items() for argument in arguments]
         for _ in tqdm(range(rounds), desc="stages", unit="round", disable=None):
             for stage, argument in jobs:
                 for worker in workers:
