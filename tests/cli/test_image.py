@@ -13,6 +13,7 @@ import pytest
 import toys
 from tddfa import read_image, write_image
 from tddfa.cli.main import main
+from timing import cpu_seconds
 
 ALL_KINDS = [
     "2d_sparse",
