@@ -102,12 +102,14 @@ def _accuracy(result: dict[str, Any]) -> list[str]:
         lines += _table(["pack", "MAE [95 %]", "yaw", "pitch", "roll", "geodesic"], rows)
     rows = []
     for pack, records in result["packs"].items():
-        record = records.get("stability/synthetic/1")
-        if record is not None:
+        for key, record in records.items():
+            if not key.startswith("stability/synthetic/1"):
+                continue
             low, high = record["interval"]
             rows.append(
                 [
                     pack,
+                    record["smoothing"],
                     f"{record['mean']:.3f} [{low:.3f}, {high:.3f}]",
                     f"{record['still']:.3f}",
                     f"{record['moving']:.3f}",
@@ -116,9 +118,9 @@ def _accuracy(result: dict[str, Any]) -> list[str]:
                 ]
             )
     if rows:
-        lines += ["### Stability on synthetic sequences, no smoothing", ""]
-        head = ["pack", "% of the face per frame [95 %]", "still", "moving", "lag, frames", "overshoot, %"]
-        lines += _table(head, rows)
+        lines += ["### Stability on synthetic sequences", ""]
+        head = ["pack", "smoothing", "% of the face per frame [95 %]", "still", "moving", "lag, frames"]
+        lines += _table([*head, "overshoot, %"], rows)
     rows = []
     for pack, records in result["packs"].items():
         record = records.get("eyes/crops/1")
@@ -255,7 +257,23 @@ def _command_table(commands: dict[str, Any], names: Sequence[str]) -> list[str]:
                 text += f" **×{min(rivals) / done[name]['s']['median']:.2g}**"
             row.append(text)
         rows.append(row)
-    return _table(["command", *names], rows)
+    rate = ["video 3d, frames a second once it runs"]
+    rate += [_frame_rate(commands, name) for name in names]
+    return _table(["command", *names], [*rows, *([rate] if any(rate[1:]) else [])])
+
+
+def _frame_rate(commands: dict[str, Any], name: str) -> str:
+    """From the difference of two clips, so that the start does not count; empty without two clips."""
+    seconds: dict[int, float] = {}
+    for task, programs in commands.items():
+        if task.startswith("video 3d, ") and "s" in programs.get(name, {}):
+            seconds[int(task.removeprefix("video 3d, ").split()[0])] = programs[name]["s"]["median"]
+    if len(seconds) < 2:
+        return ""
+    short, long = sorted(seconds)[:2]
+    return (
+        f"{(long - short) / (seconds[long] - seconds[short]):.1f}" if seconds[long] > seconds[short] else "–"
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

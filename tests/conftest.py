@@ -20,6 +20,7 @@ CHECKED = [
     "tddfa.export",
     "tddfa.video",
     "tddfa.tracking",
+    "tddfa.evaluation",
 ]
 install_import_hook(CHECKED, "typechecker.check")
 

@@ -26,6 +26,29 @@ def test_the_photo_example_draws_its_faces(with_pack, tmp_path, monkeypatch, cap
     assert {p.name for p in tmp_path.iterdir()} >= {"group_landmarks.jpg", "group_mesh.jpg"}
 
 
+def test_the_video_example_follows_two_people_who_cross_leave_and_return(
+    with_pack, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["02_video.py"])
+    runpy.run_path(str(EXAMPLES / "02_video.py"), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[3] for line in lines} == {"0", "1"}
+    assert [line.split()[-1] for line in lines if "lost" not in line] == [
+        "new",
+        "new",
+        "returned",
+        "returned",
+    ]
+    assert {p.name for p in tmp_path.iterdir()} >= {"clip_landmarks.mp4", "clip.csv"}
+
+
+def test_the_live_example_plays_a_video_too(with_pack, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["03_live.py", str(EXAMPLES / "clip.mp4")])
+    runpy.run_path(str(EXAMPLES / "03_live.py"), run_name="__main__")
+    assert len(capsys.readouterr().out.splitlines()) == 125
+
+
 def test_the_tutorial_runs_from_top_to_bottom(with_pack, tmp_path):
     nbformat = pytest.importorskip("nbformat", reason="needs the dev extra")
     nbclient = pytest.importorskip("nbclient", reason="needs the dev extra")

@@ -13,11 +13,14 @@ from tddfa.pipeline import FaceAligner
 
 SCHEMA = "tddfa-accuracy/1"
 
+_SMOOTHINGS = ("from-last-frame", "one-euro")
+"""Nothing, as published, and what `tddfa video` does."""
+
 
 def measure_accuracy(
     packs: Sequence[str], aflw2000: Path, *, eyes: Path | None = None, clips: Path | None = None
 ) -> dict[str, Any]:
-    """The records of all protocols that the data allow, by pack and protocol.
+    """The records of all protocols that the data allow, by pack and protocol (and smoothing).
 
     Args:
         packs: names of packs.
@@ -28,10 +31,10 @@ def measure_accuracy(
     jobs: list[tuple[str, Path, dict[str, str]]] = [
         ("aflw2000", aflw2000, {"crops": "ground-truth"}),
         ("aflw2000", aflw2000, {"crops": "detector"}),
-        ("stability", aflw2000, {}),
+        *(("stability", aflw2000, {"smoothing": way}) for way in _SMOOTHINGS),
     ]
     if clips is not None:
-        jobs.append(("stability", clips, {}))
+        jobs += [("stability", clips, {"smoothing": way}) for way in _SMOOTHINGS]
     if eyes is not None:
         jobs.append(("eyes", eyes, {}))
     records: dict[str, dict[str, Any]] = {}
@@ -42,7 +45,7 @@ def measure_accuracy(
         for protocol, folder, options in jobs:
             try:
                 record = dict(evaluate(protocol, aligner, folder, **options).record)
-                records[pack][record["protocol"]] = record
+                records[pack][" ".join([record["protocol"], record.get("smoothing", "")]).strip()] = record
             except TddfaError as error:
                 errors[f"{pack} {protocol} {' '.join(options.values())}".strip()] = str(error)
     return {

@@ -61,6 +61,9 @@ GROWTH: Mapping[str, Sequence[int]] = {
 }
 """Stage → its arguments."""
 
+FRAMES = (30, 120, 360)
+"""Lengths of the clips that whole commands get."""
+
 
 class Upstream:
     """A local copy of the published program.
@@ -117,7 +120,7 @@ def measure_speed(
         packs: names of packs.
         upstream: measured beside them when given.
         mediapipe: a Python that has MediaPipe; measured beside them when given.
-        rounds: how often every program has its turn; whole commands half as often.
+        rounds: how often every program has its turn; whole commands half as often, but twice.
         seconds: for each stage in each turn.
         commands: also whole commands, each a new process.
 
@@ -130,8 +133,8 @@ def measure_speed(
         before = load()
         one = _participants(packs, upstream, mediapipe, 1, scenes)
         two = [p for p in _participants(packs, upstream, None, 2, scenes) if p.threads is not None]
-        stages, growth, about, peaks, errors = _stages(one, rounds, seconds, growth=True)
-        threaded, _, _, _, more = _stages(two, rounds, seconds, growth=False, only=THREADED)
+        stages, growth, about, peaks, errors = _stages(one, STAGES, GROWTH, rounds, seconds)
+        threaded, _, _, _, more = _stages(two, THREADED, {}, rounds, seconds)
         return {
             "schema": SCHEMA,
             "measured": now(),
@@ -167,21 +170,20 @@ def _participants(
 def _write_scenes(folder: Path) -> None:
     write_image(folder / "portrait.png", portrait())
     write_image(folder / "portrait.jpg", portrait())
-    for n in GROWTH["faces"]:
+    for n in {n for stage in ("faces", "faces_drawn") for n in GROWTH.get(stage, ())}:
         picture, boxes = crowd(n)
         write_image(folder / f"crowd-{n}.png", picture)
         np.save(folder / f"crowd-{n}.npy", np.array([(*box, 1.0) for box in boxes]))
-    for height in GROWTH["detect_sized"]:
+    for height in {h for stage, heights in GROWTH.items() if stage.endswith("_sized") for h in heights}:
         write_image(folder / f"sized-{height}.png", sized(height))
 
 
 def _stages(
     participants: Sequence[Participant],
+    stages: Sequence[str],
+    growth: Mapping[str, Sequence[int]],
     rounds: int,
     seconds: float,
-    *,
-    growth: bool,
-    only: Sequence[str] = STAGES,
 ) -> tuple[Any, Any, Any, Any, dict[str, str]]:
     """Stages and growing work of workers that wait while another one runs."""
     times: dict[tuple[str, str, Any], list[list[float]]] = defaultdict(list)
@@ -196,9 +198,8 @@ def _stages(
                 continue
             stack.callback(worker.close)
             workers.append(worker)
-        jobs: list[tuple[str, Any]] = [(stage, None) for stage in only]
-        if growth:
-            jobs += [(stage, argument) for stage, arguments in GROWTH.items() for argument in arguments]
+        jobs: list[tuple[str, Any]] = [(stage, None) for stage in stages]
+        jobs += [(stage, argument) for stage, arguments in growth.items() for argument in arguments]
         for _ in tqdm(range(rounds), desc="stages", unit="round", disable=None):
             for stage, argument in jobs:
                 for worker in workers:
@@ -229,9 +230,9 @@ def _commands(
     """Whole processes from a cold start: photos, and clips of two lengths."""
     photo, out = scenes / "portrait.jpg", scenes / "out"
     out.mkdir()
-    short, long = scenes / "clip-30.mp4", scenes / "clip-120.mp4"
-    write_clip(short, 30)
-    write_clip(long, 120)
+    clips = {n: scenes / f"clip-{n}.mp4" for n in FRAMES}
+    for n, clip in clips.items():
+        write_clip(clip, n)
     own = [sys.executable, "-m", "tddfa"]
     jobs: list[tuple[str, str, list[str], Path, dict[str, str]]] = []
     for pack in packs:
@@ -240,10 +241,9 @@ def _commands(
         jobs += [
             (f"image {kind}", pack, [*image, kind], REPOSITORY, env) for kind in ("2d_sparse", "3d", "obj")
         ]
-        if _has_video_command():
-            for clip, n in ((short, 30), (long, 120)):
-                video = [*own, "video", str(clip), "-o", "3d", "-d", str(out), "--pack", pack]
-                jobs.append((f"video 3d, {n} frames", pack, video, REPOSITORY, env))
+        for n, clip in clips.items():
+            video = [*own, "video", str(clip), "-o", "3d", "-d", str(out), "--pack", pack]
+            jobs.append((f"video 3d, {n} frames", pack, video, REPOSITORY, env))
     if upstream is not None:
         (upstream.folder / "examples" / "results" / "videos").mkdir(parents=True, exist_ok=True)
         env = environment(1, ())
@@ -251,13 +251,13 @@ def _commands(
             name = f"3ddfa_v2 {path}"
             for kind in ("2d_sparse", "3d", "obj"):
                 jobs.append((f"image {kind}", name, upstream.photo(path, photo, kind), upstream.folder, env))
-            for clip, n in ((short, 30), (long, 120)):
-                command = upstream.video(path, clip, "3d")
+            for n in FRAMES[:-1]:  # the longest would take a minute a round
+                command = upstream.video(path, clips[n], "3d")
                 jobs.append((f"video 3d, {n} frames", name, command, upstream.folder, env))
     seconds: dict[tuple[str, str], list[list[float]]] = defaultdict(list)
     peaks: dict[tuple[str, str], float] = defaultdict(float)
     failed: dict[tuple[str, str], str] = {}
-    for _ in tqdm(range(max(1, rounds // 2)), desc="commands", unit="round", disable=None):
+    for _ in tqdm(range(max(min(rounds, 2), rounds // 2)), desc="commands", unit="round", disable=None):
         for task, name, command, folder, env in jobs:
             if (task, name) in failed:
                 continue
@@ -275,9 +275,3 @@ def _commands(
         else:
             results[task][name] = {"s": summary(seconds[task, name]), "peak_mb": round(peaks[task, name])}
     return dict(results)
-
-
-def _has_video_command() -> bool:
-    from tddfa.cli.main import build_parser
-
-    return "video" in build_parser().format_help()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,13 +73,15 @@ class Worker:
     peak_mb: float = 0.0
 
     def __post_init__(self) -> None:
+        # A file, as nobody reads along: a full pipe would stop the program.
+        self._said = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115, closed in close()
         self._process = subprocess.Popen(
             list(self.participant.command),
             cwd=self.participant.folder,
             env=self.participant.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._said,
             text=True,
         )
         ready = self._answer()
@@ -104,7 +107,7 @@ class Worker:
 
     def close(self) -> None:
         """End the process."""
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdin, self._process.stdout, self._said):
             if stream is not None:
                 stream.close()
         self._process.terminate()
@@ -112,11 +115,12 @@ class Worker:
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        assert self._process.stderr is not None
         line = self._process.stdout.readline()
         if line:
             return json.loads(line)
-        said = self._process.stderr.read().strip().splitlines()
+        self._process.wait()
+        self._said.seek(0)
+        said = self._said.read().strip().splitlines()
         return {"error": said[-1] if said else "the process has ended"}
 
 

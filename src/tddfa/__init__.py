@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from tddfa.imaging import read_image as read_image
     from tddfa.imaging import write_image as write_image
     from tddfa.pipeline import FaceAligner as FaceAligner
+    from tddfa.tracking import FaceTracker as FaceTracker
     from tddfa.types import BoundingBox as BoundingBox
     from tddfa.types import Detection as Detection
     from tddfa.types import Face as Face
     from tddfa.types import FaceParams as FaceParams
     from tddfa.types import HeadPose as HeadPose
     from tddfa.types import Mesh as Mesh
+    from tddfa.video import VideoReader as VideoReader
 
 __version__ = "0.1.0"
 
@@ -26,9 +28,11 @@ _PUBLIC = {
     "Face": "tddfa.types",
     "FaceAligner": "tddfa.pipeline",
     "FaceParams": "tddfa.types",
+    "FaceTracker": "tddfa.tracking",
     "HeadPose": "tddfa.types",
     "Mesh": "tddfa.types",
     "TddfaError": "tddfa.errors",
+    "VideoReader": "tddfa.video",
     "read_image": "tddfa.imaging",
     "write_image": "tddfa.imaging",
 }

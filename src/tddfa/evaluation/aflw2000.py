@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32, Float64, Shaped
 
 from tddfa.errors import DatasetError, InputError
 from tddfa.evaluation.data.aflw2000 import Aflw2000, read_aflw2000
@@ -122,7 +122,7 @@ def _errors(faces: Sequence[Face], truth: Float64[np.ndarray, "n 68 2"]) -> Floa
 def _report(
     aligner: FaceAligner,
     data: Aflw2000,
-    kept: np.ndarray[Any, Any],
+    kept: Shaped[np.ndarray, "..."],
     faces: Sequence[Face],
     extra: Mapping[str, Any],
 ) -> Report:
@@ -159,7 +159,7 @@ def _report(
 
 
 def _pose(
-    data: Aflw2000, kept: np.ndarray[Any, Any], faces: Sequence[Face]
+    data: Aflw2000, kept: Shaped[np.ndarray, "..."], faces: Sequence[Face]
 ) -> tuple[dict[str, Any] | None, list[dict[str, float]]]:
     if data.pitch_yaw_roll_deg is None:
         return None, [{} for _ in faces]

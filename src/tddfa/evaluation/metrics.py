@@ -77,7 +77,8 @@ def pose_errors_deg(
         [
             (p.yaw_deg - t.yaw_deg, p.pitch_deg - t.pitch_deg, p.roll_deg - t.roll_deg)
             for p, t in zip(predicted, truth, strict=True)
-        ]
+        ],
+        np.float64,
     ).reshape(-1, 3)
     # An angle of 179° is 2° from one of -179°.
     angles = np.abs((angles + 180) % 360 - 180)

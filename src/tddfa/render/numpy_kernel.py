@@ -140,13 +140,13 @@ def phong(
     with np.errstate(invalid="ignore", divide="ignore"):  # a lamp on the surface
         per_length = np.float32(1) / np.sqrt(square)
         x, y, z = (component * per_length for component in to_lamp)
-    nx, ny, nz = normals[:, 0], normals[:, 1], -normals[:, 2]
-    cosine = (nx * x + ny * y) + nz * z
-    twice = np.float32(2) * cosine
-    powers = [_power(a * (twice * n - a), light.exponent) for a, n in ((x, nx), (y, ny), (z, nz))]
-    highlight = (powers[0] + powers[1]) + powers[2]
-    mirrored = np.where(cosine != 0, _clamp(highlight), np.float32(0))
-    return _clamp((ambient + directional * _clamp(cosine)) + specular * mirrored)[:, None]
+        nx, ny, nz = normals[:, 0], normals[:, 1], -normals[:, 2]
+        cosine = (nx * x + ny * y) + nz * z
+        twice = np.float32(2) * cosine
+        powers = [_power(a * (twice * n - a), light.exponent) for a, n in ((x, nx), (y, ny), (z, nz))]
+        highlight = (powers[0] + powers[1]) + powers[2]
+        mirrored = np.where(cosine != 0, _clamp(highlight), np.float32(0))
+        return _clamp((ambient + directional * _clamp(cosine)) + specular * mirrored)[:, None]
 
 
 def paint(

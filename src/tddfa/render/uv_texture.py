@@ -87,8 +87,8 @@ def draw_uv_texture(
     for i, texture in enumerate(textures):
         shown = texture.covered if fill else texture.seen
         part = out[:, i * size : (i + 1) * size]
-        part[shown, :3] = texture.image[shown]
-        part[shown, 3:] = 255
+        np.multiply(texture.image, shown[:, :, None], out=part[:, :, :3])
+        part[:, :, 3:] = np.where(shown, np.uint8(255), np.uint8(0))[:, :, None]
     return out
 
 

@@ -123,7 +123,7 @@ class FaceTracker:
         aligner: Aligner,
         *,
         max_faces: int | None = None,
-        detect_every: int = 15,
+        detect_every: int = 30,
         check_every: int = 6,
         grace: int = 60,
         motion: Literal["constant-velocity", "none"] = "constant-velocity",
@@ -335,7 +335,8 @@ class FaceTracker:
         box = BoundingBox.around(rough.landmarks)
         if not _can_be_there(box, image):
             return None
-        face = self._aligner.align(image, landmarks=[rough.landmarks])[0]
+        points = rough.mesh.vertices if self._follow == "mesh" else rough.landmarks
+        face = self._aligner.align(image, landmarks=[points])[0]
         found = BoundingBox.around(face.landmarks)
         confidence = face.params.confidence
         if confidence is None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Shaped
 
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import (
@@ -104,7 +103,7 @@ def _from_crops(folder: Path) -> Aflw:
 
 
 def _from_published(files: PublishedFolder) -> Aflw:
-    def array(name: str) -> np.ndarray[Any, Any]:
+    def array(name: str) -> Shaped[np.ndarray, "..."]:
         return read_npy(files.need(name))
 
     crops, names = files.crops("AFLW_GT_crop")
@@ -129,7 +128,7 @@ def _from_published(files: PublishedFolder) -> Aflw:
 
 
 def _points(
-    values: np.ndarray[Any, Any], what: str
+    values: Shaped[np.ndarray, "..."], what: str
 ) -> tuple[Float64[np.ndarray, "n 21 2"], Bool[np.ndarray, "n 21"]]:
     points = points_last(values, 21, what)
     return points, (points != -1).all(axis=2)

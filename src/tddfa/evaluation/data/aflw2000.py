@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Shaped
 
 from tddfa.errors import DatasetError, require_extra
 from tddfa.evaluation.data.arrays import (
     existing_folder,
     finite,
+    first_line,
     points_last,
     read_npy,
     read_npz,
@@ -85,22 +85,20 @@ def _from_archive(folder: Path) -> Aflw2000:
     crops = TarPictures(folder / "crops.tar")
     require(crops, names, folder / "crops.tar")
     full = folder / "full450.tar"
-    return _checked(
-        Aflw2000(
-            folder,
-            names,
-            truths,
-            finite(take(labels, "yaw_deg", path), (None,), "yaw_deg"),
-            None if pose is None else finite(pose, (None, 3), "pitch_yaw_roll_deg"),
-            crops,
-            squares_from(finite(take(labels, "roi_box", path), (None, 4), "roi_box"), path),
-            TarPictures(full) if full.exists() else None,
-        )
+    return _made(
+        folder,
+        names,
+        truths,
+        finite(take(labels, "yaw_deg", path), (None,), "yaw_deg"),
+        None if pose is None else finite(pose, (None, 3), "pitch_yaw_roll_deg"),
+        crops,
+        squares_from(finite(take(labels, "roi_box", path), (None, 4), "roi_box"), path),
+        TarPictures(full) if full.exists() else None,
     )
 
 
 def _from_published(files: PublishedFolder) -> Aflw2000:
-    def array(name: str) -> np.ndarray[Any, Any]:
+    def array(name: str) -> Shaped[np.ndarray, "..."]:
         return read_npy(files.need(name))
 
     crops, names = files.crops("AFLW2000-3D_crop")
@@ -118,17 +116,15 @@ def _from_published(files: PublishedFolder) -> Aflw2000:
         mats = [originals / Path(name).with_suffix(".mat") for name in names]
         if all(mat.exists() for mat in mats):
             poses = np.array([_read_mat(mat)[1] for mat in mats])
-    return _checked(
-        Aflw2000(
-            files.root,
-            names,
-            truths,
-            finite(array("AFLW2000-3D.pose.npy"), (None,), "AFLW2000-3D.pose.npy"),
-            poses,
-            crops,
-            squares_from(roi, files.need("AFLW2000-3D_crop.roi_box.npy")),
-            pictures,
-        )
+    return _made(
+        files.root,
+        names,
+        truths,
+        finite(array("AFLW2000-3D.pose.npy"), (None,), "AFLW2000-3D.pose.npy"),
+        poses,
+        crops,
+        squares_from(roi, files.need("AFLW2000-3D_crop.roi_box.npy")),
+        pictures,
     )
 
 
@@ -157,9 +153,10 @@ def _read_mat(path: Path) -> tuple[Float64[np.ndarray, "68 2"], Float64[np.ndarr
     except ImportError:
         raise require_extra("reading .mat files", "convert", "scipy") from None
     try:
-        annotation = loadmat(str(path), variable_names=["pt3d_68", "Pose_Para"])
+        content = loadmat(str(path), variable_names=["pt3d_68", "Pose_Para"])
     except Exception as error:  # scipy's reader raises whatever a damaged file leads it to
-        raise DatasetError(f"{path} is damaged or no MATLAB file: {str(error).splitlines()[0]}") from None
+        raise DatasetError(f"{path} is damaged or no MATLAB file: {first_line(error)}") from None
+    annotation = {name: array for name, array in content.items() if isinstance(array, np.ndarray)}
     points, pose = take(annotation, "pt3d_68", path), take(annotation, "Pose_Para", path)
     if pose.size < 3:
         raise DatasetError(f"Pose_Para in {path} has {pose.size} numbers; pitch, yaw, roll are needed")
@@ -169,15 +166,24 @@ def _read_mat(path: Path) -> tuple[Float64[np.ndarray, "68 2"], Float64[np.ndarr
     )
 
 
-def _checked(data: Aflw2000) -> Aflw2000:
+def _made(
+    folder: Path,
+    names: tuple[str, ...],
+    truths: Mapping[str, Float64[np.ndarray, "_ 68 2"]],
+    yaw_deg: Float64[np.ndarray, " _"],
+    poses: Float64[np.ndarray, "_ 3"] | None,
+    crops: Pictures,
+    squares: Float64[np.ndarray, "_ 4"],
+    pictures: Pictures | None,
+) -> Aflw2000:
+    """The set, when its parts have the same number of faces."""
     counts = {
-        "names": len(data.names),
-        **{f"faces in the {name} truth": len(points) for name, points in data.truths.items()},
-        "yaw angles": len(data.yaw_deg),
+        "names": len(names),
+        **{f"faces in the {name} truth": len(points) for name, points in truths.items()},
+        "yaw angles": len(yaw_deg),
+        "crop boxes": len(squares),
     }
-    if data.squares is not None:
-        counts["crop boxes"] = len(data.squares)
-    if data.pitch_yaw_roll_deg is not None:
-        counts["head poses"] = len(data.pitch_yaw_roll_deg)
-    same_count(counts, data.folder)
-    return data
+    if poses is not None:
+        counts["head poses"] = len(poses)
+    same_count(counts, folder)
+    return Aflw2000(folder, names, truths, yaw_deg, poses, crops, squares, pictures)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Shaped
 
 from tddfa.errors import DatasetError
 
 
-def read_npz(path: Path) -> Mapping[str, np.ndarray[Any, Any]]:
+def read_npz(path: Path) -> Mapping[str, Shaped[np.ndarray, "..."]]:
     """The arrays of an .npz file, by name.
 
     Raises:
@@ -26,7 +25,7 @@ def read_npz(path: Path) -> Mapping[str, np.ndarray[Any, Any]]:
         raise _unreadable(path, error) from None
 
 
-def read_npy(path: Path) -> np.ndarray[Any, Any]:
+def read_npy(path: Path) -> Shaped[np.ndarray, "..."]:
     """The array of an .npy file.
 
     Raises:
@@ -38,7 +37,7 @@ def read_npy(path: Path) -> np.ndarray[Any, Any]:
         raise _unreadable(path, error) from None
 
 
-def take(arrays: Mapping[str, np.ndarray[Any, Any]], name: str, path: Path) -> np.ndarray[Any, Any]:
+def take(arrays: Mapping[str, Shaped[np.ndarray, "..."]], name: str, path: Path) -> Shaped[np.ndarray, "..."]:
     """One array of a label file.
 
     Raises:
@@ -50,7 +49,7 @@ def take(arrays: Mapping[str, np.ndarray[Any, Any]], name: str, path: Path) -> n
 
 
 def finite(
-    values: np.ndarray[Any, Any], shape: tuple[int | None, ...], what: str
+    values: Shaped[np.ndarray, "..."], shape: tuple[int | None, ...], what: str
 ) -> Float64[np.ndarray, "..."]:
     """`values` as float64, when they have the shape (None: any) and are numbers.
 
@@ -66,7 +65,7 @@ def finite(
     return values.astype(np.float64)
 
 
-def points_last(values: np.ndarray[Any, Any], n_points: int, what: str) -> Float[np.ndarray, "n p 2"]:
+def points_last(values: Shaped[np.ndarray, "..."], n_points: int, what: str) -> Float[np.ndarray, "n p 2"]:
     """Points of each picture as (n, n_points, 2), from arrays (n, 2 or 3, n_points) or (n, n_points, 2 or 3).
 
     Raises:
@@ -106,7 +105,12 @@ def existing_folder(folder: Path) -> Path:
     return folder
 
 
+def first_line(error: Exception) -> str:
+    """What an error of another library says, in one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def _unreadable(path: Path, error: Exception) -> DatasetError:
     if isinstance(error, FileNotFoundError):
         return DatasetError(f"no such file: {path}")
-    return DatasetError(f"{path} is damaged or no NumPy file: {str(error).splitlines()[0]}")
+    return DatasetError(f"{path} is damaged or no NumPy file: {first_line(error)}")

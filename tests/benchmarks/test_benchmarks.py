@@ -1,0 +1,159 @@
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from benchmarks.accuracy.measure import measure_accuracy
+from benchmarks.report import write_report
+from benchmarks.samples import summary
+from benchmarks.speed import measure
+from benchmarks.speed.processes import Participant, Worker, environment, run_command
+from benchmarks.speed.scenes import MOST_FACES, crowd, portrait, sized
+
+from evaluation_sets import toy_set, write_archive
+from tddfa import FaceAligner
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+SCHEMA = json.loads((RESULTS / "schema.json").read_text())
+
+WORKER = """
+import sys, time
+sys.path.insert(0, {folder!r})
+from serve import serve
+
+def nap(ms):
+    print("chatter of the program" * 10_000)
+    return lambda: time.sleep(ms / 1000)
+
+def fail(_):
+    raise ValueError("no such thing")
+
+serve({{"nap": nap, "fail": fail}}, {{"program": "test"}}, time.perf_counter())
+"""
+
+
+@pytest.fixture
+def worker(tmp_path):
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER.format(folder=str(measure.WORKERS)))
+    made = Worker(Participant("nap", [sys.executable, str(script)]))
+    yield made
+    made.close()
+
+
+class TestWorker:
+    def test_it_times_what_it_is_asked_for(self, worker):
+        times = worker.time("nap", 4, 0.0)
+        assert len(times) == 3
+        assert all(4 <= t < 40 for t in times)
+        assert len(worker.time("nap", 1, 0.1)) > 5
+        assert worker.peak_mb > 5
+
+    def test_a_stage_that_fails_leaves_the_others_alone(self, worker):
+        assert worker.time("fail", None, 0.0) == []
+        assert worker.errors == {"fail": "ValueError: no such thing"}
+        assert worker.time("nap", 1, 0.0)
+
+    def test_a_program_that_does_not_start_says_why(self, tmp_path):
+        with pytest.raises(RuntimeError, match=r"broken does not start: .*No module named 'nonsense'"):
+            Worker(Participant("broken", [sys.executable, "-c", "import nonsense"]))
+
+
+def test_a_whole_command_has_time_memory_and_the_last_line_of_its_error():
+    env = environment(1, ())
+    fine = run_command([sys.executable, "-S", "-c", "x = bytearray(60_000_000); print(1)"], Path(), env)
+    assert fine.error is None
+    assert fine.seconds < 5
+    assert fine.peak_mb > 57
+    small = run_command([sys.executable, "-S", "-c", "pass"], Path(), env)
+    assert small.peak_mb < fine.peak_mb - 40
+    wrong = run_command([sys.executable, "-c", "raise SystemExit('no luck')"], Path(), env)
+    assert wrong.error == "no luck"
+
+
+def test_a_program_is_held_to_its_threads_and_sees_only_its_own_packages(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    env = environment(2, ())
+    assert env["OMP_NUM_THREADS"] == "2"
+    assert "PYTHONPATH" not in env
+
+
+def test_the_summary_is_the_median_and_the_spread_of_all_rounds():
+    rounds = [[1.0, 2.0, 3.0], [10.0, 11.0, 12.0], []]
+    s = summary(rounds)
+    assert s["median"] == 6.5
+    assert s["round_medians"] == [2.0, 11.0]
+    assert s["p10"] < 2 < 11 < s["p90"]
+    assert s["n"] == 6
+
+
+def test_scenes_show_as_many_faces_as_they_say():
+    assert portrait().shape == sized(720).shape == (720, 1280, 3)
+    picture, boxes = crowd(MOST_FACES)
+    assert picture.shape == (1080, 1920, 3)
+    assert len(set(boxes)) == MOST_FACES == 32
+    alone, [(x0, y0, x1, y1)] = crowd(1)
+    face = alone[y0:y1, x0:x1]
+    for x0, y0, x1, y1 in boxes:
+        np.testing.assert_array_equal(picture[y0:y1, x0:x1], face)
+        assert 0 <= x0 < x1 <= 1920
+        assert 0 <= y0 < y1 <= 1080
+
+
+@pytest.fixture
+def small(monkeypatch, packs_folder, toy_pack):
+    """A benchmark of the toy pack with little to do."""
+    shutil.copytree(toy_pack.folder, packs_folder / "3ddfa-v2-mb05")
+    monkeypatch.setattr(measure, "STAGES", ("read", "regress", "draw_3d"))
+    monkeypatch.setattr(measure, "THREADED", ("regress",))
+    monkeypatch.setattr(measure, "GROWTH", {"faces": (1, 2), "detect_sized": (90,), "triangles": (0, 1)})
+
+
+def test_a_run_gives_results_of_the_schema_and_a_report_with_plots(small, toy_pack, tmp_path):
+    speed = measure.measure_speed(["3ddfa-v2-mb05"], rounds=1, seconds=0.0, commands=False)
+    jsonschema.validate(speed, SCHEMA)
+    assert speed["errors"] == {}
+    assert set(speed["stages"]["1"]) == {"read", "regress", "draw_3d"}
+    assert set(speed["growth"]["faces"]["3ddfa-v2-mb05"]) == {"1", "2"}
+
+    write_archive(tmp_path / "aflw2000", toy_set(FaceAligner(toy_pack)))
+    accuracy = measure_accuracy(["3ddfa-v2-mb05"], tmp_path / "aflw2000")
+    jsonschema.validate(accuracy, SCHEMA)
+    # The toy set has no pictures, so what needs them is reported as missing, not left out in silence.
+    missing = {"aflw2000 detector", "stability from-last-frame", "stability one-euro"}
+    assert set(accuracy["errors"]) == {f"3ddfa-v2-mb05 {what}" for what in missing}
+
+    results = tmp_path / "results"
+    results.mkdir()
+    for name, result in (("speed", speed), ("accuracy", accuracy)):
+        (results / f"{name}.json").write_text(json.dumps(result))
+    write_report(results, tmp_path / "docs")
+    text = (tmp_path / "docs" / "benchmarks.md").read_text()
+    median = speed["stages"]["1"]["regress"]["3ddfa-v2-mb05"]["median"]
+    assert f"| crop + network + 68 landmarks, one face | {median:.3g} [" in text
+    headline = accuracy["packs"]["3ddfa-v2-mb05"]["aflw2000-3d-68/ground-truth/1"]["mean_of_bins"]
+    assert f"**{headline:.3f}**" in text
+    for image in ("stages", "growth", "accuracy_speed"):
+        assert (tmp_path / "docs" / "images" / f"{image}.png").stat().st_size > 5000
+        assert f"images/{image}.png" in text
+
+
+@pytest.mark.parametrize("name", ["speed", "accuracy"])
+def test_the_results_in_the_repository_are_of_the_schema(name):
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        pytest.skip(f"{name} has not been measured")
+    jsonschema.validate(json.loads(path.read_text()), SCHEMA)
+
+
+def test_ratios_compare_with_the_faster_path_of_the_published_program():
+    from benchmarks.report import _stage_table
+
+    times = {"open": 2.0, "3ddfa_v2 torch": 8.0, "3ddfa_v2 onnx": 3.0, "mediapipe": 1.0}
+    stages = {"track": {name: summary([[t]]) for name, t in times.items()}}
+    row = _stage_table(stages, list(times))[2]
+    assert "2 [2, 2] **×1.5**" in row
+    assert row.count("×") == 1
