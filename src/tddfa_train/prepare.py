@@ -158,7 +158,7 @@ def contact_sheet(images: np.ndarray, landmarks: np.ndarray, rows: np.ndarray, c
     """Faces with their landmarks, to look at: labels that nobody looked at are wrong."""
     tiles: list[np.ndarray] = []
     for row in rows:
-        tile = np.ascontiguousarray(images[row])
+        tile = np.array(images[row])
         for x, y in landmarks[row, :, :2]:
             cv2.circle(tile, (round(float(x)), round(float(y))), 1, (0, 255, 0), -1)
         tiles.append(tile)

@@ -3,14 +3,34 @@
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from tqdm import tqdm
 
 from tddfa.files import atomic_path
-from tddfa.morphable.fitting import Fitter
+from tddfa.morphable.fitting import Fit, Fitter
 from tddfa.morphable.model import MorphableModel
 from tddfa_train.data.folder import open_face_folder
 
 _DEPTH_WEIGHT = 0.3  # a teacher's depth is a guess, its x and y are seen
+
+
+class LandmarkFitter:
+    """Fits a model to 68 landmarks with or without depth.
+
+    Args:
+        model: the face model.
+        n_coordinates: 2 or 3.
+    """
+
+    def __init__(self, model: MorphableModel, n_coordinates: int = 3):
+        self._fitter = Fitter(model, model.landmark_sets["ibug68"])
+        self._weights = np.ones((68, n_coordinates))
+        self._weights[:, 2:] = _DEPTH_WEIGHT
+
+    def fit(self, points: Float[np.ndarray, "68 d"]) -> tuple[Fit, float]:
+        """The fit, and its error in x and y as a share of the face's size."""
+        fit = self._fitter.fit(points.astype(np.float64), self._weights)
+        return fit, fit.error_px / float(np.sqrt(np.prod(np.ptp(points[:, :2], axis=0))))
 
 
 def fit_folder(folder: Path, model: MorphableModel) -> np.ndarray:
@@ -24,20 +44,18 @@ def fit_folder(folder: Path, model: MorphableModel) -> np.ndarray:
         The errors: mean distance in x and y, as a share of the face's size.
     """
     faces = open_face_folder(folder)
-    points = faces.labels["landmarks68"].astype(np.float64)
-    fitter = Fitter(model, model.landmark_sets["ibug68"])
-    weights = np.ones(points.shape[1:])
-    weights[:, 2:] = _DEPTH_WEIGHT
+    points = faces.labels["landmarks68"]
+    fitter = LandmarkFitter(model, points.shape[2])
     cameras: list[np.ndarray] = []
     identities: list[np.ndarray] = []
     expressions: list[np.ndarray] = []
     errors: list[float] = []
     for face in tqdm(points, desc="fits", unit="face", disable=None):
-        fit = fitter.fit(face, weights)
+        fit, error = fitter.fit(face)
         cameras.append(fit.params.camera)
         identities.append(fit.params.identity)
         expressions.append(fit.params.expression)
-        errors.append(fit.error_px / float(np.sqrt(np.prod(np.ptp(face[:, :2], axis=0)))))
+        errors.append(error)
     added = {
         "camera": np.stack(cameras).astype(np.float32),
         "identity": np.stack(identities),

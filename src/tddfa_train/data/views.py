@@ -8,12 +8,10 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from tddfa.geometry.camera import camera_pose
-from tddfa.morphable.fitting import Fitter
 from tddfa.morphable.model import MorphableModel
+from tddfa_train.data.fits import LandmarkFitter
 from tddfa_train.data.folder import open_face_folder, write_face_folder
 from tddfa_train.data.profiling import bend_picture, rotation_about, turn_picture, turn_points
-
-_DEPTH_WEIGHT = 0.3  # a teacher's depth is a guess, its x and y are seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +64,7 @@ def make_views(
     folder = open_face_folder(source)
     scenery = np.load(backgrounds, mmap_mode="r")
     rng = np.random.default_rng(config.seed)
-    fitter = Fitter(model, model.landmark_sets["ibug68"])
-    weights = np.ones((68, 3))
-    weights[:, 2] = _DEPTH_WEIGHT
+    fitter = LandmarkFitter(model)
     usable = np.flatnonzero(np.abs(folder.labels["yaw_deg"]) < config.largest_source_yaw_deg)
     rows = np.tile(rng.permutation(usable), -(-config.count // len(usable)))[: config.count]
     images: list[np.ndarray] = []
@@ -77,8 +73,8 @@ def make_views(
     kept: list[int] = []
     for row in tqdm(rows, desc="views", unit="face", disable=None):
         points = folder.labels["landmarks68"][row].astype(np.float64)
-        fit = fitter.fit(points, weights)
-        if fit.error_px > config.largest_error * np.sqrt(np.prod(np.ptp(points[:, :2], axis=0))):
+        fit, error = fitter.fit(points)
+        if error > config.largest_error:
             continue
         # Labels know depth up to a shift; the mesh decides it.
         points[:, 2] += (fit.points[:, 2] - points[:, 2]).mean()
