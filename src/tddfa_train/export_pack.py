@@ -14,7 +14,7 @@ from tddfa_train.detector.network import DetectorConfig, FaceDetector
 from tddfa_train.export import export_alignment, export_detector, half_precision_storage
 from tddfa_train.recipes import load_weights, make_alignment_network
 
-# How crops follow from boxes and from points, as training places the faces (data/augment.py). The boxes are those
+# How crops follow from boxes and points, as training places the faces (data/augment.py). The boxes are those
 # of FaceBoxes, which the detector learns: on the training faces the ideal side is 1.28 ± 0.04 of the box's; a
 # little more keeps the chin in when the box is off.
 _CROP = {"box_scale": 1.33, "box_down": 0.12, "points_scale": 2**0.5}
