@@ -27,7 +27,7 @@ def main() -> int:
         "--upstream-config", metavar="FILE", default="configs/mb05_120x120.yml", help="the network it runs"
     )
     speed.add_argument("--mediapipe", metavar="EXE", help="a Python with MediaPipe 0.10, measured beside")
-    speed.add_argument("--rounds", type=int, default=4, help="turns of every program (default: 4)")
+    speed.add_argument("--rounds", type=int, default=3, help="turns of every program (default: 3)")
     speed.add_argument("--seconds", type=float, default=0.1, help="for a stage in a turn (default: 0.1)")
     speed.add_argument("--no-commands", action="store_true", help="stages alone, no whole commands")
     speed.add_argument("--output", metavar="FILE", type=Path, default=RESULTS / "speed.json")

@@ -257,7 +257,23 @@ def _command_table(commands: dict[str, Any], names: Sequence[str]) -> list[str]:
                 text += f" **×{min(rivals) / done[name]['s']['median']:.2g}**"
             row.append(text)
         rows.append(row)
-    return _table(["command", *names], rows)
+    rate = ["video 3d, frames a second once it runs"]
+    rate += [_frame_rate(commands, name) for name in names]
+    return _table(["command", *names], [*rows, *([rate] if any(rate[1:]) else [])])
+
+
+def _frame_rate(commands: dict[str, Any], name: str) -> str:
+    """From the difference of two clips, so that the start does not count; empty without two clips."""
+    seconds: dict[int, float] = {}
+    for task, programs in commands.items():
+        if task.startswith("video 3d, ") and "s" in programs.get(name, {}):
+            seconds[int(task.removeprefix("video 3d, ").split()[0])] = programs[name]["s"]["median"]
+    if len(seconds) < 2:
+        return ""
+    short, long = sorted(seconds)[:2]
+    return (
+        f"{(long - short) / (seconds[long] - seconds[short]):.1f}" if seconds[long] > seconds[short] else "–"
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from tddfa.errors import InputError, TddfaError
 
 _SMOKE_STEPS = 4
-_OVERFIT_STEPS = 80
+_OVERFIT_STEPS = 60
 
 
 def build_parser() -> argparse.ArgumentParser:

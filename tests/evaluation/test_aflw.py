@@ -3,10 +3,11 @@ import csv
 import numpy as np
 import pytest
 
-from evaluation_sets import N, write_aflw
+from evaluation_sets import YAW, N, write_aflw
 from tddfa.errors import DatasetError
 from tddfa.evaluation import evaluate
 from tddfa.evaluation.metrics import aflw21
+from tddfa.imaging.files import encode_image
 from tddfa.types import BoundingBox
 
 
@@ -72,3 +73,24 @@ def test_a_set_without_any_marked_point_is_told(toy_aligner, toy_set, marked, tm
     write_aflw(tmp_path / "blank", toy_set, np.full_like(marked, -1))
     with pytest.raises(DatasetError, match=r"no face .* has a marked point"):
         evaluate("aflw", toy_aligner, tmp_path / "blank")
+
+
+def test_the_published_arrays_and_the_crops_with_their_table_are_the_same_set(
+    toy_aligner, toy_set, folder, marked, tmp_path
+):
+    configs, files = tmp_path / "3DDFA/test.configs", tmp_path / "3DDFA/test.data"
+    configs.mkdir(parents=True)
+    (files / "AFLW_GT_crop").mkdir(parents=True)
+    (files / "AFLW_GT_crop.list").write_text("\n".join(toy_set.names))
+    for name, image in zip(toy_set.names, toy_set.crops, strict=True):
+        (files / "AFLW_GT_crop" / name).write_bytes(encode_image(image, "png"))
+    np.save(configs / "AFLW_GT_pts21.npy", marked.transpose(0, 2, 1))
+    np.save(configs / "AFLW_GT_pts68.npy", toy_set.truth.transpose(0, 2, 1))
+    np.save(configs / "AFLW_GT_crop_yaws.npy", YAW)
+    np.save(configs / "AFLW_GT_crop_roi_box.npy", np.tile([0, 0, 120, 120], (N, 1)))
+    theirs, ours = (
+        dict(evaluate("aflw", toy_aligner, place).record) for place in (tmp_path / "3DDFA", folder)
+    )
+    for record in (theirs, ours):
+        del record["data"], record["normaliser"]
+    assert theirs == ours

@@ -68,6 +68,12 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="with depth: also <stem>_depth.npy, float32 px, NaN where there is no face, and its mask as PNG",
     )
+    parser.add_argument(
+        "--neutral", action="store_true", help="with glb: all expression weights at 0 (blendshapes stay)"
+    )
+    parser.add_argument(
+        "--frontal", action="store_true", help="with glb: every face at the origin, looking at the viewer"
+    )
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -129,7 +135,7 @@ def _process(
 
 
 def _write(kind: str, target: Path, image: Image, faces: Sequence[Face], args: argparse.Namespace) -> None:
-    from tddfa.export import EXPORTS
+    from tddfa.export import EXPORTS, write_npy
     from tddfa.imaging import write_image
     from tddfa.render import OVERLAYS, depth_map
 
@@ -139,21 +145,22 @@ def _write(kind: str, target: Path, image: Image, faces: Sequence[Face], args: a
         raise InputError(f"cannot make the folder {target.parent}: {error.strerror}") from None
     stem = f"{target.name}_{kind}"
     if kind in EXPORTS:
-        options = {"textures": _textures(image, faces)} if kind == "glb" else {}
+        options: dict[str, Any] = {}
+        if kind == "glb":
+            options = {
+                "textures": _textures(image, faces),
+                "neutral": args.neutral,
+                "frontal": args.frontal,
+            }
         EXPORTS[kind](target.with_name(f"{stem}.{kind}"), image, faces, **options)
         return
     write_image(
         target.with_name(f"{stem}.{args.format}"), OVERLAYS[kind](image, faces, background=args.background)
     )
     if kind == "depth" and args.raw_depth:
-        import numpy as np
-
-        from tddfa.files import atomic_path
-
         depth, mask = depth_map(image, faces)
-        with atomic_path(target.with_name(f"{stem}.npy")) as temporary:
-            np.save(temporary, depth)
-        write_image(target.with_name(f"{stem}_mask.png"), mask.astype(np.uint8) * 255)
+        write_npy(target.with_name(f"{stem}.npy"), depth)
+        write_image(target.with_name(f"{stem}_mask.png"), mask.astype("uint8") * 255)
 
 
 def _textures(image: Image, faces: Sequence[Face]) -> list[Image] | None:

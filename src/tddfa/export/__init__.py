@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tddfa.export.glb import clip_glb_bytes, glb_bytes, write_glb
-from tddfa.export.npz import write_npz
+from tddfa.export.npz import write_npy, write_npz
 from tddfa.export.obj import obj_bytes, write_obj
 from tddfa.export.ply import ply_bytes, write_ply
 from tddfa.export.record import SCHEMA, face_record, picture_record, write_json
@@ -31,6 +31,7 @@ __all__ = [
     "ply_bytes",
     "write_glb",
     "write_json",
+    "write_npy",
     "write_npz",
     "write_obj",
     "write_ply",

@@ -1,4 +1,4 @@
-"""NPZ: faces as NumPy arrays."""
+"""NPZ: faces as NumPy arrays; NPY: one array."""
 
 from __future__ import annotations
 
@@ -51,4 +51,19 @@ def write_npz(path: str | os.PathLike[str], image: Image, faces: Sequence[Face])
         }
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
+    write(path, buffer.getvalue())
+
+
+def write_npy(path: str | os.PathLike[str], array: np.ndarray) -> None:
+    """Write one array, such as a depth map, as an NPY file.
+
+    Args:
+        path: where to.
+        array: of numbers.
+
+    Raises:
+        ExportFileError: the file cannot be written; nothing is left behind.
+    """
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
     write(path, buffer.getvalue())

@@ -48,13 +48,15 @@ def face_record(face: Face) -> dict[str, Any]:
     """A face in plain lists and numbers.
 
     Returns:
-        `box` (x0, y0, x1, y1, px), `score`, `landmarks` (68 × 3, image frame, px), `pose` (`yaw_deg`,
+        `box` (x0, y0, x1, y1, px), `score` (the detector's), `confidence` (the network's, or
+        None), `landmarks` (68 × 3, image frame, px), `pose` (`yaw_deg`,
         `pitch_deg`, `roll_deg`), `camera` (3 × 4, image frame from model frame), `identity` (coefficients),
         `expression` (coefficient by name).
     """
     return {
         "box": [_short(v) for v in face.detection.box],
         "score": _short(face.detection.score),
+        "confidence": None if face.params.confidence is None else _short(face.params.confidence),
         "landmarks": _short_list(face.landmarks),
         "pose": {
             "yaw_deg": round(face.pose.yaw_deg, 4),

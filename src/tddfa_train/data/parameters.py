@@ -50,8 +50,13 @@ class ParameterBatches(LandmarkBatches):
         params = FaceParams(camera, labels["identity"][row], labels["expression"][row])
         return {"params": moved_params(params, matrix, self.model)}
 
-    def statistics(self, count: int = 2000) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, " p"]]:
-        """Mean and standard deviation of the parameters as training will see them, for z-scores."""
+    def statistics(self, most: int = 2000) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, " p"]]:
+        """Mean and standard deviation of the parameters as training will see them, for z-scores.
+
+        Args:
+            most: samples to take; fewer where there are few faces.
+        """
+        count = min(most, 10 * len(self.rows))
         batches = [self[step]["params"] for step in range(-(-count // self.config.batch_size))]
         together = np.concatenate(batches).astype(np.float64)
         return together.mean(0), np.maximum(together.std(0), 1e-4)
