@@ -40,10 +40,6 @@ class Place:
         """How far the middles are apart, in sizes of the larger face."""
         return math.hypot(self.x - other.x, self.y - other.y) / max(self.size, other.size)
 
-    def zoom(self, other: Place) -> float:
-        """How many times one is as large as the other, 1 or more."""
-        return max(self.size / other.size, other.size / self.size)
-
 
 @dataclass(frozen=True, slots=True)
 class Path:

@@ -30,6 +30,7 @@ _CONTACT = 0.1  # overlap from which one face may be taken for the other
 # How far a lost face may be from where it was expected, in sizes: at once, and per frame since.
 _REACH, _REACH_PER_FRAME = 1.0, 0.25
 _MAX_ZOOM = 2.0
+_SIZE_CHANGE = 0.1  # how much of a new size a face has as a rule
 
 
 @runtime_checkable
@@ -60,6 +61,7 @@ class _Track:
         id: for the outside.
         face: as it was last seen.
         path: where it was before.
+        size: of the face as a rule, px: what leaves the picture or is covered is seen in strange sizes.
         born: frame in which the person was first seen.
         confidence: of the face.
         state: as it will be reported.
@@ -72,6 +74,7 @@ class _Track:
     id: int
     face: Face
     path: Path
+    size: float
     born: int
     confidence: float
     state: State
@@ -172,7 +175,9 @@ class FaceTracker:
     def _see(self, track: _Track, face: Face, confidence: float) -> None:
         track.state = "tracked" if track.visible else "returned"
         track.face, track.confidence, track.doubts = face, confidence, 0
-        track.path = track.path.then(Place.of(face), self._frame)
+        place = Place.of(face)
+        track.size *= (place.size / track.size) ** _SIZE_CHANGE
+        track.path = track.path.then(place, self._frame)
 
     def _miss(self, track: _Track) -> None:
         if track.path.frame == self._frame:
@@ -309,11 +314,21 @@ class FaceTracker:
             found = self._first_look(image, detection)
             if found is not None:
                 face, confidence = found
-                path = Path((Place.of(face),), self._frame)
-                self._tracks.append(
-                    _Track(self._next_id, face, path, self._frame, confidence, "new", checked=self._frame)
-                )
+                self._tracks.append(self._newcomer(face, confidence))
                 self._next_id += 1
+
+    def _newcomer(self, face: Face, confidence: float) -> _Track:
+        now, place = self._frame, Place.of(face)
+        return _Track(
+            id=self._next_id,
+            face=face,
+            path=Path((place,), now),
+            size=place.size,
+            born=now,
+            confidence=confidence,
+            state="new",
+            checked=now,
+        )
 
     def _unexplained(self, detections: list[Detection], seen: list[_Track]) -> list[Detection]:
         """The detections that are not of faces that are followed already, best first."""
@@ -327,7 +342,8 @@ class FaceTracker:
     def _may_be(self, track: _Track, detection: Detection) -> bool:
         place, expected = Place.of_box(detection.box), track.path.at(self._frame)
         reach = _REACH + _REACH_PER_FRAME * (self._frame - track.path.frame)
-        return place.distance(expected) <= reach and place.zoom(expected) <= _MAX_ZOOM
+        zoom = max(place.size / track.size, track.size / place.size)
+        return place.distance(expected) <= reach and zoom <= _MAX_ZOOM
 
     def _first_look(self, image: Image, detection: Detection) -> tuple[Face, float] | None:
         """The face in a detection, looked at twice, as detectors place their boxes loosely."""
