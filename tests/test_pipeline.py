@@ -94,6 +94,17 @@ def test_the_camera_is_the_whole_truth_of_a_face(toy_aligner):
     assert camera_pose(face.params.camera) == face.pose
 
 
+def test_a_second_pass_is_the_face_cropped_from_the_landmarks_of_the_first(toy_pack):
+    settings = {**toy_pack.manifest.regressor, "passes": 2}
+    pack = replace(toy_pack, manifest=replace(toy_pack.manifest, regressor=settings))
+    image = toys.picture()
+    (first,) = FaceAligner(toy_pack).align(image)
+    (expected,) = FaceAligner(toy_pack).align(image, landmarks=[first.landmarks])
+    (second,) = FaceAligner(pack).align(image)
+    np.testing.assert_array_equal(second.landmarks, expected.landmarks)
+    assert second.detection == first.detection
+
+
 def test_a_neutral_mesh_is_the_face_without_its_expression(toy_aligner):
     (face,) = toy_aligner.align(toys.picture())
     smiling = replace(face, params=replace(face.params, expression=np.full(10, 1e7, np.float32)))

@@ -54,6 +54,7 @@ class FaceAligner:
         self._regressor = make_regressor(
             self._network(manifest.regressor["file"]), manifest.regressor, self.pack.arrays
         )
+        self._passes: int = manifest.regressor.get("passes", 1)
         self._detector = detector
 
     @property
@@ -97,6 +98,8 @@ class FaceAligner:
         else:
             detections = list(self.detector.detect(image)) if boxes is None else _detections(boxes)
             params = self._regressor.from_boxes(image, [d.box for d in detections])
+            for _ in range(1, self._passes):
+                params = self._again(image, params)
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
 
     def align_crops(self, crops: Sequence[Image], squares: Iterable[BoxLike]) -> list[Face]:
@@ -120,6 +123,13 @@ class FaceAligner:
                 raise InputError(f"a crop is {crop.shape[1]}×{crop.shape[0]} px; crops are square")
         params = self._regressor.from_crops(crops, [d.box for d in detections])
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
+
+    def _again(self, image: Image, params: list[FaceParams]) -> list[FaceParams]:
+        """The parameters from crops around the landmarks of `params`, which frame a face better than boxes."""
+        try:
+            return self._regressor.from_points(image, [self.model.landmarks(p) for p in params])
+        except InputError:  # landmarks of a false detection can lie anywhere, and make no crop
+            return params
 
     def _face(self, detection: Detection, params: FaceParams) -> Face:
         return Face(detection, params, self.model.landmarks(params), camera_pose(params.camera), self.model)
