@@ -4,7 +4,6 @@ PYTHON ?= python3
 EXTRAS ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
-REFERENCE ?= ../shared/reference/3ddfa_v2
 PHOTOS := examples/photos/astronaut.jpg examples/photos/hopper.jpg examples/photos/group.jpg
 export TDDFA_PACKS ?= $(CURDIR)/$(VENV)/packs
 
@@ -16,10 +15,7 @@ $(VENV)/.installed-$(EXTRAS): pyproject.toml setup.py src/tddfa/render/_kernel.c
 	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
 	touch $@
 
-$(VENV)/packs/3ddfa-v2-mb05/manifest.json: $(VENV)/.installed-$(EXTRAS)
-	$(BIN)/tddfa packs install 3ddfa-v2-mb05 $(if $(wildcard $(REFERENCE)),--from $(REFERENCE))
-
-demo: $(VENV)/packs/3ddfa-v2-mb05/manifest.json
+demo: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/tddfa image $(PHOTOS) -o all -d out
 	@echo "the pictures and files are in out/; start with out/group_3d.jpg"
 

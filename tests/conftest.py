@@ -28,7 +28,7 @@ import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
 import toys  # noqa: E402
-from tddfa.packs import ModelPack  # noqa: E402
+from tddfa.packs import ModelPack, store  # noqa: E402
 from tddfa.packs.convert.published import install_published  # noqa: E402
 
 # The same examples every time, and no deadline: a test is not wrong because the machine is busy.
@@ -74,7 +74,9 @@ def toy_pack(toy_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Mod
 
 @pytest.fixture
 def packs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder of packs."""
+    """An empty folder of packs, and no built-in ones: what a test installs is all there is."""
+    monkeypatch.setattr(store, "BUILT_IN", tmp_path / "no packs")
+    monkeypatch.setattr(store, "DEFAULT_PACK", "3ddfa-v2-mb05")
     folder = tmp_path / "packs"
     monkeypatch.setenv("TDDFA_PACKS", str(folder))
     monkeypatch.delenv("TDDFA_PACK", raising=False)

@@ -13,9 +13,10 @@ EXAMPLES = REPOSITORY / "examples"
 
 
 @pytest.fixture
-def with_pack(published_pack, packs_folder):
-    packs_folder.mkdir()
-    (packs_folder / "3ddfa-v2-mb05").symlink_to(published_pack.folder, target_is_directory=True)
+def with_pack(tmp_path, monkeypatch):
+    """As after `pip install`: the built-in pack and no other."""
+    monkeypatch.setenv("TDDFA_PACKS", str(tmp_path / "packs"))
+    monkeypatch.delenv("TDDFA_PACK", raising=False)
 
 
 def test_the_photo_example_draws_its_faces(with_pack, tmp_path, monkeypatch, capsys):

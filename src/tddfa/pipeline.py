@@ -128,8 +128,8 @@ class FaceAligner:
         """The parameters from crops around the landmarks of `params`, which frame a face better than boxes."""
         try:
             return self._regressor.from_points(image, [self.model.landmarks(p) for p in params])
-        except InputError:  # landmarks of a false detection can lie anywhere, and make no crop
-            return params
+        except InputError:
+            return params  # landmarks of a false detection can lie anywhere
 
     def _face(self, detection: Detection, params: FaceParams) -> Face:
         return Face(detection, params, self.model.landmarks(params), camera_pose(params.camera), self.model)

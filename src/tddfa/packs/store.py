@@ -17,7 +17,7 @@ from tddfa.packs.pack import ModelPack
 BUILT_IN = Path(__file__).parent / "built_in"
 """The packs that are part of the package; they need no installation and cannot be removed."""
 
-DEFAULT_PACK = "open" if (BUILT_IN / "open" / FILE_NAME).is_file() else "3ddfa-v2-mb05"
+DEFAULT_PACK = "open"
 _WORK_PREFIX = ".installing-"
 _ABANDONED_S = 24 * 3600
 
