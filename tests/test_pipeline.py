@@ -105,6 +105,20 @@ def test_a_second_pass_is_the_face_cropped_from_the_landmarks_of_the_first(toy_p
     assert second.detection == first.detection
 
 
+def test_detections_that_the_network_does_not_believe_are_dropped_but_given_boxes_are_kept(toy_pack):
+    settings = {**toy_pack.manifest.regressor, "min_confidence": 0.9}
+    aligner = FaceAligner(replace(toy_pack, manifest=replace(toy_pack.manifest, regressor=settings)))
+    plain = aligner._regressor
+
+    class Doubtful:
+        def from_boxes(self, image, boxes):
+            return [replace(p, confidence=0.5) for p in plain.from_boxes(image, boxes)]
+
+    aligner._regressor = Doubtful()
+    assert aligner.align(toys.picture()) == []
+    assert len(aligner.align(toys.picture(), boxes=[(10, 10, 90, 90)])) == 1
+
+
 def test_a_neutral_mesh_is_the_face_without_its_expression(toy_aligner):
     (face,) = toy_aligner.align(toys.picture())
     smiling = replace(face, params=replace(face.params, expression=np.full(10, 1e7, np.float32)))

@@ -55,6 +55,7 @@ class FaceAligner:
             self._network(manifest.regressor["file"]), manifest.regressor, self.pack.arrays
         )
         self._passes: int = manifest.regressor.get("passes", 1)
+        self._min_confidence: float = manifest.regressor.get("min_confidence", 0.0)
         self._detector = detector
 
     @property
@@ -98,6 +99,11 @@ class FaceAligner:
         else:
             detections = list(self.detector.detect(image)) if boxes is None else _detections(boxes)
             params = self._regressor.from_boxes(image, [d.box for d in detections])
+            if boxes is None:
+                # A sensitive detector, checked by the network that looks closer, finds more and errs less.
+                sure = [p.confidence is None or p.confidence >= self._min_confidence for p in params]
+                detections = [d for d, keep in zip(detections, sure, strict=True) if keep]
+                params = [p for p, keep in zip(params, sure, strict=True) if keep]
             for _ in range(1, self._passes):
                 params = self._again(image, params)
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
@@ -125,7 +131,7 @@ class FaceAligner:
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
 
     def _again(self, image: Image, params: list[FaceParams]) -> list[FaceParams]:
-        """The parameters from crops around the landmarks of `params`, which frame a face better than boxes."""
+        """The parameters from crops around the landmarks of `params`; they frame faces better than boxes."""
         try:
             return self._regressor.from_points(image, [self.model.landmarks(p) for p in params])
         except InputError:
