@@ -99,13 +99,11 @@ class FaceAligner:
         else:
             detections = list(self.detector.detect(image)) if boxes is None else _detections(boxes)
             params = self._regressor.from_boxes(image, [d.box for d in detections])
-            if boxes is None:
-                # A sensitive detector, checked by the network that looks closer, finds more and errs less.
-                sure = [p.confidence is None or p.confidence >= self._min_confidence for p in params]
-                detections = [d for d, keep in zip(detections, sure, strict=True) if keep]
-                params = [p for p, keep in zip(params, sure, strict=True) if keep]
-            for _ in range(1, self._passes):
-                params = self._again(image, params)
+            for k in range(self._passes):
+                if k > 0:
+                    params = self._again(image, params)
+                if boxes is None:
+                    detections, params = self._believed(detections, params)
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
 
     def align_crops(self, crops: Sequence[Image], squares: Iterable[BoxLike]) -> list[Face]:
@@ -129,6 +127,17 @@ class FaceAligner:
                 raise InputError(f"a crop is {crop.shape[1]}×{crop.shape[0]} px; crops are square")
         params = self._regressor.from_crops(crops, [d.box for d in detections])
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
+
+    def _believed(
+        self, detections: list[Detection], params: list[FaceParams]
+    ) -> tuple[list[Detection], list[FaceParams]]:
+        """The faces that the network is sure of.
+
+        A sensitive detector, checked by the network that looks closer, finds more and errs less.
+        """
+        pairs = zip(detections, params, strict=True)
+        kept = [(d, p) for d, p in pairs if p.confidence is None or p.confidence >= self._min_confidence]
+        return [d for d, _ in kept], [p for _, p in kept]
 
     def _again(self, image: Image, params: list[FaceParams]) -> list[FaceParams]:
         """The parameters from crops around the landmarks of `params`; they frame faces better than boxes."""

@@ -212,6 +212,7 @@ def test_ctrl_c_finishes_files_that_play(tmp_path, out, smooth):
         tmp_path / "long.mp4", [toys.picture()] * 3000, sound="aac", options={"preset": "ultrafast"}
     )
     command = [sys.executable, "-m", "tddfa", "video", str(clip), "-o", "2d_sparse", "--data", "csv"]
+    command += ["--pack", "3ddfa-v2-mb05"]  # the toy in its place
     process = subprocess.Popen(
         [*command, "--smooth", smooth, "-d", str(out)], stderr=subprocess.PIPE, text=True
     )

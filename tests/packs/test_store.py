@@ -50,7 +50,7 @@ def test_another_network_of_a_pack_is_called_by_its_name(with_variant):
 
 
 @pytest.fixture
-def built_in(toy_pack, tmp_path, monkeypatch):
+def built_in(toy_pack, packs_folder, tmp_path, monkeypatch):
     folder = tmp_path / "built-in"
     shutil.copytree(toy_pack.folder, folder / "open")
     monkeypatch.setattr(store, "BUILT_IN", folder)
@@ -274,3 +274,34 @@ def test_mb1_and_resnet22_install_from_checkpoints_of_their_layout(toy_project, 
         pack = install_published(name, str(project))
         assert pack.manifest.regressor["architecture"] == published.PUBLISHED[name].architecture
         pack.verify()
+
+
+class TestOpenPack:
+    """The pack that ships: whole, ours, small enough, and what its manifest says."""
+
+    @pytest.fixture(scope="class")
+    def pack(self):
+        return ModelPack.open(store.BUILT_IN / "open")
+
+    def test_every_file_is_whole_and_nothing_else_lies_there(self, pack):
+        pack.verify()
+        assert {p.name for p in pack.folder.iterdir()} == {*pack.manifest.files, "manifest.json"}
+
+    def test_with_the_face_model_it_is_below_12_mb(self, pack):
+        from importlib.resources import files
+
+        model = files("tddfa.morphable").joinpath("data/open_face_model.npz")
+        assert sum(f.bytes for f in pack.manifest.files.values()) + len(model.read_bytes()) < 12e6
+
+    def test_it_finds_the_faces_of_the_example_photos(self, pack):
+        from conftest import PHOTOS
+        from tddfa import FaceAligner, read_image
+
+        aligner = FaceAligner(pack)
+        for photo, count in (("astronaut", 1), ("hopper", 1), ("group", 4)):
+            faces = aligner.align(read_image(PHOTOS / f"{photo}.jpg"))
+            assert len(faces) == count
+            for face in faces:
+                assert abs(face.pose.yaw_deg) < 10
+                assert face.params.confidence > 0.9
+                assert all(0 <= weight <= 1 for weight in face.expression.values())
