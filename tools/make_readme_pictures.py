@@ -20,7 +20,7 @@ PHOTOS = ROOT / "examples" / "photos"
 FOLDER = ROOT / "docs" / "pictures"
 
 GROUP = ("2d_sparse", "3d", "pose", "pncc")
-OUTPUTS = ("2d_dense", "wireframe", "depth", "normals", "uv_tex")
+OUTPUTS = ("2d_dense", "wireframe", "depth", "normals", "pncc")
 FACE = (slice(60, 400), slice(110, 420))  # of hopper.jpg
 
 
@@ -47,9 +47,8 @@ def main() -> None:
         a, b, c, d = (scaled(picture, 360) for picture in run("group", GROUP, folder))
         grid = np.vstack([np.hstack([a, b]), np.hstack([c, d])])
         write_image(FOLDER / "group.jpg", grid, quality=88)
-        *pictures, texture = run("hopper", OUTPUTS, folder)
-        row = [scaled(np.ascontiguousarray(picture[FACE]), 300) for picture in pictures]
-        write_image(FOLDER / "outputs.jpg", np.hstack([*row, scaled(texture, 300)]), quality=90)
+        row = [scaled(np.ascontiguousarray(p[FACE]), 300) for p in run("hopper", OUTPUTS, folder)]
+        write_image(FOLDER / "outputs.jpg", np.hstack(row), quality=90)
 
 
 if __name__ == "__main__":
