@@ -116,6 +116,7 @@ def test_detections_that_the_network_does_not_believe_are_dropped_but_given_boxe
 
     aligner._regressor = Doubtful()
     assert aligner.align(toys.picture()) == []
+    assert aligner.detector.detect(toys.picture()) == []
     assert len(aligner.align(toys.picture(), boxes=[(10, 10, 90, 90)])) == 1
 
 

@@ -60,7 +60,11 @@ class FaceAligner:
 
     @property
     def detector(self) -> Detector:
-        """What looks for faces; the pack's own is loaded when first needed."""
+        """What looks for faces: the detector, checked by the network where the pack asks for it."""
+        return _Believed(self) if self._min_confidence > 0 else self._own_detector()
+
+    def _own_detector(self) -> Detector:
+        # The pack's own is loaded when first needed.
         if self._detector is None:
             settings = self.pack.manifest.detector
             if settings is None:
@@ -97,7 +101,7 @@ class FaceAligner:
             detections = [Detection(BoundingBox.around(p)) for p in points]
             params = self._regressor.from_points(image, points)
         else:
-            detections = list(self.detector.detect(image)) if boxes is None else _detections(boxes)
+            detections = list(self._own_detector().detect(image)) if boxes is None else _detections(boxes)
             params = self._regressor.from_boxes(image, [d.box for d in detections])
             for k in range(self._passes):
                 if k > 0:
@@ -151,6 +155,16 @@ class FaceAligner:
 
     def _network(self, file: str) -> Any:
         return self._engine(self.pack.read(file), f"{file} of pack {self.pack.manifest.name!r}")
+
+
+class _Believed:
+    """The detections of an aligner whose faces its network is sure of."""
+
+    def __init__(self, aligner: FaceAligner) -> None:
+        self._aligner = aligner
+
+    def detect(self, image: Image) -> list[Detection]:
+        return [face.detection for face in self._aligner.align(image)]
 
 
 def check_image(image: Any) -> None:
