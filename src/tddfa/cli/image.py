@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tddfa.cli.arguments import positive
 from tddfa.cli.inputs import Job, find_jobs
+from tddfa.cli.messages import report
 from tddfa.errors import InputError, PackError, TddfaError
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     kinds: list[str] = args.output or ([] if args.json else ["2d_sparse"])
     jobs, problems = find_jobs(args.inputs)
     for problem in problems:
-        _report(problem)
+        report(problem)
     failed = len(problems)
     if not jobs:
         return 1
@@ -107,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
                 raise  # no other picture would fare better
             except TddfaError as error:
                 progress.clear()
-                _report(str(error) if str(job.path) in str(error) else f"{job.path}: {error}")
+                report(error, of=job.path)
                 failed += 1
     return 1 if failed else 0
 
@@ -204,7 +205,3 @@ def _kinds(text: str) -> list[str]:
             f"{unknown[0] if unknown else text!r} is no kind of output; choose from {', '.join(known)}, all"
         )
     return list(dict.fromkeys(kinds))
-
-
-def _report(line: str) -> None:
-    print(f"tddfa: error: {line}", file=sys.stderr)

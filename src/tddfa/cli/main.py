@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import tddfa
 from tddfa.cli import evaluate, image, packs, video, webcam
+from tddfa.cli.messages import report
 from tddfa.errors import TddfaError
 
 INTERRUPTED = 130  # as shells report Ctrl-C
@@ -52,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TddfaError as error:
         if args.verbose:
             raise
-        print(f"tddfa: error: {error}", file=sys.stderr)
+        report(error)
         return 1
     except MemoryError:
-        print("tddfa: error: not enough memory; shrink the picture or close other programs", file=sys.stderr)
+        report("not enough memory; shrink the picture or close other programs")
         return 1
     except BrokenPipeError:
         # The reader of our output, such as `head`, has what it wanted. Python would complain at exit.

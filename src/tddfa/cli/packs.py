@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from tddfa.cli.messages import report
 from tddfa.errors import PackError, PackNotFoundError
 
 
@@ -106,7 +107,7 @@ def _verify(args: argparse.Namespace) -> int:
             print(f"{name}: all files are whole")
         except PackError as error:
             broken += 1
-            print(f"tddfa: error: {error}", file=sys.stderr)
+            report(error)
     return 1 if broken else 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import signal
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tddfa.cli.arguments import positive
 from tddfa.cli.inputs import VIDEO_SUFFIXES, Job, find_jobs
+from tddfa.cli.messages import report
 from tddfa.errors import InputError, MissingExtraError, PackError, TddfaError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error("--n-pre and --n-next need --smooth window")
     jobs, problems = find_jobs(args.inputs, suffixes=VIDEO_SUFFIXES, noun="videos")
     for problem in problems:
-        _report(problem)
+        report(problem)
     failed = len(problems)
     if not jobs:
         return 1
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
             except (PackError, MissingExtraError):
                 raise  # no other video would fare better
             except TddfaError as error:
-                _report(str(error) if str(job.path) in str(error) else f"{job.path}: {error}")
+                report(error, of=job.path)
                 failed += 1
             if stop.is_set():
                 return INTERRUPTED
@@ -157,12 +157,12 @@ def _process(job: Job, args: argparse.Namespace, aligner: FaceAligner, stop: thr
             people.update(tracked.id for tracked in done.faces)
             count += 1
     if stop.is_set():
-        _report(f"interrupted: the outputs of {job.path} hold its first {count} frames")
+        report(f"interrupted: the outputs of {job.path} hold its first {count} frames")
         return False
     if reader.damage is not None:
-        _report(f"{reader.damage}; the outputs hold these")
+        report(f"{reader.damage}; the outputs hold these")
     elif not people:
-        _report(f"{job.path}: no face found; faces should be upright and at least 20 px wide")
+        report(f"{job.path}: no face found; faces should be upright and at least 20 px wide")
     return reader.damage is None and bool(people)
 
 
@@ -297,7 +297,3 @@ def _moment(text: str) -> Any:
         return Moment.parse(text)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _report(line: str) -> None:
-    print(f"tddfa: error: {line}", file=sys.stderr)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tddfa.cli.arguments import positive
+from tddfa.cli.messages import report
 from tddfa.cli.video import PICTURES
 
 if TYPE_CHECKING:
@@ -171,6 +171,6 @@ def _snapshot(picture: Any, folder: Path) -> None:
         write_image(folder / name, np.ascontiguousarray(picture))
     except (TddfaError, OSError) as error:
         # The show goes on.
-        print(f"tddfa: error: {error}", file=sys.stderr)
+        report(error)
     else:
         print(folder / name)
