@@ -23,6 +23,7 @@ from tddfa_train.devices import device_of
 from tddfa_train.distillation_task import (
     DistillationLossConfig,
     DistillationTask,
+    Mirror,
     as_teacher,
     face_points,
 )
@@ -206,8 +207,10 @@ def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
                 f"{recipe.teacher} is no alignment network of trunk {recipe.teacher_trunk!r}: it lacks "
                 f"{len(missing)} weights, first {missing[0]}; give the teacher's trunk as teacher_trunk"
             )
-        surface = PointModel(model, face_points(MorphableModel.open(level=0, crop="face")))
-        task = DistillationTask(recipe.distillation, task, as_teacher(teacher), surface)
+        face = MorphableModel.open(level=0, crop="face").surface
+        used = np.arange(len(model.mean)) if face is None else face.base
+        points = PointModel(model, face_points(model, used))
+        task = DistillationTask(recipe.distillation, task, as_teacher(teacher), points, Mirror.of(model))
     return Experiment(network, task, data, recipe.loop, evaluate)
 
 

@@ -14,6 +14,7 @@ from tddfa.morphable import MorphableModel  # noqa: E402
 from tddfa_train import cli  # noqa: E402
 from tddfa_train.config import from_mapping, read_config, to_json  # noqa: E402
 from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig  # noqa: E402
+from tddfa_train.data.points import IBUG68_MIRROR  # noqa: E402
 from tddfa_train.devices import on_device  # noqa: E402
 from tddfa_train.recipes import (  # noqa: E402
     AlignmentRecipe,
@@ -80,14 +81,33 @@ def _teacher(tmp_path, model):
 def test_a_student_that_equals_its_teacher_has_nothing_to_learn_from_it(write_config, tmp_path):
     teacher = _teacher(tmp_path, MorphableModel.open(level=0, crop="head"))
     config = write_config(
-        "alignment", trunk="dense-small", teacher=str(tmp_path / "teacher.pt"), teacher_trunk="dense-small"
+        "alignment",
+        trunk="dense-small",
+        teacher=str(tmp_path / "teacher.pt"),
+        teacher_trunk="dense-small",
+        distillation={"mirrored": False},
     )
     experiment = alignment_experiment(read_config(AlignmentRecipe, config))
     batch = {key: torch.from_numpy(value) for key, value in experiment.data[0].items()}
     student = experiment.network.eval()
-    assert float(experiment.task.losses(student, batch)["surface"]) > 0.01
+    assert experiment.task.losses(student, batch)["surface"].item() > 0.01
     student.load_state_dict(teacher.state_dict())
-    assert float(experiment.task.losses(student, batch)["surface"]) == 0
+    assert experiment.task.losses(student, batch)["surface"].item() == 0
+
+
+def test_a_teacher_with_a_mirror_gives_mirrored_answers_to_mirrored_crops(write_config, tmp_path):
+    model = MorphableModel.open(level=0, crop="head")
+    _teacher(tmp_path, model)
+    config = write_config("alignment", teacher=str(tmp_path / "teacher.pt"), teacher_trunk="dense-small")
+    task = alignment_experiment(read_config(AlignmentRecipe, config)).task
+    crops = torch.randn(2, 3, 120, 120, generator=torch.Generator().manual_seed(0))
+    straight, sure = task.answer(crops)
+    mirrored, as_sure = task.answer(crops.flip(3))
+    torch.testing.assert_close(sure, as_sure)
+    twins = torch.from_numpy(IBUG68_MIRROR.astype(int))
+    back = mirrored[:, :68][:, twins]
+    back[..., 0] = 119 - back[..., 0]
+    torch.testing.assert_close(back, straight[:, :68], atol=0.02, rtol=0)
 
 
 def test_a_small_network_learns_from_a_teacher(write_config, tmp_path):
@@ -116,8 +136,9 @@ def test_a_task_goes_where_its_network_goes(write_config, tmp_path):
     _teacher(tmp_path, MorphableModel.open(level=0, crop="head"))
     config = write_config("alignment", teacher=str(tmp_path / "teacher.pt"), teacher_trunk="dense-small")
     task = on_device(alignment_experiment(read_config(AlignmentRecipe, config)).task, "meta")
-    modules = [task.teacher, task.surface, task.labels.landmarks]
+    modules = [task.teacher, task.points, task.labels.landmarks]
     tensors = [t for m in modules for t in (*m.parameters(), *m.buffers())]
+    tensors += [task.mirror.identity_sign, task.mirror.expression_order]
     assert tensors
     assert {tensor.device.type for tensor in tensors} == {"meta"}
 
