@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +49,23 @@ def build_parser() -> argparse.ArgumentParser:
         "--backgrounds", type=Path, required=True, help=".npy of face-free pictures (n, side, side, 3)"
     )
     turn.add_argument("--count", type=int, default=5000)
+    turn.add_argument(
+        "--yaw",
+        type=float,
+        nargs=2,
+        default=(30.0, 95.0),
+        metavar=("FROM", "TO"),
+        help="of the turned faces, degrees to either side (default: 30 95)",
+    )
+    turn.add_argument(
+        "--pitch", type=float, default=10.0, help="sigma of the nod that is added, degrees (default: 10)"
+    )
+    turn.add_argument(
+        "--largest-source-yaw",
+        type=float,
+        default=55.0,
+        help="faces turned further than this are not used, degrees (default: 55)",
+    )
     turn.add_argument("--seed", type=int, default=0)
     turn.set_defaults(run=_turn)
 
@@ -121,10 +139,15 @@ def _turn(args: argparse.Namespace) -> None:
     from tddfa.morphable import MorphableModel
     from tddfa_train.data.views import ViewConfig, make_views
 
-    model = MorphableModel.open(level=0, crop="head")
-    count = make_views(
-        args.source, args.output, model, ViewConfig(args.count, seed=args.seed), args.backgrounds
+    config = ViewConfig(
+        args.count,
+        seed=args.seed,
+        yaw_deg=(args.yaw[0], args.yaw[1]),
+        pitch_sigma_deg=args.pitch,
+        largest_source_yaw_deg=args.largest_source_yaw,
     )
+    model = MorphableModel.open(level=0, crop="head")
+    count = make_views(args.source, args.output, model, config, args.backgrounds)
     print(f"{count} turned faces in {args.output}")
 
 
@@ -208,6 +231,8 @@ def _pack(args: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; 0 when all went well, 1 with one line that says what did not."""
+    # Small matrix products in every loader process: several threads for each would wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     args = build_parser().parse_args(argv)
     logging.basicConfig(format="tddfa-train: %(message)s", level=logging.INFO, stream=sys.stderr)
     try:
