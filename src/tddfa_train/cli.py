@@ -93,6 +93,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     train.set_defaults(run=_train)
 
+    ablate = commands.add_parser("ablate", help="what each part of the published recipe is worth")
+    ablate.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
+    ablate.add_argument("folder", type=Path, metavar="FOLDER", help="runs and table; resumes if they exist")
+    ablate.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    ablate.set_defaults(run=_ablate)
+
     pack = commands.add_parser("pack", help="a model pack from checkpoints")
     pack.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
     pack.add_argument("output", type=Path, metavar="PACK")
@@ -162,7 +168,7 @@ def _render(args: argparse.Namespace) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     from tddfa_train.config import read_config
-    from tddfa_train.manifest import write_manifest
+    from tddfa_train.manifest import recorded
     from tddfa_train.recipes import RECIPES
     from tddfa_train.train import SameBatch, train
 
@@ -180,24 +186,26 @@ def _train(args: argparse.Namespace) -> None:
         )
     experiment = build(recipe)
     data = SameBatch(experiment.data) if args.overfit else experiment.data
-    progress = train(
-        experiment.network,
-        experiment.task,
-        data,
-        experiment.loop,
-        args.run_folder,
-        evaluate=experiment.evaluate,
-        device=args.device,
-    )
-    write_manifest(
-        args.run_folder,
-        recipe=args.recipe,
-        config=dataclasses.asdict(recipe),
-        data=recipe.data.folders,
-        step=progress.step,
-        samples=progress.samples,
-        hours=progress.hours,
-    )
+    options = [f"--{name}" for name in ("smoke", "overfit") if getattr(args, name)]
+    with recorded(
+        args.run_folder, recipe=args.recipe, config=recipe, data=recipe.data.folders, options=options
+    ):
+        train(
+            experiment.network,
+            experiment.task,
+            data,
+            experiment.loop,
+            args.run_folder,
+            evaluate=experiment.evaluate,
+            device=args.device,
+        )
+
+
+def _ablate(args: argparse.Namespace) -> None:
+    from tddfa_train.ablate import AblationRecipe, ablate, table
+    from tddfa_train.config import read_config
+
+    print(table(ablate(read_config(AblationRecipe, args.config), args.folder, device=args.device)))
 
 
 def _export(args: argparse.Namespace) -> None:
