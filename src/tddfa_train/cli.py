@@ -84,6 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "run_folder", type=Path, metavar="RUN", help="checkpoints, log and manifest; resumes if they exist"
     )
+    train.add_argument(
+        "--network", choices=("tddfa", "faceboxes"), help="detector: which one (default: as in the config)"
+    )
     train.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     train.add_argument(
         "--smoke", action="store_true", help=f"{_SMOKE_STEPS} steps, to see that everything runs"
@@ -110,6 +113,12 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("output", type=Path)
     export.add_argument("--trunk", default="dense", help="of an alignment network (default: dense)")
     export.add_argument("--float32", action="store_true", help="store the weights in full precision")
+    export.add_argument(
+        "--int8",
+        type=Path,
+        metavar="CONFIG",
+        help="convolutions in int8, calibrated on the training data of this recipe's config",
+    )
     export.set_defaults(run=_export)
     return parser
 
@@ -174,6 +183,12 @@ def _train(args: argparse.Namespace) -> None:
 
     kind, build = RECIPES[args.recipe]
     recipe: Any = read_config(kind, args.config)
+    if args.network is not None:
+        if args.recipe != "detector":
+            raise InputError(
+                f"--network chooses a detector; the recipe {args.recipe} has the option 'trunk' in its config"
+            )
+        recipe = dataclasses.replace(recipe, kind=args.network)
     if args.smoke or args.overfit:
         steps = _SMOKE_STEPS if args.smoke else _OVERFIT_STEPS
         loop = dataclasses.replace(
@@ -210,22 +225,45 @@ def _ablate(args: argparse.Namespace) -> None:
 
 def _export(args: argparse.Namespace) -> None:
     from tddfa.morphable import MorphableModel
-    from tddfa_train.detector.network import DetectorConfig, FaceDetector
-    from tddfa_train.export import export_alignment, export_detector, half_precision_storage, write_network
-    from tddfa_train.recipes import load_weights, make_alignment_network
+    from tddfa_train.config import read_config
+    from tddfa_train.detector.faceboxes import FaceBoxesNetwork
+    from tddfa_train.export import (
+        export_alignment,
+        export_detector,
+        export_faceboxes,
+        half_precision_storage,
+        write_network,
+    )
+    from tddfa_train.recipes import load_detector, load_weights, make_alignment_network
 
+    if args.int8 is not None and args.kind != "alignment":
+        raise InputError("--int8 is for alignment networks")
     if args.kind == "alignment":
         network = make_alignment_network(args.trunk, MorphableModel.open(level=0, crop="head"))
         missing = load_weights(network, args.checkpoint)
-        data = b"" if missing else export_alignment(network)
+        if missing:
+            raise InputError(f"{args.checkpoint} is of another network: it has no {missing[0]}")
+        data = export_alignment(network)
+        if args.int8 is not None:
+            from tddfa_train.quantize import calibration_crops, int8_network
+            from tddfa_train.recipes import AlignmentRecipe
+
+            recipe = read_config(AlignmentRecipe, args.int8)
+            write_network(args.output, int8_network(data, calibration_crops(recipe.data)))
+            return _print_size(args.output)
     else:
-        network = FaceDetector(DetectorConfig())
-        missing = load_weights(network, args.checkpoint)
-        data = b"" if missing else export_detector(network)
-    if missing:
-        raise InputError(f"{args.checkpoint} is of another network: it has no {missing[0]}")
+        detector = load_detector(args.checkpoint)
+        data = (
+            export_faceboxes(detector)
+            if isinstance(detector, FaceBoxesNetwork)
+            else export_detector(detector)
+        )
     write_network(args.output, data if args.float32 else half_precision_storage(data))
-    print(json.dumps({"file": str(args.output), "bytes": args.output.stat().st_size}))
+    _print_size(args.output)
+
+
+def _print_size(path: Path) -> None:
+    print(json.dumps({"file": str(path), "bytes": path.stat().st_size}))
 
 
 def _pack(args: argparse.Namespace) -> None:
