@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +49,23 @@ def build_parser() -> argparse.ArgumentParser:
         "--backgrounds", type=Path, required=True, help=".npy of face-free pictures (n, side, side, 3)"
     )
     turn.add_argument("--count", type=int, default=5000)
+    turn.add_argument(
+        "--yaw",
+        type=float,
+        nargs=2,
+        default=(30.0, 95.0),
+        metavar=("FROM", "TO"),
+        help="of the turned faces, degrees to either side (default: 30 95)",
+    )
+    turn.add_argument(
+        "--pitch", type=float, default=10.0, help="sigma of the nod that is added, degrees (default: 10)"
+    )
+    turn.add_argument(
+        "--largest-source-yaw",
+        type=float,
+        default=55.0,
+        help="faces turned further than this are not used, degrees (default: 55)",
+    )
     turn.add_argument("--seed", type=int, default=0)
     turn.set_defaults(run=_turn)
 
@@ -66,6 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "run_folder", type=Path, metavar="RUN", help="checkpoints, log and manifest; resumes if they exist"
     )
+    train.add_argument(
+        "--network", choices=("tddfa", "faceboxes"), help="detector: which one (default: as in the config)"
+    )
     train.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     train.add_argument(
         "--smoke", action="store_true", help=f"{_SMOKE_STEPS} steps, to see that everything runs"
@@ -74,6 +95,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--overfit", action="store_true", help="one batch again and again: the loss has to vanish"
     )
     train.set_defaults(run=_train)
+
+    ablate = commands.add_parser("ablate", help="what each part of the published recipe is worth")
+    ablate.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
+    ablate.add_argument("folder", type=Path, metavar="FOLDER", help="runs and table; resumes if they exist")
+    ablate.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    ablate.set_defaults(run=_ablate)
 
     pack = commands.add_parser("pack", help="a model pack from checkpoints")
     pack.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
@@ -86,6 +113,12 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("output", type=Path)
     export.add_argument("--trunk", default="dense", help="of an alignment network (default: dense)")
     export.add_argument("--float32", action="store_true", help="store the weights in full precision")
+    export.add_argument(
+        "--int8",
+        type=Path,
+        metavar="CONFIG",
+        help="convolutions in int8, calibrated on the training data of this recipe's config",
+    )
     export.set_defaults(run=_export)
     return parser
 
@@ -121,10 +154,15 @@ def _turn(args: argparse.Namespace) -> None:
     from tddfa.morphable import MorphableModel
     from tddfa_train.data.views import ViewConfig, make_views
 
-    model = MorphableModel.open(level=0, crop="head")
-    count = make_views(
-        args.source, args.output, model, ViewConfig(args.count, seed=args.seed), args.backgrounds
+    config = ViewConfig(
+        args.count,
+        seed=args.seed,
+        yaw_deg=(args.yaw[0], args.yaw[1]),
+        pitch_sigma_deg=args.pitch,
+        largest_source_yaw_deg=args.largest_source_yaw,
     )
+    model = MorphableModel.open(level=0, crop="head")
+    count = make_views(args.source, args.output, model, config, args.backgrounds)
     print(f"{count} turned faces in {args.output}")
 
 
@@ -139,12 +177,18 @@ def _render(args: argparse.Namespace) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     from tddfa_train.config import read_config
-    from tddfa_train.manifest import write_manifest
+    from tddfa_train.manifest import recorded
     from tddfa_train.recipes import RECIPES
     from tddfa_train.train import SameBatch, train
 
     kind, build = RECIPES[args.recipe]
     recipe: Any = read_config(kind, args.config)
+    if args.network is not None:
+        if args.recipe != "detector":
+            raise InputError(
+                f"--network chooses a detector; the recipe {args.recipe} has the option 'trunk' in its config"
+            )
+        recipe = dataclasses.replace(recipe, kind=args.network)
     if args.smoke or args.overfit:
         steps = _SMOKE_STEPS if args.smoke else _OVERFIT_STEPS
         loop = dataclasses.replace(
@@ -157,44 +201,69 @@ def _train(args: argparse.Namespace) -> None:
         )
     experiment = build(recipe)
     data = SameBatch(experiment.data) if args.overfit else experiment.data
-    progress = train(
-        experiment.network,
-        experiment.task,
-        data,
-        experiment.loop,
-        args.run_folder,
-        evaluate=experiment.evaluate,
-        device=args.device,
-    )
-    write_manifest(
-        args.run_folder,
-        recipe=args.recipe,
-        config=dataclasses.asdict(recipe),
-        data=recipe.data.folders,
-        step=progress.step,
-        samples=progress.samples,
-        hours=progress.hours,
-    )
+    options = [f"--{name}" for name in ("smoke", "overfit") if getattr(args, name)]
+    with recorded(
+        args.run_folder, recipe=args.recipe, config=recipe, data=recipe.data.folders, options=options
+    ):
+        train(
+            experiment.network,
+            experiment.task,
+            data,
+            experiment.loop,
+            args.run_folder,
+            evaluate=experiment.evaluate,
+            device=args.device,
+        )
+
+
+def _ablate(args: argparse.Namespace) -> None:
+    from tddfa_train.ablate import AblationRecipe, ablate, table
+    from tddfa_train.config import read_config
+
+    print(table(ablate(read_config(AblationRecipe, args.config), args.folder, device=args.device)))
 
 
 def _export(args: argparse.Namespace) -> None:
     from tddfa.morphable import MorphableModel
-    from tddfa_train.detector.network import DetectorConfig, FaceDetector
-    from tddfa_train.export import export_alignment, export_detector, half_precision_storage, write_network
-    from tddfa_train.recipes import load_weights, make_alignment_network
+    from tddfa_train.config import read_config
+    from tddfa_train.detector.faceboxes import FaceBoxesNetwork
+    from tddfa_train.export import (
+        export_alignment,
+        export_detector,
+        export_faceboxes,
+        half_precision_storage,
+        write_network,
+    )
+    from tddfa_train.recipes import load_detector, load_weights, make_alignment_network
 
+    if args.int8 is not None and args.kind != "alignment":
+        raise InputError("--int8 is for alignment networks")
     if args.kind == "alignment":
         network = make_alignment_network(args.trunk, MorphableModel.open(level=0, crop="head"))
         missing = load_weights(network, args.checkpoint)
-        data = b"" if missing else export_alignment(network)
+        if missing:
+            raise InputError(f"{args.checkpoint} is of another network: it has no {missing[0]}")
+        data = export_alignment(network)
+        if args.int8 is not None:
+            from tddfa_train.quantize import calibration_crops, int8_network
+            from tddfa_train.recipes import AlignmentRecipe
+
+            recipe = read_config(AlignmentRecipe, args.int8)
+            write_network(args.output, int8_network(data, calibration_crops(recipe.data)))
+            return _print_size(args.output)
     else:
-        network = FaceDetector(DetectorConfig())
-        missing = load_weights(network, args.checkpoint)
-        data = b"" if missing else export_detector(network)
-    if missing:
-        raise InputError(f"{args.checkpoint} is of another network: it has no {missing[0]}")
+        detector = load_detector(args.checkpoint)
+        data = (
+            export_faceboxes(detector)
+            if isinstance(detector, FaceBoxesNetwork)
+            else export_detector(detector)
+        )
     write_network(args.output, data if args.float32 else half_precision_storage(data))
-    print(json.dumps({"file": str(args.output), "bytes": args.output.stat().st_size}))
+    _print_size(args.output)
+
+
+def _print_size(path: Path) -> None:
+    print(json.dumps({"file": str(path), "bytes": path.stat().st_size}))
 
 
 def _pack(args: argparse.Namespace) -> None:
@@ -208,6 +277,8 @@ def _pack(args: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; 0 when all went well, 1 with one line that says what did not."""
+    # Small matrix products in every loader process: several threads for each would wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     args = build_parser().parse_args(argv)
     logging.basicConfig(format="tddfa-train: %(message)s", level=logging.INFO, stream=sys.stderr)
     try:

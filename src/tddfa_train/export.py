@@ -12,7 +12,9 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from tddfa.files import atomic_write
+from tddfa.packs.convert.networks import faceboxes, normalised_state
 from tddfa_train.alignment_network import N_CAMERA, AlignmentNetwork, FaceNumbers
+from tddfa_train.detector.faceboxes import FaceBoxesNetwork
 from tddfa_train.detector.network import STRIDES, FaceDetector, boxes_of
 
 _OPSET = 17
@@ -109,10 +111,20 @@ def export_detector(network: FaceDetector) -> bytes:
     )
 
 
-def half_precision_storage(onnx_bytes: bytes) -> bytes:
+def export_faceboxes(network: FaceBoxesNetwork) -> bytes:
+    """ONNX of the kind `faceboxes`: `input` (1, 3, h, w) → `offsets` (1, n, 4), `scores` (1, n)."""
+    state = {key: value.detach().cpu().numpy() for key, value in network.state_dict().items()}
+    return faceboxes(normalised_state(state))
+
+
+def half_precision_storage(onnx_bytes: bytes, *, least: int = 64) -> bytes:
     """The same graph with its large weights stored as float16 and cast back when loaded: half the file.
 
     The runtime folds the casts once, so inference is as fast as before.
+
+    Args:
+        onnx_bytes: the network.
+        least: numbers in an array that is worth it.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -121,7 +133,7 @@ def half_precision_storage(onnx_bytes: bytes) -> bytes:
     casts: list[Any] = []
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < 64:
+        if values.dtype != np.float32 or values.size < least:
             continue
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))

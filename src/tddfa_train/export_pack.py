@@ -10,9 +10,11 @@ from tddfa.errors import InputError
 from tddfa.files import atomic_write
 from tddfa.morphable import MorphableModel
 from tddfa.packs.manifest import FILE_NAME, Manifest, PackedFile
-from tddfa_train.detector.network import DetectorConfig, FaceDetector
-from tddfa_train.export import export_alignment, export_detector, half_precision_storage
-from tddfa_train.recipes import load_weights, make_alignment_network
+from tddfa_train.config import read_config
+from tddfa_train.detector.faceboxes import FaceBoxesNetwork
+from tddfa_train.export import export_alignment, export_detector, export_faceboxes, half_precision_storage
+from tddfa_train.quantize import calibration_crops, int8_network
+from tddfa_train.recipes import AlignmentRecipe, load_detector, load_weights, make_alignment_network
 
 # How crops follow from boxes and points, as training places the faces (data/augment.py). The boxes are those
 # of FaceBoxes, which the detector learns: on the training faces the ideal side is 1.28 ± 0.04 of the box's; a
@@ -32,11 +34,13 @@ class Source:
         checkpoint: its averaged weights are exported.
         trunk: a key of `tddfa_train.networks.TRUNKS`.
         title: one line for people.
+        int8: a recipe's config; its training data calibrate a network whose convolutions are in int8.
     """
 
     checkpoint: str
     trunk: str
     title: str
+    int8: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class PackConfig:
         licence: name and terms.
         default: the network that is used when no variant is asked for.
         variants: other networks, by name.
-        detector: checkpoint of the detector; None for a pack without one.
+        detector: checkpoint of the detector, of either kind; None for a pack without one.
         measured: numbers measured with the pack, by protocol.
     """
 
@@ -67,7 +71,10 @@ def _onnx_of(source: Source) -> bytes:
     missing = load_weights(network, Path(source.checkpoint))
     if missing:
         raise InputError(f"{source.checkpoint} is not of a {source.trunk!r} network: it has no {missing[0]}")
-    return half_precision_storage(export_alignment(network))
+    data = export_alignment(network)
+    if source.int8 is None:
+        return half_precision_storage(data)
+    return int8_network(data, calibration_crops(read_config(AlignmentRecipe, Path(source.int8)).data))
 
 
 def _record(checkpoint: str) -> dict[str, Any]:
@@ -85,6 +92,28 @@ def _regressor(file: str, source: Source) -> dict[str, Any]:
         "crop": _CROP,
         "passes": 2,
         "min_confidence": _MIN_CONFIDENCE,
+    }
+
+
+def _detector(checkpoint: Path) -> tuple[bytes, dict[str, Any]]:
+    """ONNX of a trained detector, and how a pack describes it."""
+    network = load_detector(checkpoint)
+    if isinstance(network, FaceBoxesNetwork):
+        return half_precision_storage(export_faceboxes(network)), {
+            "kind": "faceboxes",
+            "file": "detector.onnx",
+            "input": {"channels": "bgr", "mean": [104, 117, 123], "scale": 1.0},
+            "max_height": 720,
+            "max_width": 1080,
+        }
+    return half_precision_storage(export_detector(network)), {
+        "kind": "tddfa",
+        "file": "detector.onnx",
+        "input": {key: _INPUT[key] for key in ("channels", "mean", "scale")},
+        "max_side": 640,
+        "multiple": 64,
+        "min_score": _MIN_SCORE,
+        "max_overlap": 0.4,
     }
 
 
@@ -107,21 +136,8 @@ def write_pack(folder: Path, config: PackConfig) -> Manifest:
         runs[key] = _record(source.checkpoint)
     detector_settings = None
     if detector is not None:
-        network = FaceDetector(DetectorConfig())
-        missing = load_weights(network, Path(detector))
-        if missing:
-            raise InputError(f"{detector} is not of a detector: it has no {missing[0]}")
-        files["detector.onnx"] = half_precision_storage(export_detector(network))
+        files["detector.onnx"], detector_settings = _detector(Path(detector))
         runs["detector"] = _record(detector)
-        detector_settings = {
-            "kind": "tddfa",
-            "file": "detector.onnx",
-            "input": {key: _INPUT[key] for key in ("channels", "mean", "scale")},
-            "max_side": 640,
-            "multiple": 64,
-            "min_score": _MIN_SCORE,
-            "max_overlap": 0.4,
-        }
     manifest = Manifest(
         name=config.name,
         title=config.title,

@@ -16,6 +16,7 @@ from tddfa_train.alignment_network import AlignmentNetwork, FaceNumbers
 from tddfa_train.alignment_task import AlignmentLossConfig, AlignmentTask, regressed_expressions
 from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
 from tddfa_train.data.parameters import ParameterBatches
+from tddfa_train.detector.faceboxes import FaceBoxesNetwork, MultiBoxConfig, MultiBoxTask
 from tddfa_train.detector.mosaics import BoxRule, MosaicBatches, MosaicConfig
 from tddfa_train.detector.network import DetectorConfig, FaceDetector
 from tddfa_train.detector.task import DetectorLossConfig, DetectorTask
@@ -100,13 +101,22 @@ class ParameterRecipe:
 
 @dataclass(frozen=True, slots=True)
 class DetectorRecipe:
-    """A detector learns from mosaics."""
+    """A detector learns from mosaics.
+
+    Attributes:
+        kind: of detector, as packs name it: "tddfa" or "faceboxes".
+        network: sizes of the kind "tddfa"; FaceBoxes is as published.
+        loss: of the kind "tddfa".
+        multibox: loss of the kind "faceboxes".
+    """
 
     data: MosaicConfig
     box_rule: str
     loop: LoopConfig
+    kind: str = "tddfa"
     network: DetectorConfig = field(default_factory=DetectorConfig)
     loss: DetectorLossConfig = field(default_factory=DetectorLossConfig)
+    multibox: MultiBoxConfig = field(default_factory=MultiBoxConfig)
     start: str | None = None
     seed: int = 0
 
@@ -244,11 +254,32 @@ def detector_experiment(recipe: DetectorRecipe) -> Experiment:
     torch.manual_seed(recipe.seed)
     with np.load(recipe.box_rule) as stored:
         rule = BoxRule(stored["mean"], stored["matrix"])
-    network = FaceDetector(recipe.network)
+    network: nn.Module
+    task: Task
+    if recipe.kind == "faceboxes":
+        network, task = FaceBoxesNetwork(), MultiBoxTask(recipe.multibox)
+    elif recipe.kind == "tddfa":
+        network, task = FaceDetector(recipe.network), DetectorTask(recipe.loss)
+    else:
+        raise InputError(f"no detector of the kind {recipe.kind!r}; there are: tddfa, faceboxes")
     if recipe.start:
         load_weights(network, Path(recipe.start))
     data = MosaicBatches(recipe.data, rule, recipe.loop.n_steps)
-    return Experiment(network, DetectorTask(recipe.loss), data, recipe.loop)
+    return Experiment(network, task, data, recipe.loop)
+
+
+def load_detector(checkpoint: Path) -> FaceDetector | FaceBoxesNetwork:
+    """The detector of a checkpoint, of whichever kind it is.
+
+    Raises:
+        InputError: it holds neither.
+    """
+    missing: list[str] = []
+    for network in (FaceDetector(DetectorConfig()), FaceBoxesNetwork()):
+        missing = load_weights(network, checkpoint)
+        if not missing:
+            return network
+    raise InputError(f"{checkpoint} is not of a detector: it has no {missing[0]}")
 
 
 def _evaluation(

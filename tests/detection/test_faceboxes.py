@@ -6,7 +6,7 @@ import pytest
 import toys
 from tddfa import read_image
 from tddfa.detection import DETECTORS, make_detector
-from tddfa.detection.faceboxes import _anchors
+from tddfa.detection.faceboxes import anchor_boxes
 from tddfa.errors import PackError
 from tddfa.runtime import OnnxNetwork
 
@@ -30,7 +30,7 @@ def test_anchors_equal_their_definition(size):
                     for dy in steps:
                         for dx in steps:
                             expected.append(((column + dx) * stride, (row + dy) * stride, side, side))
-    np.testing.assert_array_equal(_anchors(*size), np.array(expected, np.float32))
+    np.testing.assert_array_equal(anchor_boxes(*size), np.array(expected, np.float32))
 
 
 def test_the_toy_detector_sees_its_face(toy_pack):

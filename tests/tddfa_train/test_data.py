@@ -14,18 +14,21 @@ from tddfa.geometry.camera import camera_pose, project, scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.morphable import MorphableModel
 from tddfa.types import FaceParams, HeadPose
+from tddfa_train import cli
 from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, spoil, warp
-from tddfa_train.data.folder import open_face_folder
+from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
+from tddfa_train.data.folder import open_face_folder, write_face_folder
 from tddfa_train.data.matfiles import prepare_mat_folder, read_mat
-from tddfa_train.data.parameters import moved_params
+from tddfa_train.data.parameters import ParameterBatches, moved_params
 from tddfa_train.data.points import (
     AFLW21_MIRROR,
     IBUG68_MIRROR,
     aflw21_matrix,
     mirror_twins,
 )
+from tddfa_train.data.profiling import bend_picture, rotation_about, turn_picture
 from tddfa_train.data.renders import RenderConfig, make_renders
-from tddfa_train.data.video import ShortVideoConfig, short_video
+from tddfa_train.data.video import DeepPhoto, Motion, ShortVideoConfig, short_video
 from tddfa_train.data.views import ViewConfig, further_turn, make_views
 from tddfa_train.detector.disguise import DisguiseConfig, disguised
 from tddfa_train.detector.mosaics import BoxRule, MosaicBatches, MosaicConfig
@@ -142,6 +145,21 @@ def test_turned_faces_are_a_dataset_folder_with_large_poses(drawn_faces, model, 
     assert (width < height).all()
 
 
+def test_the_command_line_chooses_yaw_and_pitch_of_turned_faces(drawn_faces, tmp_path, capsys):
+    turn = ["turn", str(drawn_faces / "faces"), str(tmp_path / "turned"), "--count", "3"]
+    turn += ["--backgrounds", str(drawn_faces / "backgrounds.npy"), "--largest-source-yaw", "90"]
+    assert cli.main([*turn, "--yaw", "20", "25", "--pitch", "40"]) == 0
+    labels = open_face_folder(tmp_path / "turned").labels
+    source = open_face_folder(drawn_faces / "faces").labels
+    assert (np.abs(labels["yaw_deg"]) <= 25).all()
+    # Drawn faces look straight ahead; a nod of 40 degrees changes their height.
+    height = np.ptp(labels["landmarks68"][..., 1], axis=1)
+    before = np.ptp(source["landmarks68"][labels["source_row"], :, 1], axis=1)
+    assert (np.abs(height / before - 1) > 0.03).any()
+    assert cli.main([*turn, "--yaw", "50", "20"]) == 1
+    assert "yaw from 50 to 20" in capsys.readouterr().err
+
+
 def test_renders_come_with_exact_labels_and_closed_eyes(drawn_faces, model, tmp_path):
     make_renders(
         tmp_path / "renders", model, RenderConfig(12, seed=2, blinks=0.7), drawn_faces / "backgrounds.npy"
@@ -180,6 +198,62 @@ def test_a_mark_on_the_nose_stays_under_its_label_through_a_short_video(model, r
         y, x = np.mgrid[:160, :160]
         found = np.array([(x * red).sum(), (y * red).sum()]) / red.sum()
         np.testing.assert_allclose(found, points[30, :2], atol=1.5)
+
+
+def test_a_frame_looks_as_if_the_turned_head_had_been_drawn(model, rng):
+    params = _params(model, rng, HeadPose(10, 5, 0))
+    head = model.mesh(params)
+    smooth = cv2.GaussianBlur(rng.integers(0, 255, (160, 160, 3), dtype=np.uint8), (0, 0), 3)
+    image = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)
+    rotation = rotation_about(np.array([0.0, 1, 0]), 6.0) @ rotation_about(np.array([1.0, 0, 0]), -4.0)
+    drawn = turn_picture(bend_picture(image, head), rotation, image).astype(float)
+    motion = Motion(rotation, np.eye(2, 3))
+    photo = DeepPhoto.of(image, head)
+    frame = photo.frame(motion, np.eye(2, 3), (160, 160)).astype(float)
+    face = slice(30, 130)
+    wrong = np.abs(frame - drawn)[face, face].mean()
+    assert wrong < 0.25 * np.abs(image.astype(float) - drawn)[face, face].mean()
+    # Cutting a crop out of the frame is the same as asking for the frame's crop.
+    matrix = np.array([[0.7, 0.1, 4], [-0.1, 0.7, 20]], np.float32)
+    crop = photo.frame(motion, matrix, (120, 120)).astype(float)
+    cut = cv2.warpAffine(frame.astype(np.uint8), matrix, (120, 120), borderMode=cv2.BORDER_REFLECT_101)
+    assert np.abs(crop - cut)[20:100, 20:100].mean() < 3
+
+
+def test_frames_of_a_video_are_neighbours_and_all_their_labels_move_together(drawn_faces):
+    config = LandmarkDataConfig(
+        (str(drawn_faces / "faces"),),
+        str(drawn_faces / "backgrounds.npy"),
+        batch_size=12,
+        held_out_every=0,
+        video_share=0.67,
+    )
+    model = MorphableModel.open(level=0, crop="face")
+    batch = ParameterBatches(config, 3, model)[1]
+    assert len(batch["crop"]) == 12
+    landmarks = batch["landmarks68"][4:]  # four photos, then one video of eight frames
+    steps = np.linalg.norm(np.diff(landmarks[..., :2], axis=0), axis=2)
+    assert 0.5 < steps.mean() < 12
+    assert batch["is_face"][4:].all()
+    n = model.n_identity
+    for row in range(4, 12):
+        numbers = batch["params"][row]
+        face = FaceParams(
+            numbers[:12].reshape(3, 4).astype(np.float64), numbers[12 : 12 + n], numbers[12 + n :]
+        )
+        drawn = model.landmarks(face)[:, :2]
+        assert np.linalg.norm(drawn - batch["landmarks68"][row, :, :2], axis=1).mean() < 1.0
+
+
+def test_videos_of_faces_without_fits_are_refused_with_the_command_that_fits(drawn_faces, tmp_path):
+    faces = open_face_folder(drawn_faces / "faces")
+    points = {key: faces.labels[key] for key in ("landmarks68", "landmarks68_std", "yaw_deg")}
+    write_face_folder(tmp_path / "bare", np.array(faces.images), points)
+    config = LandmarkDataConfig(
+        (str(tmp_path / "bare"),), str(drawn_faces / "backgrounds.npy"), video_share=0.5
+    )
+    with pytest.raises(InputError, match="tddfa-train fit"):
+        LandmarkBatches(config, 1)
 
 
 def test_mat_files_of_300w_lp_are_read_in_our_frames(tmp_path, model, rng):

@@ -1,12 +1,16 @@
 """Export: what ONNX Runtime says is what PyTorch says."""
 
+import json
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 ort = pytest.importorskip("onnxruntime")
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 
+from tddfa.morphable import MorphableModel  # noqa: E402
+from tddfa_train import cli  # noqa: E402
 from tddfa_train.alignment_network import AlignmentNetwork  # noqa: E402
 from tddfa_train.detector.network import STRIDES, DetectorConfig, FaceDetector, boxes_of  # noqa: E402
 from tddfa_train.export import (  # noqa: E402
@@ -16,6 +20,8 @@ from tddfa_train.export import (  # noqa: E402
     half_precision_storage,
 )
 from tddfa_train.networks import DenseConfig, DenseNet  # noqa: E402
+from tddfa_train.quantize import int8_network  # noqa: E402
+from tddfa_train.recipes import make_alignment_network  # noqa: E402
 
 CROPS = np.random.default_rng(0).normal(size=(3, 3, 120, 120)).astype(np.float32)
 
@@ -77,3 +83,31 @@ def test_the_exported_detector_gives_the_boxes_of_all_places_at_any_size(size):
         [boxes_of(level, s).flatten(1, 2) for level, s in zip(levels, STRIDES, strict=True)], 1
     )
     np.testing.assert_allclose(boxes, expected.numpy(), atol=1e-3)
+
+
+def test_convolutions_in_int8_stay_close_and_the_first_one_and_the_head_stay_float(network):
+    whole = export_alignment(network)
+    small = int8_network(whole, CROPS.repeat(8, 0))
+    assert alignment_parity(network, small, CROPS).camera_px < 1.0
+    nodes = onnx.load_from_string(small).graph.node
+    makers = {output: node for node in nodes for output in node.output}
+    kinds = [
+        makers[node.input[1]].op_type for node in nodes if node.op_type == "Conv" and node.input[1] in makers
+    ]
+    convolutions = sum(node.op_type == "Conv" for node in nodes)
+    assert kinds.count("DequantizeLinear") == convolutions - 1
+    heads = [node for node in nodes if node.op_type == "Gemm"]
+    assert heads
+    assert all(getattr(makers.get(h.input[1]), "op_type", "Cast") == "Cast" for h in heads)
+
+
+def test_the_command_line_calibrates_int8_on_the_training_data(network, write_config, tmp_path, capsys):
+    full = make_alignment_network("dense-small", MorphableModel.open(level=0, crop="head"))
+    torch.save({"average": full.state_dict()}, tmp_path / "last.pt")
+    command = ["export", "alignment", str(tmp_path / "last.pt"), "--trunk", "dense-small"]
+    assert cli.main([*command, str(tmp_path / "half.onnx")]) == 0
+    assert cli.main([*command, str(tmp_path / "int8.onnx"), "--int8", str(write_config("alignment"))]) == 0
+    sizes = [json.loads(line)["bytes"] for line in capsys.readouterr().out.splitlines() if "bytes" in line]
+    assert sizes[1] < 0.8 * sizes[0]
+    session = ort.InferenceSession(tmp_path / "int8.onnx", providers=["CPUExecutionProvider"])
+    assert session.run(None, {"input": CROPS})[0].shape == (3, 3, 4)

@@ -21,7 +21,7 @@ from tddfa.types import BoundingBox, Detection, Image
 # Stride of each output level, and per level (anchor side, anchors per place and axis): small anchors are
 # repeated within a place, so that small faces meet as many anchors as large ones ("anchor densification").
 _LEVELS = ((32, ((32, 4), (64, 2), (128, 1))), (64, ((256, 1),)), (128, ((512, 1),)))
-_VARIANCES = (0.1, 0.2)
+VARIANCES = (0.1, 0.2)
 
 _CANDIDATE_SCORE = 0.05
 _MAX_CANDIDATES = 5000
@@ -95,14 +95,14 @@ def _candidates(
     """Boxes and scores worth a closer look, best first. Only these are decoded: most anchors see no face."""
     found = np.flatnonzero(scores > _CANDIDATE_SCORE)
     found = found[np.argsort(-scores[found], kind="stable")][:_MAX_CANDIDATES]
-    anchors, deltas = _anchors(height, width)[found], offsets[found]
-    centers = anchors[:, :2] + deltas[:, :2] * _VARIANCES[0] * anchors[:, 2:]
-    sides = anchors[:, 2:] * np.exp(deltas[:, 2:] * _VARIANCES[1])
+    anchors, deltas = anchor_boxes(height, width)[found], offsets[found]
+    centers = anchors[:, :2] + deltas[:, :2] * VARIANCES[0] * anchors[:, 2:]
+    sides = anchors[:, 2:] * np.exp(deltas[:, 2:] * VARIANCES[1])
     return np.concatenate([centers - sides / 2, centers + sides / 2], axis=1), scores[found]
 
 
 @lru_cache(maxsize=8)
-def _anchors(height: int, width: int) -> Float32[np.ndarray, "n 4"]:
+def anchor_boxes(height: int, width: int) -> Float32[np.ndarray, "n 4"]:
     """Centre (x, y) and sides of every anchor, px, in the order of the network's outputs."""
     levels: list[np.ndarray[Any, Any]] = []
     for stride, kinds in _LEVELS:

@@ -5,13 +5,27 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32, Int, UInt8
 
+from tddfa.errors import InputError
+from tddfa.morphable.model import MorphableModel
+from tddfa.types import FaceParams
 from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, spoil, warp
 from tddfa_train.data.folder import FaceFolder, open_face_folder
 from tddfa_train.data.points import AFLW21_MIRROR, IBUG68_MIRROR
+from tddfa_train.data.video import DeepPhoto, Motion, ShortVideoConfig, film, random_motions
 
 N_MEDIAPIPE = 162
+_FACE_LABELS = (
+    "landmarks68",
+    "landmarks68_std",
+    "eye_aspect",
+    "mediapipe",
+    "human21",
+    "camera",
+    "identity",
+    "expression",
+)
 Batch = dict[str, np.ndarray]
 
 
@@ -33,6 +47,8 @@ class LandmarkDataConfig:
     photometric: PhotometricConfig = field(default_factory=PhotometricConfig)
     closed_below: float = 0.17  # eye aspect ratio of eyes that are closed or nearly so
     closed_boost: float = 3.0  # such faces are rare; they are drawn this much more often
+    video_share: float = 0.0  # of a batch: frames of short videos; needs fits (`tddfa-train fit`)
+    video: ShortVideoConfig = field(default_factory=ShortVideoConfig)
     in_memory: bool = True
     held_out_every: int = 40  # every n-th face never trains; 0: all train
 
@@ -44,6 +60,14 @@ def _map_points(points: Float32[np.ndarray, "n d"], matrix: Float32[np.ndarray, 
     if points.shape[1] == 3:
         moved[:, 2] *= np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     return moved
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _LabelledPicture:
+    """A stored picture and the labels of its face."""
+
+    image: UInt8[np.ndarray, "s s 3"]
+    labels: dict[str, np.ndarray]
 
 
 class LandmarkBatches:
@@ -66,6 +90,10 @@ class LandmarkBatches:
             np.arange(N_MEDIAPIPE),
         )
         self.probability = self._probability()
+        self.head: MorphableModel | None = None
+        if config.video_share > 0:
+            self.video_probability = self._video_probability()
+            self.head = MorphableModel.open(level=0, crop="head")
         bank = np.random.default_rng(7)
         self.noise_bank = bank.normal(size=(24, config.side, config.side, 3)).astype(np.float32)
 
@@ -91,22 +119,43 @@ class LandmarkBatches:
             probability[held_out != self.held_out] = 0
         return probability / probability.sum()
 
+    def _video_probability(self) -> Float[np.ndarray, "n"]:
+        fitted = np.array(["camera" in folder.labels for folder in self.folders])
+        probability = self.probability * fitted[self.rows[:, 0]]
+        if not probability.any():
+            names = ", ".join(folder.name for folder in self.folders)
+            raise InputError(
+                f"short videos need the fitted head of a face, which none of these folders has: {names}. "
+                f"Add fits with 'tddfa-train fit FOLDER', or set video_share to 0"
+            )
+        return probability / probability.sum()
+
     def __len__(self) -> int:
         return self.n_steps
 
     def __getitem__(self, step: int) -> Batch:
         config = self.config
         rng = np.random.default_rng((config.seed, step, int(self.held_out)))
-        picked: Int[np.ndarray, "b"] = rng.choice(len(self.rows), config.batch_size, p=self.probability)
-        samples = [self._sample(int(self.rows[index, 0]), int(self.rows[index, 1]), rng) for index in picked]
+        n_videos = round(config.video_share * config.batch_size / config.video.frames)
+        n_photos = config.batch_size - n_videos * config.video.frames
+        picked: Int[np.ndarray, "b"] = rng.choice(len(self.rows), n_photos, p=self.probability)
+        samples = [self._sample(self._face(index), rng) for index in picked]
+        if n_videos:
+            for index in rng.choice(len(self.rows), n_videos, p=self.video_probability):
+                samples += self._frames(self._face(index), rng)
         return {key: np.stack([sample[key] for sample in samples]) for key in samples[0]}
 
-    def _sample(self, folder_index: int, row: int, rng: np.random.Generator) -> Batch:
-        config, labels = self.config, self.folders[folder_index].labels
-        image = self.folders[folder_index].images[row]
-        landmarks = labels["landmarks68"][row]
+    def _face(self, index: int) -> _LabelledPicture:
+        number, row = map(int, self.rows[index])
+        folder = self.folders[number]
+        labels = {key: folder.labels[key][row] for key in _FACE_LABELS if key in folder.labels}
+        return _LabelledPicture(folder.images[row], labels)
+
+    def _sample(self, face: _LabelledPicture, rng: np.random.Generator) -> Batch:
+        config, image = self.config, face.image
         mirror = bool(rng.random() < 0.5) and self.mirrors
-        matrix = crop_from_image(landmarks[:, :2], config.side, config.placement, rng, mirror=mirror)
+        points = face.labels["landmarks68"][:, :2]
+        matrix = crop_from_image(points, config.side, config.placement, rng, mirror=mirror)
         negative = bool(rng.random() < config.negatives)
         if negative and rng.random() < 0.4:  # badly framed
             matrix = matrix.copy()
@@ -123,36 +172,87 @@ class LandmarkBatches:
             zoom = config.side / image.shape[0] * rng.uniform(1, 3)
             shift = rng.uniform(0, 1, 2) * (config.side - zoom * image.shape[0])
             matrix = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]], np.float32)
-        border = cv2.BORDER_CONSTANT
-        if rng.random() < config.photometric.fill_border:
-            border = cv2.BORDER_REFLECT_101 if rng.random() < 0.5 else cv2.BORDER_REPLICATE
-        crop = warp(image, matrix, config.side, border)
+        crop = warp(image, matrix, config.side, self._border(rng))
         crop = spoil(crop, config.photometric, rng, fillers=self.backgrounds, noise_bank=self.noise_bank)
+        return self._labelled_crop(crop, face.labels, matrix, mirror=mirror, negative=negative)
 
+    def _frames(self, face: _LabelledPicture, rng: np.random.Generator) -> list[Batch]:
+        """Frames of a short video: one crop for all, light and blur for each, labels that move along."""
+        config, image, labels = self.config, face.image, face.labels
+        assert self.head is not None
+        camera = labels["camera"].astype(np.float64)
+        fit = FaceParams(camera, labels["identity"], labels["expression"])
+        photo = DeepPhoto.of(np.asarray(image), self.head.mesh(fit))
+        points = labels["landmarks68"].astype(np.float32)
+        # Labels know depth up to a shift; the head decides it.
+        points[:, 2] += (self.head.landmarks(fit)[:, 2] - points[:, 2]).mean()
+        others = {key: photo.lifted(labels[key]) for key in ("mediapipe", "human21") if key in labels}
+        mirror = bool(rng.random() < 0.5) and self.mirrors
+        matrix = crop_from_image(points[:, :2], config.side, config.placement, rng, mirror=mirror)
+        border = self._border(rng)
+        frames: list[Batch] = []
+        for motion in random_motions(config.video, image.shape[1], image.shape[0], rng):
+            cut = matrix @ np.vstack([motion.matrix, [0, 0, 1]])
+            cut = cut.astype(np.float32)
+            crop = photo.frame(motion, cut, (config.side, config.side), border)
+            crop = spoil(crop, config.photometric, rng, fillers=self.backgrounds)
+            moved = labels | {key: photo.turned(value, motion)[:, :2] for key, value in others.items()}
+            moved["landmarks68"] = photo.turned(points, motion)
+            moved["camera"] = _turned_camera(camera, photo.pivot, motion)
+            frames.append(
+                self._labelled_crop(film(crop, config.video, rng), moved, cut, mirror=mirror, negative=False)
+            )
+        return frames
+
+    def _border(self, rng: np.random.Generator) -> int:
+        if rng.random() < self.config.photometric.fill_border:
+            return cv2.BORDER_REFLECT_101 if rng.random() < 0.5 else cv2.BORDER_REPLICATE
+        return cv2.BORDER_CONSTANT
+
+    def _labelled_crop(
+        self,
+        crop: np.ndarray,
+        labels: dict[str, np.ndarray],
+        matrix: Float32[np.ndarray, "2 3"],
+        *,
+        mirror: bool,
+        negative: bool,
+    ) -> Batch:
         sample: Batch = {
             "crop": crop,
             "is_face": np.array(not negative, np.float32),
             "weight": np.array(
-                0 if negative else np.clip(0.6 / labels["landmarks68_std"][row], 0.3, 1.3), np.float32
+                0 if negative else np.clip(0.6 / labels["landmarks68_std"], 0.3, 1.3), np.float32
             ),
         }
         # Openings are taught where somebody has seen them: teachers of the 68 points alone close no eyes.
-        aspect = labels["eye_aspect"][row] if "eye_aspect" in labels else np.nan
+        aspect = labels.get("eye_aspect", np.nan)
         sample["opening_weight"] = np.array(np.isfinite(aspect) and not negative, np.float32)
-        landmarks = _map_points(landmarks, matrix)
+        landmarks = _map_points(labels["landmarks68"], matrix)
         sample["landmarks68"] = landmarks[IBUG68_MIRROR] if mirror else landmarks
         extra = (("mediapipe", N_MEDIAPIPE), ("human21", 21))
         for key, count in extra:
             points = np.full((count, 2), np.nan, np.float32)
             if key in labels and not negative:
-                points = _map_points(labels[key][row], matrix)
+                points = _map_points(labels[key], matrix)
                 if mirror:
                     points = points[AFLW21_MIRROR if key == "human21" else self.mediapipe_mirror]
             sample[key] = points
-        return sample | self.more_labels(labels, row, matrix)
+        return sample | self.more_labels(labels, matrix)
 
-    def more_labels(
-        self, labels: dict[str, np.ndarray], row: int, matrix: Float32[np.ndarray, "2 3"]
-    ) -> Batch:
-        """Labels that a kind of batch has beyond points."""
+    def more_labels(self, labels: dict[str, np.ndarray], matrix: Float32[np.ndarray, "2 3"]) -> Batch:
+        """Labels that a kind of batch has beyond points.
+
+        Args:
+            labels: of the face in its picture.
+            matrix: crop from picture.
+        """
         return {}
+
+
+def _turned_camera(
+    camera: Float[np.ndarray, "3 4"], pivot: Float32[np.ndarray, "3"], motion: Motion
+) -> Float[np.ndarray, "3 4"]:
+    turned = motion.rotation @ camera
+    turned[:, 3] += pivot - motion.rotation @ pivot
+    return turned

@@ -42,12 +42,9 @@ class ParameterBatches(LandmarkBatches):
         self.model = model
         self.mirrors = self.mirrors and model.identity_mirror_sign is not None
 
-    def more_labels(
-        self, labels: dict[str, np.ndarray], row: int, matrix: Float32[np.ndarray, "2 3"]
-    ) -> Batch:
+    def more_labels(self, labels: dict[str, np.ndarray], matrix: Float32[np.ndarray, "2 3"]) -> Batch:
         """The parameters in the crop."""
-        camera = labels["camera"][row].astype(np.float64)
-        params = FaceParams(camera, labels["identity"][row], labels["expression"][row])
+        params = FaceParams(labels["camera"].astype(np.float64), labels["identity"], labels["expression"])
         return {"params": moved_params(params, matrix, self.model)}
 
     def statistics(self, most: int = 2000) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, " p"]]:

@@ -33,18 +33,17 @@ class BentPicture:
     topology: Topology
 
 
-def bend_picture(
-    image: UInt8[np.ndarray, "h w 3"], head: Mesh, *, step: int = 2, slope: float = 0.5
-) -> BentPicture:
-    """The photo laid over the head; outside the head it falls back slowly.
+def picture_depth(
+    head: Mesh, height: int, width: int, *, slope: float = 0.5
+) -> Float32[np.ndarray, "height width"]:
+    """A depth for every pixel of a photo: of the head where it is, falling back slowly around it.
 
     Args:
-        image: RGB.
         head: the fitted head, image frame.
-        step: grid spacing, px.
+        height: of the photo, px.
+        width: of the photo, px.
         slope: px of depth a px of distance from the head.
     """
-    height, width = image.shape[:2]
     fragments = rasterize([head], height, width)
     depth = np.full((height, width), np.inf, np.float32)
     depth[fragments.region] = fragments.depth
@@ -63,8 +62,24 @@ def bend_picture(
     # A jump between head and surroundings would tear hair off: soften the seam.
     seam = cv2.GaussianBlur(depth, (0, 0), width / 80)
     near_edge = cv2.dilate(outside.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    depth = np.where(near_edge, seam, depth)
+    return np.where(near_edge, seam, depth)
 
+
+def head_middle(head: Mesh) -> Float32[np.ndarray, "3"]:
+    """Middle of the head's box, image frame: what a turn leaves in place."""
+    return ((head.vertices.min(0) + head.vertices.max(0)) / 2).astype(np.float32)
+
+
+def bend_picture(image: UInt8[np.ndarray, "h w 3"], head: Mesh, *, step: int = 2) -> BentPicture:
+    """The photo laid over the head.
+
+    Args:
+        image: RGB.
+        head: the fitted head, image frame.
+        step: grid spacing, px.
+    """
+    height, width = image.shape[:2]
+    depth = picture_depth(head, height, width)
     columns, rows = np.arange(0, width + step - 1, step), np.arange(0, height + step - 1, step)
     columns, rows = np.minimum(columns, width - 1), np.minimum(rows, height - 1)
     x, y = np.meshgrid(columns, rows)
@@ -75,8 +90,7 @@ def bend_picture(
     upper = np.stack([corner + 1, corner + n, corner + n + 1], 1)
     triangles = np.concatenate([lower, upper]).astype(np.int32)
     topology = Topology(triangles, None, np.zeros((len(points), 3), np.float32))
-    low, high = head.vertices.min(0), head.vertices.max(0)
-    return BentPicture(image, points, ((low + high) / 2).astype(np.float32), topology)
+    return BentPicture(image, points, head_middle(head), topology)
 
 
 def turn_picture(

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
+from tddfa.errors import InputError
 from tddfa.geometry.camera import camera_pose
 from tddfa.morphable.model import MorphableModel
 from tddfa_train.data.fits import LandmarkFitter
@@ -65,7 +66,14 @@ def make_views(
     scenery = np.load(backgrounds, mmap_mode="r")
     rng = np.random.default_rng(config.seed)
     fitter = LandmarkFitter(model)
+    low, high = config.yaw_deg
+    if not 0 <= low < high <= 120:
+        raise InputError(f"yaw from {low:g} to {high:g} degrees is no range within 0 to 120")
     usable = np.flatnonzero(np.abs(folder.labels["yaw_deg"]) < config.largest_source_yaw_deg)
+    if not len(usable):
+        raise InputError(
+            f"no face of {source} is turned by less than {config.largest_source_yaw_deg:g} degrees"
+        )
     rows = np.tile(rng.permutation(usable), -(-config.count // len(usable)))[: config.count]
     images: list[np.ndarray] = []
     landmarks: list[np.ndarray] = []
@@ -80,7 +88,7 @@ def make_views(
         points[:, 2] += (fit.points[:, 2] - points[:, 2]).mean()
         now = camera_pose(fit.params.camera).yaw_deg
         side = np.sign(now) if abs(now) > 8 else rng.choice((-1.0, 1.0))
-        wanted = side * rng.uniform(max(config.yaw_deg[0], abs(now)), config.yaw_deg[1])
+        wanted = side * rng.uniform(min(max(low, abs(now)), high), high)
         rotation = further_turn(fit.params.camera, wanted, rng.normal(0, config.pitch_sigma_deg))
         image = np.array(folder.images[row])
         bent = bend_picture(image, model.mesh(fit.params))
@@ -91,6 +99,8 @@ def make_views(
         landmarks.append(turn_points(points, bent.pivot, rotation))
         yaws.append(float(wanted))
         kept.append(int(row))
+    if not kept:
+        raise InputError(f"no face of {source} was fitted well enough to be turned")
     picked = np.array(kept)
     n = len(kept)
     write_face_folder(

@@ -1,0 +1,80 @@
+"""Networks in eight bits: convolutions on small integers, calibrated on training crops."""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
+from tddfa_train.export import half_precision_storage
+
+# What runs on integers. The first convolution sees the picture and the linear layers end in camera and
+# coefficients: they stay float, where an error would cost most and time is short.
+_OPERATORS = ["Conv", "Add", "Relu"]
+_CHUNK = 32
+
+
+def calibration_crops(config: LandmarkDataConfig, count: int = 384) -> Float32[np.ndarray, "n 3 s s"]:
+    """Augmented training crops as the network takes them; never evaluation data."""
+    batches = LandmarkBatches(config, -(-count // config.batch_size))
+    crops = np.concatenate([batches[step]["crop"] for step in range(len(batches))])[:count]
+    return (crops.transpose(0, 3, 1, 2).astype(np.float32) - 127.5) / 128
+
+
+def int8_network(onnx_bytes: bytes, crops: Float32[np.ndarray, "n 3 s s"]) -> bytes:
+    """The same network with its convolutions in int8, weights by output channel.
+
+    Args:
+        onnx_bytes: from `tddfa_train.export.export_alignment`, in float32.
+        crops: set the range of every map; a few hundred are enough.
+    """
+    import onnx
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Crops(CalibrationDataReader):
+        def __init__(self) -> None:
+            self._chunks: Iterator[int] = iter(range(0, len(crops), _CHUNK))
+
+        def get_next(self) -> dict[str, np.ndarray] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+            start = next(self._chunks, None)
+            return None if start is None else {"input": crops[start : start + _CHUNK]}
+
+    root = logging.getLogger()
+    level = root.level
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "float.onnx").write_bytes(onnx_bytes)
+        root.setLevel(logging.ERROR)  # it recommends what is done here
+        try:
+            quant_pre_process(folder / "float.onnx", folder / "folded.onnx", skip_symbolic_shape=True)
+            graph = onnx.load(str(folder / "folded.onnx")).graph
+            first = next(node.name for node in graph.node if node.op_type == "Conv")
+            quantize_static(
+                folder / "folded.onnx",
+                folder / "int8.onnx",
+                Crops(),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=_OPERATORS,
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                nodes_to_exclude=[first],
+                calibrate_method=CalibrationMethod.Percentile,
+                # Seven bits: processors without VNNI add pairs of products in 16 bits, which eight overflow.
+                reduce_range=True,
+                extra_options={"CalibPercentile": 99.995},
+            )
+        finally:
+            root.setLevel(level)
+        # Scales stay as they are: float16 cannot hold the small ones.
+        return half_precision_storage((folder / "int8.onnx").read_bytes(), least=4096)
