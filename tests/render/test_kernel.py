@@ -18,7 +18,7 @@ from tddfa.render.lighting import Light
 from tddfa.types import Mesh
 
 native = pytest.importorskip(
-    "tddfa.render.native_kernel", reason="needs the native kernel, which is not built"
+    "tddfa.render.native_kernel", reason="needs the native kernel, which is not built", exc_type=ImportError
 )
 
 REGION = (-3, 2, 21, 17)
@@ -117,7 +117,7 @@ def test_a_triangle_of_missing_vertices_is_an_error_and_no_crash() -> None:
 
 
 def test_arrays_of_another_size_are_an_error_and_no_crash() -> None:
-    from tddfa.render import _kernel
+    from tddfa.native import _kernel
 
     three = np.zeros((3, 3), np.float32)
     with pytest.raises(ValueError, match="bytes"):

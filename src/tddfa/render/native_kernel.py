@@ -1,4 +1,4 @@
-"""The kernel in C (`_kernel.c`): the functions of `numpy_kernel`, with the same results to the last bit."""
+"""The kernel in C (`tddfa.native`): the functions of `numpy_kernel`, with the same results to the last bit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, UInt8
 
-from tddfa.render import _kernel
+from tddfa.native import _kernel
 from tddfa.render.lighting import Light, UnitCube
 from tddfa.render.numpy_kernel import Buffers, Region
 from tddfa.types import Mesh
