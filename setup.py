@@ -3,8 +3,6 @@
 Everything else about the project stands in pyproject.toml.
 """
 
-from glob import glob
-
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
@@ -27,7 +25,7 @@ setup(
     ext_modules=[
         Extension(
             "tddfa.native._kernel",
-            sorted(glob("src/tddfa/native/*.c")),
+            [f"src/tddfa/native/{part}.c" for part in ("module", "rasterizer", "surface", "texture")],
             depends=["src/tddfa/native/kernel.h"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,

@@ -61,6 +61,7 @@ PyObject *bounds(PyObject *self, PyObject *args);
 PyObject *weighted(PyObject *self, PyObject *args);
 PyObject *vertex_normals(PyObject *self, PyObject *args);
 PyObject *phong(PyObject *self, PyObject *args);
-PyObject *push_pull(PyObject *self, PyObject *args);
+PyObject *texels(PyObject *self, PyObject *args);
+PyObject *complete(PyObject *self, PyObject *args);
 
 #endif

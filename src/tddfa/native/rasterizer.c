@@ -27,7 +27,6 @@ typedef struct {
     const float *values; /* n_vertices x channels, or NULL */
     int channels;
     float *out; /* height x width x channels, or NULL */
-    uint8_t *mask; /* height x width, or NULL */
     uint8_t *picture; /* its pixel at (x0, y0), or NULL */
     const uint8_t *photo; /* the same pixel of the photo that shines through, or NULL */
     Py_ssize_t stride; /* bytes per row of both */
@@ -87,7 +86,6 @@ static ALWAYS_INLINE void shade(const Job *job, const Triangle *t, Target target
     const float *a2 = job->values + (Py_ssize_t)channels * t->corner[2];
     if (target == VALUES) {
         float *out = job->out + channels * pixel;
-        job->mask[pixel] = 1;
         for (int k = 0; k < channels; k++) out[k] = (a0[k] + b1 * (a1[k] - a0[k])) + b2 * (a2[k] - a0[k]);
         return;
     }
@@ -338,21 +336,20 @@ PyObject *depth(PyObject *self, PyObject *args) {
     return draw_job(&job, &arrays);
 }
 
-/* interpolate(n_vertices, n_triangles, vertices, triangles, x0, y0, width, height, channels, values, depth,
- *             mask, out) */
+/* interpolate(n_vertices, n_triangles, vertices, triangles, x0, y0, width, height, scale, channels, values,
+ *             depth, out) */
 PyObject *interpolate(PyObject *self, PyObject *args) {
     Job job = {.scale = 1.0f};
     Arrays arrays = {.count = 0};
-    PyObject *vertices, *triangles, *values, *depth, *mask, *out;
-    if (!PyArg_ParseTuple(args, "nnOOiiiiiOOOO", &job.n_vertices, &job.n_triangles, &vertices, &triangles,
-                          &job.x0, &job.y0, &job.width, &job.height, &job.channels, &values, &depth, &mask, &out))
+    PyObject *vertices, *triangles, *values, *depth, *out;
+    if (!PyArg_ParseTuple(args, "nnOOiiiifiOOO", &job.n_vertices, &job.n_triangles, &vertices, &triangles, &job.x0,
+                          &job.y0, &job.width, &job.height, &job.scale, &job.channels, &values, &depth, &out))
         return NULL;
     const Py_ssize_t pixels = (Py_ssize_t)job.width * job.height;
     if (!(job.vertices = elements(&arrays, vertices, 4, 3 * job.n_vertices, 0)) ||
         !(job.triangles = elements(&arrays, triangles, 4, 3 * job.n_triangles, 0)) ||
         !(job.values = elements(&arrays, values, 4, job.channels * job.n_vertices, 0)) ||
         !(job.depth = elements(&arrays, depth, 4, pixels, 1)) ||
-        !(job.mask = elements(&arrays, mask, 1, pixels, 1)) ||
         !(job.out = elements(&arrays, out, 4, job.channels * pixels, 1))) {
         release(&arrays);
         return NULL;

@@ -1,4 +1,4 @@
-"""The seam between the native kernel and its twin in NumPy: one of them, with the same functions and results."""
+"""The seam between the native kernel and its twin in NumPy: one of them, with the same results."""
 
 from __future__ import annotations
 
