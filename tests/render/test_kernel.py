@@ -116,10 +116,11 @@ def test_both_kernels_take_the_same_texels(mesh: Mesh, size: int, scale: float, 
     normals = numpy_kernel.vertex_normals(mesh)
     normals[:, 2] -= 1  # most of them face the viewer
     n = rng.integers(0, size * size + 1)
-    barycentric = rng.dirichlet([1, 1, 1], n).astype(np.float32)
+    weights = rng.dirichlet([1, 1, 1], n).astype(np.float32)[:, 1:].copy()
     place = rng.permutation(size * size)[:n].astype(np.int32)
+    covered = np.zeros((size, size), bool)
     corners = mesh.triangles[rng.integers(0, len(mesh.triangles), n)]
-    layout = numpy_kernel.Layout(size, place, corners, barycentric, False)
+    layout = numpy_kernel.Layout(size, covered, place, corners, weights, False)
     picture = rng.integers(0, 256, (11, 9, 3), dtype=np.uint8)
     part = Reduced(picture, np.array([0.3, 0.4], np.float32), np.array([-0.2, 1.5], np.float32))
     depth = rng.normal(0, 30, (7, 6)).astype(np.float32)

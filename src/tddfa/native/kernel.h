@@ -21,6 +21,8 @@
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #endif
 
+#define RESTRICT __restrict /* the name that every compiler knows */
+
 #define MAX_ARRAYS 10
 
 typedef struct {

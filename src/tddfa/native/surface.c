@@ -18,16 +18,29 @@ PyObject *bounds(PyObject *self, PyObject *args) {
         release(&arrays);
         return NULL;
     }
-    float low[3] = {INFINITY, INFINITY, INFINITY}, high[3] = {-INFINITY, -INFINITY, -INFINITY};
-    float finite[3] = {0, 0, 0}; /* 0 times a number is 0, times infinity or NaN it is NaN */
-    for (Py_ssize_t i = 0; i < n; i++)
-        for (int k = 0; k < 3; k++) {
-            const float v = points[3 * i + k];
-            low[k] = v < low[k] ? v : low[k];
-            high[k] = v > high[k] ? v : high[k];
-            finite[k] += 0.0f * v;
+    /* Four points at once: loops of this length become vector instructions. */
+    float low[12], high[12], finite[12];
+    for (int j = 0; j < 12; j++) low[j] = INFINITY, high[j] = -INFINITY, finite[j] = 0;
+    for (Py_ssize_t i = 0; i < n; i += 4) {
+        float last[12];
+        const float *four = points + 3 * i;
+        if (n - i < 4) { /* the last ones, and the first of them again */
+            for (int j = 0; j < 12; j++) last[j] = points[3 * (i + j / 3 < n ? i + j / 3 : i) + j % 3];
+            four = last;
         }
+        for (int j = 0; j < 12; j++) {
+            const float v = four[j];
+            low[j] = v < low[j] ? v : low[j];
+            high[j] = v > high[j] ? v : high[j];
+            finite[j] += 0.0f * v; /* 0 times a number is 0, times infinity or NaN it is NaN */
+        }
+    }
     for (int k = 0; k < 3; k++) {
+        for (int j = k + 3; j < 12; j += 3) {
+            low[k] = low[j] < low[k] ? low[j] : low[k];
+            high[k] = high[j] > high[k] ? high[j] : high[k];
+            finite[k] += finite[j];
+        }
         out[k] = finite[k] == 0 ? low[k] : NAN;
         out[3 + k] = finite[k] == 0 ? high[k] : NAN;
     }

@@ -10,7 +10,7 @@ typedef struct {
     Py_ssize_t n_vertices, n_texels, n_places;
     const int32_t *place; /* of each texel in the texture, row by row */
     const int32_t *corner; /* n_texels x 3 */
-    const float *barycentric; /* n_texels x 3 */
+    const float *weights; /* n_texels x 2: of the second and third corner */
     const uint8_t *picture; /* height x width x 3 */
     Py_ssize_t height, width;
     float scale_x, scale_y, shift_x, shift_y; /* picture from image frame */
@@ -43,7 +43,7 @@ static int take_texels(const Texels *t) {
         for (int k = 0; k < 3; k++)
             if (corner[k] < 0 || corner[k] >= t->n_vertices) return -1;
         if (t->place[i] < 0 || t->place[i] >= t->n_places) return -1;
-        const float b1 = t->barycentric[3 * i + 1], b2 = t->barycentric[3 * i + 2];
+        const float b1 = t->weights[2 * i], b2 = t->weights[2 * i + 1];
         const float *n0 = t->normals + 3 * (Py_ssize_t)corner[0], *n1 = t->normals + 3 * (Py_ssize_t)corner[1];
         const float *n2 = t->normals + 3 * (Py_ssize_t)corner[2];
         const float cosine = -((n0[2] + b1 * (n1[2] - n0[2])) + b2 * (n2[2] - n0[2]));
@@ -55,12 +55,12 @@ static int take_texels(const Texels *t) {
         if (at[0] < -0.5f || at[0] > t->photo_width - 0.5f || at[1] < -0.5f || at[1] > t->photo_height - 0.5f)
             continue;
         const float column = at[0] * t->cells_per_px - (float)t->x0, row = at[1] * t->cells_per_px - (float)t->y0;
-        const Py_ssize_t near_column = (Py_ssize_t)rintf(clamp(column, 0.0f, (float)(t->columns - 1)));
-        const Py_ssize_t near_row = (Py_ssize_t)rintf(clamp(row, 0.0f, (float)(t->rows - 1)));
+        const Py_ssize_t near_column = (Py_ssize_t)lrintf(clamp(column, 0.0f, (float)(t->columns - 1)));
+        const Py_ssize_t near_row = (Py_ssize_t)lrintf(clamp(row, 0.0f, (float)(t->rows - 1)));
         /* The surface may rise by its slope within the cell it falls into. */
         const float below = 1.0f - cosine * cosine, slope = sqrtf(below > 0.0f ? below : 0.0f) / cosine;
         const float before = t->depth[near_row * t->columns + near_column];
-        if (at[2] > before + (0.71f * slope + 1.0f) * t->px_per_cell) continue;
+        if (at[2] > (before + (0.71f * slope) * t->px_per_cell) + 1.0f) continue;
         Py_ssize_t right, down;
         float x, y;
         Py_ssize_t left = between(column, t->columns, &right, &x), up = between(row, t->rows, &down, &y);
@@ -81,15 +81,15 @@ static int take_texels(const Texels *t) {
     return 0;
 }
 
-/* texels(n_vertices, vertices, normals, n_texels, n_places, place, corners, barycentric,
+/* texels(n_vertices, vertices, normals, n_texels, n_places, place, corners, weights,
  *        height, width, picture, (scale_x, scale_y, shift_x, shift_y), (photo width, height),
  *        (edge_on, trusted), (cells per px, px per cell), (x0, y0, columns, rows), depth, far, colors, trust) */
 PyObject *texels(PyObject *self, PyObject *args) {
     Arrays arrays = {.count = 0};
     Texels t;
-    PyObject *vertices, *normals, *place, *corner, *barycentric, *picture, *depth, *far, *colors, *trust;
+    PyObject *vertices, *normals, *place, *corner, *weights, *picture, *depth, *far, *colors, *trust;
     if (!PyArg_ParseTuple(args, "nOOnnOOOnnO(ffff)(ff)(ff)(ff)(iinn)OOOO", &t.n_vertices, &vertices, &normals,
-                          &t.n_texels, &t.n_places, &place, &corner, &barycentric, &t.height, &t.width, &picture,
+                          &t.n_texels, &t.n_places, &place, &corner, &weights, &t.height, &t.width, &picture,
                           &t.scale_x, &t.scale_y, &t.shift_x, &t.shift_y, &t.photo_width, &t.photo_height,
                           &t.edge_on, &t.trusted, &t.cells_per_px, &t.px_per_cell, &t.x0, &t.y0, &t.columns,
                           &t.rows, &depth, &far, &colors, &trust))
@@ -102,7 +102,7 @@ PyObject *texels(PyObject *self, PyObject *args) {
         !(t.normals = elements(&arrays, normals, 4, 3 * t.n_vertices, 0)) ||
         !(t.place = elements(&arrays, place, 4, t.n_texels, 0)) ||
         !(t.corner = elements(&arrays, corner, 4, 3 * t.n_texels, 0)) ||
-        !(t.barycentric = elements(&arrays, barycentric, 4, 3 * t.n_texels, 0)) ||
+        !(t.weights = elements(&arrays, weights, 4, 2 * t.n_texels, 0)) ||
         !(t.picture = elements(&arrays, picture, 1, 3 * t.height * t.width, 0)) ||
         !(t.depth = elements(&arrays, depth, 4, t.columns * t.rows, 0)) ||
         !(t.far = elements(&arrays, far, 4, t.columns * t.rows, 0)) ||
@@ -124,7 +124,7 @@ PyObject *texels(PyObject *self, PyObject *args) {
 #define PLANES 4
 
 /* The next coarser level of the planes: cells from four cells each. `scale` is room for half a row. */
-static void push(const float *fine, float *coarse, float *scale, Py_ssize_t side) {
+static void push(const float *RESTRICT fine, float *RESTRICT coarse, float *RESTRICT scale, Py_ssize_t side) {
     const Py_ssize_t half = side / 2, cells = side * side;
     for (Py_ssize_t y = 0; y < half; y++) {
         const float *weight = fine + (PLANES - 1) * cells + 2 * y * side;
@@ -142,7 +142,8 @@ static void push(const float *fine, float *coarse, float *scale, Py_ssize_t side
 }
 
 /* One row of a level doubled, linear between the centres of its cells. `row` is room for half of it. */
-static void double_row(const float *coarse, Py_ssize_t half, Py_ssize_t y, float *row, float *out) {
+static void double_row(const float *RESTRICT coarse, Py_ssize_t half, Py_ssize_t y, float *RESTRICT row,
+                       float *RESTRICT out) {
     Py_ssize_t far = y % 2 ? y / 2 + 1 : y / 2 - 1;
     if (far < 0) far = 0;
     if (far >= half) far = half - 1;
@@ -190,32 +191,66 @@ static void push_pull_planes(float *planes, float *room, int levels, int smooth)
     for (int i = levels - 1; i >= 0; i--) pull(level[i + 1], level[i], rows, side >> (i + 1), i < smooth);
 }
 
-/* Sums and weights of a row, where hidden texels borrow the colours of the other half of the face.
- * `difference` is what light makes between the halves. */
-static void borrow_row(const float *const colors[3], const float *trust, const float *const difference[3],
-                       float *const sums[3], float *known, Py_ssize_t size) {
+/* Rows of the three colours, and of sums of them. */
+typedef struct {
+    const float *RESTRICT r, *RESTRICT g, *RESTRICT b;
+} Colors;
+
+typedef struct {
+    float *RESTRICT r, *RESTRICT g, *RESTRICT b, *RESTRICT known;
+} Sums;
+
+static Colors colors_at(const float *planes, Py_ssize_t cells, Py_ssize_t at) {
+    const Colors row = {planes + at, planes + cells + at, planes + 2 * cells + at};
+    return row;
+}
+
+static Sums sums_at(float *planes, Py_ssize_t cells, Py_ssize_t at) {
+    const Sums row = {planes + at, planes + cells + at, planes + 2 * cells + at, planes + 3 * cells + at};
+    return row;
+}
+
+/* Sums and weights of a row of texels. */
+static void keep_row(Colors c, const float *RESTRICT trust, Sums s, Py_ssize_t size) {
     for (Py_ssize_t x = 0; x < size; x++) {
-        const float part = (1.0f - trust[x]) * trust[size - 1 - x];
-        known[x] = trust[x] + part;
-        for (int k = 0; k < 3; k++)
-            sums[k][x] = trust[x] * colors[k][x] + part * (colors[k][size - 1 - x] + difference[k][x]);
+        s.known[x] = trust[x];
+        s.r[x] = trust[x] * c.r[x], s.g[x] = trust[x] * c.g[x], s.b[x] = trust[x] * c.b[x];
+    }
+}
+
+/* The same, where hidden texels borrow the colours of the other half of the face. `d` is what light makes
+ * between the halves. */
+static void borrow_row(Colors c, const float *RESTRICT trust, Colors d, Sums s, Py_ssize_t size) {
+    for (Py_ssize_t x = 0; x < size; x++) {
+        const Py_ssize_t other = size - 1 - x;
+        const float part = (1.0f - trust[x]) * trust[other];
+        s.known[x] = trust[x] + part;
+        s.r[x] = trust[x] * c.r[x] + part * (c.r[other] + d.r[x]);
+        s.g[x] = trust[x] * c.g[x] + part * (c.g[other] + d.g[x]);
+        s.b[x] = trust[x] * c.b[x] + part * (c.b[other] + d.b[x]);
     }
 }
 
 /* How the halves of the face differ in a row: sums and weight. What differs more than light does counts less. */
-static void compare_row(const float *const colors[3], const float *trust, float per_light, float *const sums[3],
-                        float *known, Py_ssize_t size) {
+static void compare_row(Colors c, const float *RESTRICT trust, float per_light, Sums s, Py_ssize_t size) {
     for (Py_ssize_t x = 0; x < size; x++) {
         const Py_ssize_t other = size - 1 - x;
-        const float r = colors[0][x] - colors[0][other], g = colors[1][x] - colors[1][other];
-        const float b = colors[2][x] - colors[2][other];
+        const float r = c.r[x] - c.r[other], g = c.g[x] - c.g[other], b = c.b[x] - c.b[other];
         const float larger = fabsf(r) > fabsf(g) ? fabsf(r) : fabsf(g);
         const float most = (larger > fabsf(b) ? larger : fabsf(b)) * per_light;
         const float rest = 1.0f - most * most, alike = rest > 0.0f ? rest * rest : 0.0f;
         const float weight = (trust[x] < trust[other] ? trust[x] : trust[other]) * alike;
-        sums[0][x] = r * weight, sums[1][x] = g * weight, sums[2][x] = b * weight;
-        known[x] = weight;
+        s.r[x] = r * weight, s.g[x] = g * weight, s.b[x] = b * weight;
+        s.known[x] = weight;
     }
+}
+
+/* A row of colours as bytes, rounded to even. */
+static void write_row(const float *RESTRICT plane, Py_ssize_t cells, Py_ssize_t size, uint8_t *RESTRICT out) {
+    const float whole = 8388608.0f; /* 2^23: what is added to it has no fraction left */
+    for (Py_ssize_t x = 0; x < size; x++)
+        for (int k = 0; k < 3; k++)
+            out[3 * x + k] = (uint8_t)(int32_t)((clamp(plane[k * cells + x], 0.0f, 255.0f) + whole) - whole);
 }
 
 /* complete(size, log2 of the side, colors, trust, symmetric, smooth, per_light, out); see numpy_kernel.complete */
@@ -250,31 +285,23 @@ PyObject *complete(PyObject *self, PyObject *args) {
     }
     Py_BEGIN_ALLOW_THREADS
     float *difference = planes + whole, *room = planes + (symmetric ? 2 : 1) * whole;
-    for (int step = symmetric ? 0 : 1; step < 2; step++) {
-        float *to = step == 0 ? difference : planes;
-        for (Py_ssize_t y = 0; y < size; y++) {
-            const float *const row[3] = {colors + y * size, colors + (size + y) * size, colors + (2 * size + y) * size};
-            float *const sums[3] = {to + y * side, to + cells + y * side, to + 2 * cells + y * side};
-            const float *const light[3] = {difference + y * side, difference + cells + y * side,
-                                           difference + 2 * cells + y * side};
-            float *known = to + 3 * cells + y * side;
-            const float *here = trust + y * size;
-            if (step == 0)
-                compare_row(row, here, per_light, sums, known, size);
-            else if (symmetric)
-                borrow_row(row, here, light, sums, known, size);
-            else
-                for (Py_ssize_t x = 0; x < size; x++) {
-                    known[x] = here[x];
-                    for (int k = 0; k < 3; k++) sums[k][x] = here[x] * row[k][x];
-                }
-        }
-        push_pull_planes(to, room, levels, step == 0 ? smooth : 0);
+    const Py_ssize_t texels = size * size;
+    if (symmetric) {
+        for (Py_ssize_t y = 0; y < size; y++)
+            compare_row(colors_at(colors, texels, y * size), trust + y * size, per_light,
+                        sums_at(difference, cells, y * side), size);
+        push_pull_planes(difference, room, levels, smooth);
     }
-    for (Py_ssize_t y = 0; y < size; y++)
-        for (Py_ssize_t x = 0; x < size; x++)
-            for (int k = 0; k < 3; k++)
-                out[3 * (y * size + x) + k] = (uint8_t)rintf(clamp(planes[k * cells + y * side + x], 0.0f, 255.0f));
+    for (Py_ssize_t y = 0; y < size; y++) {
+        const Colors row = colors_at(colors, texels, y * size);
+        const Sums to = sums_at(planes, cells, y * side);
+        if (symmetric)
+            borrow_row(row, trust + y * size, colors_at(difference, cells, y * side), to, size);
+        else
+            keep_row(row, trust + y * size, to, size);
+    }
+    push_pull_planes(planes, room, levels, 0);
+    for (Py_ssize_t y = 0; y < size; y++) write_row(planes + y * side, cells, size, out + 3 * y * size);
     Py_END_ALLOW_THREADS
     free(planes);
     release(&arrays);

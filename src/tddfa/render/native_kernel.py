@@ -140,7 +140,7 @@ def texels(
     per_px = np.float32(view.scale)
     _kernel.texels(
         *(len(mesh.vertices), np.ascontiguousarray(mesh.vertices), np.ascontiguousarray(normals)),
-        *(len(layout.place), size * size, layout.place, layout.corners, layout.barycentric),
+        *(len(layout.place), size * size, layout.place, layout.corners, layout.weights),
         *(*picture.image.shape[:2], np.ascontiguousarray(picture.image)),
         (*picture.scale.tolist(), *picture.shift.tolist()),
         (view.photo[1], view.photo[0]),

@@ -47,16 +47,18 @@ class Layout:
 
     Attributes:
         size: of the texture, texels a side.
-        place: flat indices of the texels that belong to the face.
+        covered: texels that belong to the face.
+        place: their flat indices.
         corners: the vertices of the triangle of each of them.
-        barycentric: the weights of these.
+        weights: of the second and the third corner.
         symmetric: whether the layout is its own mirror image.
     """
 
     size: int
+    covered: Bool[np.ndarray, "size size"]
     place: Int32[np.ndarray, " n_covered"]
     corners: Int32[np.ndarray, "n_covered 3"]
-    barycentric: Float32[np.ndarray, "n_covered 3"]
+    weights: Float32[np.ndarray, "n_covered 2"]
     symmetric: bool
 
 
@@ -261,8 +263,9 @@ def texels(
     one = np.float32(1)
     colors = np.zeros((3, layout.size * layout.size), np.float32)
     trust = np.zeros(layout.size * layout.size, np.float32)
-    cosine = -weighted(normals[:, 2:], layout.corners, layout.barycentric)[:, 0]
-    x, y, z = weighted(mesh.vertices, layout.corners, layout.barycentric).T
+    weights = np.pad(layout.weights, [(0, 0), (1, 0)])  # that of the first corner is not used
+    cosine = -weighted(normals[:, 2:], layout.corners, weights)[:, 0]
+    x, y, z = weighted(mesh.vertices, layout.corners, weights).T
     height, width = (np.float32(v) for v in view.photo)
     half = np.float32(0.5)
     chosen = (cosine > EDGE_ON) & (x >= -half) & (x <= width - half) & (y >= -half) & (y <= height - half)
@@ -277,7 +280,7 @@ def texels(
     )
     # The surface may rise by its slope within the cell it falls into.
     slope = np.sqrt(np.maximum(one - cosine * cosine, np.float32(0))) / cosine
-    shown = z <= view.depth[near_row, near_column] + (np.float32(0.71) * slope + one) * cell
+    shown = z <= (view.depth[near_row, near_column] + (np.float32(0.71) * slope) * cell) + one
     trusted = np.clip((cosine - EDGE_ON) / (TRUSTED - EDGE_ON), np.float32(0), one)
     trusted *= _between(view.far[..., None], column, row)[:, 0]
     shown &= trusted > 0

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 from tddfa.errors import InputError
-from tddfa.imaging.draw import distance_inside, without_holes
+from tddfa.imaging.draw import distance_inside, masked, without_holes
 from tddfa.imaging.sample import reduced
 from tddfa.render.compose import Background, Picture, canvas
 from tddfa.render.kernel import kernel
@@ -83,8 +83,8 @@ def draw_uv_texture(
     for i, texture in enumerate(textures):
         shown = texture.covered if fill else texture.seen
         part = out[:, i * size : (i + 1) * size]
-        np.multiply(texture.image, shown[:, :, None], out=part[:, :, :3])
-        part[:, :, 3:] = np.where(shown, np.uint8(255), np.uint8(0))[:, :, None]
+        part[:, :, :3] = masked(texture.image, shown)
+        part[:, :, 3:] = (shown * np.uint8(255))[:, :, None]
     return out
 
 
@@ -121,7 +121,7 @@ def _texture(
     spacing = _pixels_per_texel(high - low, len(layout.place))
     picture = reduced(image, low[:2], high[:2], spacing=spacing)
     colors, trust = kernel.texels(mesh, normals, layout, picture, view)
-    return Texture(kernel.complete(colors, trust, symmetric=layout.symmetric), _covered(layout), trust)
+    return Texture(kernel.complete(colors, trust, symmetric=layout.symmetric), layout.covered, trust)
 
 
 def merge_textures(textures: Sequence[Texture]) -> Texture:
@@ -164,19 +164,15 @@ def _layout(topology: Topology, size: int) -> Layout:
     fragments = rasterize([Mesh(flat, topology)], size, size)
     covered = np.zeros((size, size), bool)
     covered[fragments.region] = fragments.mask
+    covered.flags.writeable = False
     return Layout(
         size,
+        covered,
         np.flatnonzero(covered).astype(np.int32),
         np.ascontiguousarray(fragments.corners),
-        fragments.barycentric[fragments.mask],
+        np.ascontiguousarray(fragments.barycentric[fragments.mask][:, 1:]),
         _symmetric(covered),
     )
-
-
-def _covered(layout: Layout) -> Bool[np.ndarray, "size size"]:
-    covered = np.zeros(layout.size * layout.size, bool)
-    covered[layout.place] = True
-    return covered.reshape(layout.size, layout.size)
 
 
 def _views(
