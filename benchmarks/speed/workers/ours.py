@@ -48,7 +48,7 @@ def main() -> None:
 
 def _rasteriser() -> str:
     try:
-        from tddfa.render import _kernel  # noqa: F401
+        from tddfa.native import _kernel  # noqa: F401
     except ImportError:
         return "NumPy"
     return "native"
