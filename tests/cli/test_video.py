@@ -87,6 +87,18 @@ def test_data_alone_writes_tables_alone(clip, out):
     )
 
 
+def test_glb_gives_each_person_an_animation_with_a_key_per_frame(clip, out):
+    assert main(["video", str(clip), "--glb", "-d", str(out)]) == 0
+    assert names(out) == {"clip_face_0.glb"}
+    data = (out / "clip_face_0.glb").read_bytes()
+    document = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
+    (animation,) = document["animations"]
+    clock = document["accessors"][animation["samplers"][0]["input"]]
+    assert clock["count"] == 6
+    assert clock["max"] == pytest.approx([0.2])
+    assert len(document["images"]) == 1, "the texture"
+
+
 def test_start_and_end_cut_and_frames_keep_their_numbers(clip, out):
     assert (
         main(
@@ -182,6 +194,8 @@ def test_a_folder_that_cannot_be_written_is_one_line(clip, tmp_path, capfd):
     (tmp_path / "file").write_text("in the way")
     assert main(["video", str(clip), "-d", str(tmp_path / "file" / "out")]) == 1
     assert "cannot make the folder" in capfd.readouterr().err
+    assert main(["video", str(clip), "--glb", "-d", "/proc"]) == 1
+    assert "cannot write /proc/clip_face_*.glb" in capfd.readouterr().err
     target = tmp_path / "out" / "clip_2d_sparse.mp4"
     target.mkdir(parents=True)
     assert main(["video", str(clip), "-d", str(target.parent)]) == 1

@@ -105,6 +105,7 @@ def clip_glb_bytes(
     faces: Sequence[Face],
     *,
     texture: Image | None = None,
+    visible: Sequence[bool] | None = None,
     unit: Unit = "m",
 ) -> bytes:
     """One face of a video as an animated GLB file: its node turns and moves, its weights change.
@@ -114,6 +115,8 @@ def clip_glb_bytes(
         times: of the frames, s, growing.
         faces: the same person in each frame, of one model; the shape is that of the mean identity.
         texture: of the face, in its texture layout; without it each vertex has the colour of its pixel.
+        visible: whether the face is seen in each frame; where not, it is shrunk to nothing, which players
+            do not draw. Always, when not given.
         unit: of the scene.
 
     Raises:
@@ -121,30 +124,40 @@ def clip_glb_bytes(
     """
     if not faces or len(times) != len(faces):
         raise InputError(f"{len(faces)} faces at {len(times)} times; give one face per time, at least one")
+    shown_at = np.ones(len(faces), bool) if visible is None else np.array(visible, bool)
+    if len(shown_at) != len(faces):
+        raise InputError(f"visible says {len(shown_at)} times whether a face is seen, of {len(faces)} faces")
     if not all(a < b for a, b in pairwise(times)):
         raise InputError("the times of an animation have to grow from frame to frame")
     _check_textures(faces[:1], None if texture is None else [texture])
     builder = GltfBuilder()
     first = faces[0]
-    identity = np.mean([f.params.identity for f in faces], axis=0, dtype=np.float32)
+    seen = [f for f, shown in zip(faces, shown_at, strict=True) if shown] or faces
+    identity = np.mean([f.params.identity for f in seen], axis=0, dtype=np.float32)
     # The colours of vertices come from where they are in the first frame.
     shown = replace(first.params, identity=identity)
     person = Face(first.detection, shown, first.landmarks, first.pose, first.model)
     node = _face_node(builder, "face_1", image, person, texture, True)
-    placing = _Placing.of(image.shape[:2], faces, unit)
+    placing = _Placing.of(image.shape[:2], seen, unit)
     builder.document["nodes"][node] |= placing.transform(shown.camera)
     transforms = [placing.transform(f.params.camera) for f in faces]
     tracks: dict[str, Float[np.ndarray, "n c"]] = {
         "rotation": _continuous(np.array([t["rotation"] for t in transforms])),
         "translation": np.array([t["translation"] for t in transforms]),
-        "scale": np.array([t["scale"] for t in transforms]),
+        "scale": np.array([t["scale"] for t in transforms]) * shown_at[:, None],
     }
     if first.model.expression_names:
         tracks["weights"] = np.stack([f.params.expression for f in faces]).reshape(-1, 1)
     clock = builder.samples((np.array(times) - times[0]).astype(np.float32)[:, None])
+    # A face is there or not: one that grows from nothing within a frame would look odd in slow motion.
+    steps = set[str]() if shown_at.all() else {"scale"}
     samplers = [
-        {"input": clock, "output": builder.samples(track.astype(np.float32)), "interpolation": "LINEAR"}
-        for track in tracks.values()
+        {
+            "input": clock,
+            "output": builder.samples(track.astype(np.float32)),
+            "interpolation": "STEP" if name in steps else "LINEAR",
+        }
+        for name, track in tracks.items()
     ]
     channels = [{"sampler": i, "target": {"node": node, "path": name}} for i, name in enumerate(tracks)]
     builder.add("animations", {"name": "clip", "samplers": samplers, "channels": channels})
