@@ -11,7 +11,6 @@ from jaxtyping import Float
 
 from tddfa.detection import Detector, make_detector
 from tddfa.errors import InputError
-from tddfa.geometry.camera import camera_pose
 from tddfa.morphable import make_model
 from tddfa.packs import ModelPack, default_pack_name, find_pack
 from tddfa.regression import make_regressor
@@ -151,7 +150,7 @@ class FaceAligner:
             return params  # landmarks of a false detection can lie anywhere
 
     def _face(self, detection: Detection, params: FaceParams) -> Face:
-        return Face(detection, params, self.model.landmarks(params), camera_pose(params.camera), self.model)
+        return Face(detection, params, self.model.landmarks(params), self.model)
 
     def _network(self, file: str) -> Any:
         return self._engine(self.pack.read(file), f"{file} of pack {self.pack.manifest.name!r}")
