@@ -152,9 +152,10 @@ def test_a_bad_file_is_reported_and_the_rest_go_on(photo, out, capsys):
     bad.write_text("text")
     assert main(["image", str(bad), str(photo), str(photo.with_name("gone.png")), "-d", str(out)]) == 1
     lines = capsys.readouterr().err.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["tddfa"] * 2
+    assert [line.split(":")[0] for line in lines] == ["tddfa"] * 3
     assert "bad.jpg is no picture" in lines[0]
     assert "no such file" in lines[1]
+    assert lines[2] == "tddfa: 1 of 3 pictures done; problems: 2"
     assert names(out) == {"photo_2d_sparse.jpg"}
 
 
@@ -320,3 +321,65 @@ def test_a_photo_takes_less_than_1200_ms_from_a_cold_start(published_pack, share
     photo = shared / "reference/3ddfa_v2/examples/inputs/trump_hillary.jpg"
 
     assert min(cpu_seconds([*command, str(photo)]) for _ in range(3)) < 1.2
+
+
+class TestManyPictures:
+    @pytest.fixture
+    def folder(self, tmp_path) -> Path:
+        folder = tmp_path / "in"
+        folder.mkdir()
+        for k in range(5):
+            write_image(folder / f"{k}.png", toys.picture(100 + 10 * k))
+        (folder / "broken.png").write_bytes(b"no picture")
+        return folder
+
+    def test_several_at_a_time_give_what_one_after_the_other_does(self, folder, tmp_path, capsys):
+        said = []
+        for jobs in "1", "3":
+            out = tmp_path / jobs
+            command = [
+                "image",
+                str(folder),
+                "-o",
+                "2d_sparse",
+                "-d",
+                str(out),
+                "--json",
+                str(out / "f.jsonl"),
+            ]
+            out.mkdir()
+            assert main([*command, "--jobs", jobs]) == 1
+            said.append(capsys.readouterr().err)
+        for name in names(tmp_path / "1"):
+            assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
+        assert said[0] == said[1]
+        assert "tddfa: 5 of 6 pictures done; problems: 1" in said[0]
+
+    def test_a_run_that_was_stopped_goes_on_where_it_was(self, folder, tmp_path, capsys):
+        out, lines = tmp_path / "out", tmp_path / "out" / "f.jsonl"
+        out.mkdir()
+        command = ["image", str(folder), "-o", "2d_sparse", "-d", str(out), "--json", str(lines), "--resume"]
+        assert main(command) == 1
+        whole = lines.read_text()
+        assert len(whole.splitlines()) == 5
+        capsys.readouterr()
+
+        # As after power went: a line of which half is there, a picture without its file.
+        torn = whole[: whole.rindex("{") + 40]
+        lines.write_text(torn)
+        (out / "1_2d_sparse.jpg").unlink()
+        times = {name: (out / name).stat().st_mtime_ns for name in names(out)}
+        assert main(command) == 1
+        assert lines.read_text() == whole
+        rewritten = {name for name in names(out) if times.get(name) != (out / name).stat().st_mtime_ns}
+        assert rewritten == {"1_2d_sparse.jpg", "4_2d_sparse.jpg", "f.jsonl"}
+        assert "tddfa: 2 of 6 pictures done, 3 were done before; problems: 1" in capsys.readouterr().err
+
+    def test_what_cannot_be_resumed_is_a_line(self, folder, tmp_path, capsys):
+        (tmp_path / "notes.txt").write_text("milk\n")
+        assert main(["image", str(folder), "--json", str(tmp_path / "notes.txt"), "--resume"]) == 1
+        assert "line 1 of" in capsys.readouterr().err
+        assert (tmp_path / "notes.txt").read_text() == "milk\n"
+        with pytest.raises(SystemExit) as usage:
+            main(["image", str(folder), "--json", "-", "--resume"])
+        assert usage.value.code == 2

@@ -15,7 +15,7 @@ import trimesh
 
 from tddfa.errors import InputError
 from tddfa.export import clip_glb_bytes, glb_bytes, write_glb
-from tddfa.geometry.camera import camera_pose, scaled_camera
+from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.morphable import MorphableModel
 from tddfa.types import BoundingBox, Detection, Face, HeadPose
@@ -36,7 +36,7 @@ def face_at(
     camera = scaled_camera(scale, head_rotation(pose), np.array([x, y], np.float64))
     params = model.params(camera, identity, expression)
     landmarks = model.landmarks(params)
-    return Face(Detection(BoundingBox.around(landmarks)), params, landmarks, camera_pose(camera), model)
+    return Face(Detection(BoundingBox.around(landmarks)), params, landmarks, model)
 
 
 @pytest.fixture(scope="module")

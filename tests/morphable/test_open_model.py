@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tddfa.errors import InputError
-from tddfa.geometry.camera import scaled_camera
+from tddfa.geometry.camera import project, scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.morphable import MorphableModel
 from tddfa.morphable.open_model import FILE
@@ -111,6 +111,19 @@ def test_landmarks_are_the_same_at_every_level_and_in_every_crop() -> None:
     params = models[0].params(identity=people(1)[0], expression={"jawOpen": 0.4, "eyeBlinkLeft": 1})
     for model in models[1:]:
         np.testing.assert_allclose(model.landmarks(params), models[0].landmarks(params), atol=1e-4)
+
+
+@pytest.mark.parametrize("crop", ["face", "head"])
+def test_landmarks_are_their_points_on_the_whole_face_blinks_included(crop: str) -> None:
+    model, rng = MorphableModel.open(level=0, crop=crop), np.random.default_rng(0)
+    for _ in range(5):
+        blinks = dict.fromkeys(("eyeBlinkLeft", "eyeBlinkRight"), 0.0)
+        blinks |= {name: float(rng.uniform(-0.2, 1.2)) for name in rng.choice(model.expression_names, 5)}
+        params = model.params(identity=rng.normal(size=model.n_identity), expression=blinks)
+        base = model.part(np.arange(len(model.mean))).vertices(params)
+        for name, points in model.landmark_sets.items():
+            expected = points.positions(project(params.camera, base))
+            np.testing.assert_allclose(model.landmarks(params, name), expected, atol=1e-4)
 
 
 def test_landmarks_lie_on_the_surface() -> None:

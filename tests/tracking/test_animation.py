@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tddfa.errors import ExportFileError
-from tddfa.geometry.camera import camera_pose, scaled_camera
+from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.morphable import MorphableModel
 from tddfa.tracking import AnimationWriter, State, TrackedFace
@@ -33,7 +33,7 @@ def tracked(
     camera = scaled_camera(0.5, head_rotation(HeadPose(yaw, 0, 0)), np.array([x, 80.0]))
     params = model.params(camera, None, expression)
     landmarks = model.landmarks(params)
-    face = Face(Detection(BoundingBox.around(landmarks)), params, landmarks, camera_pose(camera), model)
+    face = Face(Detection(BoundingBox.around(landmarks)), params, landmarks, model)
     return TrackedFace(id, face, 0.0 if state == "lost" else 1.0, 0, state)
 
 

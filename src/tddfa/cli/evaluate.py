@@ -76,6 +76,11 @@ def run(args: argparse.Namespace) -> int:
     if args.sheet is not None and args.worst is None:
         args.parser.error("--sheet needs --worst N")
 
+    for path in (args.per_image, args.sheet):
+        # Before minutes of measuring, not after them.
+        if path is not None and not path.parent.is_dir():
+            raise ExportFileError(f"cannot write {path}: there is no folder {path.parent}")
+
     from tddfa.evaluation import evaluate
     from tddfa.pipeline import FaceAligner
 

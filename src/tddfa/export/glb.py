@@ -92,7 +92,7 @@ def glb_bytes(
         shown = (
             replace(face.params, expression=np.zeros_like(face.params.expression)) if neutral else face.params
         )
-        face = Face(face.detection, shown, face.landmarks, face.pose, face.model)
+        face = Face(face.detection, shown, face.landmarks, face.model)
         node = _face_node(builder, f"face_{i + 1}", image, face, texture, blendshapes)
         if not frontal:
             builder.document["nodes"][node] |= placing.transform(shown.camera)
@@ -136,7 +136,7 @@ def clip_glb_bytes(
     identity = np.mean([f.params.identity for f in seen], axis=0, dtype=np.float32)
     # The colours of vertices come from where they are in the first frame.
     shown = replace(first.params, identity=identity)
-    person = Face(first.detection, shown, first.landmarks, first.pose, first.model)
+    person = Face(first.detection, shown, first.landmarks, first.model)
     node = _face_node(builder, "face_1", image, person, texture, True)
     placing = _Placing.of(image.shape[:2], seen, unit)
     builder.document["nodes"][node] |= placing.transform(shown.camera)

@@ -33,8 +33,8 @@ class Eyelids:
     spread_weights: Float32[np.ndarray, " n_spread"]
     blink: tuple[int, int]
 
-    def gaps(self, vertices: Float32[np.ndarray, "n_vertices 3"]) -> Float32[np.ndarray, "n_gaps 3"]:
-        """From the upper to the lower lid, at each gap, mm."""
+    def gaps(self, vertices: Float32[np.ndarray, "n_vertices d"]) -> Float32[np.ndarray, "n_gaps d"]:
+        """From the upper to the lower lid, at each gap, mm; the same of anything linear in the vertices."""
         return np.einsum("gkc,gk->gc", vertices[self.gap_vertices], self.gap_weights)
 
     def within(self, used: Int[np.ndarray, " n_used"]) -> Eyelids:

@@ -12,11 +12,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int
 
 from tddfa.errors import InputError, PackError
-from tddfa.geometry.camera import camera_scale, project, scaled_camera
+from tddfa.geometry.camera import camera_pose, camera_scale, project, scaled_camera
 from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.landmarks import LandmarkSet
+from tddfa.morphable.point_part import PointPart
 from tddfa.morphable.surface import Surface, pncc_colors
-from tddfa.types import FaceParams, Mesh, Topology
+from tddfa.types import FaceParams, HeadPose, Mesh, Topology
 
 _FRONTAL = np.diag(
     [1.0, -1.0, -1.0]
@@ -171,6 +172,10 @@ class MorphableModel:
         base = project(params.camera, self._mesh_part.vertices(params))
         return Mesh(base if self.surface is None else self.surface(base), self.topology)
 
+    def pose(self, params: FaceParams) -> HeadPose:
+        """The head pose of `params`, as the camera sees it."""
+        return camera_pose(params.camera)
+
     def landmarks(self, params: FaceParams, name: str = "ibug68") -> Float32[np.ndarray, "n_points 3"]:
         """The landmarks of `params` in the image frame, px, without the cost of the whole mesh.
 
@@ -181,8 +186,7 @@ class MorphableModel:
         Raises:
             InputError: the model has no such set.
         """
-        part, landmarks = self._landmark_part(name)
-        return landmarks.positions(project(params.camera, part.vertices(params)))
+        return project(params.camera, self._point_part(name).points(params))
 
     def blendshapes(
         self, identity: Float[np.ndarray, " n_identity"] | None = None
@@ -239,22 +243,18 @@ class MorphableModel:
         return self.part(np.arange(len(self.mean)) if self.surface is None else self.surface.base)
 
     @cached_property
-    def _landmark_parts(self) -> dict[str, tuple[LinearPart, LandmarkSet]]:
+    def _point_parts(self) -> dict[str, PointPart]:
         return {}
 
-    def _landmark_part(self, name: str) -> tuple[LinearPart, LandmarkSet]:
-        if name not in self._landmark_parts:
+    def _point_part(self, name: str) -> PointPart:
+        if name not in self._point_parts:
             if name not in self.landmark_sets:
                 there = ", ".join(self.landmark_sets)
                 raise InputError(
                     f"no landmark set named {name!r} in the model {self.name!r}; there are: {there}"
                 )
-            points = self.landmark_sets[name]
-            used = np.unique(points.vertices)
-            if self.eyelids is not None and np.isin(used, self.eyelids.spread_vertices).any():
-                used = np.union1d(used, self.eyelids.gap_vertices)
-            self._landmark_parts[name] = self.part(used), points.local(used)
-        return self._landmark_parts[name]
+            self._point_parts[name] = PointPart.of(self, self.landmark_sets[name])
+        return self._point_parts[name]
 
     def part(self, used: Int[np.ndarray, " n_used"]) -> LinearPart:
         """The model on some of its base vertices."""

@@ -77,7 +77,7 @@ class AnimationWriter(contextlib.AbstractContextManager["AnimationWriter"]):
         for tracked in faces:
             # Without the mesh, which would fill the memory.
             f = tracked.face
-            face = Face(f.detection, f.params, f.landmarks, f.pose, f.model)
+            face = Face(f.detection, f.params, f.landmarks, f.model)
             person = self._people.get(tracked.id)
             if person is None:
                 person = self._people[tracked.id] = self._newcomer(image, face, time)
