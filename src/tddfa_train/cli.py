@@ -36,6 +36,13 @@ def build_parser() -> argparse.ArgumentParser:
     mat.add_argument("--side", type=int, default=160, help="of the stored crops, px (default: 160)")
     mat.set_defaults(run=_prepare_mat)
 
+    backgrounds = commands.add_parser("backgrounds", help="face-free squares, cut from a folder of photos")
+    backgrounds.add_argument("photos", type=Path, metavar="FOLDER", help="with or without faces")
+    backgrounds.add_argument("output", type=Path, metavar="B.npy")
+    backgrounds.add_argument("--pack", help="whose detector says where faces are (default: the default pack)")
+    backgrounds.add_argument("--count", type=int, default=500, help="squares at most (default: 500)")
+    backgrounds.set_defaults(run=_backgrounds)
+
     fit = commands.add_parser(
         "fit", help="add camera and coefficients of the open face model to a dataset folder"
     )
@@ -102,6 +109,11 @@ def build_parser() -> argparse.ArgumentParser:
     ablate.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     ablate.set_defaults(run=_ablate)
 
+    card = commands.add_parser("card", help="tables and pictures of a model card")
+    card.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
+    card.add_argument("folder", type=Path, metavar="FOLDER", help="receives card.json, card.md and pictures")
+    card.set_defaults(run=_card)
+
     pack = commands.add_parser("pack", help="a model pack from checkpoints")
     pack.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
     pack.add_argument("output", type=Path, metavar="PACK")
@@ -129,12 +141,29 @@ def _prepare(args: argparse.Namespace) -> None:
 
     counts = prepare_folder(photos_in(args.photos), args.output, FaceAligner(args.pack), side=args.side)
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
+    _show_sheet(args.output)
+
+
+def _show_sheet(dataset: Path) -> None:
+    from tddfa_train.prepare import write_sheet
+
+    print(f"look at the labels: {write_sheet(dataset)}")
+
+
+def _backgrounds(args: argparse.Namespace) -> None:
+    from tddfa.pipeline import FaceAligner
+    from tddfa_train.prepare import photos_in, prepare_backgrounds
+
+    photos = photos_in(args.photos)
+    count = prepare_backgrounds(photos, args.output, FaceAligner(args.pack), count=args.count)
+    print(f"{count} face-free squares in {args.output}")
 
 
 def _prepare_mat(args: argparse.Namespace) -> None:
     from tddfa_train.data.matfiles import prepare_mat_folder
 
     print(f"{prepare_mat_folder(args.source, args.output, side=args.side)} faces in {args.output}")
+    _show_sheet(args.output)
 
 
 def _fit(args: argparse.Namespace) -> None:
@@ -164,6 +193,7 @@ def _turn(args: argparse.Namespace) -> None:
     model = MorphableModel.open(level=0, crop="head")
     count = make_views(args.source, args.output, model, config, args.backgrounds)
     print(f"{count} turned faces in {args.output}")
+    _show_sheet(args.output)
 
 
 def _render(args: argparse.Namespace) -> None:
@@ -173,6 +203,7 @@ def _render(args: argparse.Namespace) -> None:
     model = MorphableModel.open(level=1, crop="head")
     make_renders(args.output, model, RenderConfig(args.count, seed=args.seed), args.backgrounds)
     print(f"{args.count} renders in {args.output}")
+    _show_sheet(args.output)
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -221,6 +252,13 @@ def _ablate(args: argparse.Namespace) -> None:
     from tddfa_train.config import read_config
 
     print(table(ablate(read_config(AblationRecipe, args.config), args.folder, device=args.device)))
+
+
+def _card(args: argparse.Namespace) -> None:
+    from tddfa_train.card.measure import CardConfig, card_text, measure_card
+    from tddfa_train.config import read_config
+
+    print(card_text(measure_card(read_config(CardConfig, args.config), args.folder)))
 
 
 def _export(args: argparse.Namespace) -> None:

@@ -10,13 +10,13 @@ from jaxtyping import Float, Float32
 from tqdm import tqdm
 
 from tddfa.errors import ImageFileError, InputError
-from tddfa.files import atomic_write
+from tddfa.files import atomic_path, atomic_write
 from tddfa.geometry.camera import camera_pose
-from tddfa.imaging import read_image
+from tddfa.imaging import read_image, write_image
 from tddfa.pipeline import FaceAligner
 from tddfa.types import Image
 from tddfa_train.data.augment import warp
-from tddfa_train.data.folder import write_face_folder
+from tddfa_train.data.folder import open_face_folder, write_face_folder
 from tddfa_train.data.points import IBUG68_MIRROR
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
@@ -152,6 +152,66 @@ def prepare_folder(
     write_face_folder(target, np.stack(images), {key: np.array(values) for key, values in rows.items()})
     atomic_write(target / "counts.json", (json.dumps(counts, indent=2) + "\n").encode())
     return counts
+
+
+def prepare_backgrounds(
+    photos: Iterable[Path], target: Path, aligner: FaceAligner, *, count: int, side: int = 160, seed: int = 0
+) -> int:
+    """Writes an array of face-free squares (n, side, side, 3); how many there are comes back.
+
+    Args:
+        photos: picture files, with or without faces.
+        target: .npy file to write.
+        aligner: its detector says where the faces are.
+        count: squares to cut at most; photos give several each where they are needed.
+        side: of the squares, px.
+        seed: of their places.
+
+    Raises:
+        InputError: no square without a face was found.
+    """
+    rng = np.random.default_rng(seed)
+    files = list(photos)
+    each = -(-count // len(files))
+    squares: list[np.ndarray] = []
+    for path in tqdm(files, desc="photos", unit="photo", disable=None):
+        try:
+            image = read_image(path)
+        except ImageFileError:
+            continue
+        height, width = image.shape[:2]
+        # Hair and necks are no background: a quarter of the box more on every side.
+        faces = [np.array(list(d.box)) for d in aligner.detector.detect(image)]
+        faces = [f + 0.25 * (f[2] - f[0]) * np.array([-1, -1, 1, 1]) for f in faces]
+        kept = 0
+        for _ in range(20 * each):
+            extent = min(height, width) * rng.uniform(0.25, 1.0)
+            if extent < side / 4:
+                continue
+            x, y = rng.uniform(0, width - extent), rng.uniform(0, height - extent)
+            if any(x < f[2] and f[0] < x + extent and y < f[3] and f[1] < y + extent for f in faces):
+                continue
+            scale = side / extent
+            middle = (scale - 1) / 2  # the square's edge, not the centre of its first pixel, moves to 0
+            matrix = np.array([[scale, 0, middle - scale * x], [0, scale, middle - scale * y]], np.float32)
+            squares.append(warp(image, matrix, side))
+            kept += 1
+            if kept == each:
+                break
+    if not squares:
+        raise InputError("no part of these photos is without a face; add photos of scenery")
+    with atomic_path(target) as partial, partial.open("wb") as file:
+        np.save(file, np.stack(squares[:count]))
+    return len(squares[:count])
+
+
+def write_sheet(dataset: Path, most: int = 60) -> Path:
+    """Writes `sheet.jpg` into a dataset folder: faces with their landmarks, spread over the set."""
+    faces = open_face_folder(dataset)
+    rows = np.unique(np.linspace(0, len(faces) - 1, min(most, len(faces))).round().astype(int))
+    path = dataset / "sheet.jpg"
+    write_image(path, contact_sheet(faces.images, faces.labels["landmarks68"], rows))
+    return path
 
 
 def contact_sheet(images: np.ndarray, landmarks: np.ndarray, rows: np.ndarray, columns: int = 10) -> Image:

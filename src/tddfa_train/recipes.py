@@ -104,6 +104,7 @@ class DetectorRecipe:
     """A detector learns from mosaics.
 
     Attributes:
+        box_rule: .npz with `mean` and `matrix` of a `BoxRule`; without it, the box of the mean face.
         kind: of detector, as packs name it: "tddfa" or "faceboxes".
         network: sizes of the kind "tddfa"; FaceBoxes is as published.
         loss: of the kind "tddfa".
@@ -111,8 +112,8 @@ class DetectorRecipe:
     """
 
     data: MosaicConfig
-    box_rule: str
     loop: LoopConfig
+    box_rule: str | None = None
     kind: str = "tddfa"
     network: DetectorConfig = field(default_factory=DetectorConfig)
     loss: DetectorLossConfig = field(default_factory=DetectorLossConfig)
@@ -152,7 +153,9 @@ def _make_trunk(name: str) -> nn.Module:
 
 
 def mediapipe_weights(labels: Mapping[str, np.ndarray]) -> Tensor:
-    """How much each of the labelled MediaPipe points counts."""
+    """How much each of the labelled MediaPipe points counts; all the same where nobody says which they are."""
+    if "mediapipe_indices" not in labels:
+        return torch.ones(labels["mediapipe"].shape[1])
     indices = labels["mediapipe_indices"]
     weight = np.ones(len(indices), np.float32)
     for group, value in _MEDIAPIPE_WEIGHTS.items():
@@ -161,7 +164,9 @@ def mediapipe_weights(labels: Mapping[str, np.ndarray]) -> Tensor:
 
 
 def _labelled(data: LandmarkBatches) -> Mapping[str, np.ndarray] | None:
-    return next((f.labels for f in data.folders if "mediapipe" in f.labels), None)
+    labelled = [f.labels for f in data.folders if "mediapipe" in f.labels]
+    # Renders have exact points, but only photos say which points they are.
+    return next((labels for labels in labelled if "mediapipe_indices" in labels), next(iter(labelled), None))
 
 
 def landmark_experiment(recipe: LandmarkRecipe) -> Experiment:
@@ -252,8 +257,7 @@ def parameter_experiment(recipe: ParameterRecipe) -> Experiment:
 def detector_experiment(recipe: DetectorRecipe) -> Experiment:
     """Network, task and data of a detector recipe."""
     torch.manual_seed(recipe.seed)
-    with np.load(recipe.box_rule) as stored:
-        rule = BoxRule(stored["mean"], stored["matrix"])
+    rule = BoxRule.typical() if recipe.box_rule is None else BoxRule.read(Path(recipe.box_rule))
     network: nn.Module
     task: Task
     if recipe.kind == "faceboxes":

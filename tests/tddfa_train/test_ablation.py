@@ -11,8 +11,9 @@ stats = pytest.importorskip("scipy.stats")
 
 from tddfa_train import ablate as ablation  # noqa: E402
 from tddfa_train import cli  # noqa: E402
-from tddfa_train.ablate import ARMS, AblationRecipe, difference_interval, mean_interval  # noqa: E402
+from tddfa_train.ablate import ARMS, AblationRecipe  # noqa: E402
 from tddfa_train.config import from_mapping  # noqa: E402
+from tddfa_train.intervals import difference_interval, mean_interval  # noqa: E402
 
 
 @pytest.fixture

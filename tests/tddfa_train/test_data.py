@@ -179,6 +179,25 @@ def test_renders_come_with_exact_labels_and_closed_eyes(drawn_faces, model, tmp_
         assert camera_pose(params.camera).yaw_deg == pytest.approx(labels["yaw_deg"][row], abs=0.01)
 
 
+def test_renders_alone_are_a_training_set_whose_mirrored_points_are_those_of_the_mirrored_face(
+    drawn_faces, model, tmp_path
+):
+    make_renders(tmp_path / "renders", model, RenderConfig(3, seed=3), drawn_faces / "backgrounds.npy")
+    config = LandmarkDataConfig(
+        (str(tmp_path / "renders"),),
+        str(drawn_faces / "backgrounds.npy"),
+        batch_size=16,
+        negatives=0.0,
+        held_out_every=0,
+    )
+    batch = LandmarkBatches(config, 1)[0]
+    points, landmarks = batch["mediapipe"], batch["landmarks68"][..., :2]
+    numbers = model.landmark_sets["mediapipe478"].numbers.tolist()
+    for mine, theirs in ((36, 33), (45, 263), (48, 61), (54, 291)):  # the same corners in both sets
+        between = points[:, numbers.index(theirs)] - landmarks[:, mine]
+        assert np.linalg.norm(between, axis=1).max() < 8
+
+
 def test_a_mark_on_the_nose_stays_under_its_label_through_a_short_video(model, rng):
     params = FaceParams(
         scaled_camera(0.8, head_rotation(HeadPose(0, 0, 0)), np.array([79.5, 70.0])),

@@ -9,8 +9,15 @@ pytest.importorskip("torch")
 
 from tddfa import FaceAligner, read_image
 from tddfa.errors import InputError
-from tddfa_train.data.folder import open_face_folder
-from tddfa_train.prepare import contact_sheet, photos_in, prepare_folder, teacher_landmarks
+from tddfa_train.data.folder import open_face_folder, write_face_folder
+from tddfa_train.prepare import (
+    contact_sheet,
+    photos_in,
+    prepare_backgrounds,
+    prepare_folder,
+    teacher_landmarks,
+    write_sheet,
+)
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 
@@ -66,6 +73,24 @@ def test_a_contact_sheet_shows_the_faces_asked_for(prepared):
     assert sheet.shape == (160, 480, 3)
     assert (sheet[:, :160] == (0, 255, 0)).all(2).any()
     assert not sheet[:, 320:].any()
+
+
+def test_backgrounds_are_cut_where_no_face_is(published_pack, tmp_path):
+    count = prepare_backgrounds(
+        photos_in(PHOTOS), tmp_path / "b.npy", FaceAligner(published_pack), count=12, side=128
+    )
+    squares = np.load(tmp_path / "b.npy")
+    assert squares.shape == (count, 128, 128, 3)
+    assert count > 6
+    detector = FaceAligner(published_pack).detector
+    assert not any(detector.detect(np.ascontiguousarray(square)) for square in squares)
+
+
+def test_a_sheet_of_a_dataset_lies_beside_its_labels(prepared, tmp_path):
+    _, faces = prepared
+    write_face_folder(tmp_path, np.array(faces.images), faces.labels)
+    sheet = read_image(write_sheet(tmp_path, most=3))
+    assert sheet.shape == (160, 1600, 3)
 
 
 def test_a_folder_without_photos_is_refused_in_one_line(tmp_path):

@@ -143,6 +143,17 @@ def test_a_task_goes_where_its_network_goes(write_config, tmp_path):
     assert {tensor.device.type for tensor in tensors} == {"meta"}
 
 
+def test_a_detector_trains_without_a_box_rule_and_a_broken_one_is_refused(write_config, tmp_path, capsys):
+    config = json.loads(write_config("detector").read_text())
+    rule = config.pop("box_rule")
+    path = tmp_path / "plain.json"
+    path.write_text(json.dumps(config))
+    assert cli.main(["train", "detector", str(path), str(tmp_path / "run"), "--smoke"]) == 0
+    path.write_text(json.dumps(config | {"box_rule": rule + ".missing"}))
+    assert cli.main(["train", "detector", str(path), str(tmp_path / "other"), "--smoke"]) == 1
+    assert "cannot read the box rule" in capsys.readouterr().err
+
+
 class _StoppedError(Exception):
     pass
 

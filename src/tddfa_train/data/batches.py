@@ -12,7 +12,7 @@ from tddfa.morphable.model import MorphableModel
 from tddfa.types import FaceParams
 from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, spoil, warp
 from tddfa_train.data.folder import FaceFolder, open_face_folder
-from tddfa_train.data.points import AFLW21_MIRROR, IBUG68_MIRROR
+from tddfa_train.data.points import AFLW21_MIRROR, IBUG68_MIRROR, mirror_twins
 from tddfa_train.data.video import DeepPhoto, Motion, ShortVideoConfig, film, random_motions
 
 N_MEDIAPIPE = 162
@@ -84,11 +84,7 @@ class LandmarkBatches:
         ]
         self.backgrounds = np.load(config.backgrounds)
         self.rows = np.array([(f, i) for f, folder in enumerate(self.folders) for i in range(len(folder))])
-        # Which MediaPipe points are twins, from the first folder that says so.
-        self.mediapipe_mirror = next(
-            (f.labels["mediapipe_mirror"] for f in self.folders if "mediapipe_mirror" in f.labels),
-            np.arange(N_MEDIAPIPE),
-        )
+        self.mediapipe_mirror = self._mediapipe_mirror()
         self.probability = self._probability()
         self.head: MorphableModel | None = None
         if config.video_share > 0:
@@ -118,6 +114,16 @@ class LandmarkBatches:
             held_out = self.rows[:, 1] % self.config.held_out_every == 0
             probability[held_out != self.held_out] = 0
         return probability / probability.sum()
+
+    def _mediapipe_mirror(self) -> Int[np.ndarray, " m"]:
+        """Which MediaPipe points are twins: as the first folder says that knows, or as the face model has it."""
+        for folder in self.folders:
+            if "mediapipe_mirror" in folder.labels:
+                return folder.labels["mediapipe_mirror"]
+        if not any("mediapipe" in folder.labels for folder in self.folders):
+            return np.arange(N_MEDIAPIPE)
+        model = MorphableModel.open(level=0, crop="head")
+        return mirror_twins(model.landmarks(model.params(), "mediapipe478")[:, :2])
 
     def _video_probability(self) -> Float[np.ndarray, "n"]:
         fitted = np.array(["camera" in folder.labels for folder in self.folders])

@@ -7,10 +7,14 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from tddfa.errors import InputError
 from tddfa_train.data.augment import PhotometricConfig, spoil
 from tddfa_train.data.batches import Batch
 from tddfa_train.data.folder import open_face_folder
 from tddfa_train.detector.disguise import DisguiseConfig, disguised
+
+# Sides of the box around the landmarks' mean, in units of the face's size: means over the training faces.
+_TYPICAL_BOX = (-0.49, -0.731, 0.508, 0.548)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,26 @@ class BoxRule:
 
     mean: Float[np.ndarray, "204"]
     matrix: Float[np.ndarray, "205 4"]
+
+    @classmethod
+    def typical(cls) -> "BoxRule":
+        """The box that FaceBoxes gives the mean face, whatever the shape of this one."""
+        matrix = np.zeros((205, 4))
+        matrix[-1] = _TYPICAL_BOX
+        return cls(np.zeros(204), matrix)
+
+    @classmethod
+    def read(cls, path: Path) -> "BoxRule":
+        """The rule in a .npz file.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        try:
+            with np.load(path) as stored:
+                return cls(stored["mean"], stored["matrix"])
+        except (OSError, KeyError, ValueError) as error:
+            raise InputError(f"cannot read the box rule {path}: {error}") from None
 
     def __call__(self, landmarks: Float[np.ndarray, "68 3"]) -> Float32[np.ndarray, "4"]:
         """The box (x0, y0, x1, y1), px."""
