@@ -6,6 +6,8 @@ Everything else about the project stands in pyproject.toml.
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
+PARTS = ("module", "rasterizer", "surface", "texture", "reconstruction")
+
 
 class BuildKernel(build_ext):
     """Compile for speed, but never fuse a product and a sum: the kernel and its twin make the same pixels."""
@@ -25,7 +27,7 @@ setup(
     ext_modules=[
         Extension(
             "tddfa.native._kernel",
-            [f"src/tddfa/native/{part}.c" for part in ("module", "rasterizer", "surface", "texture")],
+            [f"src/tddfa/native/{part}.c" for part in PARTS],
             depends=["src/tddfa/native/kernel.h"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,

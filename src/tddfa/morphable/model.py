@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Float32, Float64, Int
 
 from tddfa.errors import InputError, PackError
 from tddfa.geometry.camera import camera_pose, camera_scale, project, scaled_camera
+from tddfa.morphable.compact import CompactBasis
 from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.point_part import PointPart
@@ -22,6 +23,8 @@ from tddfa.types import FaceParams, HeadPose, Mesh, Topology
 _FRONTAL = np.diag(
     [1.0, -1.0, -1.0]
 )  # the rotation, image frame from model frame, of a face that looks at the camera
+
+_LARGE = 1 << 20  # numbers in its bases
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,11 +166,15 @@ class MorphableModel:
 
     def shape(self, params: FaceParams) -> Float32[np.ndarray, "n_vertices 3"]:
         """The vertices of the mesh of `params` in the model frame, mm."""
+        if self._compact is not None:
+            return self._compact.vertices(_coefficients(params), np.eye(3, 4))
         base = self._mesh_part.vertices(params)
         return base if self.surface is None else self.surface(base)
 
     def mesh(self, params: FaceParams) -> Mesh:
         """The dense mesh of `params` in the image frame, px."""
+        if self._compact is not None:
+            return Mesh(self._compact.vertices(_coefficients(params), params.camera), self.topology)
         # The camera comes first: refining commutes with affine maps, and there are fewer base vertices.
         base = project(params.camera, self._mesh_part.vertices(params))
         return Mesh(base if self.surface is None else self.surface(base), self.topology)
@@ -239,6 +246,14 @@ class MorphableModel:
         return np.array([self.expression_index(name) for name in partners])
 
     @cached_property
+    def _compact(self) -> CompactBasis | None:
+        """The model in 16 bits, where it is large: what fits into a cache is fast as it is."""
+        size = self.mean.size * (self.n_identity + self.n_expression)
+        if self.surface is not None or self.eyelids is not None or size < _LARGE:
+            return None
+        return CompactBasis.of(self.mean, [self.identity_basis, self.expression_basis])
+
+    @cached_property
     def _mesh_part(self) -> LinearPart:
         return self.part(np.arange(len(self.mean)) if self.surface is None else self.surface.base)
 
@@ -297,3 +312,7 @@ class LinearPart:
         if self.eyelids is None or self.blink_gaps is None:
             return vertices
         return self.eyelids.close(vertices, expression, self.blink_gaps)
+
+
+def _coefficients(params: FaceParams) -> Float32[np.ndarray, " n_coefficients"]:
+    return np.concatenate([params.identity, params.expression])

@@ -65,5 +65,7 @@ PyObject *vertex_normals(PyObject *self, PyObject *args);
 PyObject *phong(PyObject *self, PyObject *args);
 PyObject *texels(PyObject *self, PyObject *args);
 PyObject *complete(PyObject *self, PyObject *args);
+PyObject *compact(PyObject *self, PyObject *args);
+PyObject *reconstruct(PyObject *self, PyObject *args);
 
 #endif
