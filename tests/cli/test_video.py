@@ -136,6 +136,23 @@ def test_odd_sizes_variable_rates_and_single_frames_work(tmp_path, out):
     assert len(list(VideoReader(out / "one_2d_sparse.mp4"))) == 1
 
 
+def test_a_stream_that_changes_its_resolution_keeps_its_frames_times_and_faces(tmp_path, out):
+    large = toys.picture()
+    small = np.ascontiguousarray(large[::2, ::2])
+    plain = {"crf": "10", "bf": "0"}  # frames in the order in which they show
+    parts = [
+        write_clip(tmp_path / "a.ts", [large] * 4, options=plain),
+        write_clip(tmp_path / "b.ts", [small] * 4, times=[0.16, 0.2, 0.24, 0.28], options=plain),
+    ]
+    (tmp_path / "both.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert {f.image.shape for f in VideoReader(tmp_path / "both.ts")} == {large.shape, small.shape}
+    assert main(["video", str(tmp_path / "both.ts"), "-o", "3d", "--data", "csv", "-d", str(out)]) == 0
+    frames = list(VideoReader(out / "both_3d.mp4"))
+    assert [f.time for f in frames] == pytest.approx([k / 25 for k in range(8)], abs=2e-3)
+    assert {f.image.shape for f in frames} == {large.shape}
+    assert sorted({int(r["frame"]) for r in rows(out / "both.csv")}) == list(range(8))
+
+
 def test_rotated_videos_come_out_upright(tmp_path, out):
     upright = np.zeros((120, 100, 3), np.uint8) + 90
     upright[:40, :40] = 250

@@ -20,6 +20,7 @@ PROTOCOLS = {
     "aflw": "NME of the 21 points that people marked in AFLW, by yaw",
     "stability": "movement of landmarks beside the movement of the face; lag and overshoot",
     "eyes": "how open the eyes are, beside a reference",
+    "tracking": "people of rendered scenes: found, kept apart, missed when gone",
 }
 
 

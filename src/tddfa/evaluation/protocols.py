@@ -14,6 +14,7 @@ from tddfa.evaluation.aflw2000 import measure_aflw2000
 from tddfa.evaluation.eyes import measure_eyes
 from tddfa.evaluation.report import Report
 from tddfa.evaluation.stability import measure_stability
+from tddfa.evaluation.tracking import measure_tracking
 from tddfa.pipeline import FaceAligner
 
 PROTOCOLS: Mapping[str, Callable[..., Report]] = {
@@ -21,6 +22,7 @@ PROTOCOLS: Mapping[str, Callable[..., Report]] = {
     "aflw": measure_aflw,
     "stability": measure_stability,
     "eyes": measure_eyes,
+    "tracking": measure_tracking,
 }
 """Name of a protocol → `measure(aligner, folder, **options) -> Report`."""
 
