@@ -1,5 +1,6 @@
 """The open face model: what it is made of, and that its faces are faces."""
 
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -197,6 +198,15 @@ def test_paired_expressions_are_mirror_images_to_a_tenth_of_a_millimetre(name: s
     shapes = blendshapes()
     other = shapes[name.removesuffix("Left") + "Right"][model.surface.mirror] * [-1, 1, 1]
     assert np.abs(shapes[name] - other).max() < 0.1
+
+
+@pytest.mark.parametrize("crop", ["face", "head"])
+def test_the_faster_symmetric_product_gives_the_same_faces(crop: str) -> None:
+    model = MorphableModel.open(level=0, crop=crop)
+    slow = replace(model, mirror=None)
+    random = np.random.default_rng(5)
+    params = model.params(identity=random.normal(size=80), expression=random.random(52))
+    np.testing.assert_allclose(model.shape(params), slow.shape(params), atol=1e-4)
 
 
 def test_the_mean_face_is_symmetric() -> None:

@@ -103,6 +103,7 @@ def _model(level: int, crop: str) -> MorphableModel:
             blink=(blink[0], blink[1]),
         ),
         identity_mirror_sign=arrays["identity_mirror_sign"].astype(np.float32),
+        mirror=base.mirror,
     )
 
 
