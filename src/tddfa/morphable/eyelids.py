@@ -61,11 +61,15 @@ class Eyelids:
             expression: expression coefficients; only the blinks are used.
             blink_gaps: what a complete blink adds to each gap in the linear model.
         """
-        closed = np.clip(expression[list(self.blink)], 0, 1)[self.gap_eye][:, None]
-        if not closed.any():
+        left, right = (min(max(float(expression[k]), 0.0), 1.0) for k in self.blink)
+        if left == right == 0:
             return vertices
+        closed = np.array([[left], [right]], np.float32).take(self.gap_eye, axis=0)
         # What would be left of the gap if the blink were complete, taken as far as the blink has come.
         rest = closed * (self.gaps(vertices) + (1 - closed) * blink_gaps)
+        moves = rest.take(self.spread_gap, axis=0)
+        moves *= self.spread_weights[:, None]
+        moves += vertices.take(self.spread_vertices, axis=0)
         corrected = vertices.copy()
-        corrected[self.spread_vertices] += rest[self.spread_gap] * self.spread_weights[:, None]
+        corrected[self.spread_vertices] = moves
         return corrected
