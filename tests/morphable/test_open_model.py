@@ -139,8 +139,9 @@ def test_triangles_are_counter_clockwise_from_outside() -> None:
     assert (area < 0).mean() > 0.9
 
 
-def test_the_texture_layout_is_inside_the_unit_square_and_nothing_overlaps() -> None:
-    model = MorphableModel.open(level=0, crop="head")
+@pytest.mark.parametrize(("crop", "level"), [("head", 0), ("face", 0), ("face", 1), ("face", 2)])
+def test_the_texture_layout_fills_the_unit_square_and_nothing_overlaps(crop: str, level: int) -> None:
+    model = MorphableModel.open(level=level, crop=crop)
     uv = model.topology.uv
     assert uv is not None
     assert uv.min() >= 0
@@ -150,6 +151,7 @@ def test_the_texture_layout_is_inside_the_unit_square_and_nothing_overlaps() -> 
     flat = Mesh(np.column_stack([uv * 2048, np.zeros(len(uv))]).astype(np.float32), model.topology)
     covered = rasterize([flat], 2048, 2048).mask.sum() / 2048**2
     assert np.abs(area).sum() / 2 == pytest.approx(covered, rel=0.02)
+    assert covered > 0.7
 
 
 def test_pncc_colours_are_the_mean_face_scaled_to_the_unit_cube() -> None:

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Float32, Int32
 from tddfa.errors import InputError
 from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.landmarks import LandmarkSet
+from tddfa.morphable.layout import face_layout
 from tddfa.morphable.model import MorphableModel
 from tddfa.morphable.surface import QuadMesh
 
@@ -59,12 +60,7 @@ def _arrays() -> dict[str, np.ndarray]:
 def _model(level: int, crop: str) -> MorphableModel:
     arrays = _arrays()
     mean: Float32[np.ndarray, "n 3"] = arrays["mean"]
-    base = QuadMesh(
-        quads=arrays["quads"].astype(np.int32),
-        uv=arrays["uv"],
-        uv_quads=arrays["uv_quads"].astype(np.int32),
-        mirror=arrays["mirror"].astype(np.int32),
-    )
+    quads, uv = arrays["quads"].astype(np.int32), arrays["uv"]
     names: list[str] = arrays["region_names"].tolist()
     masks = np.unpackbits(arrays["regions"], axis=1, count=len(mean)).astype(np.float32)
     landmarks = _landmark_sets(arrays)
@@ -73,8 +69,16 @@ def _model(level: int, crop: str) -> MorphableModel:
     if crop == "face":
         corners = landmarks["ibug68"].positions(mean)[[36, 45]]
         unit = float(np.linalg.norm(corners[0] - corners[1]))
-        depth = _face_depth(mean, masks[names.index("ears")], base.quads, unit)
-        inside = (depth > 0) | (masks[names.index("eyeballs")] > 0)
+        eyeball = masks[names.index("eyeballs")] > 0
+        inside = (_face_depth(mean, masks[names.index("ears")], quads, unit) > 0) | eyeball
+        of_uv = arrays["uv_vertex"]
+        uv = face_layout(uv, inside[of_uv], eyeball[of_uv])
+    base = QuadMesh(
+        quads=quads,
+        uv=uv,
+        uv_quads=arrays["uv_quads"].astype(np.int32),
+        mirror=arrays["mirror"].astype(np.int32),
+    )
     for refine in base.refined(level)[1]:
         # The outline of the base mesh, at every level: edges and half quads stay what they are.
         edges = np.concatenate([refine.inner_edges[:, :2], refine.boundary_edges])
