@@ -28,7 +28,10 @@ const PAGE = `<!doctype html><style>body { margin: 0 } canvas { display: block }
 import * as THREE from 'three';
 import { GLTFLoader } from 'three/examples/jsm/loaders/GLTFLoader.js';
 
+let renderer;
 window.draw = async shot => {
+  renderer?.dispose();
+  renderer?.forceContextLoss();  // a page holds only so many
   const { scene, animations } = await new GLTFLoader().loadAsync('/file' + shot.glb);
   const meshes = [];
   scene.traverse(node => { if (node.isMesh) meshes.push(node); });
@@ -44,14 +47,14 @@ window.draw = async shot => {
       for (const [name, weight] of Object.entries(shot.weights))
         mesh.morphTargetInfluences[mesh.morphTargetDictionary[name]] = weight;
     }
-    if (shot.photo) mesh.material = new THREE.MeshBasicMaterial({ map, vertexColors });
-    else if (shot.grey) mesh.material = new THREE.MeshStandardMaterial({ color: 0xb0b0b0, roughness: 0.9 });
+    if (shot.photo) mesh.material = new THREE.MeshBasicMaterial({ map, vertexColors, side: mesh.material.side });
+    else if (shot.grey) mesh.material = new THREE.MeshStandardMaterial({ color: 0xb0b0b0, roughness: 0.9, side: mesh.material.side });
   }
   scene.updateMatrixWorld(true);
   const box = new THREE.Box3().setFromObject(scene, true);
   const center = box.getCenter(new THREE.Vector3()), extent = box.getSize(new THREE.Vector3());
 
-  const renderer = new THREE.WebGLRenderer({ antialias: !shot.photo, preserveDrawingBuffer: true });
+  renderer = new THREE.WebGLRenderer({ antialias: !shot.photo, preserveDrawingBuffer: true });
   renderer.setSize(shot.width, shot.height);
   document.body.replaceChildren(renderer.domElement);
   const world = new THREE.Scene();
