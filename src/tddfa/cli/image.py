@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 # What `all` means, in the order of the help. The tables that make them are in tddfa.render and tddfa.export,
 # which are imported when used.
 PICTURES = ("2d_sparse", "2d_dense", "3d", "depth", "pncc", "uv_tex", "pose", "normals", "wireframe")
-FILES = ("ply", "obj", "glb", "json", "npz")
+MESHES = ("ply", "obj", "glb")
+FILES = (*MESHES, "depth16", "json", "npz")
 
 
 def add_parser(commands: Any) -> None:
@@ -68,6 +70,16 @@ def add_parser(commands: Any) -> None:
         "--raw-depth",
         action="store_true",
         help="with depth: also <stem>_depth.npy, float32 px, NaN where there is no face, and its mask as PNG",
+    )
+    parser.add_argument(
+        "--per-face",
+        action="store_true",
+        help="with ply, obj, glb: a file per face, <stem>_<kind>_face_<n>, instead of one with all",
+    )
+    parser.add_argument(
+        "--texture",
+        action="store_true",
+        help="with obj: a texture (.mtl and a PNG per face) instead of colours of vertices, as glb has it",
     )
     parser.add_argument(
         "--neutral", action="store_true", help="with glb: all expression weights at 0 (blendshapes stay)"
@@ -131,12 +143,20 @@ def _process(
         lines.write(json.dumps(record) + "\n")
     if not faces:
         raise InputError(f"{job.path}: no face found; faces should be upright and at least 20 px wide")
+    textures = functools.cache(lambda: _textures(image, faces))  # several kinds may want them
     for kind in kinds:
-        _write(kind, args.dir / job.target, image, faces, args)
+        _write(kind, args.dir / job.target, image, faces, textures, args)
 
 
-def _write(kind: str, target: Path, image: Image, faces: Sequence[Face], args: argparse.Namespace) -> None:
-    from tddfa.export import EXPORTS, write_npy
+def _write(
+    kind: str,
+    target: Path,
+    image: Image,
+    faces: Sequence[Face],
+    textures: Callable[[], Sequence[Image] | None],
+    args: argparse.Namespace,
+) -> None:
+    from tddfa.export import EXPORTS, write_depth_png, write_npy
     from tddfa.imaging import write_image
     from tddfa.render import OVERLAYS, depth_map
 
@@ -145,23 +165,38 @@ def _write(kind: str, target: Path, image: Image, faces: Sequence[Face], args: a
     except OSError as error:
         raise InputError(f"cannot make the folder {target.parent}: {error.strerror}") from None
     stem = f"{target.name}_{kind}"
-    if kind in EXPORTS:
-        options: dict[str, Any] = {}
-        if kind == "glb":
-            options = {
-                "textures": _textures(image, faces),
-                "neutral": args.neutral,
-                "frontal": args.frontal,
-            }
-        EXPORTS[kind](target.with_name(f"{stem}.{kind}"), image, faces, **options)
-        return
-    write_image(
-        target.with_name(f"{stem}.{args.format}"), OVERLAYS[kind](image, faces, background=args.background)
-    )
+    if kind in MESHES:
+        options: dict[str, Any] = {"neutral": args.neutral, "frontal": args.frontal} if kind == "glb" else {}
+        if kind == "glb" or (kind == "obj" and args.texture):
+            options["textures"] = textures()
+            if kind == "obj" and options["textures"] is None:
+                raise InputError("this model has no texture layout (UV): leave --texture out")
+        _write_meshes(kind, target.with_name(f"{stem}.{kind}"), image, faces, options, args.per_face)
+    elif kind in EXPORTS:
+        EXPORTS[kind](target.with_name(f"{stem}.{kind}"), image, faces)
+    elif kind == "depth16":
+        write_depth_png(target.with_name(f"{stem}.png"), depth_map(image, faces)[0])
+    else:
+        picture = OVERLAYS[kind](image, faces, background=args.background)
+        write_image(target.with_name(f"{stem}.{args.format}"), picture)
     if kind == "depth" and args.raw_depth:
         depth, mask = depth_map(image, faces)
         write_npy(target.with_name(f"{stem}.npy"), depth)
         write_image(target.with_name(f"{stem}_mask.png"), mask.astype("uint8") * 255)
+
+
+def _write_meshes(
+    kind: str, path: Path, image: Image, faces: Sequence[Face], options: dict[str, Any], per_face: bool
+) -> None:
+    from tddfa.export import EXPORTS
+
+    if not per_face:
+        EXPORTS[kind](path, image, faces, **options)
+        return
+    textures = options.pop("textures", None)
+    for i, face in enumerate(faces):
+        own = {} if textures is None else {"textures": [textures[i]]}
+        EXPORTS[kind](path.with_name(f"{path.stem}_face_{i + 1}.{kind}"), image, [face], **own, **options)
 
 
 def _textures(image: Image, faces: Sequence[Face]) -> list[Image] | None:
