@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import toys
-from tddfa import read_image, write_image
+from tddfa import FaceAligner, read_image, write_image
 from tddfa.cli.main import main
 from timing import cpu_seconds
 
@@ -28,10 +28,11 @@ ALL_KINDS = [
     "ply",
     "obj",
     "glb",
+    "depth16",
     "json",
     "npz",
 ]
-EXTENSIONS = {"ply": "ply", "obj": "obj", "glb": "glb", "json": "json", "npz": "npz"}
+EXTENSIONS = {"ply": "ply", "obj": "obj", "glb": "glb", "depth16": "png", "json": "json", "npz": "npz"}
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +102,44 @@ def test_raw_depth_is_pixels_with_a_mask(photo, out):
     np.testing.assert_array_equal(np.isfinite(depth), mask)
     # The toy face is 60 mm deep at 40 px per 70 mm of half width, in a crop of 1.58 times its box.
     assert np.nanmin(depth) == pytest.approx(-60 * 40 / 70 * int(1.58 * toys.DETECTED_SIDE) / 120, abs=0.5)
+
+
+def test_16_bit_depth_is_the_depth(photo, out):
+    from PIL import Image
+
+    assert main(["image", str(photo), "-o", "depth,depth16", "--raw-depth", "-d", str(out)]) == 0
+    depth = np.load(out / "photo_depth.npy", allow_pickle=False)
+    with Image.open(out / "photo_depth16.png") as png:
+        scale, offset = float(png.info["depth_scale"]), float(png.info["depth_offset"])
+        values = np.asarray(png).astype(float)
+    np.testing.assert_array_equal(values == 0, np.isnan(depth))
+    np.testing.assert_allclose((offset + scale * values)[values > 0], depth[values > 0], atol=scale)
+
+
+def test_each_face_can_have_its_own_files(photo, out):
+    import trimesh
+
+    two = np.hstack([toys.picture(), toys.picture()])
+    write_image(photo, two)
+    arguments = ["image", str(photo), "-o", "ply,obj,glb", "-d", str(out), "--per-face"]
+    n_faces = len(FaceAligner().align(two))
+    assert main(arguments) == 0
+    kinds = ("ply", "obj", "glb")
+    expected = {f"photo_{kind}_face_{i + 1}.{kind}" for kind in kinds for i in range(n_faces)}
+    assert names(out) == expected
+    assert main(arguments[:-1]) == 0
+    whole = trimesh.load(out / "photo_ply.ply", process=False)
+    parts = [trimesh.load(out / f"photo_ply_face_{i + 1}.ply", process=False) for i in range(n_faces)]
+    np.testing.assert_array_equal(whole.vertices, np.concatenate([part.vertices for part in parts]))
+
+
+def test_an_obj_can_have_a_texture(photo, out):
+    import trimesh
+
+    assert main(["image", str(photo), "-o", "obj", "--texture", "-d", str(out)]) == 0
+    assert names(out) == {"photo_obj.obj", "photo_obj.mtl", "photo_obj_1.png"}
+    read = trimesh.load(out / "photo_obj.obj", process=False)
+    assert read.visual.material.image.size == (256, 256)
 
 
 def test_a_neutral_frontal_model_is_another_file(photo, out):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tddfa.cli.arguments import positive
+from tddfa.cli.image_files import FILES, PICTURES, FileOptions, files_of, write_files
 from tddfa.cli.inputs import Job, find_jobs
 from tddfa.cli.lines import Lines
 from tddfa.cli.messages import report
@@ -18,11 +19,6 @@ from tddfa.errors import InputError, PackError, TddfaError
 if TYPE_CHECKING:
     from tddfa.pipeline import FaceAligner
     from tddfa.types import Face, Image
-
-# What `all` means, in the order of the help. The tables that make them are in tddfa.render and tddfa.export,
-# which are imported when used.
-PICTURES = ("2d_sparse", "2d_dense", "3d", "depth", "pncc", "uv_tex", "pose", "normals", "wireframe")
-FILES = ("ply", "obj", "glb", "json", "npz")
 
 
 def add_parser(commands: Any) -> None:
@@ -68,6 +64,16 @@ def add_parser(commands: Any) -> None:
         "--raw-depth",
         action="store_true",
         help="with depth: also <stem>_depth.npy, float32 px, NaN where there is no face, and its mask as PNG",
+    )
+    parser.add_argument(
+        "--per-face",
+        action="store_true",
+        help="with ply, obj, glb: a file per face, <stem>_<kind>_face_<n>, instead of one with all",
+    )
+    parser.add_argument(
+        "--texture",
+        action="store_true",
+        help="with obj: a texture (.mtl and a PNG per face) instead of colours of vertices, as glb has it",
     )
     parser.add_argument(
         "--neutral", action="store_true", help="with glb: all expression weights at 0 (blendshapes stay)"
@@ -139,8 +145,8 @@ def _run_all(jobs: Sequence[Job], kinds: Sequence[str], args: argparse.Namespace
                 raise InputError(
                     f"{job.path}: no face found; faces should be upright and at least 20 px wide"
                 )
-            for kind in kinds:
-                _write(kind, args.dir / job.target, image, faces, args)
+            if kinds:
+                write_files(kinds, args.dir / job.target, image, faces, _file_options(args))
         except PackError:
             raise  # no other picture would fare better
         except TddfaError as error:
@@ -182,59 +188,10 @@ def _is_done(job: Job, kinds: Sequence[str], args: argparse.Namespace, before: M
     """Whether an earlier run has left nothing to do: no file, and no line."""
     if args.json is not None and str(job.path) not in before:
         return False
-    nobody = before.get(str(job.path)) == 0
-    return nobody or all(
-        path.is_file() for kind in kinds for path in _paths(kind, args.dir / job.target, args)
-    )
-
-
-def _paths(kind: str, target: Path, args: argparse.Namespace) -> list[Path]:
-    """The files of a kind, the last one written last."""
-    stem = f"{target.name}_{kind}"
-    if kind in FILES:
-        return [target.with_name(f"{stem}.{kind}")]
-    paths = [target.with_name(f"{stem}.{args.format}")]
-    if kind == "depth" and args.raw_depth:
-        paths += [target.with_name(f"{stem}.npy"), target.with_name(f"{stem}_mask.png")]
-    return paths
-
-
-def _write(kind: str, target: Path, image: Image, faces: Sequence[Face], args: argparse.Namespace) -> None:
-    from tddfa.export import EXPORTS, write_npy
-    from tddfa.imaging import write_image
-    from tddfa.render import OVERLAYS, depth_map
-
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {target.parent}: {error.strerror}") from None
-    path, *more = _paths(kind, target, args)
-    if kind in EXPORTS:
-        options: dict[str, Any] = {}
-        if kind == "glb":
-            options = {
-                "textures": _textures(image, faces),
-                "neutral": args.neutral,
-                "frontal": args.frontal,
-            }
-        EXPORTS[kind](path, image, faces, **options)
-        return
-    write_image(path, OVERLAYS[kind](image, faces, background=args.background))
-    if more:
-        depth, mask = depth_map(image, faces)
-        write_npy(more[0], depth)
-        write_image(more[1], mask.astype("uint8") * 255)
-
-
-def _textures(image: Image, faces: Sequence[Face]) -> list[Image] | None:
-    """Textures about as fine as the photo; None for a model without a texture layout."""
-    from tddfa.render import face_textures
-
-    if any(face.mesh.topology.uv is None for face in faces):
-        return None
-    widest = max(max(face.detection.box.width, face.detection.box.height) for face in faces)
-    size = next((size for size in (256, 512, 1024) if size >= widest), 2048)
-    return [texture.image for texture in face_textures(image, faces, size=size)]
+    if before.get(str(job.path)) == 0:
+        return True  # nobody is there
+    options = _file_options(args)
+    return all(path.is_file() for kind in kinds for path in files_of(kind, args.dir / job.target, options))
 
 
 def _kinds(text: str) -> list[str]:
@@ -248,3 +205,16 @@ def _kinds(text: str) -> list[str]:
             f"{unknown[0] if unknown else text!r} is no kind of output; choose from {', '.join(known)}, all"
         )
     return list(dict.fromkeys(kinds))
+
+
+def _file_options(args: argparse.Namespace) -> FileOptions:
+    """What the arguments say about files."""
+    return FileOptions(
+        format=args.format,
+        background=args.background,
+        raw_depth=args.raw_depth,
+        per_face=args.per_face,
+        texture=args.texture,
+        neutral=args.neutral,
+        frontal=args.frontal,
+    )

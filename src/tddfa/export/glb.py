@@ -7,7 +7,6 @@ head pose is the rotation and translation of the face's node.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -17,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from tddfa.errors import InputError
-from tddfa.export.files import write
+from tddfa.export.files import writer_of
 from tddfa.export.gltf import GltfBuilder
 from tddfa.export.upright import vertex_colors
 from tddfa.geometry.camera import camera_rotation, camera_scale
@@ -30,32 +29,6 @@ Unit: TypeAlias = Literal["m", "px"]
 
 _MM = np.float32(1e-3)  # metres
 _TO_VIEWER = np.diag([1.0, -1.0, -1.0])  # the image frame with y up and z to the viewer
-
-
-def write_glb(
-    path: str | os.PathLike[str],
-    image: Image,
-    faces: Sequence[Face],
-    *,
-    textures: Sequence[Image] | None = None,
-    neutral: bool = False,
-    frontal: bool = False,
-    blendshapes: bool = True,
-    unit: Unit = "m",
-) -> None:
-    """Write the faces of a picture to one GLB file; see `glb_bytes`.
-
-    Raises:
-        InputError: the textures do not fit the faces.
-        ExportFileError: the file cannot be written; nothing is left behind.
-    """
-    options: dict[str, Any] = {
-        "neutral": neutral,
-        "frontal": frontal,
-        "blendshapes": blendshapes,
-        "unit": unit,
-    }
-    write(path, glb_bytes(image, faces, textures=textures, **options))
 
 
 def glb_bytes(
@@ -97,6 +70,9 @@ def glb_bytes(
         if not frontal:
             builder.document["nodes"][node] |= placing.transform(shown.camera)
     return builder.to_bytes()
+
+
+write_glb = writer_of(glb_bytes)
 
 
 def clip_glb_bytes(
@@ -211,6 +187,7 @@ def _face_node(
     attributes = {"POSITION": builder.vertices(vertices), "NORMAL": builder.vertices(normals)}
     material: dict[str, Any] = {
         "name": name,
+        "doubleSided": True,  # a mask: seen from behind, or through an open mouth, there is skin
         "pbrMetallicRoughness": {"metallicFactor": 0, "roughnessFactor": 0.9},
     }
     if texture is not None:
