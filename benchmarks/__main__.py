@@ -93,9 +93,11 @@ def _all(packs: list[str], args: argparse.Namespace) -> None:
     begin = time.monotonic()
     upstream = _upstream(args)
     folders = data_folders(args.data)
+    print(f"accuracy of {', '.join(packs)} …", flush=True)
     accuracy = measure_accuracy(packs, **folders)
     _write(args.results / "accuracy.json", accuracy)
     spent = (time.monotonic() - begin) / 60
+    print(f"speed, after {spent:.1f} minutes …", flush=True)
     speed = measure_speed(
         packs,
         upstream=upstream,
@@ -180,7 +182,7 @@ def _write(path: Path, result: dict[str, Any]) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, (json.dumps(result, indent=1, ensure_ascii=False) + "\n").encode())
-    print(f"wrote {path}")
+    print(f"wrote {path}", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from benchmarks.__main__ import data_folders
+from benchmarks.__main__ import data_folders, main
 from benchmarks.accuracy.measure import measure_accuracy
 from benchmarks.readme import BEGIN, END, readme_block, write_readme
 from benchmarks.report import write_report
@@ -50,8 +50,8 @@ class TestWorker:
     def test_it_times_what_it_is_asked_for(self, worker):
         times = worker.time("nap", 4, 0.0)
         assert len(times) == 3
-        assert all(4 <= t < 40 for t in times)
-        assert len(worker.time("nap", 1, 0.1)) > 5
+        assert min(times) >= 4  # and no upper bound: a busy machine can take any time for a nap
+        assert len(worker.time("nap", 1, 1.0)) > 5
         assert worker.peak_mb > 5
 
     def test_a_stage_that_fails_leaves_the_others_alone(self, worker):
@@ -146,6 +146,27 @@ def test_a_run_gives_results_of_the_schema_and_a_report_with_plots(small, toy_pa
     for image in ("stages", "growth", "accuracy_speed"):
         assert (tmp_path / "docs" / "images" / f"{image}.png").stat().st_size > 5000
         assert f"images/{image}.png" in text
+
+
+def test_one_command_measures_and_writes_everything(small, toy_pack, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(measure, "_commands", lambda *_: {})
+    (tmp_path / "data" / "eval").mkdir(parents=True)
+    write_archive(tmp_path / "data" / "eval" / "aflw2000_dev", toy_set(FaceAligner(toy_pack)))
+    (tmp_path / "README.md").write_text(f"{BEGIN}\n{END}\n")
+    places = {"--results": "results", "--docs": "docs", "--readme": "README.md", "--data": "data"}
+    options = [word for option, name in places.items() for word in (option, str(tmp_path / name))]
+    command = ["benchmarks", "all", "--packs", "3ddfa-v2-mb05", "--minutes", "0", *options]
+    monkeypatch.setattr(sys, "argv", command)
+    assert main() == 0
+    for name in ("accuracy", "speed"):
+        jsonschema.validate(json.loads((tmp_path / "results" / f"{name}.json").read_text()), SCHEMA)
+    assert readme_block(tmp_path / "results") in (tmp_path / "README.md").read_text()
+    assert "## Model comparison" in (tmp_path / "docs" / "benchmarks.md").read_text()
+    # The toy set has no pictures: what could not be measured is said, and does not stop the rest.
+    assert "not measured: 3ddfa-v2-mb05 aflw2000 detector: " in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", [*command, "--upstream", str(tmp_path)])
+    with pytest.raises(SystemExit, match="is no copy of 3DDFA_V2"):
+        main()
 
 
 def test_the_numbers_of_the_readme_are_those_of_the_results_in_the_repository():
