@@ -142,7 +142,7 @@ def _make_trunk(name: str) -> nn.Module:
 
 
 def mediapipe_weights(labels: Mapping[str, np.ndarray]) -> Tensor:
-    """How much each of the labelled MediaPipe points counts; all the same where nobody says which they are."""
+    """How much each of the labelled MediaPipe points counts; all the same where the labels name none."""
     if "mediapipe_indices" not in labels:
         return torch.ones(labels["mediapipe"].shape[1])
     indices = labels["mediapipe_indices"]

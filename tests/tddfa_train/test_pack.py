@@ -1,6 +1,7 @@
 """Packs from checkpoints: what training exports, the library runs."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from tddfa import FaceAligner  # noqa: E402
+from tddfa import FaceAligner, read_image  # noqa: E402
+from tddfa.errors import PackError  # noqa: E402
 from tddfa.morphable import MorphableModel  # noqa: E402
-from tddfa.packs import ModelPack  # noqa: E402
+from tddfa.packs import ModelPack, find_pack  # noqa: E402
 from tddfa_train import cli  # noqa: E402
 from tddfa_train.alignment_task import crop_landmarks  # noqa: E402
 from tddfa_train.data.augment import PlacementConfig, crop_from_image, warp  # noqa: E402
@@ -75,6 +77,28 @@ def test_a_pack_is_whole_and_its_detector_and_variants_run(pack, drawn_faces):
     assert set(opened.manifest.files) == {"regressor.onnx", "regressor-small.onnx", "detector.onnx"}
     image = np.array(open_face_folder(drawn_faces / "faces").images[0])
     assert isinstance(FaceAligner(opened).align(image), list)
+
+
+def test_a_variant_of_a_pack_in_a_folder_is_chosen_by_its_name(pack):
+    assert find_pack(f"{pack}:small").manifest.regressor["file"] == "regressor-small.onnx"
+    assert find_pack(str(pack)).manifest.regressor["file"] == "regressor.onnx"
+    with pytest.raises(PackError, match="toy:small"):
+        find_pack(f"{pack}:large")
+
+
+def test_a_pack_takes_the_detector_of_another_and_believes_it(pack, tmp_path):
+    config = json.loads((tmp_path / "pack.json").read_text())
+    config |= {"detector": "open", "min_confidence": 0, "variants": {}}
+    (tmp_path / "mine.json").write_text(json.dumps(config))
+    assert cli.main(["pack", str(tmp_path / "mine.json"), str(tmp_path / "mine")]) == 0
+    image = read_image(Path(__file__).parents[2] / "examples" / "photos" / "hopper.jpg")
+    # An untrained network is sure of nothing, but the face is found.
+    (face,) = FaceAligner(tmp_path / "mine").align(image)
+    (known,) = FaceAligner("open").align(image)
+    np.testing.assert_allclose(list(face.detection.box), list(known.detection.box), atol=1e-3)
+    config["detector"] = "nowhere.pt"
+    (tmp_path / "mine.json").write_text(json.dumps(config))
+    assert cli.main(["pack", str(tmp_path / "mine.json"), str(tmp_path / "other")]) == 1
 
 
 def test_a_checkpoint_of_another_network_is_refused(pack, tmp_path, capsys):

@@ -59,8 +59,8 @@ def find_pack(name: str | os.PathLike[str]) -> ModelPack:
     """The pack of that name, or the pack in that folder.
 
     Args:
-        name: of a built-in or installed pack, or the path of a folder with a manifest; `name:network` is
-            another network of the pack.
+        name: of a built-in or installed pack, or the path of a folder with a manifest; with `:network` at its
+            end, another network of the pack.
 
     Raises:
         PackNotFoundError: there is none.
@@ -68,6 +68,9 @@ def find_pack(name: str | os.PathLike[str]) -> ModelPack:
     """
     text = os.fspath(name)
     if isinstance(name, os.PathLike) or os.sep in text or (Path(text) / FILE_NAME).is_file():
+        path, colon, network = text.rpartition(":")
+        if colon and not Path(text).exists() and (Path(path) / FILE_NAME).is_file():
+            return ModelPack.open(Path(path)).variant(network)
         return ModelPack.open(Path(text))
     name, colon, network = text.partition(":")
     folders = [root / name for root in (pack_folder(), BUILT_IN) if is_pack_name(name)]
