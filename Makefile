@@ -9,7 +9,7 @@ export TDDFA_PACKS ?= $(CURDIR)/$(VENV)/packs
 
 .PHONY: demo test lint types architecture check clean
 
-$(VENV)/.installed-$(EXTRAS): pyproject.toml setup.py src/tddfa/render/_kernel.c
+$(VENV)/.installed-$(EXTRAS): pyproject.toml setup.py $(wildcard src/tddfa/native/*.[ch])
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'

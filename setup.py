@@ -6,13 +6,15 @@ Everything else about the project stands in pyproject.toml.
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
+PARTS = ("module", "rasterizer", "surface", "texture", "reconstruction")
+
 
 class BuildKernel(build_ext):
     """Compile for speed, but never fuse a product and a sum: the kernel and its twin make the same pixels."""
 
     def build_extensions(self) -> None:
         """Choose the flags of the compiler at hand."""
-        flags = ["-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off", "-g0"]
+        flags = ["-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden", "-g0"]
         if self.compiler.compiler_type == "msvc":
             flags = ["/O2", "/fp:precise"]
         for extension in self.extensions:
@@ -24,8 +26,9 @@ setup(
     cmdclass={"build_ext": BuildKernel},
     ext_modules=[
         Extension(
-            "tddfa.render._kernel",
-            ["src/tddfa/render/_kernel.c"],
+            "tddfa.native._kernel",
+            [f"src/tddfa/native/{part}.c" for part in PARTS],
+            depends=["src/tddfa/native/kernel.h"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,
             optional=True,

@@ -2,74 +2,40 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks import plots
-
-_TITLES = {
-    "read": "read a JPEG, 1280×720",
-    "detect": "detect faces, 1280×720",
-    "regress": "crop + network + 68 landmarks, one face",
-    "reconstruct": "dense mesh, one face",
-    "photo_landmarks": "photo → 68 landmarks",
-    "photo_mesh": "photo → dense mesh",
-    "track": "next frame of a clip, one face, 68 landmarks",
-    "draw_2d_sparse": "draw landmarks",
-    "draw_2d_dense": "draw the dense points",
-    "draw_3d": "draw the lit mesh",
-    "draw_3d_c": "draw the lit mesh, its C variant (another light)",
-    "draw_depth": "draw depth",
-    "draw_pncc": "draw PNCC",
-    "draw_uv_tex": "unroll the texture",
-    "draw_pose": "draw the head pose",
-    "draw_normals": "draw normals",
-    "write_ply": "write PLY",
-    "write_obj": "write OBJ",
-    "write_glb": "write GLB",
-    "write_json": "write JSON",
-    "write_npz": "write NPZ",
-}
-
-_GT, _DETECTOR = "aflw2000-3d-68/ground-truth/1", "aflw2000-3d-68/detector/1"
+from benchmarks.comparison import comparison
+from benchmarks.tables import DETECTOR, GROUND_TRUTH, TITLES, ms, or_dash, ratio, read_results, table
 
 
 def write_report(results: Path, docs: Path) -> None:
     """Write benchmarks.md and its plots from speed.json and accuracy.json, where they are there."""
-    speed, accuracy = (_read(results / f"{name}.json") for name in ("speed", "accuracy"))
+    accuracy, speed = read_results(results)
     if speed is None and accuracy is None:
-        raise SystemExit(f"no results in {results}; make them with 'python -m benchmarks speed'")
+        raise SystemExit(f"no results in {results}; make them with 'python -m benchmarks all --data DIR'")
     images = docs / "images"
     images.mkdir(parents=True, exist_ok=True)
     lines = [
         "# Benchmarks",
         "",
-        "Written by `python -m benchmarks report` from the files in `benchmarks/results`; do not edit.",
-        "",
-        "```",
-        "python -m benchmarks speed --upstream DIR --python EXE   # optional: a copy of 3DDFA_V2, its Python",
-        "python -m benchmarks accuracy --data DIR                 # a folder of AFLW2000-3D",
-        "python -m benchmarks report",
-        "```",
+        "Written by `python -m benchmarks report` from the files in `benchmarks/results`; do not edit. How "
+        "to measure: [benchmarks/README.md](../benchmarks/README.md).",
         "",
     ]
-    if accuracy is not None:
-        lines += _accuracy(accuracy)
     if accuracy is not None and speed is not None:
         plots.accuracy_against_speed(accuracy, speed, images / "accuracy_speed.png")
-        lines += ["![Accuracy against speed of each pack](images/accuracy_speed.png)", ""]
+        lines += comparison(accuracy, speed)
+    if accuracy is not None:
+        lines += _accuracy(accuracy)
     if speed is not None:
-        plots.stages(speed, _TITLES, images / "stages.png")
+        plots.stages(speed, TITLES, images / "stages.png")
         plots.growth(speed, images / "growth.png")
         lines += _speed(speed)
     (docs / "benchmarks.md").write_text("\n".join(lines), encoding="utf-8")
     print(f"wrote {docs / 'benchmarks.md'}")
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _source(result: dict[str, Any], name: str) -> str:
@@ -86,20 +52,20 @@ def _source(result: dict[str, Any], name: str) -> str:
 def _accuracy(result: dict[str, Any]) -> list[str]:
     lines = ["## Accuracy", "", _source(result, "accuracy"), ""]
     lines += ["Protocols: [evaluation.md](evaluation.md). Lower is better everywhere but for AUC.", ""]
-    lines += _landmarks(result, _GT, "AFLW2000-3D, 68 landmarks, official crops, NME in %")
+    lines += _landmarks(result, GROUND_TRUTH, "AFLW2000-3D, 68 landmarks, official crops, NME in %")
     lines += _landmarks(
-        result, _DETECTOR, "AFLW2000-3D, 68 landmarks, crops by the pack's own detector, NME in %"
+        result, DETECTOR, "AFLW2000-3D, 68 landmarks, crops by the pack's own detector, NME in %"
     )
     rows: list[list[str]] = []
     for pack, records in result["packs"].items():
-        pose = records.get(_GT, {}).get("pose")
+        pose = records.get(GROUND_TRUTH, {}).get("pose")
         if pose is not None:
             low, high = pose["interval"]
             cells = [f"{pose['mae']:.2f} [{low:.2f}, {high:.2f}]"]
             rows.append([pack, *cells, *(f"{pose[k]:.2f}" for k in ("yaw", "pitch", "roll", "geodesic"))])
     if rows:
         lines += ["### Head pose, degrees", ""]
-        lines += _table(["pack", "MAE [95 %]", "yaw", "pitch", "roll", "geodesic"], rows)
+        lines += table(["pack", "MAE [95 %]", "yaw", "pitch", "roll", "geodesic"], rows)
     rows = []
     for pack, records in result["packs"].items():
         for key, record in records.items():
@@ -113,14 +79,14 @@ def _accuracy(result: dict[str, Any]) -> list[str]:
                     f"{record['mean']:.3f} [{low:.3f}, {high:.3f}]",
                     f"{record['still']:.3f}",
                     f"{record['moving']:.3f}",
-                    _or_dash(record["lag_frames"], ".2f"),
-                    _or_dash(record["overshoot_percent"], ".1f"),
+                    or_dash(record["lag_frames"], ".2f"),
+                    or_dash(record["overshoot_percent"], ".1f"),
                 ]
             )
     if rows:
         lines += ["### Stability on synthetic sequences", ""]
         head = ["pack", "smoothing", "% of the face per frame [95 %]", "still", "moving", "lag, frames"]
-        lines += _table([*head, "overshoot, %"], rows)
+        lines += table([*head, "overshoot, %"], rows)
     rows = []
     for pack, records in result["packs"].items():
         record = records.get("eyes/crops/1")
@@ -129,15 +95,15 @@ def _accuracy(result: dict[str, Any]) -> list[str]:
             rows.append(
                 [
                     pack,
-                    _or_dash(record["auc"], ".3f"),
-                    _or_dash(record["correlation"], ".3f"),
+                    or_dash(record["auc"], ".3f"),
+                    or_dash(record["correlation"], ".3f"),
                     f"{record['mean_absolute_error']:.3f}",
-                    _or_dash(best.get("f1"), ".3f"),
+                    or_dash(best.get("f1"), ".3f"),
                 ]
             )
     if rows:
         lines += ["### Closed eyes beside MediaPipe", ""]
-        lines += _table(["pack", "AUC", "correlation", "error of the ratio", "best F1 of closed"], rows)
+        lines += table(["pack", "AUC", "correlation", "error of the ratio", "best F1 of closed"], rows)
     return lines
 
 
@@ -150,8 +116,8 @@ def _landmarks(result: dict[str, Any], protocol: str, title: str) -> list[str]:
             continue
         for truth, mean in record["truths"].items():
             low, high = mean["interval"]
-            bins = [_or_dash(value, ".3f") for value in mean["bins"].values()]
-            headline = f"**{_or_dash(mean['mean_of_bins'], '.3f')}** [{low:.3f}, {high:.3f}]"
+            bins = [or_dash(value, ".3f") for value in mean["bins"].values()]
+            headline = f"**{or_dash(mean['mean_of_bins'], '.3f')}** [{low:.3f}, {high:.3f}]"
             rows.append([pack, truth, *bins, headline, f"{mean['mean']:.3f}"])
         counts = " / ".join(str(n) for n in record["counts"].values())
         detected = record.get("detected")
@@ -159,14 +125,14 @@ def _landmarks(result: dict[str, Any], protocol: str, title: str) -> list[str]:
             same = record.get("same_faces_ground_truth_crops") or {}
             note.append(
                 f"{pack}: {detected['found']} of {detected['of']} faces detected; the same faces from "
-                f"official crops: {_or_dash(same.get('mean_of_bins'), '.3f')}."
+                f"official crops: {or_dash(same.get('mean_of_bins'), '.3f')}."
             )
         else:
             note = [f"{record['data']}: {record['count']} faces, by bin {counts}."]
     if not rows:
         return []
     head = ["pack", "truth", "0–30°", "30–60°", "60–90°", "mean of bins [95 %]", "mean"]
-    return [f"### {title}", "", *_table(head, rows), " ".join(note), ""]
+    return [f"### {title}", "", *table(head, rows), " ".join(note), ""]
 
 
 # Speed
@@ -202,10 +168,10 @@ def _speed(result: dict[str, Any]) -> list[str]:
         "",
         "### Peak memory of a process that has run every stage, MB",
         "",
-        *_table(list(result["peak_mb"]), [[f"{mb:.0f}" for mb in result["peak_mb"].values()]]),
+        *table(list(result["peak_mb"]), [[f"{mb:.0f}" for mb in result["peak_mb"].values()]]),
         "### Versions",
         "",
-        *_table(
+        *table(
             ["program", "versions"],
             [
                 [name, ", ".join(f"{k} {v}" for k, v in about.items() if k != "level_triangles")]
@@ -221,24 +187,22 @@ def _speed(result: dict[str, Any]) -> list[str]:
 def _stage_table(stages: dict[str, Any], names: Sequence[str]) -> list[str]:
     rows = [
         [
-            _TITLES[stage],
+            TITLES[stage],
             *(_cell(name, stages[stage]) for name in names),
         ]
-        for stage in _TITLES
+        for stage in TITLES
         if stage in stages
     ]
-    return _table(["stage", *names], rows)
+    return table(["stage", *names], rows)
 
 
 def _cell(name: str, programs: dict[str, Any]) -> str:
     if name not in programs:
         return ""
     s = programs[name]
-    text = f"{_ms(s['median'])} [{_ms(s['p10'])}, {_ms(s['p90'])}]"
-    rivals = [v["median"] for other, v in programs.items() if other.startswith("3ddfa_v2 ")]
-    if rivals and name != "mediapipe" and not name.startswith("3ddfa_v2 "):
-        text += f" **×{min(rivals) / s['median']:.2g}**"
-    return text
+    text = f"{ms(s['median'])} [{ms(s['p10'])}, {ms(s['p90'])}]"
+    faster = ratio(name, {other: v["median"] for other, v in programs.items()})
+    return text if faster is None else f"{text} **×{faster:.2g}**"
 
 
 def _command_table(commands: dict[str, Any], names: Sequence[str]) -> list[str]:
@@ -246,20 +210,19 @@ def _command_table(commands: dict[str, Any], names: Sequence[str]) -> list[str]:
     rows: list[list[str]] = []
     for task, programs in commands.items():
         done = {name: p for name, p in programs.items() if "s" in p}
-        rivals = [p["s"]["median"] for name, p in done.items() if name.startswith("3ddfa_v2 ")]
+        medians = {name: p["s"]["median"] for name, p in done.items()}
         row = [task]
         for name in names:
             if name not in done:
                 row.append("fails" if name in programs else "")
                 continue
             text = f"{done[name]['s']['median']:.2f} ({done[name]['peak_mb']})"
-            if rivals and not name.startswith("3ddfa_v2 "):
-                text += f" **×{min(rivals) / done[name]['s']['median']:.2g}**"
-            row.append(text)
+            faster = ratio(name, medians)
+            row.append(text if faster is None else f"{text} **×{faster:.2g}**")
         rows.append(row)
     rate = ["video 3d, frames a second once it runs"]
     rate += [_frame_rate(commands, name) for name in names]
-    return _table(["command", *names], [*rows, *([rate] if any(rate[1:]) else [])])
+    return table(["command", *names], [*rows, *([rate] if any(rate[1:]) else [])])
 
 
 def _frame_rate(commands: dict[str, Any], name: str) -> str:
@@ -274,20 +237,3 @@ def _frame_rate(commands: dict[str, Any], name: str) -> str:
     return (
         f"{(long - short) / (seconds[long] - seconds[short]):.1f}" if seconds[long] > seconds[short] else "–"
     )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [
-        "| " + " | ".join(head) + " |",
-        "|" + "---|" * len(head),
-        *("| " + " | ".join(row) + " |" for row in rows),
-        "",
-    ]
-
-
-def _ms(value: float) -> str:
-    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
-
-
-def _or_dash(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)

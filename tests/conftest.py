@@ -7,6 +7,9 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
+# The matrices here are small; threads of the linear algebra would only wait for each other on a busy machine.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # Every function and dataclass of these modules checks the shapes and types in its annotations.
 CHECKED = [
     "tddfa.types",

@@ -13,7 +13,7 @@ import pytest
 
 from tddfa.geometry.camera import camera_pose
 from tddfa.imaging import read_image
-from tddfa.types import BoundingBox, Detection, Face, FaceParams, Image, Mesh, Topology
+from tddfa.types import BoundingBox, Detection, Face, FaceParams, HeadPose, Image, Mesh, Topology
 
 SHARED = Path(os.environ.get("TDDFA_SHARED", Path(__file__).parents[2] / "shared"))
 GOLDEN = SHARED / "golden"
@@ -49,6 +49,9 @@ class GoldenModel:
     def mesh(self, params: FaceParams) -> Mesh:
         return Mesh(self.vertices, topology())
 
+    def pose(self, params: FaceParams) -> HeadPose:
+        return camera_pose(params.camera)
+
     def shape(self, params: FaceParams) -> np.ndarray:
         raise NotImplementedError("only the vertices in the image are known")
 
@@ -79,7 +82,6 @@ def golden_faces(name: str) -> tuple[Image, list[Face]]:
                 Detection(BoundingBox(*map(float, box[:4])), float(box[4])),
                 FaceParams(camera, p[12:52].astype(np.float32), p[52:].astype(np.float32)),
                 np.ascontiguousarray(points * flip),
-                camera_pose(camera),
                 GoldenModel(np.ascontiguousarray(dense * flip)),
             )
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tddfa.geometry.camera import camera_pose, scaled_camera
+from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation, rotation_about
 from tddfa.morphable import MorphableModel
 from tddfa.types import BoundingBox, Detection, Face, FaceParams, HeadPose
@@ -65,9 +65,7 @@ def picture(t: int) -> np.ndarray:
 
 def face_of(params: FaceParams, score: float = 1.0) -> Face:
     points = MODEL.landmarks(params)
-    return Face(
-        Detection(BoundingBox.around(points), score), params, points, camera_pose(params.camera), MODEL
-    )
+    return Face(Detection(BoundingBox.around(points), score), params, points, MODEL)
 
 
 @dataclass

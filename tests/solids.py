@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tddfa.geometry.camera import camera_pose
-from tddfa.types import BoundingBox, Detection, Face, FaceParams, Mesh, Topology
+from tddfa.types import BoundingBox, Detection, Face, FaceParams, HeadPose, Mesh, Topology
 
 
 def solid(vertices: np.ndarray, triangles: np.ndarray, *, uv: np.ndarray | None = None) -> Mesh:
@@ -64,6 +64,9 @@ class SolidModel:
     def shape(self, params: FaceParams) -> np.ndarray:
         return self.solid.vertices
 
+    def pose(self, params: FaceParams) -> HeadPose:
+        return camera_pose(params.camera)
+
     def blendshapes(self, identity: np.ndarray) -> dict[str, np.ndarray]:
         return {name: np.zeros_like(self.solid.vertices) for name in self.expression_names}
 
@@ -78,7 +81,6 @@ def face_of(mesh: Mesh, *, score: float = 0.75) -> Face:
         Detection(BoundingBox.around(mesh.vertices), score),
         FaceParams(camera, np.array([0.1, -2.5], np.float32), np.array([0.25, 1.0], np.float32)),
         ring.astype(np.float32),
-        camera_pose(camera),
         SolidModel(mesh),
     )
 

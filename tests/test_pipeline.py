@@ -140,6 +140,24 @@ def test_boxes_of_every_kind_mean_the_same(toy_aligner):
     assert len(table) == 3
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_many_pictures_are_aligned_as_one_by_one_and_read_as_they_are_needed(toy_aligner, workers):
+    read = []
+
+    def pictures():
+        for size in (60, 90, 110, 120) * 10:
+            read.append(size)
+            yield toys.picture(size)
+
+    found = toy_aligner.align_many(pictures(), workers=workers)
+    for size in (60, 90, 110, 120):
+        (face,), (alone,) = next(found), toy_aligner.align(toys.picture(size))
+        np.testing.assert_array_equal(face.landmarks, alone.landmarks)
+    assert len(read) < 12
+    with pytest.raises(InputError, match="workers=0"):
+        toy_aligner.align_many([], workers=0)
+
+
 def test_no_boxes_and_no_landmarks_are_no_faces(toy_aligner):
     assert toy_aligner.align(toys.picture(), boxes=[]) == []
     assert toy_aligner.align(toys.picture(), landmarks=[]) == []

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from benchmarks.machine import commit, machine, now
 from tddfa.errors import TddfaError
 from tddfa.evaluation import evaluate
@@ -39,15 +41,18 @@ def measure_accuracy(
         jobs.append(("eyes", eyes, {}))
     records: dict[str, dict[str, Any]] = {}
     errors: dict[str, str] = {}
-    for pack in packs:
-        aligner = FaceAligner(pack)
-        records[pack] = {}
-        for protocol, folder, options in jobs:
-            try:
-                record = dict(evaluate(protocol, aligner, folder, **options).record)
-                records[pack][" ".join([record["protocol"], record.get("smoothing", "")]).strip()] = record
-            except TddfaError as error:
-                errors[f"{pack} {protocol} {' '.join(options.values())}".strip()] = str(error)
+    with tqdm(total=len(packs) * len(jobs), desc="accuracy", disable=None) as bar:
+        for pack in packs:
+            aligner = FaceAligner(pack)
+            records[pack] = {}
+            for protocol, folder, options in jobs:
+                try:
+                    record = dict(evaluate(protocol, aligner, folder, **options).record)
+                    key = f"{record['protocol']} {record.get('smoothing', '')}".strip()
+                    records[pack][key] = record
+                except TddfaError as error:
+                    errors[f"{pack} {protocol} {' '.join(options.values())}".strip()] = str(error)
+                bar.update()
     return {
         "schema": SCHEMA,
         "measured": now(),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -29,6 +31,8 @@ from benchmarks.speed.scenes import crowd, portrait, sized
 from tddfa.imaging import write_image
 
 SCHEMA = "tddfa-speed/1"
+
+T = TypeVar("T")
 
 WORKERS = Path(__file__).parent / "workers"
 
@@ -105,6 +109,27 @@ class Upstream:
         return [*command, "--onnx"] if path == "onnx" else command
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What workers have measured, as results/schema.json has it.
+
+    Attributes:
+        stages: stage, then program.
+        growth: stage, then program, then size of the work.
+        programs: their versions.
+        peak_mb: the most memory of each.
+        errors: what could not be measured, and why.
+        rounds: turns that every program had.
+    """
+
+    stages: dict[str, dict[str, Any]]
+    growth: dict[str, dict[str, dict[str, Any]]]
+    programs: dict[str, dict[str, Any]]
+    peak_mb: dict[str, float]
+    errors: dict[str, str]
+    rounds: int
+
+
 def measure_speed(
     packs: Sequence[str],
     *,
@@ -113,6 +138,7 @@ def measure_speed(
     rounds: int = 5,
     seconds: float = 0.1,
     commands: bool = True,
+    minutes: float | None = None,
 ) -> dict[str, Any]:
     """Every measurement of speed.
 
@@ -120,35 +146,44 @@ def measure_speed(
         packs: names of packs.
         upstream: measured beside them when given.
         mediapipe: a Python that has MediaPipe; measured beside them when given.
-        rounds: how often every program has its turn; whole commands half as often, but twice.
+        rounds: how often every program has its turn at the most; whole commands half as often, but twice.
         seconds: for each stage in each turn.
         commands: also whole commands, each a new process.
+        minutes: no new round begins that would not end within them; every program has at least one turn.
 
     Returns:
         The results, see results/schema.json.
     """
     scenes = Path(tempfile.mkdtemp(prefix="tddfa-scenes-"))
+    begin = time.monotonic()
+
+    def until(part: float) -> float | None:
+        return None if minutes is None else begin + 60 * minutes * part
+
     try:
         _write_scenes(scenes)
         before = load()
         one = _participants(packs, upstream, mediapipe, 1, scenes)
         two = [p for p in _participants(packs, upstream, None, 2, scenes) if p.threads is not None]
-        stages, growth, about, peaks, errors = _stages(one, STAGES, GROWTH, rounds, seconds)
-        threaded, _, _, _, more = _stages(two, THREADED, {}, rounds, seconds)
+        plain = _stages(one, STAGES, GROWTH, rounds, seconds, until(0.5 if commands else 0.85))
+        threaded = _stages(two, THREADED, {}, rounds, seconds, until(0.6 if commands else 1))
         return {
             "schema": SCHEMA,
             "measured": now(),
             "commit": commit(),
             "machine": machine(),
             "load": {"before": before, "after": load()},
-            "rounds": rounds,
+            "rounds": plain.rounds,
             "unit": "ms",
-            "programs": about,
-            "stages": {"1": stages, "2": threaded},
-            "growth": growth,
-            "peak_mb": peaks,
-            "commands": _commands(packs, upstream, scenes, rounds) if commands else {},
-            "errors": {**errors, **{f"{key} (2 threads)": text for key, text in more.items()}},
+            "programs": plain.programs,
+            "stages": {"1": plain.stages, "2": threaded.stages},
+            "growth": plain.growth,
+            "peak_mb": plain.peak_mb,
+            "commands": _commands(packs, upstream, scenes, rounds, until(1)) if commands else {},
+            "errors": {
+                **plain.errors,
+                **{f"{key} (2 threads)": text for key, text in threaded.errors.items()},
+            },
         }
     finally:
         shutil.rmtree(scenes, ignore_errors=True)
@@ -184,7 +219,8 @@ def _stages(
     growth: Mapping[str, Sequence[int]],
     rounds: int,
     seconds: float,
-) -> tuple[Any, Any, Any, Any, dict[str, str]]:
+    until: float | None,
+) -> Taken:
     """Stages and growing work of workers that wait while another one runs."""
     times: dict[tuple[str, str, Any], list[list[float]]] = defaultdict(list)
     errors: dict[str, str] = {}
@@ -200,8 +236,8 @@ def _stages(
             workers.append(worker)
         jobs: list[tuple[str, Any]] = [(stage, None) for stage in stages]
         jobs += [(stage, argument) for stage, arguments in growth.items() for argument in arguments]
-        for _ in tqdm(range(rounds), desc="stages", unit="round", disable=None):
-            for stage, argument in jobs:
+        for work in _rounds(jobs, rounds, "stages", until):
+            for stage, argument in work:
                 for worker in workers:
                     if stage in worker.stages and stage not in worker.errors:
                         # Growing work is a curve of many points: fewer runs of each.
@@ -221,11 +257,30 @@ def _stages(
             plain[stage][name] = summary(taken)
         else:
             curves[stage][name][str(argument)] = summary(taken)
-    return dict(plain), {k: dict(v) for k, v in curves.items()}, about, peaks, errors
+    done = max((len(taken) for taken in times.values()), default=0)
+    return Taken(dict(plain), {k: dict(v) for k, v in curves.items()}, about, peaks, errors, done)
+
+
+def _rounds(jobs: Sequence[T], most: int, title: str, until: float | None) -> Iterator[Iterator[T]]:
+    """The jobs once in each round, with a progress bar; no round that would end after `until`, but one."""
+    with tqdm(total=most * len(jobs), desc=title, disable=None) as bar:
+        for k in range(most):
+            begin = time.monotonic()
+
+            def work() -> Iterator[T]:
+                for job in jobs:
+                    yield job
+                    bar.update()
+
+            yield work()
+            end = time.monotonic()
+            if until is not None and end + (end - begin) > until:
+                bar.total = (k + 1) * len(jobs)
+                return
 
 
 def _commands(
-    packs: Sequence[str], upstream: Upstream | None, scenes: Path, rounds: int
+    packs: Sequence[str], upstream: Upstream | None, scenes: Path, rounds: int, until: float | None
 ) -> dict[str, dict[str, Any]]:
     """Whole processes from a cold start: photos, and clips of two lengths."""
     photo, out = scenes / "portrait.jpg", scenes / "out"
@@ -257,8 +312,8 @@ def _commands(
     seconds: dict[tuple[str, str], list[list[float]]] = defaultdict(list)
     peaks: dict[tuple[str, str], float] = defaultdict(float)
     failed: dict[tuple[str, str], str] = {}
-    for _ in tqdm(range(max(min(rounds, 2), rounds // 2)), desc="commands", unit="round", disable=None):
-        for task, name, command, folder, env in jobs:
+    for work in _rounds(jobs, max(min(rounds, 2), rounds // 2), "commands", until):
+        for task, name, command, folder, env in work:
             if (task, name) in failed:
                 continue
             wait_for_quiet()

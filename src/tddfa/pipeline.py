@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ from jaxtyping import Float
 
 from tddfa.detection import Detector, make_detector
 from tddfa.errors import InputError
-from tddfa.geometry.camera import camera_pose
 from tddfa.morphable import make_model
 from tddfa.packs import ModelPack, default_pack_name, find_pack
+from tddfa.parallel import in_order
 from tddfa.regression import make_regressor
 from tddfa.runtime import Engine, onnx_engine
 from tddfa.types import BoundingBox, BoxLike, Detection, Face, FaceParams, Image
@@ -110,6 +110,28 @@ class FaceAligner:
                     detections, params = self._believed(detections, params)
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
 
+    def align_many(self, images: Iterable[Image], *, workers: int = 1) -> Iterator[list[Face]]:
+        """The faces of each picture, picture after picture, as `align` finds them.
+
+        Pictures are taken from the iterable as they are needed: a generator that reads thousands of files
+        needs the memory of a few.
+
+        Args:
+            images: RGB (h, w, 3), uint8, of any sizes.
+            workers: pictures that are worked on at a time, each by a thread of its own. With as many as there
+                are cores, `threads=1` of the aligner is the fastest.
+
+        Raises:
+            InputError: `workers` is below 1; or, at its turn, a picture cannot be used.
+
+        Example:
+            >>> for faces in aligner.align_many(map(read_image, paths), workers=8):
+            >>>     ...
+        """
+        if workers < 1:
+            raise InputError(f"workers={workers}; it takes 1 or more")
+        return in_order(self.align, images, workers)
+
     def align_crops(self, crops: Sequence[Image], squares: Iterable[BoxLike]) -> list[Face]:
         """The faces in crops that were cut before, as data sets have them.
 
@@ -151,7 +173,7 @@ class FaceAligner:
             return params  # landmarks of a false detection can lie anywhere
 
     def _face(self, detection: Detection, params: FaceParams) -> Face:
-        return Face(detection, params, self.model.landmarks(params), camera_pose(params.camera), self.model)
+        return Face(detection, params, self.model.landmarks(params), self.model)
 
     def _network(self, file: str) -> Any:
         return self._engine(self.pack.read(file), f"{file} of pack {self.pack.manifest.name!r}")

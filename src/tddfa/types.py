@@ -36,7 +36,7 @@ class BoundingBox:
     y1: float
 
     def __post_init__(self) -> None:
-        if not all(math.isfinite(v) for v in self):
+        if not all(map(math.isfinite, (self.x0, self.y0, self.x1, self.y1))):
             raise InputError(f"box {tuple(self)} has a coordinate that is not a finite number")
         if self.x1 <= self.x0 or self.y1 <= self.y0:
             raise InputError(
@@ -161,6 +161,10 @@ class FaceModel(Protocol):
         """The vertices of the mesh of `params` in the model frame, mm."""
         ...
 
+    def pose(self, params: FaceParams) -> HeadPose:
+        """The head pose of `params`, as the camera sees it."""
+        ...
+
     def blendshapes(
         self, identity: Float32[np.ndarray, " n_identity"]
     ) -> Mapping[str, Float32[np.ndarray, "n_vertices 3"]]:
@@ -176,15 +180,18 @@ class Face:
         detection: where it was looked for.
         params: camera and coefficients.
         landmarks: 68 points in iBUG order, image frame, px.
-        pose: head pose.
         model: the 3D morphable model that `params` belong to.
     """
 
     detection: Detection
     params: FaceParams
     landmarks: Float32[np.ndarray, "68 3"]
-    pose: HeadPose
     model: FaceModel
+
+    @cached_property
+    def pose(self) -> HeadPose:
+        """The head pose; computed when first asked for."""
+        return self.model.pose(self.params)
 
     @cached_property
     def mesh(self) -> Mesh:

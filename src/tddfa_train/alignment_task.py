@@ -42,7 +42,10 @@ class AlignmentTask:
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """See `tddfa_train.train.Task`."""
-        face: FaceNumbers = network(network_input(batch["crop"]))
+        return self.compare(network(network_input(batch["crop"])), batch)
+
+    def compare(self, face: FaceNumbers, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The loss terms of what a network said of a batch."""
         half = batch["crop"].shape[1] / 2
         truth = batch["landmarks68"]
         predicted = self.landmarks(face.camera, face.identity, face.expression)

@@ -72,7 +72,7 @@ class LandmarkTask:
         truth = batch["landmarks68"]
         predicted = output["landmarks68"]
         depth = (predicted[..., 2] - truth[..., 2] / half).abs()
-        human = predicted[..., :2].transpose(1, 2) @ torch.from_numpy(aflw21_matrix()).T
+        human = predicted[..., :2].transpose(1, 2) @ torch.from_numpy(aflw21_matrix()).T.to(predicted)
         flat = [(name, (batch[name] - middle) / half) for name in ("mediapipe", "human21")]
         points = dict(flat)
         return {
@@ -85,7 +85,9 @@ class LandmarkTask:
                 output["mediapipe"], points["mediapipe"], self.mediapipe_weight.expand(len(truth), -1)
             ),
             "human": self.config.human
-            * masked_distance(human.transpose(1, 2), points["human21"], torch.ones(len(truth), 21)),
+            * masked_distance(
+                human.transpose(1, 2), points["human21"], torch.ones(len(truth), 21, device=truth.device)
+            ),
             "confidence": self.config.confidence
             * nn.functional.binary_cross_entropy_with_logits(output["confidence"], batch["is_face"]),
         }

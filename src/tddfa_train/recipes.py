@@ -20,6 +20,14 @@ from tddfa_train.detector.faceboxes import FaceBoxesNetwork, MultiBoxConfig, Mul
 from tddfa_train.detector.mosaics import BoxRule, MosaicBatches, MosaicConfig
 from tddfa_train.detector.network import DetectorConfig, FaceDetector
 from tddfa_train.detector.task import DetectorLossConfig, DetectorTask
+from tddfa_train.devices import device_of
+from tddfa_train.distillation_task import (
+    DistillationLossConfig,
+    DistillationTask,
+    Mirror,
+    as_teacher,
+    face_points,
+)
 from tddfa_train.evaluate import evaluate_points, open_aflw2000
 from tddfa_train.landmark_task import LandmarkLossConfig, LandmarkNetwork, LandmarkTask, network_input
 from tddfa_train.losses import FaceBasis
@@ -72,6 +80,9 @@ class AlignmentRecipe:
     loss: AlignmentLossConfig = field(default_factory=AlignmentLossConfig)
     evaluation: EvaluationConfig | None = None
     start: str | None = None  # a checkpoint: its trunk, and its head where the shapes agree
+    teacher: str | None = None  # a checkpoint of a larger network, which the labels are not alone with
+    teacher_trunk: str = "dense"
+    distillation: DistillationLossConfig = field(default_factory=DistillationLossConfig)
     seed: int = 0
 
 
@@ -142,7 +153,7 @@ def _make_trunk(name: str) -> nn.Module:
 
 
 def mediapipe_weights(labels: Mapping[str, np.ndarray]) -> Tensor:
-    """How much each of the labelled MediaPipe points counts; all the same where the labels name none."""
+    """How much each of the labelled MediaPipe points counts; all the same where no group is named."""
     if "mediapipe_indices" not in labels:
         return torch.ones(labels["mediapipe"].shape[1])
     indices = labels["mediapipe_indices"]
@@ -171,7 +182,7 @@ def landmark_experiment(recipe: LandmarkRecipe) -> Experiment:
 
     def predict(net: nn.Module, crops: Tensor) -> np.ndarray:
         half, middle = crops.shape[1] / 2, (crops.shape[1] - 1) / 2
-        return net(network_input(crops))["landmarks68"][..., :2].float().numpy() * half + middle
+        return net(network_input(crops))["landmarks68"][..., :2].float().cpu().numpy() * half + middle
 
     evaluate = None if recipe.evaluation is None else _evaluation(recipe.evaluation, predict)
     return Experiment(network, LandmarkTask(recipe.loss, weight), data, recipe.loop, evaluate)
@@ -199,12 +210,23 @@ def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
 
     def predict(net: nn.Module, crops: Tensor) -> np.ndarray:
         face: FaceNumbers = net(network_input(crops))
-        return landmarks(face.camera, face.identity, face.expression)[..., :2].numpy()
+        return landmarks.to(crops.device)(face.camera, face.identity, face.expression)[..., :2].cpu().numpy()
 
     evaluate = None if recipe.evaluation is None else _evaluation(recipe.evaluation, predict, pose=True)
-    return Experiment(
-        network, AlignmentTask(recipe.loss, landmarks, mediapipe, weight), data, recipe.loop, evaluate
-    )
+    task: Task = AlignmentTask(recipe.loss, landmarks, mediapipe, weight)
+    if recipe.teacher:
+        teacher = make_alignment_network(recipe.teacher_trunk, model)
+        missing = load_weights(teacher, Path(recipe.teacher))
+        if missing:
+            raise InputError(
+                f"{recipe.teacher} is no alignment network of trunk {recipe.teacher_trunk!r}: it lacks "
+                f"{len(missing)} weights, first {missing[0]}; give the teacher's trunk as teacher_trunk"
+            )
+        face = MorphableModel.open(level=0, crop="face").surface
+        used = np.arange(len(model.mean)) if face is None else face.base
+        points = PointModel(model, face_points(model, used))
+        task = DistillationTask(recipe.distillation, task, as_teacher(teacher), points, Mirror.of(model))
+    return Experiment(network, task, data, recipe.loop, evaluate)
 
 
 def parameter_experiment(recipe: ParameterRecipe) -> Experiment:
@@ -224,7 +246,7 @@ def parameter_experiment(recipe: ParameterRecipe) -> Experiment:
     landmarks = PointModel(model, model.landmark_sets["ibug68"])
 
     def predict(net: nn.Module, crops: Tensor) -> np.ndarray:
-        return crop_points(net, landmarks, crops)[..., :2].numpy()
+        return crop_points(net, landmarks.to(crops.device), crops)[..., :2].cpu().numpy()
 
     evaluate = None if recipe.evaluation is None else _evaluation(recipe.evaluation, predict)
     look_ahead = recipe.loss.look_ahead if recipe.loss.cost == "meta-joint" else 0
@@ -271,13 +293,14 @@ def _evaluation(
     data = open_aflw2000(Path(config.crops), Path(config.labels))
 
     def evaluate(network: nn.Module) -> dict[str, Any]:
-        chunks = [torch.from_numpy(data.crops[i : i + 100]) for i in range(0, len(data.crops), 100)]
+        crops = torch.from_numpy(data.crops).to(device_of(network))
+        chunks = crops.split(100)
         with torch.no_grad():
             result: dict[str, Any] = dict(
                 evaluate_points(np.concatenate([predict(network, c) for c in chunks]), data)
             )
             if pose and data.angles_deg is not None:
-                cameras = np.concatenate([network(network_input(c)).camera.numpy() for c in chunks])
+                cameras = np.concatenate([network(network_input(c)).camera.cpu().numpy() for c in chunks])
                 result["pose_mae"] = pose_error(cameras, data.angles_deg)
         return result
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from tddfa.errors import InputError
+from tddfa_train.devices import on_device
 from tddfa_train.losses.meta_joint import Loss, meta_joint_round
 from tddfa_train.threads import ThreadGovernor
 
@@ -209,6 +210,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(config.threads)
     network.to(device)
+    task = on_device(task, device)
     network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = make_optimizer(network, config)
     average = WeightAverage(network, config.average_decay)

@@ -6,7 +6,9 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from benchmarks.__main__ import data_folders
 from benchmarks.accuracy.measure import measure_accuracy
+from benchmarks.readme import BEGIN, END, readme_block, write_readme
 from benchmarks.report import write_report
 from benchmarks.samples import summary
 from benchmarks.speed import measure
@@ -134,11 +136,56 @@ def test_a_run_gives_results_of_the_schema_and_a_report_with_plots(small, toy_pa
     text = (tmp_path / "docs" / "benchmarks.md").read_text()
     median = speed["stages"]["1"]["regress"]["3ddfa-v2-mb05"]["median"]
     assert f"| crop + network + 68 landmarks, one face | {median:.3g} [" in text
+    assert "| MediaPipe" not in text
+    (compared,) = [
+        line for line in text.splitlines() if line.startswith("| 3ddfa-v2-mb05 | ") and "–" in line
+    ]
     headline = accuracy["packs"]["3ddfa-v2-mb05"]["aflw2000-3d-68/ground-truth/1"]["mean_of_bins"]
     assert f"**{headline:.3f}**" in text
+    assert f"| {headline:.3f} |" in compared
     for image in ("stages", "growth", "accuracy_speed"):
         assert (tmp_path / "docs" / "images" / f"{image}.png").stat().st_size > 5000
         assert f"images/{image}.png" in text
+
+
+def test_the_numbers_of_the_readme_are_those_of_the_results_in_the_repository():
+    text = (RESULTS.parents[1] / "README.md").read_text()
+    assert text.partition(BEGIN)[2].partition(END)[0].strip() == readme_block(RESULTS)
+
+
+def test_the_readme_keeps_everything_around_its_numbers(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n")
+    write_readme(RESULTS, readme)
+    once = readme.read_text()
+    assert once == f"before\n\n{BEGIN}\n\n{readme_block(RESULTS)}\n\n{END}\n\nafter\n"
+    write_readme(RESULTS, readme)
+    assert readme.read_text() == once
+    readme.write_text("no marks")
+    with pytest.raises(SystemExit, match="no place for the results"):
+        write_readme(RESULTS, readme)
+
+
+def test_a_folder_of_sets_gives_each_protocol_its_own(tmp_path):
+    with pytest.raises(SystemExit, match="is no folder"):
+        data_folders(tmp_path / "nowhere")
+    assert data_folders(tmp_path) == {"aflw2000": tmp_path, "eyes": None, "clips": None}
+    (tmp_path / "eval" / "aflw2000_dev").mkdir(parents=True)
+    (tmp_path / "videos").mkdir()
+    found = data_folders(tmp_path)
+    assert found == {
+        "aflw2000": tmp_path / "eval/aflw2000_dev",
+        "eyes": None,
+        "clips": tmp_path / "videos",
+    }
+
+
+def test_rounds_end_in_time_but_every_program_has_its_turn():
+    def done(until):
+        return [list(work) for work in measure._rounds(["a", "b"], 3, "test", until)]
+
+    assert done(None) == [["a", "b"]] * 3
+    assert done(0.0) == [["a", "b"]]
 
 
 @pytest.mark.parametrize("name", ["speed", "accuracy"])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import toys
-from tddfa import read_image, write_image
+from tddfa import FaceAligner, read_image, write_image
 from tddfa.cli.main import main
 from timing import cpu_seconds
 
@@ -28,10 +28,11 @@ ALL_KINDS = [
     "ply",
     "obj",
     "glb",
+    "depth16",
     "json",
     "npz",
 ]
-EXTENSIONS = {"ply": "ply", "obj": "obj", "glb": "glb", "json": "json", "npz": "npz"}
+EXTENSIONS = {"ply": "ply", "obj": "obj", "glb": "glb", "depth16": "png", "json": "json", "npz": "npz"}
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +104,44 @@ def test_raw_depth_is_pixels_with_a_mask(photo, out):
     assert np.nanmin(depth) == pytest.approx(-60 * 40 / 70 * int(1.58 * toys.DETECTED_SIDE) / 120, abs=0.5)
 
 
+def test_16_bit_depth_is_the_depth(photo, out):
+    from PIL import Image
+
+    assert main(["image", str(photo), "-o", "depth,depth16", "--raw-depth", "-d", str(out)]) == 0
+    depth = np.load(out / "photo_depth.npy", allow_pickle=False)
+    with Image.open(out / "photo_depth16.png") as png:
+        scale, offset = float(png.info["depth_scale"]), float(png.info["depth_offset"])
+        values = np.asarray(png).astype(float)
+    np.testing.assert_array_equal(values == 0, np.isnan(depth))
+    np.testing.assert_allclose((offset + scale * values)[values > 0], depth[values > 0], atol=scale)
+
+
+def test_each_face_can_have_its_own_files(photo, out):
+    import trimesh
+
+    two = np.hstack([toys.picture(), toys.picture()])
+    write_image(photo, two)
+    arguments = ["image", str(photo), "-o", "ply,obj,glb", "-d", str(out), "--per-face"]
+    n_faces = len(FaceAligner().align(two))
+    assert main(arguments) == 0
+    kinds = ("ply", "obj", "glb")
+    expected = {f"photo_{kind}_face_{i + 1}.{kind}" for kind in kinds for i in range(n_faces)}
+    assert names(out) == expected
+    assert main(arguments[:-1]) == 0
+    whole = trimesh.load(out / "photo_ply.ply", process=False)
+    parts = [trimesh.load(out / f"photo_ply_face_{i + 1}.ply", process=False) for i in range(n_faces)]
+    np.testing.assert_array_equal(whole.vertices, np.concatenate([part.vertices for part in parts]))
+
+
+def test_an_obj_can_have_a_texture(photo, out):
+    import trimesh
+
+    assert main(["image", str(photo), "-o", "obj", "--texture", "-d", str(out)]) == 0
+    assert names(out) == {"photo_obj.obj", "photo_obj.mtl", "photo_obj_1.png"}
+    read = trimesh.load(out / "photo_obj.obj", process=False)
+    assert read.visual.material.image.size == (256, 256)
+
+
 def test_a_neutral_frontal_model_is_another_file(photo, out):
     assert main(["image", str(photo), "-o", "glb", "-d", str(out)]) == 0
     as_seen = (out / "photo_glb.glb").read_bytes()
@@ -152,9 +191,10 @@ def test_a_bad_file_is_reported_and_the_rest_go_on(photo, out, capsys):
     bad.write_text("text")
     assert main(["image", str(bad), str(photo), str(photo.with_name("gone.png")), "-d", str(out)]) == 1
     lines = capsys.readouterr().err.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["tddfa"] * 2
+    assert [line.split(":")[0] for line in lines] == ["tddfa"] * 3
     assert "bad.jpg is no picture" in lines[0]
     assert "no such file" in lines[1]
+    assert lines[2] == "tddfa: 1 of 3 pictures done; problems: 2"
     assert names(out) == {"photo_2d_sparse.jpg"}
 
 
@@ -320,3 +360,65 @@ def test_a_photo_takes_less_than_1200_ms_from_a_cold_start(published_pack, share
     photo = shared / "reference/3ddfa_v2/examples/inputs/trump_hillary.jpg"
 
     assert min(cpu_seconds([*command, str(photo)]) for _ in range(3)) < 1.2
+
+
+class TestManyPictures:
+    @pytest.fixture
+    def folder(self, tmp_path) -> Path:
+        folder = tmp_path / "in"
+        folder.mkdir()
+        for k in range(5):
+            write_image(folder / f"{k}.png", toys.picture(100 + 10 * k))
+        (folder / "broken.png").write_bytes(b"no picture")
+        return folder
+
+    def test_several_at_a_time_give_what_one_after_the_other_does(self, folder, tmp_path, capsys):
+        said = []
+        for jobs in "1", "3":
+            out = tmp_path / jobs
+            command = [
+                "image",
+                str(folder),
+                "-o",
+                "2d_sparse",
+                "-d",
+                str(out),
+                "--json",
+                str(out / "f.jsonl"),
+            ]
+            out.mkdir()
+            assert main([*command, "--jobs", jobs]) == 1
+            said.append(capsys.readouterr().err)
+        for name in names(tmp_path / "1"):
+            assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
+        assert said[0] == said[1]
+        assert "tddfa: 5 of 6 pictures done; problems: 1" in said[0]
+
+    def test_a_run_that_was_stopped_goes_on_where_it_was(self, folder, tmp_path, capsys):
+        out, lines = tmp_path / "out", tmp_path / "out" / "f.jsonl"
+        out.mkdir()
+        command = ["image", str(folder), "-o", "2d_sparse", "-d", str(out), "--json", str(lines), "--resume"]
+        assert main(command) == 1
+        whole = lines.read_text()
+        assert len(whole.splitlines()) == 5
+        capsys.readouterr()
+
+        # As after power went: a line of which half is there, a picture without its file.
+        torn = whole[: whole.rindex("{") + 40]
+        lines.write_text(torn)
+        (out / "1_2d_sparse.jpg").unlink()
+        times = {name: (out / name).stat().st_mtime_ns for name in names(out)}
+        assert main(command) == 1
+        assert lines.read_text() == whole
+        rewritten = {name for name in names(out) if times.get(name) != (out / name).stat().st_mtime_ns}
+        assert rewritten == {"1_2d_sparse.jpg", "4_2d_sparse.jpg", "f.jsonl"}
+        assert "tddfa: 2 of 6 pictures done, 3 were done before; problems: 1" in capsys.readouterr().err
+
+    def test_what_cannot_be_resumed_is_a_line(self, folder, tmp_path, capsys):
+        (tmp_path / "notes.txt").write_text("milk\n")
+        assert main(["image", str(folder), "--json", str(tmp_path / "notes.txt"), "--resume"]) == 1
+        assert "line 1 of" in capsys.readouterr().err
+        assert (tmp_path / "notes.txt").read_text() == "milk\n"
+        with pytest.raises(SystemExit) as usage:
+            main(["image", str(folder), "--json", "-", "--resume"])
+        assert usage.value.code == 2

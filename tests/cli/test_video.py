@@ -87,6 +87,18 @@ def test_data_alone_writes_tables_alone(clip, out):
     )
 
 
+def test_glb_gives_each_person_an_animation_with_a_key_per_frame(clip, out):
+    assert main(["video", str(clip), "--glb", "-d", str(out)]) == 0
+    assert names(out) == {"clip_face_0.glb"}
+    data = (out / "clip_face_0.glb").read_bytes()
+    document = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
+    (animation,) = document["animations"]
+    clock = document["accessors"][animation["samplers"][0]["input"]]
+    assert clock["count"] == 6
+    assert clock["max"] == pytest.approx([0.2])
+    assert len(document["images"]) == 1, "the texture"
+
+
 def test_start_and_end_cut_and_frames_keep_their_numbers(clip, out):
     assert (
         main(
@@ -122,6 +134,23 @@ def test_odd_sizes_variable_rates_and_single_frames_work(tmp_path, out):
     times = [f.time for f in VideoReader(out / "vfr_2d_sparse.mp4")]
     assert times == pytest.approx([0, 0.1, 0.13, 0.5], abs=1e-3)
     assert len(list(VideoReader(out / "one_2d_sparse.mp4"))) == 1
+
+
+def test_a_stream_that_changes_its_resolution_keeps_its_frames_times_and_faces(tmp_path, out):
+    large = toys.picture()
+    small = np.ascontiguousarray(large[::2, ::2])
+    plain = {"crf": "10", "bf": "0"}  # frames in the order in which they show
+    parts = [
+        write_clip(tmp_path / "a.ts", [large] * 4, options=plain),
+        write_clip(tmp_path / "b.ts", [small] * 4, times=[0.16, 0.2, 0.24, 0.28], options=plain),
+    ]
+    (tmp_path / "both.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert {f.image.shape for f in VideoReader(tmp_path / "both.ts")} == {large.shape, small.shape}
+    assert main(["video", str(tmp_path / "both.ts"), "-o", "3d", "--data", "csv", "-d", str(out)]) == 0
+    frames = list(VideoReader(out / "both_3d.mp4"))
+    assert [f.time for f in frames] == pytest.approx([k / 25 for k in range(8)], abs=2e-3)
+    assert {f.image.shape for f in frames} == {large.shape}
+    assert sorted({int(r["frame"]) for r in rows(out / "both.csv")}) == list(range(8))
 
 
 def test_rotated_videos_come_out_upright(tmp_path, out):
@@ -182,6 +211,8 @@ def test_a_folder_that_cannot_be_written_is_one_line(clip, tmp_path, capfd):
     (tmp_path / "file").write_text("in the way")
     assert main(["video", str(clip), "-d", str(tmp_path / "file" / "out")]) == 1
     assert "cannot make the folder" in capfd.readouterr().err
+    assert main(["video", str(clip), "--glb", "-d", "/proc"]) == 1
+    assert "cannot write /proc/clip_face_*.glb" in capfd.readouterr().err
     target = tmp_path / "out" / "clip_2d_sparse.mp4"
     target.mkdir(parents=True)
     assert main(["video", str(clip), "-d", str(target.parent)]) == 1

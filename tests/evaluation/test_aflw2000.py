@@ -1,8 +1,10 @@
+import hashlib
 import json
 
 import numpy as np
 import pytest
 
+import tddfa
 from evaluation_sets import IN_BINS, N, write_archive, write_original, write_published, write_tar
 from tddfa import FaceAligner
 from tddfa.errors import DatasetError, InputError
@@ -145,6 +147,11 @@ def test_the_record_is_json_with_the_original_truth_at_its_top(toy_aligner, arch
     record = json.loads(json.dumps(evaluate("aflw2000", toy_aligner, archive).record))
     for key in ("mean_of_bins", "bins", "counts", "mean", "interval"):
         assert record[key] == record["truths"]["original"][key]
+    pack = toy_aligner.pack
+    assert record["measured_with"] == {
+        "tddfa": tddfa.__version__,
+        "network_sha256": hashlib.sha256(pack.read("regressor.onnx")).hexdigest(),
+    }
 
 
 @pytest.mark.parametrize(
@@ -159,10 +166,17 @@ def test_the_record_is_json_with_the_original_truth_at_its_top(toy_aligner, arch
             lambda d: change(d, "yaw_deg", lambda v: v[:-1]),
             "do not belong together: 12 names, .* 11 yaw angles",
         ),
-        (lambda d: change(d, "pts68", lambda v: v[:, :, :21]), r"pts68 has the shape \(12, 3, 21\)"),
+        (
+            lambda d: change(d, "pts68", lambda v: v[:, :, :21]),
+            r"pts68 in .*labels.npz has the shape \(12, 3, 21\)",
+        ),
         (
             lambda d: change(d, "yaw_deg", lambda v: v * np.nan),
             "yaw_deg has entries that are not finite numbers",
+        ),
+        (
+            lambda d: change(d, "pts68", lambda v: v * [[1], [0], [1]]),
+            "the points of 12 of 12 faces lie on one line",
         ),
         (lambda d: change(d, "roi_box", lambda v: v * 0), "crop boxes without area"),
         (lambda d: change(d, "names", lambda v: np.char.add("no-", v)), "lacks 12 of the 12 pictures"),

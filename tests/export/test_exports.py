@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import errno
 import gzip
+import inspect
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +14,23 @@ import trimesh
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
 from golden_faces import GOLDEN, golden_faces, needs_golden
 from solids import cube, face_of, moved, sphere
 from tddfa.errors import ExportFileError, InputError
-from tddfa.export import EXPORTS, SCHEMA, obj_bytes, picture_record, ply_bytes, write_obj
+from tddfa.export import (
+    EXPORTS,
+    SCHEMA,
+    depth_png_bytes,
+    glb_bytes,
+    obj_bytes,
+    picture_record,
+    ply_bytes,
+    write_glb,
+    write_obj,
+    write_ply,
+)
 from tddfa.export.text import decimals, integers, lines
 from tddfa.types import Face, Mesh, Topology
 
@@ -84,6 +99,14 @@ def test_trimesh_reads_the_textured_obj_back_with_its_texture(tmp_path: Path) ->
         )
 
 
+def test_a_space_in_the_name_of_an_obj_does_not_part_it_from_its_texture(tmp_path: Path) -> None:
+    texture = np.full((8, 8, 3), (250, 10, 20), np.uint8)
+    write_obj(tmp_path / "my  photo.obj", PHOTO, two_faces()[:1], textures=[texture])
+    assert {p.name for p in tmp_path.iterdir()} == {"my  photo.obj", "my_photo.mtl", "my_photo_1.png"}
+    read = trimesh.load(tmp_path / "my  photo.obj", process=False)
+    np.testing.assert_array_equal(np.asarray(read.visual.material.image)[0, 0, :3], texture[0, 0])
+
+
 def test_textures_have_to_fit_the_faces(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="1 textures for 2 faces"):
         write_obj(tmp_path / "a.obj", PHOTO, two_faces(), textures=[PHOTO])
@@ -133,6 +156,52 @@ def test_a_picture_without_faces_gives_a_file_without_faces(kind: str, tmp_path:
 def test_a_missing_folder_is_one_clear_error(kind: str, tmp_path: Path) -> None:
     with pytest.raises(ExportFileError, match=r"cannot write .*gone"):
         EXPORTS[kind](tmp_path / "gone" / "a.x", PHOTO, two_faces()[:1])
+
+
+@pytest.mark.parametrize("kind", EXPORTS)
+def test_a_full_disk_is_one_clear_error_and_leaves_the_old_file(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / f"a.{kind}"
+    target.write_text("old")
+
+    def half(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(ExportFileError, match=r"cannot write .*No space left"):
+        EXPORTS[kind](target, PHOTO, two_faces()[:1])
+    assert [p.name for p in tmp_path.iterdir()] == [target.name]
+    assert target.read_text() == "old"
+
+
+@given(
+    arrays(np.float32, (5, 7), elements=st.floats(-5000, 5000, width=32)),
+    arrays(bool, (5, 7)),
+    st.sampled_from([0.0, 1e-3, 1.0]),
+)
+def test_a_16_bit_depth_picture_gives_the_depth_back(
+    depth: np.ndarray, known: np.ndarray, spread: float
+) -> None:
+    depth = np.where(known, depth * np.float32(spread), np.float32(np.nan))
+    with Image.open(io.BytesIO(depth_png_bytes(depth))) as png:
+        scale, offset = float(png.info["depth_scale"]), float(png.info["depth_offset"])
+        assert png.info["depth_unit"] == "px"
+        values = np.asarray(png).astype(np.float64)
+    np.testing.assert_array_equal(values > 0, known)
+    np.testing.assert_allclose((offset + scale * values)[known], depth[known], rtol=0, atol=scale / 2 + 1e-9)
+    if known.any():
+        # The whole range of 16 bits is used.
+        assert scale == pytest.approx(np.ptp(depth[known].astype(float)) / 65534 or 1.0)
+
+
+def test_writing_takes_the_options_of_the_bytes() -> None:
+    for writer, to_bytes in ((write_ply, ply_bytes), (write_glb, glb_bytes)):
+        ours, theirs = inspect.signature(writer), inspect.signature(to_bytes)
+        assert list(ours.parameters) == ["path", *theirs.parameters]
+        assert writer.__name__.replace("write_", "") == to_bytes.__name__.replace("_bytes", "")
 
 
 @given(arrays(np.float32, 20, elements=st.floats(-9999, 9999, width=32)), st.sampled_from([1, 2, 3]))

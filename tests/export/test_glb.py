@@ -15,7 +15,7 @@ import trimesh
 
 from tddfa.errors import InputError
 from tddfa.export import clip_glb_bytes, glb_bytes, write_glb
-from tddfa.geometry.camera import camera_pose, scaled_camera
+from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.morphable import MorphableModel
 from tddfa.types import BoundingBox, Detection, Face, HeadPose
@@ -36,7 +36,7 @@ def face_at(
     camera = scaled_camera(scale, head_rotation(pose), np.array([x, y], np.float64))
     params = model.params(camera, identity, expression)
     landmarks = model.landmarks(params)
-    return Face(Detection(BoundingBox.around(landmarks)), params, landmarks, camera_pose(camera), model)
+    return Face(Detection(BoundingBox.around(landmarks)), params, landmarks, model)
 
 
 @pytest.fixture(scope="module")
@@ -197,11 +197,28 @@ def test_a_clip_turns_moves_and_talks_as_the_face_did(model: MorphableModel) -> 
         np.testing.assert_allclose(found, np.stack([x, 300 - y, -z], axis=1), atol=0.05)
 
 
+def test_a_face_that_is_not_seen_is_shrunk_to_nothing_and_does_not_count(faces: list[Face]) -> None:
+    seen, other = faces
+    reader = Reader(clip_glb_bytes(PHOTO, [0, 1, 2], [other, seen, seen], visible=[False, True, False]))
+    (animation,) = reader.json["animations"]
+    tracks = {c["target"]["path"]: animation["samplers"][c["sampler"]] for c in animation["channels"]}
+    np.testing.assert_array_equal(reader.accessor(tracks["scale"]["output"])[:, 0] > 0, [False, True, False])
+    assert tracks["scale"]["interpolation"] == "STEP"
+    assert tracks["rotation"]["interpolation"] == "LINEAR"
+    always = Reader(clip_glb_bytes(PHOTO, [0], [seen]))
+    shape, expected = (
+        r.accessor(r.json["meshes"][0]["primitives"][0]["attributes"]["POSITION"]) for r in (reader, always)
+    )
+    np.testing.assert_array_equal(shape, expected)
+
+
 def test_frames_and_times_have_to_fit(faces: list[Face]) -> None:
     with pytest.raises(InputError, match="2 faces at 1 times"):
         clip_glb_bytes(PHOTO, [0.0], faces)
     with pytest.raises(InputError, match="grow"):
         clip_glb_bytes(PHOTO, [0.1, 0.1], faces)
+    with pytest.raises(InputError, match="says 2 times"):
+        clip_glb_bytes(PHOTO, [0.0], faces[:1], visible=[True, False])
     with pytest.raises(InputError, match="1 textures for 2 faces"):
         glb_bytes(PHOTO, faces, textures=textures(1))
 

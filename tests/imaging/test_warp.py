@@ -1,9 +1,8 @@
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tddfa.imaging.warp import cut, to_blob
+from tddfa.imaging.warp import cut
 
 
 @given(st.integers(-30, 40), st.integers(-30, 40), st.integers(1, 60), st.integers(1, 60))
@@ -15,11 +14,3 @@ def test_cutting_equals_looking_up_every_pixel(x0, y0, w, h):
             inside = 0 <= y0 + y < 20 and 0 <= x0 + x < 30
             expected = image[y0 + y, x0 + x] if inside else [0, 0, 0]
             assert (out[y, x] == expected).all()
-
-
-@pytest.mark.parametrize("channels", ["rgb", "bgr"])
-def test_a_blob_is_its_formula(channels):
-    images = np.random.default_rng(0).integers(0, 255, (2, 5, 7, 3), np.uint8)
-    blob = to_blob(images, mean=(104, 117, 123), scale=1 / 128, channels=channels)
-    ordered = images if channels == "rgb" else images[..., ::-1]
-    np.testing.assert_allclose(blob, ((ordered - [104.0, 117, 123]) / 128).transpose(0, 3, 1, 2), atol=1e-6)

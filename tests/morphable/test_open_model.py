@@ -1,5 +1,6 @@
 """The open face model: what it is made of, and that its faces are faces."""
 
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from tddfa.errors import InputError
-from tddfa.geometry.camera import scaled_camera
+from tddfa.geometry.camera import project, scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.morphable import MorphableModel
 from tddfa.morphable.open_model import FILE
@@ -113,6 +114,19 @@ def test_landmarks_are_the_same_at_every_level_and_in_every_crop() -> None:
         np.testing.assert_allclose(model.landmarks(params), models[0].landmarks(params), atol=1e-4)
 
 
+@pytest.mark.parametrize("crop", ["face", "head"])
+def test_landmarks_are_their_points_on_the_whole_face_blinks_included(crop: str) -> None:
+    model, rng = MorphableModel.open(level=0, crop=crop), np.random.default_rng(0)
+    for _ in range(5):
+        blinks = dict.fromkeys(("eyeBlinkLeft", "eyeBlinkRight"), 0.0)
+        blinks |= {name: float(rng.uniform(-0.2, 1.2)) for name in rng.choice(model.expression_names, 5)}
+        params = model.params(identity=rng.normal(size=model.n_identity), expression=blinks)
+        base = model.part(np.arange(len(model.mean))).vertices(params)
+        for name, points in model.landmark_sets.items():
+            expected = points.positions(project(params.camera, base))
+            np.testing.assert_allclose(model.landmarks(params, name), expected, atol=1e-4)
+
+
 def test_landmarks_lie_on_the_surface() -> None:
     model = MorphableModel.open(level=2, crop="head")
     params = model.params(identity=people(1)[0])
@@ -139,8 +153,9 @@ def test_triangles_are_counter_clockwise_from_outside() -> None:
     assert (area < 0).mean() > 0.9
 
 
-def test_the_texture_layout_is_inside_the_unit_square_and_nothing_overlaps() -> None:
-    model = MorphableModel.open(level=0, crop="head")
+@pytest.mark.parametrize(("crop", "least"), [("face", 0.75), ("head", 0.75)])
+def test_the_texture_layout_fills_the_unit_square_and_nothing_overlaps(crop: str, least: float) -> None:
+    model = MorphableModel.open(level=0, crop=crop)
     uv = model.topology.uv
     assert uv is not None
     assert uv.min() >= 0
@@ -149,7 +164,27 @@ def test_the_texture_layout_is_inside_the_unit_square_and_nothing_overlaps() -> 
     area = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
     flat = Mesh(np.column_stack([uv * 2048, np.zeros(len(uv))]).astype(np.float32), model.topology)
     covered = rasterize([flat], 2048, 2048).mask.sum() / 2048**2
+    assert covered > least
     assert np.abs(area).sum() / 2 == pytest.approx(covered, rel=0.02)
+
+
+@pytest.mark.parametrize("crop", ["face", "head"])
+def test_a_texture_fits_every_level_of_detail(crop: str) -> None:
+    # What a texture shows at a place of the layout is the same place of the mean face at every level.
+    def places(level: int) -> np.ndarray:
+        model = MorphableModel.open(level=level, crop=crop)
+        uv = model.topology.uv
+        assert uv is not None
+        flat = Mesh(np.column_stack([uv * 256, np.zeros(len(uv))]).astype(np.float32), model.topology)
+        fragments = rasterize([flat], 256, 256)
+        picture = np.full((*fragments.mask.shape, 3), np.nan, np.float32)
+        picture[fragments.mask] = fragments.interpolate([model.shape(model.params())])
+        return picture
+
+    coarse, fine = places(0), places(2)
+    distance = np.linalg.norm(coarse - fine, axis=2)
+    assert np.nanpercentile(distance, 99) < 2.5  # mm; the coarse mesh has edges of up to 12
+    assert np.nanmedian(distance) < 0.5
 
 
 def test_pncc_colours_are_the_mean_face_scaled_to_the_unit_cube() -> None:
@@ -197,6 +232,15 @@ def test_paired_expressions_are_mirror_images_to_a_tenth_of_a_millimetre(name: s
     shapes = blendshapes()
     other = shapes[name.removesuffix("Left") + "Right"][model.surface.mirror] * [-1, 1, 1]
     assert np.abs(shapes[name] - other).max() < 0.1
+
+
+@pytest.mark.parametrize("crop", ["face", "head"])
+def test_the_faster_symmetric_product_gives_the_same_faces(crop: str) -> None:
+    model = MorphableModel.open(level=0, crop=crop)
+    slow = replace(model, mirror=None)
+    random = np.random.default_rng(5)
+    params = model.params(identity=random.normal(size=80), expression=random.random(52))
+    np.testing.assert_allclose(model.shape(params), slow.shape(params), atol=1e-4)
 
 
 def test_the_mean_face_is_symmetric() -> None:

@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +48,21 @@ def test_another_network_of_a_pack_is_called_by_its_name(with_variant):
         find_pack("3ddfa-v2-mb05:tiny")
     with pytest.raises(PackError, match="'bad' of pack '3ddfa-v2-mb05' has no 'title'"):
         find_pack("3ddfa-v2-mb05:bad")
+
+
+def test_another_network_of_a_pack_in_a_folder_is_called_the_same_way(with_variant, tmp_path):
+    folder = find_pack("3ddfa-v2-mb05").folder
+    for place in (folder, str(folder), f"{folder}/"):
+        assert find_pack(f"{place}:small").manifest.title == "Small"
+    assert find_pack(Path(f"{folder}:small")).manifest.title == "Small"
+    with pytest.raises(PackNotFoundError, match="has no network 'tiny'"):
+        find_pack(f"{folder}:tiny")
+    # Colons that are none of ours: of a drive, or in a folder's name.
+    assert store._place_and_network(r"C:\packs\mine") == (r"C:\packs\mine", None)
+    assert store._place_and_network(r"C:\packs\mine:small") == (r"C:\packs\mine", "small")
+    shutil.copytree(folder, tmp_path / "odd:name")
+    assert find_pack(tmp_path / "odd:name").manifest.name == "3ddfa-v2-mb05"
+    assert find_pack(f"{tmp_path / 'odd:name'}:small").manifest.title == "Small"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import toys
 from tddfa import read_image
 from tddfa.errors import InputError, PackError
 from tddfa.geometry.camera import project
+from tddfa.imaging.pixels import PixelFormat
 from tddfa.packs.convert.networks import mobilenet_v1, normalised_state
 from tddfa.regression import make_regressor
 from tddfa.regression.crop import cut_crop, square_around_box, square_around_points
@@ -58,8 +59,8 @@ def test_crops_and_numbers_are_those_of_the_published_program(published_pack, sh
     golden = np.load(shared / "golden" / f"{photo}_torch.npz")
     squares = [square_around_box(BoundingBox(*map(float, b[:4]))) for b in golden["boxes"]]
     np.testing.assert_allclose([list(s) for s in squares], golden["roi_boxes"], atol=1e-3)
-    crops = np.stack([cut_crop(image, s, 120) for s in squares])
-    np.testing.assert_array_equal(crops[..., ::-1], golden["crops_bgr_u8"])
+    crops = [cut_crop(image, s, 120) for s in squares]
+    np.testing.assert_array_equal(np.stack(crops)[..., ::-1], golden["crops_bgr_u8"])
     numbers = regressor.params_of_crops(crops)
     scale = np.abs(golden["params"]).max(axis=0)
     np.testing.assert_allclose(numbers / scale, golden["params"] / scale, atol=2e-5)
@@ -87,9 +88,7 @@ def test_one_batch_equals_face_by_face(seed):
         mean=np.zeros(62, np.float32),
         std=np.ones(62, np.float32),
         size=120,
-        pixel_mean=(127.5, 127.5, 127.5),
-        pixel_scale=1 / 128,
-        channels="bgr",
+        pixels=PixelFormat((127.5, 127.5, 127.5), 1 / 128, "bgr"),
         n_identity=40,
         mm_per_model_unit=0.001,
     )

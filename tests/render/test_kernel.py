@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from solids import moved, random_rotation, solid, sphere
+from tddfa.imaging.sample import Reduced
 from tddfa.render import numpy_kernel
 from tddfa.render.lighting import Light
 from tddfa.types import Mesh
 
 native = pytest.importorskip(
-    "tddfa.render.native_kernel", reason="needs the native kernel, which is not built"
+    "tddfa.render.native_kernel", reason="needs the native kernel, which is not built", exc_type=ImportError
 )
 
 REGION = (-3, 2, 21, 17)
@@ -45,9 +46,9 @@ def test_both_kernels_draw_the_same_pixels(a: Mesh, b: Mesh, cull_back: bool) ->
     np.testing.assert_array_equal(
         native.weighted(a.vertices, corners, weights), numpy_kernel.weighted(a.vertices, corners, weights)
     )
-    for channels in (1, 2, 3):
+    for channels, scale in ((1, 1.0), (2, 0.7), (3, 0.3)):
         one, other = (
-            k.interpolate([a, b], [np.ascontiguousarray(v[:, :channels]) for v in values], REGION)
+            k.interpolate([a, b], [np.ascontiguousarray(v[:, :channels]) for v in values], REGION, scale)
             for k in (native, numpy_kernel)
         )
         np.testing.assert_array_equal(one[0], other[0])
@@ -95,16 +96,39 @@ def test_both_kernels_paint_the_same(channels: int, picture_channels: int, over:
     np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("smooth", [0, 2, 9])
-@pytest.mark.parametrize("side", [1, 2, 32])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_both_kernels_fill_the_same(side: int, channels: int, smooth: int) -> None:
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("size", [1, 2, 32, 45])
+def test_both_kernels_complete_textures_alike(size: int, symmetric: bool) -> None:
     rng = np.random.default_rng(4)
-    known = (rng.random((side, side)) * (rng.random((side, side)) < 0.2)).astype(np.float32)
-    sums = rng.normal(size=(side, side, channels)).astype(np.float32) * known[:, :, None]
+    trust = (rng.random((size, size)) * (rng.random((size, size)) < 0.4)).astype(np.float32)
+    trust[rng.random((size, size)) < 0.2] = 1
+    colors = (255 * rng.random((3, size, size), np.float32)) * (trust > 0)
     np.testing.assert_array_equal(
-        native.push_pull(sums, known, smooth), numpy_kernel.push_pull(sums, known, smooth)
+        native.complete(colors, trust, symmetric=symmetric),
+        numpy_kernel.complete(colors, trust, symmetric=symmetric),
     )
+
+
+@settings(max_examples=100, deadline=None)
+@given(meshes, st.integers(1, 5), st.floats(0.2, 1), st.integers(0, 2**31))
+def test_both_kernels_take_the_same_texels(mesh: Mesh, size: int, scale: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    normals = numpy_kernel.vertex_normals(mesh)
+    normals[:, 2] -= 1  # most of them face the viewer
+    n = rng.integers(0, size * size + 1)
+    weights = rng.dirichlet([1, 1, 1], n).astype(np.float32)[:, 1:].copy()
+    place = rng.permutation(size * size)[:n].astype(np.int32)
+    covered = np.zeros((size, size), bool)
+    corners = mesh.triangles[rng.integers(0, len(mesh.triangles), n)]
+    layout = numpy_kernel.Layout(size, covered, place, corners, weights, False)
+    picture = rng.integers(0, 256, (11, 9, 3), dtype=np.uint8)
+    part = Reduced(picture, np.array([0.3, 0.4], np.float32), np.array([-0.2, 1.5], np.float32))
+    depth = rng.normal(0, 30, (7, 6)).astype(np.float32)
+    depth[rng.random((7, 6)) < 0.4] = np.inf
+    view = numpy_kernel.View((30, 40), scale, (3, -2, 6, 7), depth, rng.random((7, 6), np.float32))
+    one, other = (k.texels(mesh, normals, layout, part, view) for k in (native, numpy_kernel))
+    np.testing.assert_array_equal(one[0], other[0])
+    np.testing.assert_array_equal(one[1], other[1])
 
 
 def test_a_triangle_of_missing_vertices_is_an_error_and_no_crash() -> None:
@@ -117,7 +141,7 @@ def test_a_triangle_of_missing_vertices_is_an_error_and_no_crash() -> None:
 
 
 def test_arrays_of_another_size_are_an_error_and_no_crash() -> None:
-    from tddfa.render import _kernel
+    from tddfa.native import _kernel
 
     three = np.zeros((3, 3), np.float32)
     with pytest.raises(ValueError, match="bytes"):

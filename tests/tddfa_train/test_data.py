@@ -1,5 +1,7 @@
 """Labels move with pictures: crops, mirrors, turned heads, short videos, foreign files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,8 @@ from tddfa_train.data.profiling import bend_picture, rotation_about, turn_pictur
 from tddfa_train.data.renders import RenderConfig, make_renders
 from tddfa_train.data.video import DeepPhoto, Motion, ShortVideoConfig, short_video
 from tddfa_train.data.views import ViewConfig, further_turn, make_views
+from tddfa_train.detector.disguise import DisguiseConfig, disguised
+from tddfa_train.detector.mosaics import BoxRule, MosaicBatches, MosaicConfig
 
 
 @pytest.fixture(scope="module")
@@ -312,3 +316,37 @@ def test_projecting_fits_gives_back_the_labels(drawn_faces, model):
         error = np.linalg.norm((model.landmarks(params) - labels["landmarks68"][row])[:, :2], axis=1).mean()
         assert error < 0.01 * np.sqrt(np.prod(np.ptp(labels["landmarks68"][row, :, :2], axis=0)))
     assert project(labels["camera"][0].astype(np.float64), model.mean[:1]).shape == (1, 3)
+
+
+def test_masks_and_covers_hide_faces_where_they_should(drawn_faces):
+    folder = open_face_folder(drawn_faces / "faces")
+    picture = np.array(folder.images[0])
+    landmarks = folder.labels["landmarks68"][0].astype(float)
+    backgrounds = np.load(drawn_faces / "backgrounds.npy")
+    nothing = DisguiseConfig(masked=0, covered=0, dim=0)
+
+    def changed(config):
+        shown = disguised(picture, landmarks, config, backgrounds, np.random.default_rng(0))
+        return (shown != picture).any(2)
+
+    assert not changed(nothing).any()
+    masked = changed(replace(nothing, masked=1))
+    mouth, brow = landmarks[48:68, :2].mean(0).astype(int), landmarks[19, :2].astype(int)
+    assert masked[mouth[1], mouth[0]]
+    assert not masked[: brow[1] + 1].any()
+    assert 0.01 < changed(replace(nothing, covered=1)).mean() < 0.5
+    assert changed(replace(nothing, dim=1)).all()
+
+
+def test_mosaics_of_disguised_faces_keep_their_boxes(drawn_faces):
+    with np.load(drawn_faces / "rule.npz") as stored:
+        rule = BoxRule(stored["mean"], stored["matrix"])
+    config = MosaicConfig(
+        (str(drawn_faces / "faces"),),
+        str(drawn_faces / "backgrounds.npy"),
+        shapes=((256, 6),),
+        empty=0.0,
+        disguise=DisguiseConfig(masked=1, covered=1, dim=1),
+    )
+    batch = MosaicBatches(config, rule, 1)[0]
+    assert np.isfinite(batch["boxes"]).all(2).any(1).all()

@@ -10,9 +10,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from tddfa import FaceAligner, read_image  # noqa: E402
-from tddfa.errors import PackError  # noqa: E402
 from tddfa.morphable import MorphableModel  # noqa: E402
-from tddfa.packs import ModelPack, find_pack  # noqa: E402
+from tddfa.packs import ModelPack  # noqa: E402
 from tddfa_train import cli  # noqa: E402
 from tddfa_train.alignment_task import crop_landmarks  # noqa: E402
 from tddfa_train.data.augment import PlacementConfig, crop_from_image, warp  # noqa: E402
@@ -77,13 +76,6 @@ def test_a_pack_is_whole_and_its_detector_and_variants_run(pack, drawn_faces):
     assert set(opened.manifest.files) == {"regressor.onnx", "regressor-small.onnx", "detector.onnx"}
     image = np.array(open_face_folder(drawn_faces / "faces").images[0])
     assert isinstance(FaceAligner(opened).align(image), list)
-
-
-def test_a_variant_of_a_pack_in_a_folder_is_chosen_by_its_name(pack):
-    assert find_pack(f"{pack}:small").manifest.regressor["file"] == "regressor-small.onnx"
-    assert find_pack(str(pack)).manifest.regressor["file"] == "regressor.onnx"
-    with pytest.raises(PackError, match="toy:small"):
-        find_pack(f"{pack}:large")
 
 
 def test_a_pack_takes_the_detector_of_another_and_believes_it(pack, tmp_path):

@@ -10,10 +10,17 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("tensorboard")
 
 from tddfa.errors import InputError  # noqa: E402
+from tddfa.morphable import MorphableModel  # noqa: E402
 from tddfa_train import cli  # noqa: E402
 from tddfa_train.config import from_mapping, read_config, to_json  # noqa: E402
 from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig  # noqa: E402
-from tddfa_train.recipes import AlignmentRecipe, alignment_experiment  # noqa: E402
+from tddfa_train.data.points import IBUG68_MIRROR  # noqa: E402
+from tddfa_train.devices import on_device  # noqa: E402
+from tddfa_train.recipes import (  # noqa: E402
+    AlignmentRecipe,
+    alignment_experiment,
+    make_alignment_network,
+)
 from tddfa_train.train import LoopConfig, learning_rate_at, train  # noqa: E402
 
 
@@ -60,6 +67,80 @@ def test_meta_joint_rounds_run_from_a_config(write_config, tmp_path):
     assert (
         json.loads((run / "manifest.json").read_text())["samples"] == 4 * 3 * 4
     )  # rounds, batches, pictures
+
+
+def _teacher(tmp_path, model):
+    """A checkpoint of an untrained network whose camera looks a little aside."""
+    torch.manual_seed(3)
+    network = make_alignment_network("dense-small", model)
+    torch.nn.init.normal_(network.head.weight, std=0.02)
+    torch.save({"average": network.state_dict()}, tmp_path / "teacher.pt")
+    return network
+
+
+def test_a_student_that_equals_its_teacher_has_nothing_to_learn_from_it(write_config, tmp_path):
+    teacher = _teacher(tmp_path, MorphableModel.open(level=0, crop="head"))
+    config = write_config(
+        "alignment",
+        trunk="dense-small",
+        teacher=str(tmp_path / "teacher.pt"),
+        teacher_trunk="dense-small",
+        distillation={"mirrored": False},
+    )
+    experiment = alignment_experiment(read_config(AlignmentRecipe, config))
+    batch = {key: torch.from_numpy(value) for key, value in experiment.data[0].items()}
+    student = experiment.network.eval()
+    assert experiment.task.losses(student, batch)["surface"].item() > 0.01
+    student.load_state_dict(teacher.state_dict())
+    assert experiment.task.losses(student, batch)["surface"].item() == 0
+
+
+def test_a_teacher_with_a_mirror_gives_mirrored_answers_to_mirrored_crops(write_config, tmp_path):
+    model = MorphableModel.open(level=0, crop="head")
+    _teacher(tmp_path, model)
+    config = write_config("alignment", teacher=str(tmp_path / "teacher.pt"), teacher_trunk="dense-small")
+    task = alignment_experiment(read_config(AlignmentRecipe, config)).task
+    crops = torch.randn(2, 3, 120, 120, generator=torch.Generator().manual_seed(0))
+    straight, sure = task.answer(crops)
+    mirrored, as_sure = task.answer(crops.flip(3))
+    torch.testing.assert_close(sure, as_sure)
+    twins = torch.from_numpy(IBUG68_MIRROR.astype(int))
+    back = mirrored[:, :68][:, twins]
+    back[..., 0] = 119 - back[..., 0]
+    torch.testing.assert_close(back, straight[:, :68], atol=0.02, rtol=0)
+
+
+def test_a_small_network_learns_from_a_teacher(write_config, tmp_path):
+    _teacher(tmp_path, MorphableModel.open(level=0, crop="head"))
+    config = write_config(
+        "alignment",
+        trunk="dense-small",
+        teacher=str(tmp_path / "teacher.pt"),
+        teacher_trunk="dense-small",
+        distillation={"labels": 0.0},
+    )
+    run = tmp_path / "run"
+    assert cli.main(["train", "alignment", str(config), str(run), "--overfit"]) == 0
+    rows = _rows(run)
+    assert rows[-1]["surface"] < 0.4 * rows[0]["surface"]
+
+
+def test_a_teacher_of_another_kind_is_named(write_config, tmp_path):
+    torch.save({"average": {}}, tmp_path / "teacher.pt")
+    config = write_config("alignment", teacher=str(tmp_path / "teacher.pt"))
+    with pytest.raises(InputError, match="teacher_trunk"):
+        alignment_experiment(read_config(AlignmentRecipe, config))
+
+
+def test_a_task_goes_where_its_network_goes(write_config, tmp_path):
+    _teacher(tmp_path, MorphableModel.open(level=0, crop="head"))
+    config = write_config("alignment", teacher=str(tmp_path / "teacher.pt"), teacher_trunk="dense-small")
+    task = on_device(alignment_experiment(read_config(AlignmentRecipe, config)).task, "meta")
+    modules = [task.teacher, task.points, task.labels.landmarks]
+    tensors = [t for m in modules for t in (*m.parameters(), *m.buffers())]
+    tensors += [task.mirror.identity_sign, task.mirror.expression_order]
+    assert tensors
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
 
 
 def test_a_detector_trains_without_a_box_rule_and_a_broken_one_is_refused(write_config, tmp_path, capsys):

@@ -7,6 +7,7 @@ _STARTED = time.perf_counter()
 import argparse  # noqa: E402
 import itertools  # noqa: E402
 import tempfile  # noqa: E402
+from dataclasses import replace  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -35,6 +36,7 @@ def main() -> None:
         "program": "tddfa",
         "version": tddfa.__version__,
         "pack": aligner.pack.manifest.name,
+        "network_mb": round(_network_bytes(aligner.pack) / 1e6, 2),
         "triangles": len(aligner.model.topology.triangles),
         "vertices": aligner.model.n_vertices,
         "level_triangles": {k: len(MorphableModel.open(level=k).topology.triangles) for k in (0, 1, 2)},
@@ -46,9 +48,13 @@ def main() -> None:
     serve(_stages(aligner), about, _STARTED)
 
 
+def _network_bytes(pack) -> int:
+    return pack.manifest.files[pack.manifest.regressor["file"]].bytes
+
+
 def _rasteriser() -> str:
     try:
-        from tddfa.render import _kernel  # noqa: F401
+        from tddfa.native import _kernel  # noqa: F401
     except ImportError:
         return "NumPy"
     return "native"
@@ -70,7 +76,7 @@ def _stages(aligner):
 
     def again():
         """The same face with nothing computed yet."""
-        return type(face)(face.detection, face.params, face.landmarks, face.pose, face.model)
+        return replace(face)
 
     def overlay(kind):
         def prepare(_):

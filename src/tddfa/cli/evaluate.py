@@ -20,6 +20,7 @@ PROTOCOLS = {
     "aflw": "NME of the 21 points that people marked in AFLW, by yaw",
     "stability": "movement of landmarks beside the movement of the face; lag and overshoot",
     "eyes": "how open the eyes are, beside a reference",
+    "tracking": "people of rendered scenes: found, kept apart, missed when gone",
 }
 
 
@@ -75,6 +76,11 @@ def run(args: argparse.Namespace) -> int:
         options["smoothing"] = args.smoothing
     if args.sheet is not None and args.worst is None:
         args.parser.error("--sheet needs --worst N")
+
+    for path in (args.per_image, args.sheet):
+        # Before minutes of measuring, not after them.
+        if path is not None and not path.parent.is_dir():
+            raise ExportFileError(f"cannot write {path}: there is no folder {path.parent}")
 
     from tddfa.evaluation import evaluate
     from tddfa.pipeline import FaceAligner

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from tddfa.cli.arguments import positive
+from tddfa.cli.image_files import FILES, PICTURES, FileOptions, files_of, write_files
 from tddfa.cli.inputs import Job, find_jobs
+from tddfa.cli.lines import Lines
 from tddfa.cli.messages import report
 from tddfa.errors import InputError, PackError, TddfaError
 
 if TYPE_CHECKING:
     from tddfa.pipeline import FaceAligner
     from tddfa.types import Face, Image
-
-# What `all` means, in the order of the help. The tables that make them are in tddfa.render and tddfa.export,
-# which are imported when used.
-PICTURES = ("2d_sparse", "2d_dense", "3d", "depth", "pncc", "uv_tex", "pose", "normals", "wireframe")
-FILES = ("ply", "obj", "glb", "json", "npz")
 
 
 def add_parser(commands: Any) -> None:
@@ -70,10 +66,34 @@ def add_parser(commands: Any) -> None:
         help="with depth: also <stem>_depth.npy, float32 px, NaN where there is no face, and its mask as PNG",
     )
     parser.add_argument(
+        "--per-face",
+        action="store_true",
+        help="with ply, obj, glb: a file per face, <stem>_<kind>_face_<n>, instead of one with all",
+    )
+    parser.add_argument(
+        "--texture",
+        action="store_true",
+        help="with obj: a texture (.mtl and a PNG per face) instead of colours of vertices, as glb has it",
+    )
+    parser.add_argument(
         "--neutral", action="store_true", help="with glb: all expression weights at 0 (blendshapes stay)"
     )
     parser.add_argument(
         "--frontal", action="store_true", help="with glb: every face at the origin, looking at the viewer"
+    )
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        metavar="N",
+        type=positive,
+        default=1,
+        help="pictures at a time, each by a thread of its own (default: 1)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where an earlier run with --resume stopped: skip pictures whose files are all there, and "
+        "add to the file of --json, which grows line by line",
     )
     parser.set_defaults(run=run, parser=parser)
 
@@ -86,112 +106,92 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.background == "transparent" and args.format != "png":
         args.parser.error("--background transparent needs --format png: JPEG knows no transparency")
+    if args.resume and args.json == "-":
+        args.parser.error("--resume needs a file for --json: what went to standard output is not known")
     kinds: list[str] = args.output or ([] if args.json else ["2d_sparse"])
     jobs, problems = find_jobs(args.inputs)
     for problem in problems:
         report(problem)
-    failed = len(problems)
     if not jobs:
         return 1
 
-    from tqdm import tqdm
-
-    from tddfa.pipeline import FaceAligner
-
-    aligner = FaceAligner(args.pack)
-    with _lines_to(args.json) as lines:
-        progress = tqdm(jobs, unit="picture", disable=None if len(jobs) > 1 else True)
-        for job in progress:
-            try:
-                _process(job, kinds, args, aligner, lines)
-            except PackError:
-                raise  # no other picture would fare better
-            except TddfaError as error:
-                progress.clear()
-                report(error, of=job.path)
-                failed += 1
+    with Lines.to(args.json, args.resume) as lines:
+        before = lines.before if lines is not None else {}
+        todo = [job for job in jobs if not (args.resume and _is_done(job, kinds, args, before))]
+        failed = len(problems) + (_run_all(todo, kinds, args, lines) if todo else 0)
+    if len(jobs) > 1 and (failed or args.resume):
+        done = len(todo) - (failed - len(problems))
+        skipped = f", {len(jobs) - len(todo)} were done before" if args.resume else ""
+        print(f"tddfa: {done} of {len(jobs)} pictures done{skipped}; problems: {failed}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _process(
-    job: Job, kinds: Sequence[str], args: argparse.Namespace, aligner: FaceAligner, lines: IO[str] | None
-) -> None:
-    from tddfa.export import picture_record
+def _run_all(jobs: Sequence[Job], kinds: Sequence[str], args: argparse.Namespace, lines: Lines | None) -> int:
+    """Work on all pictures, and say how many had a problem."""
+    from tqdm import tqdm
+
+    from tddfa.parallel import in_order
+    from tddfa.pipeline import FaceAligner
+
+    aligner = FaceAligner(args.pack)
+
+    def work(job: Job) -> tuple[Job, str | None, TddfaError | None]:
+        line: str | None = None
+        try:
+            image, faces = _faces(job, args, aligner)
+            if lines is not None:
+                line = _line(job, image, faces)
+            if not faces:
+                raise InputError(
+                    f"{job.path}: no face found; faces should be upright and at least 20 px wide"
+                )
+            if kinds:
+                write_files(kinds, args.dir / job.target, image, faces, _file_options(args))
+        except PackError:
+            raise  # no other picture would fare better
+        except TddfaError as error:
+            return job, line, error
+        return job, line, None
+
+    failed = 0
+    outcomes = in_order(work, jobs, args.jobs)
+    progress = tqdm(outcomes, total=len(jobs), unit="picture", disable=None if len(jobs) > 1 else True)
+    for job, line, error in progress:
+        if line is not None and lines is not None:
+            lines.add(str(job.path), line)
+        if error is not None:
+            progress.clear()
+            report(error, of=job.path)
+            failed += 1
+    return failed
+
+
+def _faces(job: Job, args: argparse.Namespace, aligner: FaceAligner) -> tuple[Image, list[Face]]:
     from tddfa.imaging import read_image
 
     image = read_image(job.path)
     faces = aligner.align(image)
     if args.max_faces is not None and len(faces) > args.max_faces:
-        largest = sorted(faces, key=lambda f: -f.detection.box.width * f.detection.box.height)[
-            : args.max_faces
-        ]
+        by_size = sorted(faces, key=lambda f: -f.detection.box.width * f.detection.box.height)
+        largest = by_size[: args.max_faces]
         faces = [face for face in faces if face in largest]
-    if lines is not None:
-        record = {"file": str(job.path), **picture_record(image, faces)}
-        lines.write(json.dumps(record) + "\n")
-    if not faces:
-        raise InputError(f"{job.path}: no face found; faces should be upright and at least 20 px wide")
-    for kind in kinds:
-        _write(kind, args.dir / job.target, image, faces, args)
+    return image, faces
 
 
-def _write(kind: str, target: Path, image: Image, faces: Sequence[Face], args: argparse.Namespace) -> None:
-    from tddfa.export import EXPORTS, write_npy
-    from tddfa.imaging import write_image
-    from tddfa.render import OVERLAYS, depth_map
+def _line(job: Job, image: Image, faces: Sequence[Face]) -> str:
+    from tddfa.export import picture_record
 
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {target.parent}: {error.strerror}") from None
-    stem = f"{target.name}_{kind}"
-    if kind in EXPORTS:
-        options: dict[str, Any] = {}
-        if kind == "glb":
-            options = {
-                "textures": _textures(image, faces),
-                "neutral": args.neutral,
-                "frontal": args.frontal,
-            }
-        EXPORTS[kind](target.with_name(f"{stem}.{kind}"), image, faces, **options)
-        return
-    write_image(
-        target.with_name(f"{stem}.{args.format}"), OVERLAYS[kind](image, faces, background=args.background)
-    )
-    if kind == "depth" and args.raw_depth:
-        depth, mask = depth_map(image, faces)
-        write_npy(target.with_name(f"{stem}.npy"), depth)
-        write_image(target.with_name(f"{stem}_mask.png"), mask.astype("uint8") * 255)
+    return json.dumps({"file": str(job.path), **picture_record(image, faces)})
 
 
-def _textures(image: Image, faces: Sequence[Face]) -> list[Image] | None:
-    """Textures about as fine as the photo; None for a model without a texture layout."""
-    from tddfa.render import face_textures
-
-    if any(face.mesh.topology.uv is None for face in faces):
-        return None
-    widest = max(max(face.detection.box.width, face.detection.box.height) for face in faces)
-    size = next((size for size in (256, 512, 1024) if size >= widest), 2048)
-    return [texture.image for texture in face_textures(image, faces, size=size)]
-
-
-@contextlib.contextmanager
-def _lines_to(name: str | None) -> Generator[IO[str] | None]:
-    if name is None:
-        yield None
-    elif name == "-":
-        yield sys.stdout
-        sys.stdout.flush()
-    else:
-        from tddfa.files import atomic_path
-
-        try:
-            with atomic_path(name) as temporary, temporary.open("w", encoding="utf-8") as file:
-                yield file
-        except OSError as error:
-            if isinstance(error, TddfaError):
-                raise
-            raise InputError(f"cannot write {name}: {error.strerror}") from None
+def _is_done(job: Job, kinds: Sequence[str], args: argparse.Namespace, before: Mapping[str, int]) -> bool:
+    """Whether an earlier run has left nothing to do: no file, and no line."""
+    if args.json is not None and str(job.path) not in before:
+        return False
+    if before.get(str(job.path)) == 0:
+        return True  # nobody is there
+    options = _file_options(args)
+    return all(path.is_file() for kind in kinds for path in files_of(kind, args.dir / job.target, options))
 
 
 def _kinds(text: str) -> list[str]:
@@ -205,3 +205,16 @@ def _kinds(text: str) -> list[str]:
             f"{unknown[0] if unknown else text!r} is no kind of output; choose from {', '.join(known)}, all"
         )
     return list(dict.fromkeys(kinds))
+
+
+def _file_options(args: argparse.Namespace) -> FileOptions:
+    """What the arguments say about files."""
+    return FileOptions(
+        format=args.format,
+        background=args.background,
+        raw_depth=args.raw_depth,
+        per_face=args.per_face,
+        texture=args.texture,
+        neutral=args.neutral,
+        frontal=args.frontal,
+    )

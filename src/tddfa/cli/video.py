@@ -49,7 +49,7 @@ def add_parser(commands: Any) -> None:
         "--output",
         metavar="KINDS",
         type=_list_of(PICTURES),
-        help=f"comma list of {', '.join(PICTURES)}; or all (default: 2d_sparse; nothing with --data)",
+        help=f"comma list of {', '.join(PICTURES)}; or all (default: 2d_sparse; nothing with --data, --glb)",
     )
     parser.add_argument(
         "--data",
@@ -57,6 +57,11 @@ def add_parser(commands: Any) -> None:
         type=_list_of(TABLES),
         default=[],
         help=f"one row per face and frame: comma list of {', '.join(TABLES)}",
+    )
+    parser.add_argument(
+        "--glb",
+        action="store_true",
+        help="an animated, textured 3D face of each person, as <stem>_face_<id>.glb",
     )
     parser.add_argument(
         "-d",
@@ -141,7 +146,7 @@ def _process(job: Job, args: argparse.Namespace, aligner: FaceAligner, stop: thr
 
     reader = VideoReader(job.path, start=args.start, end=args.end)
     tracker = FaceTracker(aligner, max_faces=args.max_faces)
-    kinds: list[str] = args.output or ([] if args.data else ["2d_sparse"])
+    kinds: list[str] = args.output or ([] if args.data or args.glb else ["2d_sparse"])
     people: set[int] = set()
     count = 0
     bar = tqdm(total=reader.n_frames, desc=job.path.name, unit=" frames", disable=None)
@@ -149,7 +154,9 @@ def _process(job: Job, args: argparse.Namespace, aligner: FaceAligner, stop: thr
         stack.enter_context(bar)
         outputs = [_picture_output(stack, kind, job, args, reader) for kind in kinds]
         outputs += [_table_output(stack, kind, job, args, aligner) for kind in args.data]
-        frames = _followed(reader, tracker, _smoother(args), stop, bool(kinds), bar.update)
+        outputs += [_animation_output(stack, job, args)] if args.glb else []
+        pictures = bool(kinds) or args.glb
+        frames = _followed(reader, tracker, _smoother(args), stop, pictures, bar.update)
         stack.enter_context(contextlib.closing(frames))
         for done in frames:
             for output in outputs:
@@ -241,6 +248,21 @@ def _table_output(
         TableWriter(target.with_name(f"{target.name}.{kind}"), aligner.model.expression_names)
     )
     return lambda done: table.write(done.faces, done.index, done.time)
+
+
+def _animation_output(
+    stack: contextlib.ExitStack, job: Job, args: argparse.Namespace
+) -> Callable[[_Done], None]:
+    from tddfa.tracking.animation import AnimationWriter
+
+    target = _target(args.dir / job.target)
+    animations = stack.enter_context(AnimationWriter(target.parent, target.name))
+
+    def write(done: _Done) -> None:
+        assert done.image is not None  # frames keep theirs when animations are asked for
+        animations.write(done.image, done.faces, done.time)
+
+    return write
 
 
 def _target(path: Path) -> Path:

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from tddfa.detection.faceboxes import FaceBoxes
 from tddfa.detection.tddfa import TddfaDetector
-from tddfa.errors import PackError
+from tddfa.packs import make_part
 from tddfa.runtime import Network
 from tddfa.types import Detection, Image
 
@@ -32,15 +32,9 @@ def make_detector(network: Network, settings: Mapping[str, Any]) -> Detector:
     """The detector that a manifest describes.
 
     Raises:
-        PackError: its kind is unknown or its settings are incomplete.
+        PackError: its kind is unknown or its settings are incomplete or wrong.
     """
-    kind = str(settings.get("kind"))
-    if kind not in DETECTORS:
-        raise PackError(f"the pack asks for the detector {kind!r}; known are {', '.join(DETECTORS)}")
-    try:
-        return DETECTORS[kind](network, settings)
-    except (KeyError, TypeError, ValueError) as error:
-        raise PackError(f"the pack's detector settings are incomplete: {error}") from None
+    return make_part("detector", DETECTORS, settings, network, settings)
 
 
 __all__ = ["DETECTORS", "Detector", "FaceBoxes", "TddfaDetector", "make_detector"]

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from tddfa.geometry.boxes import non_maximum_suppression
-from tddfa.imaging.warp import resize, to_blob
+from tddfa.imaging.pixels import PixelFormat
+from tddfa.imaging.warp import resize
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, Detection, Image
 
@@ -34,9 +35,7 @@ class FaceBoxes:
 
     Args:
         network: picture → `offsets` (1, n, 4) and `scores` (1, n).
-        mean: subtracted from each channel, in the order of `channels`.
-        scale: multiplied afterwards.
-        channels: the order that the network expects, "rgb" or "bgr".
+        pixels: how it reads the picture.
         max_height: larger pictures are searched at this height, px.
         max_width: and at no more than this width, px.
         min_score: of a face.
@@ -46,15 +45,13 @@ class FaceBoxes:
         self,
         network: Network,
         *,
-        mean: tuple[float, float, float],
-        scale: float,
-        channels: Any,
+        pixels: PixelFormat,
         max_height: int,
         max_width: int,
         min_score: float = 0.5,
     ) -> None:
         self._network = network
-        self._mean, self._scale, self._channels = mean, scale, channels
+        self._pixels = pixels
         self._max_height, self._max_width = max_height, max_width
         self._min_score = min_score
 
@@ -63,9 +60,7 @@ class FaceBoxes:
         """The detector with the settings of a manifest."""
         return cls(
             network,
-            mean=tuple(settings["input"]["mean"]),
-            scale=settings["input"]["scale"],
-            channels=settings["input"]["channels"],
+            pixels=PixelFormat.from_settings(settings["input"]),
             max_height=settings["max_height"],
             max_width=settings["max_width"],
         )
@@ -77,9 +72,7 @@ class FaceBoxes:
         shrink = min(shrink, self._max_width / width)
         if shrink < 1:
             image = resize(image, max(int(shrink * width), 1), max(int(shrink * height), 1))
-        output = self._network(
-            to_blob(image[None], mean=self._mean, scale=self._scale, channels=self._channels)
-        )
+        output = self._network(self._pixels.blob([image]))
         boxes, scores = _candidates(output["offsets"][0], output["scores"][0], *image.shape[:2])
         kept = non_maximum_suppression(boxes, scores, _MAX_OVERLAP, grow=1.0 * shrink)[:_MAX_FACES]
         return [

@@ -9,7 +9,8 @@ import numpy as np
 
 from tddfa.errors import PackError
 from tddfa.geometry.boxes import non_maximum_suppression
-from tddfa.imaging.warp import cut, resize, to_blob
+from tddfa.imaging.pixels import PixelFormat
+from tddfa.imaging.warp import cut, resize
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, Detection, Image
 
@@ -21,9 +22,7 @@ class TddfaDetector:
 
     Args:
         network: picture → `boxes` (1, n, 4), px of its input, and `scores` (1, n) in [0, 1].
-        mean: subtracted from each channel, in the order of `channels`.
-        scale: multiplied afterwards.
-        channels: the order that the network expects, "rgb" or "bgr".
+        pixels: how it reads the picture.
         max_side: larger pictures are searched with their longer side at this length, px.
         multiple: of which the sides of the network's input are; the rest is filled with black.
         min_score: of a face.
@@ -34,16 +33,14 @@ class TddfaDetector:
         self,
         network: Network,
         *,
-        mean: tuple[float, float, float],
-        scale: float,
-        channels: Any,
+        pixels: PixelFormat,
         max_side: int,
         multiple: int,
         min_score: float,
         max_overlap: float,
     ) -> None:
         self._network = network
-        self._mean, self._scale, self._channels = mean, scale, channels
+        self._pixels = pixels
         self._max_side, self._multiple = max_side, multiple
         self._min_score, self._max_overlap = min_score, max_overlap
 
@@ -52,9 +49,7 @@ class TddfaDetector:
         """The detector with the settings of a manifest."""
         return cls(
             network,
-            mean=tuple(settings["input"]["mean"]),
-            scale=settings["input"]["scale"],
-            channels=settings["input"]["channels"],
+            pixels=PixelFormat.from_settings(settings["input"]),
             max_side=settings["max_side"],
             multiple=settings["multiple"],
             min_score=settings["min_score"],
@@ -69,9 +64,7 @@ class TddfaDetector:
             image = resize(image, max(round(shrink * width), 1), max(round(shrink * height), 1))
         small_height, small_width = image.shape[:2]
         padded = cut(image, 0, 0, self._whole(small_width), self._whole(small_height))
-        output = self._network(
-            to_blob(padded[None], mean=self._mean, scale=self._scale, channels=self._channels)
-        )
+        output = self._network(self._pixels.blob([padded]))
         if not {"boxes", "scores"} <= set(output):
             raise PackError(f"the pack's detector gives {', '.join(output)}, but needs boxes, scores")
         boxes, scores = output["boxes"][0], output["scores"][0]

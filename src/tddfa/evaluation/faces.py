@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from jaxtyping import Float64
 from tddfa.evaluation.data.pictures import Pictures
 from tddfa.geometry.boxes import intersection_over_union
 from tddfa.pipeline import FaceAligner
-from tddfa.types import BoundingBox, Detection, Face
+from tddfa.types import BoundingBox, Detection, Face, Image
 
 _BATCH = 16
 
@@ -26,13 +27,36 @@ def faces_in_crops(
     squares: Float64[np.ndarray, "n 4"],
     title: str,
 ) -> list[Face]:
-    """The face of each ready-made crop, in the frame of the picture that it was cut from."""
+    """The face of each ready-made crop, in the frame of the picture that it was cut from.
+
+    The way back is that of the benchmark, x · (ex - sx) / side + sx, for every pack. Whoever cut the crops
+    may have meant centres of pixels or corners by these numbers; the truth was made by the same people.
+    """
     faces: list[Face] = []
     for start in progress(range(0, len(names), _BATCH), title):
         part = slice(start, start + _BATCH)
         images = [crops.read(name) for name in names[part]]
-        faces += aligner.align_crops(images, [BoundingBox(*map(float, square)) for square in squares[part]])
+        found = aligner.align_crops(images, [BoundingBox(0, 0, *image.shape[1::-1]) for image in images])
+        faces += [
+            _in_picture(face, square, image)
+            for face, square, image in zip(found, squares[part], images, strict=True)
+        ]
     return faces
+
+
+def _in_picture(face: Face, square: Float64[np.ndarray, "4"], crop: Image) -> Face:
+    """A face of a crop after the benchmark's way back."""
+    per_px = (square[2:] - square[:2]) / crop.shape[1::-1]
+    scale = np.array([*per_px, per_px.mean()], np.float32)
+    shift = np.array([*square[:2], 0.0], np.float32)
+    camera = face.params.camera * scale[:, None]
+    camera[:, 3] += shift
+    return replace(
+        face,
+        detection=Detection(BoundingBox(*map(float, square))),
+        params=replace(face.params, camera=camera),
+        landmarks=face.landmarks * scale + shift,
+    )
 
 
 def faces_around_points(

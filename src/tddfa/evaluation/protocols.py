@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tddfa import __version__
 from tddfa.errors import InputError
 from tddfa.evaluation.aflw import measure_aflw
 from tddfa.evaluation.aflw2000 import measure_aflw2000
 from tddfa.evaluation.eyes import measure_eyes
 from tddfa.evaluation.report import Report
 from tddfa.evaluation.stability import measure_stability
+from tddfa.evaluation.tracking import measure_tracking
 from tddfa.pipeline import FaceAligner
 
 PROTOCOLS: Mapping[str, Callable[..., Report]] = {
@@ -19,6 +22,7 @@ PROTOCOLS: Mapping[str, Callable[..., Report]] = {
     "aflw": measure_aflw,
     "stability": measure_stability,
     "eyes": measure_eyes,
+    "tracking": measure_tracking,
 }
 """Name of a protocol → `measure(aligner, folder, **options) -> Report`."""
 
@@ -38,4 +42,11 @@ def evaluate(protocol: str, aligner: FaceAligner, folder: str | Path, **options:
     """
     if protocol not in PROTOCOLS:
         raise InputError(f"no protocol {protocol!r}; choose from {', '.join(PROTOCOLS)}")
-    return PROTOCOLS[protocol](aligner, Path(folder), **options)
+    report = PROTOCOLS[protocol](aligner, Path(folder), **options)
+    return replace(report, record={**report.record, "measured_with": _program(aligner)})
+
+
+def _program(aligner: FaceAligner) -> dict[str, str]:
+    """What tells one measurement of a pack from another: the program, and the exact network."""
+    manifest = aligner.pack.manifest
+    return {"tddfa": __version__, "network_sha256": manifest.files[manifest.regressor["file"]].sha256}

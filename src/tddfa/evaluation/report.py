@@ -34,10 +34,8 @@ class View:
 def in_crop(
     points: Float64[np.ndarray, "n 2"], square: Float64[np.ndarray, "4"], crop: Image
 ) -> Float64[np.ndarray, "n 2"]:
-    """Points of a picture in the pixels of `crop`, which was cut from `square` of it and resized."""
-    per_px = np.array([crop.shape[1], crop.shape[0]]) / (square[2:] - square[:2])
-    # Points count from the centres of pixels, crops begin at the edge of one.
-    return (points - square[:2] + 0.5) * per_px - 0.5
+    """Points of a picture in the pixels of `crop`, a benchmark's cut of `square`: the way back, backwards."""
+    return (points - square[:2]) * np.array([crop.shape[1], crop.shape[0]]) / (square[2:] - square[:2])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

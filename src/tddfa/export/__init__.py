@@ -1,10 +1,11 @@
-"""Faces → files: PLY, OBJ, GLB, JSON, NPZ."""
+"""Faces → files: PLY, OBJ, GLB, JSON, NPZ; depth maps → PNG, NPY."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from tddfa.export.depth_png import depth_png_bytes, write_depth_png
 from tddfa.export.glb import clip_glb_bytes, glb_bytes, write_glb
 from tddfa.export.npz import write_npy, write_npz
 from tddfa.export.obj import obj_bytes, write_obj
@@ -24,11 +25,13 @@ __all__ = [
     "EXPORTS",
     "SCHEMA",
     "clip_glb_bytes",
+    "depth_png_bytes",
     "face_record",
     "glb_bytes",
     "obj_bytes",
     "picture_record",
     "ply_bytes",
+    "write_depth_png",
     "write_glb",
     "write_json",
     "write_npy",

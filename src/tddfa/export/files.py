@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeAlias
 
 from tddfa.errors import ExportFileError
 from tddfa.files import atomic_write
 
+P = ParamSpec("P")
+StrPath: TypeAlias = str | os.PathLike[str]
 
-def write(path: str | os.PathLike[str], data: bytes) -> None:
+
+def write(path: StrPath, data: bytes) -> None:
     """Write `data` to `path`; it is afterwards whole, or as it was before.
 
     Raises:
@@ -18,3 +24,30 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
         atomic_write(os.fspath(path), data)
     except OSError as error:
         raise ExportFileError(f"cannot write {os.fspath(path)}: {error.strerror}") from error
+
+
+def writer_of(to_bytes: Callable[P, bytes]) -> Callable[Concatenate[StrPath, P], None]:
+    """`write_x(path, …)` for a function `x_bytes(…)`: with its arguments, whose only home is there."""
+
+    def write_bytes(path: StrPath, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        write(path, to_bytes(*args, **kwargs))
+
+    name = to_bytes.__name__
+    write_bytes.__name__ = write_bytes.__qualname__ = f"write_{name.removesuffix('_bytes')}"
+    write_bytes.__module__ = to_bytes.__module__
+    write_bytes.__doc__ = f"""Write what `{name}` returns for the arguments after the first to a file.
+
+    Args:
+        path: where to.
+        *args: as `{name}`.
+        **kwargs: as `{name}`.
+
+    Raises:
+        InputError: as `{name}`.
+        ExportFileError: the file cannot be written; nothing is left behind.
+    """
+    signature = inspect.signature(to_bytes)
+    path = inspect.Parameter("path", inspect.Parameter.POSITIONAL_ONLY, annotation="StrPath")
+    parameters = [path, *signature.parameters.values()]
+    write_bytes.__signature__ = signature.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
+    return write_bytes

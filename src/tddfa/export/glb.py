@@ -7,7 +7,6 @@ head pose is the rotation and translation of the face's node.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -17,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from tddfa.errors import InputError
-from tddfa.export.files import write
+from tddfa.export.files import writer_of
 from tddfa.export.gltf import GltfBuilder
 from tddfa.export.upright import vertex_colors
 from tddfa.geometry.camera import camera_rotation, camera_scale
@@ -30,32 +29,6 @@ Unit: TypeAlias = Literal["m", "px"]
 
 _MM = np.float32(1e-3)  # metres
 _TO_VIEWER = np.diag([1.0, -1.0, -1.0])  # the image frame with y up and z to the viewer
-
-
-def write_glb(
-    path: str | os.PathLike[str],
-    image: Image,
-    faces: Sequence[Face],
-    *,
-    textures: Sequence[Image] | None = None,
-    neutral: bool = False,
-    frontal: bool = False,
-    blendshapes: bool = True,
-    unit: Unit = "m",
-) -> None:
-    """Write the faces of a picture to one GLB file; see `glb_bytes`.
-
-    Raises:
-        InputError: the textures do not fit the faces.
-        ExportFileError: the file cannot be written; nothing is left behind.
-    """
-    options: dict[str, Any] = {
-        "neutral": neutral,
-        "frontal": frontal,
-        "blendshapes": blendshapes,
-        "unit": unit,
-    }
-    write(path, glb_bytes(image, faces, textures=textures, **options))
 
 
 def glb_bytes(
@@ -92,11 +65,14 @@ def glb_bytes(
         shown = (
             replace(face.params, expression=np.zeros_like(face.params.expression)) if neutral else face.params
         )
-        face = Face(face.detection, shown, face.landmarks, face.pose, face.model)
+        face = Face(face.detection, shown, face.landmarks, face.model)
         node = _face_node(builder, f"face_{i + 1}", image, face, texture, blendshapes)
         if not frontal:
             builder.document["nodes"][node] |= placing.transform(shown.camera)
     return builder.to_bytes()
+
+
+write_glb = writer_of(glb_bytes)
 
 
 def clip_glb_bytes(
@@ -105,6 +81,7 @@ def clip_glb_bytes(
     faces: Sequence[Face],
     *,
     texture: Image | None = None,
+    visible: Sequence[bool] | None = None,
     unit: Unit = "m",
 ) -> bytes:
     """One face of a video as an animated GLB file: its node turns and moves, its weights change.
@@ -114,6 +91,8 @@ def clip_glb_bytes(
         times: of the frames, s, growing.
         faces: the same person in each frame, of one model; the shape is that of the mean identity.
         texture: of the face, in its texture layout; without it each vertex has the colour of its pixel.
+        visible: whether the face is seen in each frame; where not, it is shrunk to nothing, which players
+            do not draw. Always, when not given.
         unit: of the scene.
 
     Raises:
@@ -121,30 +100,40 @@ def clip_glb_bytes(
     """
     if not faces or len(times) != len(faces):
         raise InputError(f"{len(faces)} faces at {len(times)} times; give one face per time, at least one")
+    shown_at = np.ones(len(faces), bool) if visible is None else np.array(visible, bool)
+    if len(shown_at) != len(faces):
+        raise InputError(f"visible says {len(shown_at)} times whether a face is seen, of {len(faces)} faces")
     if not all(a < b for a, b in pairwise(times)):
         raise InputError("the times of an animation have to grow from frame to frame")
     _check_textures(faces[:1], None if texture is None else [texture])
     builder = GltfBuilder()
     first = faces[0]
-    identity = np.mean([f.params.identity for f in faces], axis=0, dtype=np.float32)
+    seen = [f for f, shown in zip(faces, shown_at, strict=True) if shown] or faces
+    identity = np.mean([f.params.identity for f in seen], axis=0, dtype=np.float32)
     # The colours of vertices come from where they are in the first frame.
     shown = replace(first.params, identity=identity)
-    person = Face(first.detection, shown, first.landmarks, first.pose, first.model)
+    person = Face(first.detection, shown, first.landmarks, first.model)
     node = _face_node(builder, "face_1", image, person, texture, True)
-    placing = _Placing.of(image.shape[:2], faces, unit)
+    placing = _Placing.of(image.shape[:2], seen, unit)
     builder.document["nodes"][node] |= placing.transform(shown.camera)
     transforms = [placing.transform(f.params.camera) for f in faces]
     tracks: dict[str, Float[np.ndarray, "n c"]] = {
         "rotation": _continuous(np.array([t["rotation"] for t in transforms])),
         "translation": np.array([t["translation"] for t in transforms]),
-        "scale": np.array([t["scale"] for t in transforms]),
+        "scale": np.array([t["scale"] for t in transforms]) * shown_at[:, None],
     }
     if first.model.expression_names:
         tracks["weights"] = np.stack([f.params.expression for f in faces]).reshape(-1, 1)
     clock = builder.samples((np.array(times) - times[0]).astype(np.float32)[:, None])
+    # A face is there or not: one that grows from nothing within a frame would look odd in slow motion.
+    steps = set[str]() if shown_at.all() else {"scale"}
     samplers = [
-        {"input": clock, "output": builder.samples(track.astype(np.float32)), "interpolation": "LINEAR"}
-        for track in tracks.values()
+        {
+            "input": clock,
+            "output": builder.samples(track.astype(np.float32)),
+            "interpolation": "STEP" if name in steps else "LINEAR",
+        }
+        for name, track in tracks.items()
     ]
     channels = [{"sampler": i, "target": {"node": node, "path": name}} for i, name in enumerate(tracks)]
     builder.add("animations", {"name": "clip", "samplers": samplers, "channels": channels})
@@ -198,6 +187,7 @@ def _face_node(
     attributes = {"POSITION": builder.vertices(vertices), "NORMAL": builder.vertices(normals)}
     material: dict[str, Any] = {
         "name": name,
+        "doubleSided": True,  # a mask: seen from behind, or through an open mouth, there is skin
         "pbrMetallicRoughness": {"metallicFactor": 0, "roughnessFactor": 0.9},
     }
     if texture is not None:

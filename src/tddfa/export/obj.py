@@ -27,7 +27,8 @@ def write_obj(
 ) -> None:
     """Write the meshes of all faces to one OBJ file.
 
-    With textures, `<stem>.mtl` and `<stem>_<face>.png` are written beside it.
+    With textures, `<stem>.mtl` and `<stem>_<face>.png` are written beside it, with _ for spaces in their
+    names: in these formats a space ends a name.
 
     Args:
         path: ends in .obj.
@@ -44,15 +45,16 @@ def write_obj(
     if textures is None:
         write(path, obj_bytes(image, faces))
         return
-    pictures = [f"{path.stem}_{i + 1}.png" for i in range(len(faces))]
-    data = obj_bytes(image, faces, material_file=f"{path.stem}.mtl")
+    stem = "_".join(path.stem.split())
+    pictures = [f"{stem}_{i + 1}.png" for i in range(len(faces))]
+    data = obj_bytes(image, faces, material_file=f"{stem}.mtl")
     if len(textures) != len(faces):
         raise InputError(f"{len(textures)} textures for {len(faces)} faces; give one per face")
     # What others refer to comes first: a viewer never finds a name that is not there yet.
     for name, texture in zip(pictures, textures, strict=True):
         write(path.with_name(name), encode_image(texture, "png"))
     materials = [f"newmtl face_{i + 1}\nKd 1 1 1\nmap_Kd {name}\n" for i, name in enumerate(pictures)]
-    write(path.with_suffix(".mtl"), "\n".join(materials).encode())
+    write(path.with_name(f"{stem}.mtl"), "\n".join(materials).encode())
     write(path, data)
 
 

@@ -5,32 +5,15 @@ Source: Turk, "The PLY polygon file format", 1994.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
-from tddfa.export.files import write
+from tddfa.export.files import writer_of
 from tddfa.export.text import decimals, integers, lines, text_triangles
 from tddfa.export.upright import upright_vertices, vertex_colors
 from tddfa.types import Face, Image, Topology
-
-
-def write_ply(
-    path: str | os.PathLike[str],
-    image: Image,
-    faces: Sequence[Face],
-    *,
-    ascii: bool = False,
-    colors: bool = True,
-) -> None:
-    """Write the meshes of all faces to one PLY file; see `ply_bytes`.
-
-    Raises:
-        ExportFileError: the file cannot be written; nothing is left behind.
-    """
-    write(path, ply_bytes(image, faces, ascii=ascii, colors=colors))
 
 
 def ply_bytes(image: Image, faces: Sequence[Face], *, ascii: bool = False, colors: bool = True) -> bytes:
@@ -70,6 +53,9 @@ def ply_bytes(image: Image, faces: Sequence[Face], *, ascii: bool = False, color
     if colors:
         points["rgb"] = rgb
     return b"".join([head, points.tobytes(), *corners])
+
+
+write_ply = writer_of(ply_bytes)
 
 
 # The triangles of a model are the same in every file: kept, they cost nothing from the second file on.

@@ -15,7 +15,9 @@ def project(
     """`points` of the model frame (mm) in the image frame (px)."""
     # One product in the precision of the points, as dense meshes are large; the shift is added in float64
     # only when the points have it.
-    projected = points @ camera[:, :3].T.astype(points.dtype) + camera[:, 3].astype(points.dtype)
+    projected = points @ camera[:, :3].T.astype(points.dtype)
+    for k, shift in enumerate(camera[:, 3].astype(points.dtype)):
+        projected[:, k] += shift  # column by column: numpy is slow along rows of three
     return projected.astype(np.float32, copy=False)
 
 

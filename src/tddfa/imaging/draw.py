@@ -78,6 +78,11 @@ def text_coverage(text: str, size: float, height: int, width: int) -> UInt8[np.n
     return out
 
 
+def masked(image: UInt8[np.ndarray, "h w c"], mask: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w c"]:
+    """The picture, black where the mask is not set."""
+    return np.asarray(cv2.copyTo(image, mask.view(np.uint8)), np.uint8)
+
+
 def without_holes(mask: Bool[np.ndarray, "h w"], radius: float) -> Bool[np.ndarray, "h w"]:
     """The mask with its holes and cracks of up to twice `radius` (px) closed."""
     if mask.size == 0:

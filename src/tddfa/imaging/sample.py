@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from jaxtyping import Float32
@@ -23,26 +25,58 @@ def sample(
     Returns:
         RGB, 0 to 255.
     """
-    shrink = max(1, int(spacing))
-    if shrink > 1:
-        # Only the part that is sampled: photos are large, faces small.
-        low = np.clip(points.min(axis=0) - shrink, 0, None).astype(int)
-        high = points.max(axis=0).astype(int) + 2 * shrink + 1
-        image = image[low[1] : max(high[1], low[1] + 1), low[0] : max(high[0], low[0] + 1)]
-        if image.size == 0:
-            return np.zeros((len(points), 3), np.float32)
-        h, w = image.shape[:2]
-        small = (max(1, w // shrink), max(1, h // shrink))
-        image = cv2.resize(image, small, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-        scale = np.array([small[0] / w, small[1] / h], np.float32)
-        points = (points - low.astype(np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
+    if len(points) == 0:
+        return np.zeros((0, 3), np.float32)
+    part = reduced(image, points.min(axis=0), points.max(axis=0), spacing=spacing)
+    points = points * part.scale + part.shift
     # remap wants a picture of coordinates with sides under 2^15.
     rows = -(-len(points) // 1024)
     padded = np.zeros((rows * 1024, 2), np.float32)
     padded[: len(points)] = points
     grid = padded.reshape(rows, 1024, 2)
     parts = [
-        cv2.remap(image, part, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).reshape(-1, 3)  # pyright: ignore[reportArgumentType, reportCallIssue]
-        for part in np.array_split(grid, max(1, -(-rows // 32000)))
+        cv2.remap(part.image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).reshape(-1, 3)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        for places in np.array_split(grid, max(1, -(-rows // 32000)))
     ]
     return np.concatenate(parts)[: len(points)].astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reduced:
+    """A picture, or a part of it, averaged over blocks of pixels.
+
+    Attributes:
+        image: RGB.
+        scale: its pixels per pixel of the whole picture, in x and y.
+        shift: place of the whole picture's first pixel in it, px.
+    """
+
+    image: Image
+    scale: Float32[np.ndarray, "2"]
+    shift: Float32[np.ndarray, "2"]
+
+
+def reduced(
+    image: Image, low: Float32[np.ndarray, "2"], high: Float32[np.ndarray, "2"], *, spacing: float
+) -> Reduced:
+    """What is needed of a picture to sample it between two corners.
+
+    Args:
+        image: RGB.
+        low: smallest x and y of the samples, px.
+        high: largest x and y.
+        spacing: px between neighbouring samples.
+    """
+    shrink = max(1, int(spacing))
+    height, width = image.shape[:2]
+    if shrink == 1:
+        return Reduced(image, np.ones(2, np.float32), np.zeros(2, np.float32))
+    # Only the part that is sampled: photos are large, faces small.
+    x0, y0 = np.clip(np.clip(low, 0, None) - shrink, 0, [width - 1, height - 1]).astype(int)
+    x1, y1 = np.clip(high + 2 * shrink + 1, [x0 + 1, y0 + 1], [width, height]).astype(int)
+    small = (max(1, (x1 - x0) // shrink), max(1, (y1 - y0) // shrink))
+    part = cv2.resize(image[y0:y1, x0:x1], small, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    scale = np.array([small[0] / (x1 - x0), small[1] / (y1 - y0)], np.float32)
+    # Pixel centres lie at integers, so the blocks begin half a pixel before.
+    shift = (np.float32(0.5) - np.array([x0, y0], np.float32)) * scale - np.float32(0.5)
+    return Reduced(part, scale, shift)

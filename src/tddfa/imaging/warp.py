@@ -1,12 +1,9 @@
-"""Resizing, cutting and the layout that networks read."""
+"""Resizing and cutting."""
 
 from __future__ import annotations
 
-from typing import Literal
-
 import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
 
 from tddfa.types import Image
 
@@ -50,24 +47,3 @@ def warp_square(image: Image, x: float, y: float, side: float, size: int) -> Ima
     inverse = np.array([[step, 0, x - corner], [0, step, y - corner]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(image, inverse, (size, size), flags=flags).astype(np.uint8, copy=False)
-
-
-def to_blob(
-    images: UInt8[np.ndarray, "n h w 3"],
-    *,
-    mean: tuple[float, float, float],
-    scale: float,
-    channels: Literal["rgb", "bgr"],
-) -> Float32[np.ndarray, "n 3 h w"]:
-    """Network input: (value − mean) · scale, channels first.
-
-    Args:
-        images: RGB pictures of one size.
-        mean: subtracted from each channel, in the order of `channels`.
-        scale: multiplied afterwards.
-        channels: the order that the network expects.
-    """
-    return np.asarray(
-        cv2.dnn.blobFromImages(list(images), scalefactor=scale, mean=mean, swapRB=channels == "bgr"),
-        np.float32,
-    )

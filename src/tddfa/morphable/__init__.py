@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tddfa.errors import PackError
 from tddfa.morphable.correspondence import Correspondence, correspond, fit_vertices
 from tddfa.morphable.fitting import Fit, Fitter, fit_landmarks
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
+from tddfa.packs import make_part
 
 MODELS: Mapping[
     str, Callable[[str, Mapping[str, Any], Callable[[str], Mapping[str, Any]]], MorphableModel]
@@ -33,15 +33,9 @@ def make_model(
         arrays: reads an .npz of the pack.
 
     Raises:
-        PackError: its kind is unknown or its settings are incomplete.
+        PackError: its kind is unknown or its settings are incomplete or wrong.
     """
-    kind = str(settings.get("kind"))
-    if kind not in MODELS:
-        raise PackError(f"the pack asks for the face model {kind!r}; known are {', '.join(MODELS)}")
-    try:
-        return MODELS[kind](name, settings, arrays)
-    except KeyError as error:
-        raise PackError(f"the pack's face model settings are incomplete: {error}") from None
+    return make_part("face model", MODELS, settings, name, settings, arrays)
 
 
 __all__ = [

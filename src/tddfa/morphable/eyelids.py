@@ -33,8 +33,8 @@ class Eyelids:
     spread_weights: Float32[np.ndarray, " n_spread"]
     blink: tuple[int, int]
 
-    def gaps(self, vertices: Float32[np.ndarray, "n_vertices 3"]) -> Float32[np.ndarray, "n_gaps 3"]:
-        """From the upper to the lower lid, at each gap, mm."""
+    def gaps(self, vertices: Float32[np.ndarray, "n_vertices d"]) -> Float32[np.ndarray, "n_gaps d"]:
+        """From the upper to the lower lid, at each gap, mm; the same of anything linear in the vertices."""
         return np.einsum("gkc,gk->gc", vertices[self.gap_vertices], self.gap_weights)
 
     def within(self, used: Int[np.ndarray, " n_used"]) -> Eyelids:
@@ -61,11 +61,15 @@ class Eyelids:
             expression: expression coefficients; only the blinks are used.
             blink_gaps: what a complete blink adds to each gap in the linear model.
         """
-        closed = np.clip(expression[list(self.blink)], 0, 1)[self.gap_eye][:, None]
-        if not closed.any():
+        left, right = (min(max(float(expression[k]), 0.0), 1.0) for k in self.blink)
+        if left == right == 0:
             return vertices
+        closed = np.array([[left], [right]], np.float32).take(self.gap_eye, axis=0)
         # What would be left of the gap if the blink were complete, taken as far as the blink has come.
         rest = closed * (self.gaps(vertices) + (1 - closed) * blink_gaps)
+        moves = rest.take(self.spread_gap, axis=0)
+        moves *= self.spread_weights[:, None]
+        moves += vertices.take(self.spread_vertices, axis=0)
         corrected = vertices.copy()
-        corrected[self.spread_vertices] += rest[self.spread_gap] * self.spread_weights[:, None]
+        corrected[self.spread_vertices] = moves
         return corrected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float32, Int, Int32
@@ -35,7 +35,3 @@ class LandmarkSet:
         if self.vertices.shape[1] == 1:
             return values[self.vertices[:, 0]]
         return np.einsum("pk...,pk->p...", values[self.vertices], self.weights)
-
-    def local(self, used: Int[np.ndarray, " n_used"]) -> LandmarkSet:
-        """The same points where only some base vertices, sorted, are kept, those of the points among them."""
-        return replace(self, vertices=np.searchsorted(used, self.vertices).astype(np.int32))

@@ -9,18 +9,25 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int
+from jaxtyping import Bool, Float, Float32, Float64, Int, Int32
 
 from tddfa.errors import InputError, PackError
-from tddfa.geometry.camera import camera_scale, project, scaled_camera
+from tddfa.geometry.camera import camera_pose, camera_scale, project, scaled_camera
+from tddfa.morphable.compact import CompactBasis
 from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.landmarks import LandmarkSet
+from tddfa.morphable.mirrored import MirroredBasis
+from tddfa.morphable.point_part import PointPart
 from tddfa.morphable.surface import Surface, pncc_colors
-from tddfa.types import FaceParams, Mesh, Topology
+from tddfa.types import FaceParams, HeadPose, Mesh, Topology
 
 _FRONTAL = np.diag(
     [1.0, -1.0, -1.0]
 )  # the rotation, image frame from model frame, of a face that looks at the camera
+MANY = 1000
+"""Vertices from which on halving a basis saves more than putting the halves together costs."""
+
+_LARGE = 1 << 20  # numbers in its bases
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +50,7 @@ class MorphableModel:
         eyelids: the correction of the lids.
         identity_mirror_sign: what each identity coefficient is multiplied with when the face is mirrored;
             None where the mirror image is not a face of the model.
+        mirror: for each base vertex its partner on the other side; None with `identity_mirror_sign`.
     """
 
     name: str
@@ -58,6 +66,7 @@ class MorphableModel:
     surface: Surface | None = None
     eyelids: Eyelids | None = None
     identity_mirror_sign: Float32[np.ndarray, " n_identity"] | None = None
+    mirror: Int32[np.ndarray, " n_base"] | None = None
 
     @staticmethod
     def open(*, level: int = 1, crop: str = "face") -> MorphableModel:
@@ -160,16 +169,35 @@ class MorphableModel:
                 f"no expression named {name!r} in the model {self.name!r}; nearest: {', '.join(near)}"
             ) from None
 
+    def landmark_set(self, name: str) -> LandmarkSet:
+        """The landmarks of a name.
+
+        Raises:
+            InputError: the model has no such set.
+        """
+        if name not in self.landmark_sets:
+            there = ", ".join(self.landmark_sets)
+            raise InputError(f"no landmark set named {name!r} in the model {self.name!r}; there are: {there}")
+        return self.landmark_sets[name]
+
     def shape(self, params: FaceParams) -> Float32[np.ndarray, "n_vertices 3"]:
         """The vertices of the mesh of `params` in the model frame, mm."""
+        if self._compact is not None:
+            return self._compact.vertices(_coefficients(params), np.eye(3, 4))
         base = self._mesh_part.vertices(params)
         return base if self.surface is None else self.surface(base)
 
     def mesh(self, params: FaceParams) -> Mesh:
         """The dense mesh of `params` in the image frame, px."""
+        if self._compact is not None:
+            return Mesh(self._compact.vertices(_coefficients(params), params.camera), self.topology)
         # The camera comes first: refining commutes with affine maps, and there are fewer base vertices.
         base = project(params.camera, self._mesh_part.vertices(params))
         return Mesh(base if self.surface is None else self.surface(base), self.topology)
+
+    def pose(self, params: FaceParams) -> HeadPose:
+        """The head pose of `params`, as the camera sees it."""
+        return camera_pose(params.camera)
 
     def landmarks(self, params: FaceParams, name: str = "ibug68") -> Float32[np.ndarray, "n_points 3"]:
         """The landmarks of `params` in the image frame, px, without the cost of the whole mesh.
@@ -181,8 +209,7 @@ class MorphableModel:
         Raises:
             InputError: the model has no such set.
         """
-        part, landmarks = self._landmark_part(name)
-        return landmarks.positions(project(params.camera, part.vertices(params)))
+        return project(params.camera, self._point_part(name).points(params))
 
     def blendshapes(
         self, identity: Float[np.ndarray, " n_identity"] | None = None
@@ -235,26 +262,25 @@ class MorphableModel:
         return np.array([self.expression_index(name) for name in partners])
 
     @cached_property
+    def _compact(self) -> CompactBasis | None:
+        """The model in 16 bits, where it is large: what fits into a cache is fast as it is."""
+        size = self.mean.size * (self.n_identity + self.n_expression)
+        if self.surface is not None or self.eyelids is not None or size < _LARGE:
+            return None
+        return CompactBasis.of(self.mean, [self.identity_basis, self.expression_basis])
+
+    @cached_property
     def _mesh_part(self) -> LinearPart:
         return self.part(np.arange(len(self.mean)) if self.surface is None else self.surface.base)
 
     @cached_property
-    def _landmark_parts(self) -> dict[str, tuple[LinearPart, LandmarkSet]]:
+    def _point_parts(self) -> dict[str, PointPart]:
         return {}
 
-    def _landmark_part(self, name: str) -> tuple[LinearPart, LandmarkSet]:
-        if name not in self._landmark_parts:
-            if name not in self.landmark_sets:
-                there = ", ".join(self.landmark_sets)
-                raise InputError(
-                    f"no landmark set named {name!r} in the model {self.name!r}; there are: {there}"
-                )
-            points = self.landmark_sets[name]
-            used = np.unique(points.vertices)
-            if self.eyelids is not None and np.isin(used, self.eyelids.spread_vertices).any():
-                used = np.union1d(used, self.eyelids.gap_vertices)
-            self._landmark_parts[name] = self.part(used), points.local(used)
-        return self._landmark_parts[name]
+    def _point_part(self, name: str) -> PointPart:
+        if name not in self._point_parts:
+            self._point_parts[name] = PointPart.of(self, self.landmark_set(name))
+        return self._point_parts[name]
 
     def part(self, used: Int[np.ndarray, " n_used"]) -> LinearPart:
         """The model on some of its base vertices."""
@@ -266,13 +292,43 @@ class MorphableModel:
             blinks = self.expression_basis[..., list(eyelids.blink)].sum(axis=-1)
             blink_gaps = eyelids.gaps(blinks)
             eyelids = eyelids.within(used)
-        return LinearPart(
-            mean=self.mean[used].reshape(-1),
-            # Coefficient by coefficient: each row is read once, in order.
-            basis=np.ascontiguousarray(basis.reshape(-1, basis.shape[2]).T),
-            eyelids=eyelids,
-            blink_gaps=blink_gaps,
+        return LinearPart(self.mean[used].reshape(-1), self._basis_of(used, basis), eyelids, blink_gaps)
+
+    def _basis_of(
+        self, used: Int[np.ndarray, " n_used"], basis: Float32[np.ndarray, "n_used 3 n_coefficients"]
+    ) -> Basis | MirroredBasis:
+        mirrored = self._mirrored_coefficients
+        if self.mirror is not None and mirrored is not None and len(used) >= MANY:
+            partner = np.searchsorted(used, self.mirror[used])
+            if np.array_equal(used.take(partner, mode="clip"), self.mirror[used]):
+                return MirroredBasis.of(basis, partner, *mirrored)
+        return Basis(np.ascontiguousarray(basis.reshape(-1, basis.shape[2]).T))
+
+    @cached_property
+    def _mirrored_coefficients(
+        self,
+    ) -> tuple[Int[np.ndarray, " n_coefficients"], Float32[np.ndarray, " n_coefficients"]] | None:
+        """For each coefficient the one that it becomes in the mirror, and the sign it gets there."""
+        if self.identity_mirror_sign is None:
+            return None
+        expressions = self.n_identity + self._mirrored_expressions
+        return (
+            np.concatenate([np.arange(self.n_identity), expressions]),
+            np.concatenate([self.identity_mirror_sign, np.ones(self.n_expression, np.float32)]),
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Basis:
+    """What each coefficient does to all coordinates, one after the other: each row is read once, in order."""
+
+    rows: Float32[np.ndarray, "n_coefficients n_coordinates"]
+
+    def __call__(
+        self, coefficients: Float32[np.ndarray, " n_coefficients"]
+    ) -> Float32[np.ndarray, " n_coordinates"]:
+        """The displacements of all coordinates."""
+        return coefficients @ self.rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -280,7 +336,7 @@ class LinearPart:
     """The linear model and its lids on some base vertices."""
 
     mean: Float32[np.ndarray, " n_coordinates"]
-    basis: Float32[np.ndarray, "n_coefficients n_coordinates"]
+    basis: Basis | MirroredBasis
     eyelids: Eyelids | None
     blink_gaps: Float32[np.ndarray, "n_gaps 3"] | None
 
@@ -293,7 +349,11 @@ class LinearPart:
     ) -> Float32[np.ndarray, "n_used 3"]:
         """Base vertices of some coefficients, model frame, mm."""
         coefficients = np.concatenate([identity, expression]).astype(np.float32, copy=False)
-        vertices = (self.mean + coefficients @ self.basis).reshape(-1, 3)
+        vertices = (self.mean + self.basis(coefficients)).reshape(-1, 3)
         if self.eyelids is None or self.blink_gaps is None:
             return vertices
         return self.eyelids.close(vertices, expression, self.blink_gaps)
+
+
+def _coefficients(params: FaceParams) -> Float32[np.ndarray, " n_coefficients"]:
+    return np.concatenate([params.identity, params.expression])

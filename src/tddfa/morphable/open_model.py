@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from importlib.resources import as_file, files
 
@@ -17,6 +18,10 @@ from tddfa.morphable.surface import QuadMesh
 N_LEVELS = 3
 SMOOTHING_ROUNDS = 2
 CROPS = ("face", "head")
+MARGIN = 0.01
+"""Of the face's texture layout: filters read beyond the border of the skin."""
+EYEBALL_SIZE = 0.17
+"""Side of the square that each eyeball gets in it; its texels are then as large as those of the skin."""
 FILE = "data/open_face_model.npz"
 
 
@@ -75,6 +80,8 @@ def _model(level: int, crop: str) -> MorphableModel:
         unit = float(np.linalg.norm(corners[0] - corners[1]))
         depth = _face_depth(mean, masks[names.index("ears")], base.quads, unit)
         inside = (depth > 0) | (masks[names.index("eyeballs")] > 0)
+        on_eyeball = masks[names.index("eyeballs")][arrays["uv_vertex"]] > 0
+        base = replace(base, uv=_face_layout(base.uv, on_eyeball, inside[arrays["uv_vertex"]]))
     for refine in base.refined(level)[1]:
         # The outline of the base mesh, at every level: edges and half quads stay what they are.
         edges = np.concatenate([refine.inner_edges[:, :2], refine.boundary_edges])
@@ -103,6 +110,7 @@ def _model(level: int, crop: str) -> MorphableModel:
             blink=(blink[0], blink[1]),
         ),
         identity_mirror_sign=arrays["identity_mirror_sign"].astype(np.float32),
+        mirror=base.mirror,
     )
 
 
@@ -119,6 +127,32 @@ def _face_depth(
         of_quads = np.repeat(depth[quads].mean(axis=1), 4)
         depth = np.bincount(quads.ravel(), of_quads, minlength=len(mean)) / n_quads
     return depth.astype(np.float32)
+
+
+def _face_layout(
+    uv: Float32[np.ndarray, "n_uv 2"],
+    on_eyeball: Bool[np.ndarray, " n_uv"],
+    inside: Bool[np.ndarray, " n_uv"],
+) -> Float32[np.ndarray, "n_uv 2"]:
+    """The head's texture layout with the face as large as the square, the eyeballs in corners at the chin.
+
+    Each island is scaled and moved as a whole, so that all levels of detail share the layout.
+    """
+    skin = inside & ~on_eyeball
+    left, right = on_eyeball & (uv[:, 0] > 0.5), on_eyeball & (uv[:, 0] < 0.5)
+    corner = 1 - MARGIN - EYEBALL_SIZE
+    placed = _scaled_into(uv, skin, MARGIN, MARGIN, 1 - 2 * MARGIN)
+    placed[left] = _scaled_into(uv, left, corner, MARGIN, EYEBALL_SIZE)[left]
+    placed[right] = _scaled_into(uv, right, MARGIN, MARGIN, EYEBALL_SIZE)[right]
+    return placed
+
+
+def _scaled_into(
+    uv: Float32[np.ndarray, "n_uv 2"], part: Bool[np.ndarray, " n_uv"], u: float, v: float, size: float
+) -> Float32[np.ndarray, "n_uv 2"]:
+    """Everything scaled and moved so that the part fills a square with its lower left corner at (u, v)."""
+    low, high = uv[part].min(axis=0), uv[part].max(axis=0)
+    return (np.array([u, v]) + (uv - low) / (high - low) * size).astype(np.float32)
 
 
 def _landmark_sets(arrays: dict[str, np.ndarray]) -> dict[str, LandmarkSet]:

@@ -2,6 +2,7 @@
 
 from tddfa.packs.manifest import SCHEMA, Manifest
 from tddfa.packs.pack import ModelPack
+from tddfa.packs.parts import make_part
 from tddfa.packs.store import default_pack_name, find_pack, installed_packs, pack_folder, remove_pack
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "default_pack_name",
     "find_pack",
     "installed_packs",
+    "make_part",
     "pack_folder",
     "remove_pack",
 ]

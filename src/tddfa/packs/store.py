@@ -59,26 +59,34 @@ def find_pack(name: str | os.PathLike[str]) -> ModelPack:
     """The pack of that name, or the pack in that folder.
 
     Args:
-        name: of a built-in or installed pack, or the path of a folder with a manifest; with `:network` at its
-            end, another network of the pack.
+        name: of a built-in or installed pack, or the path of a folder with a manifest; `name:network` and
+            `folder:network` are another network of the pack.
 
     Raises:
-        PackNotFoundError: there is none.
+        PackNotFoundError: there is none, or it has no such network.
         PackError: its manifest cannot be read.
     """
     text = os.fspath(name)
-    if isinstance(name, os.PathLike) or os.sep in text or (Path(text) / FILE_NAME).is_file():
-        path, colon, network = text.rpartition(":")
-        if colon and not Path(text).exists() and (Path(path) / FILE_NAME).is_file():
-            return ModelPack.open(Path(path)).variant(network)
-        return ModelPack.open(Path(text))
-    name, colon, network = text.partition(":")
-    folders = [root / name for root in (pack_folder(), BUILT_IN) if is_pack_name(name)]
-    folder = next((f for f in folders if f.is_dir()), None)
-    if folder is None:
-        raise PackNotFoundError(_not_found(text))
-    pack = ModelPack.open(folder)
-    return pack.variant(network) if colon else pack
+    place, network = _place_and_network(text)
+    separators = {os.sep, os.altsep or os.sep}
+    if isinstance(name, os.PathLike) or separators & set(place) or (Path(place) / FILE_NAME).is_file():
+        pack = ModelPack.open(Path(place))
+    else:
+        folders = [root / place for root in (pack_folder(), BUILT_IN) if is_pack_name(place)]
+        folder = next((f for f in folders if f.is_dir()), None)
+        if folder is None:
+            raise PackNotFoundError(_not_found(text))
+        pack = ModelPack.open(folder)
+    return pack if network is None else pack.variant(network)
+
+
+def _place_and_network(text: str) -> tuple[str, str | None]:
+    """The two parts of `place:network`; the network is None where there is none."""
+    place, colon, network = text.rpartition(":")
+    # A folder may have a colon in its name, and in C:\packs\mine the colon is that of the drive.
+    if not colon or set(network) & set("/\\") or (Path(text) / FILE_NAME).is_file():
+        return text, None
+    return place, network
 
 
 def is_pack_name(name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from tddfa.errors import PackError
+from tddfa.packs import make_part
 from tddfa.regression.published import PublishedRegressor
 from tddfa.regression.tddfa import TddfaRegressor
 from tddfa.runtime import Network
@@ -57,15 +57,9 @@ def make_regressor(
         arrays: reads an .npz of the pack.
 
     Raises:
-        PackError: its kind is unknown or its settings are incomplete.
+        PackError: its kind is unknown or its settings are incomplete or wrong.
     """
-    kind = str(settings.get("kind"))
-    if kind not in REGRESSORS:
-        raise PackError(f"the pack asks for the regressor {kind!r}; known are {', '.join(REGRESSORS)}")
-    try:
-        return REGRESSORS[kind](network, settings, arrays)
-    except (KeyError, TypeError, ValueError) as error:
-        raise PackError(f"the pack's regressor settings are incomplete: {error}") from None
+    return make_part("regressor", REGRESSORS, settings, network, settings, arrays)
 
 
 __all__ = ["REGRESSORS", "PublishedRegressor", "Regressor", "TddfaRegressor", "make_regressor"]

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, UInt8
+from jaxtyping import Float, Float32, Float64
 
 from tddfa.errors import PackError
-from tddfa.imaging.warp import resize, to_blob
+from tddfa.imaging.pixels import PixelFormat
+from tddfa.imaging.warp import resize
 from tddfa.regression.crop import cut_crop, square_around_box, square_around_points
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, FaceParams, Image
@@ -23,9 +24,7 @@ class PublishedRegressor:
         mean: of the 62 numbers.
         std: of the 62 numbers.
         size: side of the crop, px.
-        pixel_mean: subtracted from each channel.
-        pixel_scale: multiplied afterwards.
-        channels: the order that the network expects, "rgb" or "bgr".
+        pixels: how the network reads the crop.
         n_identity: how many of the numbers are identity.
         mm_per_model_unit: the face model's unit.
     """
@@ -37,16 +36,14 @@ class PublishedRegressor:
         mean: Float32[np.ndarray, " p"],
         std: Float32[np.ndarray, " p"],
         size: int,
-        pixel_mean: tuple[float, float, float],
-        pixel_scale: float,
-        channels: Any,
+        pixels: PixelFormat,
         n_identity: int,
         mm_per_model_unit: float,
     ) -> None:
         self._network = network
         self._mean, self._std = mean, std
         self._size = size
-        self._pixel_mean, self._pixel_scale, self._channels = pixel_mean, pixel_scale, channels
+        self._pixels = pixels
         self._n_identity = n_identity
         self._mm_per_model_unit = mm_per_model_unit
 
@@ -55,15 +52,13 @@ class PublishedRegressor:
         cls, network: Network, settings: Mapping[str, Any], arrays: Callable[[str], Mapping[str, Any]]
     ) -> PublishedRegressor:
         """The regressor with the settings of a manifest."""
-        statistics, pixels, layout = arrays(settings["statistics"]), settings["input"], settings["parameters"]
+        statistics, layout = arrays(settings["statistics"]), settings["parameters"]
         return cls(
             network,
             mean=statistics["mean"],
             std=statistics["std"],
-            size=pixels["size"],
-            pixel_mean=tuple(pixels["mean"]),
-            pixel_scale=pixels["scale"],
-            channels=pixels["channels"],
+            size=settings["input"]["size"],
+            pixels=PixelFormat.from_settings(settings["input"]),
             n_identity=layout["identity"],
             mm_per_model_unit=layout["mm_per_model_unit"],
         )
@@ -86,16 +81,15 @@ class PublishedRegressor:
     def _decode(self, crops: Sequence[Image], squares: Sequence[BoundingBox]) -> list[FaceParams]:
         if not crops:
             return []
-        numbers = self.params_of_crops(np.stack(crops))
+        numbers = self.params_of_crops(crops)
         return [
             decode(p, square, self._size, self._n_identity, self._mm_per_model_unit)
             for p, square in zip(numbers, squares, strict=True)
         ]
 
-    def params_of_crops(self, crops: UInt8[np.ndarray, "n size size 3"]) -> Float32[np.ndarray, "n p"]:
-        """The 62 numbers of RGB crops (n, size, size, 3), in the published layout, no longer z-scored."""
-        x = to_blob(crops, mean=self._pixel_mean, scale=self._pixel_scale, channels=self._channels)
-        raw = self._network(x).get("params")
+    def params_of_crops(self, crops: Sequence[Image]) -> Float32[np.ndarray, "n p"]:
+        """The 62 numbers of each RGB crop (size, size, 3), in the published layout, no longer z-scored."""
+        raw = self._network(self._pixels.blob(crops)).get("params")
         if raw is None or raw.shape[1:] != self._mean.shape:
             raise PackError("the pack's network does not give the numbers that its manifest describes")
         return raw * self._std + self._mean
@@ -117,17 +111,19 @@ def decode(
         shift by one pixel in x, and none in y, is not the inverse of the crop, but the networks' errors
         absorb it.
     """
-    published = p[:12].reshape(3, 4).astype(np.float64)
     per_px_x, per_px_y = square.width / size, square.height / size
-    image_from_crop: Float64[np.ndarray, "3 4"] = np.array(
+    per_px = (per_px_x, -per_px_y, -(per_px_x + per_px_y) / 2)
+    # Depth is relative: the origin of the model lies at z = 0.
+    origin = (square.x0 - per_px_x, square.y0 + per_px_y * size, None)
+    # Plain numbers: for a dozen of them every call of NumPy costs more than all of this.
+    numbers = p[:12].tolist()
+    camera: Float64[np.ndarray, "3 4"] = np.array(
         [
-            [per_px_x, 0, 0, square.x0 - per_px_x],
-            [0, -per_px_y, 0, square.y0 + per_px_y * size],
-            [0, 0, -(per_px_x + per_px_y) / 2, 0],
+            [
+                *(step * v / mm_per_model_unit for v in numbers[4 * row : 4 * row + 3]),
+                0.0 if start is None else step * numbers[4 * row + 3] + start,
+            ]
+            for row, (step, start) in enumerate(zip(per_px, origin, strict=True))
         ]
     )
-    camera = image_from_crop[:, :3] @ published
-    camera[:, 3] += image_from_crop[:, 3]
-    camera[:, :3] /= mm_per_model_unit
-    camera[2, 3] = 0.0  # depth is relative: the origin of the model lies at z = 0
-    return FaceParams(camera, p[12 : 12 + n_identity].copy(), p[12 + n_identity :].copy())
+    return FaceParams(camera, p[12 : 12 + n_identity], p[12 + n_identity :])

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from tddfa.errors import InputError, PackError
-from tddfa.imaging.warp import resize, to_blob, warp_square
+from tddfa.imaging.pixels import PixelFormat
+from tddfa.imaging.warp import resize, warp_square
 from tddfa.regression.crop import refuse_outside
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, FaceParams, Image
@@ -24,9 +25,7 @@ class TddfaRegressor:
         network: crops → `camera` (n, 3, 4), crop from model with the pixel conventions of the image frame;
             `identity` (n, i); `expression` (n, e); `confidence` (n,) in [0, 1].
         size: side of the crop, px.
-        pixel_mean: subtracted from each channel.
-        pixel_scale: multiplied afterwards.
-        channels: the order that the network expects, "rgb" or "bgr".
+        pixels: how the network reads the crop.
         box_scale: side of the crop in mean sides of a detection box.
         box_down: how far its centre lies below the box's, in mean sides of the box.
         points_scale: side of the crop in longer sides of the box around landmarks.
@@ -37,16 +36,14 @@ class TddfaRegressor:
         network: Network,
         *,
         size: int,
-        pixel_mean: tuple[float, float, float],
-        pixel_scale: float,
-        channels: Any,
+        pixels: PixelFormat,
         box_scale: float,
         box_down: float,
         points_scale: float,
     ) -> None:
         self._network = network
         self._size = size
-        self._pixel_mean, self._pixel_scale, self._channels = pixel_mean, pixel_scale, channels
+        self._pixels = pixels
         self._box_scale, self._box_down, self._points_scale = box_scale, box_down, points_scale
 
     @classmethod
@@ -54,13 +51,11 @@ class TddfaRegressor:
         cls, network: Network, settings: Mapping[str, Any], _: Callable[[str], Mapping[str, Any]]
     ) -> TddfaRegressor:
         """The regressor with the settings of a manifest."""
-        pixels, crop = settings["input"], settings["crop"]
+        crop = settings["crop"]
         return cls(
             network,
-            size=pixels["size"],
-            pixel_mean=tuple(pixels["mean"]),
-            pixel_scale=pixels["scale"],
-            channels=pixels["channels"],
+            size=settings["input"]["size"],
+            pixels=PixelFormat.from_settings(settings["input"]),
             box_scale=crop["box_scale"],
             box_down=crop["box_down"],
             points_scale=crop["points_scale"],
@@ -105,10 +100,7 @@ class TddfaRegressor:
     ) -> list[FaceParams]:
         if not crops:
             return []
-        pixels = to_blob(
-            np.stack(crops), mean=self._pixel_mean, scale=self._pixel_scale, channels=self._channels
-        )
-        said = self._network(pixels)
+        said = self._network(self._pixels.blob(crops))
         if not set(_OUTPUTS) <= set(said):
             raise PackError(f"the pack's network gives {', '.join(said)}, but needs {', '.join(_OUTPUTS)}")
         return [

@@ -1,15 +1,25 @@
-"""The kernel in C (`_kernel.c`): the functions of `numpy_kernel`, with the same results to the last bit."""
+"""The kernel in C (`tddfa.native`): the functions of `numpy_kernel`, with the same results."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, UInt8
+from jaxtyping import Float32, Int32, UInt8
 
-from tddfa.render import _kernel
+from tddfa.imaging.sample import Reduced
+from tddfa.native import _kernel
 from tddfa.render.lighting import Light, UnitCube
-from tddfa.render.numpy_kernel import Buffers, Region
+from tddfa.render.numpy_kernel import (
+    EDGE_ON,
+    PER_LIGHT,
+    TRUSTED,
+    Buffers,
+    Layout,
+    Region,
+    View,
+    coarse_levels,
+)
 from tddfa.types import Mesh
 
 
@@ -36,17 +46,16 @@ def depth(meshes: Sequence[Mesh], region: Region, scale: float) -> Float32[np.nd
 
 
 def interpolate(
-    meshes: Sequence[Mesh], values: Sequence[Float32[np.ndarray, "_ c"]], region: Region
-) -> tuple[Bool[np.ndarray, "h w"], Float32[np.ndarray, "h w c"]]:
-    """Where there is a surface, and the vertex values of the nearest one."""
+    meshes: Sequence[Mesh], values: Sequence[Float32[np.ndarray, "_ c"]], region: Region, scale: float
+) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w c"]]:
+    """The depth of each pixel of a region of the scaled picture, and the vertex values of that surface."""
     _, _, width, height = region
     channels = values[0].shape[1]
-    mask = np.zeros((height, width), bool)
     out = np.zeros((height, width, channels), np.float32)
     depth = np.full((height, width), np.inf, np.float32)
     for mesh, value in zip(meshes, values, strict=True):
-        _kernel.interpolate(*_mesh(mesh), *region, channels, np.ascontiguousarray(value), depth, mask, out)
-    return mask, out
+        _kernel.interpolate(*_mesh(mesh), *region, scale, channels, np.ascontiguousarray(value), depth, out)
+    return depth, out
 
 
 def weighted(
@@ -117,12 +126,41 @@ def paint(
         )
 
 
-def push_pull(
-    sums: Float32[np.ndarray, "side side c"], known: Float32[np.ndarray, "side side"], smooth: int
-) -> Float32[np.ndarray, "side side c"]:
-    """Values everywhere from those known somewhere; see `tddfa.render.fill.push_pull`."""
-    out = np.empty_like(sums)
-    _kernel.push_pull(len(known).bit_length() - 1, sums.shape[2], sums, known, smooth, out)
+def texels(
+    mesh: Mesh,
+    normals: Float32[np.ndarray, "n_vertices 3"],
+    layout: Layout,
+    picture: Reduced,
+    view: View,
+) -> tuple[Float32[np.ndarray, "3 size size"], Float32[np.ndarray, "size size"]]:
+    """The colours of the texels of a mesh, and how well the photo shows them; see `numpy_kernel.texels`."""
+    size = layout.size
+    colors = np.zeros((3, size, size), np.float32)
+    trust = np.zeros((size, size), np.float32)
+    per_px = np.float32(view.scale)
+    _kernel.texels(
+        *(len(mesh.vertices), np.ascontiguousarray(mesh.vertices), np.ascontiguousarray(normals)),
+        *(len(layout.place), size * size, layout.place, layout.corners, layout.weights),
+        *(*picture.image.shape[:2], np.ascontiguousarray(picture.image)),
+        (*picture.scale.tolist(), *picture.shift.tolist()),
+        (view.photo[1], view.photo[0]),
+        (float(EDGE_ON), float(TRUSTED)),
+        (float(per_px), float(np.float32(1) / per_px)),
+        view.region,
+        *(view.depth, view.far, colors, trust),
+    )
+    return colors, trust
+
+
+def complete(
+    colors: Float32[np.ndarray, "3 size size"], trust: Float32[np.ndarray, "size size"], *, symmetric: bool
+) -> UInt8[np.ndarray, "size size 3"]:
+    """A texture without holes; see `numpy_kernel.complete`."""
+    size = len(trust)
+    out = np.empty((size, size, 3), np.uint8)
+    arrays = np.ascontiguousarray(colors), np.ascontiguousarray(trust)
+    levels, smooth = (size - 1).bit_length(), coarse_levels(size)
+    _kernel.complete(size, levels, *arrays, symmetric, smooth, float(PER_LIGHT), out)
     return out
 
 

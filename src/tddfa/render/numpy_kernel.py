@@ -10,12 +10,14 @@ of Direct3D.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, Int64, UInt8, UInt64
+from jaxtyping import Bool, Float32, Int32, Int64, Shaped, UInt8, UInt64
 
 from tddfa.geometry import triangles as triangles_module
+from tddfa.imaging.sample import Reduced
 from tddfa.render.lighting import Light, UnitCube
 from tddfa.types import Mesh
 
@@ -30,6 +32,54 @@ Region: TypeAlias = tuple[int, int, int, int]
 
 Buffers: TypeAlias = tuple[Int32[np.ndarray, "h w"], Float32[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]
 """Triangle (−1: none), weights of its corners, depth (infinite: none)."""
+
+EDGE_ON, TRUSTED = np.float32(0.26), np.float32(0.6)
+"""Cosine between the surface and the viewer at which a texel begins to be trusted, and is fully: seen more
+edge-on than 75°, a pixel is smeared over many texels."""
+
+PER_LIGHT = np.float32(1 / 56)
+"""1 / levels: colours of two halves of a face that differ by so many are not the same skin in other light."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Where each texel lies on a mesh.
+
+    Attributes:
+        size: of the texture, texels a side.
+        covered: texels that belong to the face.
+        place: their flat indices.
+        corners: the vertices of the triangle of each of them.
+        weights: of the second and the third corner.
+        symmetric: whether the layout is its own mirror image.
+    """
+
+    size: int
+    covered: Bool[np.ndarray, "size size"]
+    place: Int32[np.ndarray, " n_covered"]
+    corners: Int32[np.ndarray, "n_covered 3"]
+    weights: Float32[np.ndarray, "n_covered 2"]
+    symmetric: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """What a photo shows of a face, in the part of it that the face reaches, in cells of a pixel or more.
+
+    Attributes:
+        photo: height and width of the photo.
+        scale: cells per px.
+        region: that part, in cells.
+        depth: of the nearest surface of any face; infinite where there is none.
+        far: from the outline of the face, 0 to 1, where the mesh may miss the face to where it does not.
+    """
+
+    photo: tuple[int, int]
+    scale: float
+    region: Region
+    depth: Float32[np.ndarray, "h w"]
+    far: Float32[np.ndarray, "h w"]
+
 
 _CHUNK = 1 << 20  # rows or pixels held at once; bounds the memory when triangles are large
 
@@ -84,21 +134,24 @@ def rasterize(meshes: Sequence[Mesh], region: Region, *, cull_back: bool) -> Buf
 
 def depth(meshes: Sequence[Mesh], region: Region, scale: float) -> Float32[np.ndarray, "h w"]:
     """The depth of each pixel of a region of the scaled picture; infinite where there is no surface."""
-    factors = np.array([scale, scale, 1], np.float32)
-    meshes = [Mesh(mesh.vertices * factors, mesh.topology) for mesh in meshes]
-    return rasterize(meshes, region, cull_back=False)[2]
+    return rasterize(_scaled(meshes, scale), region, cull_back=False)[2]
 
 
 def interpolate(
-    meshes: Sequence[Mesh], values: Sequence[Float32[np.ndarray, "_ c"]], region: Region
-) -> tuple[Bool[np.ndarray, "h w"], Float32[np.ndarray, "h w c"]]:
-    """Where there is a surface, and the vertex values of the nearest one."""
-    triangle, barycentric, _ = rasterize(meshes, region, cull_back=False)
+    meshes: Sequence[Mesh], values: Sequence[Float32[np.ndarray, "_ c"]], region: Region, scale: float
+) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w c"]]:
+    """The depth of each pixel of a region of the scaled picture, and the vertex values of that surface."""
+    triangle, barycentric, depth = rasterize(_scaled(meshes, scale), region, cull_back=False)
     mask = triangle >= 0
     out = np.zeros((*mask.shape, values[0].shape[1]), np.float32)
     _, triangles = _joined(meshes)
     out[mask] = weighted(np.concatenate(values), triangles[triangle[mask]], barycentric[mask])
-    return mask, out
+    return depth, out
+
+
+def _scaled(meshes: Sequence[Mesh], scale: float) -> list[Mesh]:
+    factors = np.array([scale, scale, 1], np.float32)
+    return [Mesh(mesh.vertices * factors, mesh.topology) for mesh in meshes]
 
 
 def weighted(
@@ -167,7 +220,8 @@ def paint(
         region: inside the picture; nothing is drawn outside of it.
         alpha: part of the colour, the rest is the photo's; without a photo, alpha of an RGBA picture.
     """
-    blend(picture, photo, region[:2], *interpolate(meshes, values, region), alpha)
+    depth, drawn = interpolate(meshes, values, region, 1.0)
+    blend(picture, photo, region[:2], depth < np.inf, drawn, alpha)
 
 
 def blend(
@@ -190,41 +244,151 @@ def blend(
     part[mask, 3:] = round(255 * alpha)
 
 
-def push_pull(
-    sums: Float32[np.ndarray, "side side c"], known: Float32[np.ndarray, "side side"], smooth: int
-) -> Float32[np.ndarray, "side side c"]:
-    """Values everywhere from those known somewhere; see `tddfa.render.fill.push_pull`.
+def texels(
+    mesh: Mesh,
+    normals: Float32[np.ndarray, "n_vertices 3"],
+    layout: Layout,
+    picture: Reduced,
+    view: View,
+) -> tuple[Float32[np.ndarray, "3 size size"], Float32[np.ndarray, "size size"]]:
+    """The colours of the texels of a mesh, and how well the photo shows them: 1 from the front, 0 not at all.
 
     Args:
-        sums: values times weights, in a square whose side is a power of two.
-        known: the weights, in [0, 1].
-        smooth: so many of the finest levels are left out.
+        mesh: in the image frame.
+        normals: of its vertices.
+        layout: where the texels lie on the mesh.
+        picture: the photo, or less of it; bilinear between its pixels.
+        view: what hides what.
     """
-    weight = known[:, :, None]
-    levels = [(sums, weight)]
-    while len(weight) > 1:
-        sums, weight = _halved(sums), _halved(weight)
+    one = np.float32(1)
+    colors = np.zeros((3, layout.size * layout.size), np.float32)
+    trust = np.zeros(layout.size * layout.size, np.float32)
+    weights = np.pad(layout.weights, [(0, 0), (1, 0)])  # that of the first corner is not used
+    cosine = -weighted(normals[:, 2:], layout.corners, weights)[:, 0]
+    x, y, z = weighted(mesh.vertices, layout.corners, weights).T
+    height, width = (np.float32(v) for v in view.photo)
+    half = np.float32(0.5)
+    chosen = (cosine > EDGE_ON) & (x >= -half) & (x <= width - half) & (y >= -half) & (y <= height - half)
+    at = np.flatnonzero(chosen)
+    x, y, z, cosine = x[at], y[at], z[at], cosine[at]
+    x0, y0, columns, rows = view.region
+    per_px, cell = np.float32(view.scale), one / np.float32(view.scale)
+    column, row = x * per_px - np.float32(x0), y * per_px - np.float32(y0)
+    near_column, near_row = (
+        np.rint(np.clip(v, np.float32(0), np.float32(n - 1))).astype(np.int64)
+        for v, n in ((column, columns), (row, rows))
+    )
+    # The surface may rise by its slope within the cell it falls into.
+    slope = np.sqrt(np.maximum(one - cosine * cosine, np.float32(0))) / cosine
+    shown = z <= (view.depth[near_row, near_column] + (np.float32(0.71) * slope) * cell) + one
+    trusted = np.clip((cosine - EDGE_ON) / (TRUSTED - EDGE_ON), np.float32(0), one)
+    trusted *= _between(view.far[..., None], column, row)[:, 0]
+    shown &= trusted > 0
+    place = layout.place[at[shown]]
+    trust[place] = trusted[shown]
+    scale, shift = picture.scale, picture.shift
+    colors[:, place] = _between(
+        picture.image, x[shown] * scale[0] + shift[0], y[shown] * scale[1] + shift[1]
+    ).T
+    return colors.reshape(3, layout.size, layout.size), trust.reshape(layout.size, layout.size)
+
+
+def _between(
+    values: Shaped[np.ndarray, "h w c"], x: Float32[np.ndarray, " n"], y: Float32[np.ndarray, " n"]
+) -> Float32[np.ndarray, "n c"]:
+    """Values between the pixels of a picture, bilinear; beyond the border the border's."""
+    height, width = values.shape[:2]
+    x, y = np.clip(x, np.float32(0), np.float32(width - 1)), np.clip(y, np.float32(0), np.float32(height - 1))
+    left, up = x.astype(np.int64), y.astype(np.int64)
+    right, down = np.minimum(left + 1, width - 1), np.minimum(up + 1, height - 1)
+    x, y = (x - left.astype(np.float32))[:, None], (y - up.astype(np.float32))[:, None]
+    a, b, c, d = (
+        values[row, column].astype(np.float32)
+        for row, column in ((up, left), (up, right), (down, left), (down, right))
+    )
+    above, under = a + x * (b - a), c + x * (d - c)
+    return above + y * (under - above)
+
+
+def complete(
+    colors: Float32[np.ndarray, "3 size size"], trust: Float32[np.ndarray, "size size"], *, symmetric: bool
+) -> UInt8[np.ndarray, "size size 3"]:
+    """A texture without holes.
+
+    Where it is not trusted it mirrors its other half; what then is left is filled smoothly.
+
+    Args:
+        colors: 0 to 255, as far as they are trusted.
+        trust: in [0, 1].
+        symmetric: whether the layout is its own mirror image.
+    """
+    size = len(trust)
+    one = np.float32(1)
+    known, sums = trust, trust * colors
+    if symmetric:
+        # Light falls differently on the halves: carry the coarse difference, known where both are seen, over.
+        # What differs more than light does is hair, a hand or background on one side.
+        other, other_trust = colors[:, :, ::-1], trust[:, ::-1]
+        difference = colors - other
+        most = np.abs(difference).max(axis=0) * PER_LIGHT
+        rest = np.maximum(one - most * most, np.float32(0))
+        weight = np.minimum(trust, other_trust) * (rest * rest)
+        smooth = coarse_levels(size)
+        carried = push_pull(_padded(difference * weight), _padded(weight), smooth)[:, :size, :size]
+        part = (one - trust) * other_trust
+        known = trust + part
+        sums = trust * colors + part * (other + carried)
+    full = push_pull(_padded(sums), _padded(known), 0)[:, :size, :size]
+    return np.ascontiguousarray(np.moveaxis(np.rint(np.clip(full, 0, 255)).astype(np.uint8), 0, -1))
+
+
+def coarse_levels(size: int) -> int:
+    """How many of the finest levels of a texture the difference in light leaves out."""
+    return max(size.bit_length() - 5, 0)
+
+
+def _padded(a: Float32[np.ndarray, "*c size size"]) -> Float32[np.ndarray, "*c side side"]:
+    size = a.shape[-1]
+    more = (0, (1 << (size - 1).bit_length()) - size)
+    return np.pad(a, [(0, 0)] * (a.ndim - 2) + [more, more])
+
+
+def push_pull(
+    sums: Float32[np.ndarray, "c side side"], known: Float32[np.ndarray, "side side"], smooth: int
+) -> Float32[np.ndarray, "c side side"]:
+    """Smooth values everywhere: those given where the weight is 1, and what surrounds them where it is 0.
+
+    Args:
+        sums: values times weights, in squares whose side is a power of two.
+        known: the weights, in [0, 1].
+        smooth: so many of the finest levels are left out, also where values are known.
+
+    Source: Gortler et al., "The lumigraph", 1996, section 3.4 (push-pull).
+    """
+    levels = [(sums, known)]
+    while len(known) > 1:
+        sums, known = _halved(sums), _halved(known)
         # Weights saturate at 1: a cell with one trusted value is as sure as one with four.
-        scale = np.float32(1) / np.maximum(weight, np.float32(1))
-        sums, weight = sums * scale, weight * scale
-        levels.append((sums, weight))
-    full = sums / np.maximum(weight, np.finfo(np.float32).tiny)
+        scale = np.float32(1) / np.maximum(known, np.float32(1))
+        sums, known = sums * scale, known * scale
+        levels.append((sums, known))
+    full = sums / np.maximum(known, np.finfo(np.float32).tiny)
     for level in reversed(range(len(levels) - 1)):
-        sums, weight = levels[level]
+        sums, known = levels[level]
         full = _doubled(full)
         if level >= smooth:
-            full = sums + (np.float32(1) - weight) * full
+            full = sums + (np.float32(1) - known) * full
     return full
 
 
-def _halved(a: Float32[np.ndarray, "h w c"]) -> Float32[np.ndarray, "h2 w2 c"]:
-    rows = a[0::2] + a[1::2]
-    return rows[:, 0::2] + rows[:, 1::2]
+def _halved(a: Float32[np.ndarray, "*c h w"]) -> Float32[np.ndarray, "*c h2 w2"]:
+    rows = a[..., 0::2, :] + a[..., 1::2, :]
+    return rows[..., 0::2] + rows[..., 1::2]
 
 
-def _doubled(a: Float32[np.ndarray, "h w c"]) -> Float32[np.ndarray, "h2 w2 c"]:
+def _doubled(a: Float32[np.ndarray, "c h w"]) -> Float32[np.ndarray, "c h2 w2"]:
     """Twice the size, linear between the centres of the cells."""
-    for axis in (0, 1):
+    for axis in (1, 2):
         near, far = np.float32(0.75) * a, np.float32(0.25) * a
         shape = list(a.shape)
         shape[axis] *= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,7 +71,8 @@ def draw_values(
     region = reach(meshes, height, width)
     if not meshes:
         return Layer(0, 0, np.zeros((0, 0), bool), np.zeros((0, 0, 1), np.float32))
-    return Layer(region[0], region[1], *kernel.interpolate(meshes, values, region))
+    depth, drawn = kernel.interpolate(meshes, values, region, 1.0)
+    return Layer(region[0], region[1], depth < np.inf, drawn)
 
 
 def reach(meshes: Sequence[Mesh], height: int, width: int) -> Region:
@@ -90,6 +92,13 @@ def reach(meshes: Sequence[Mesh], height: int, width: int) -> Region:
     # One pixel more, as snapping may carry a corner across a pixel's centre.
     x0, y0 = (int(v) for v in np.clip(np.floor(low) - 1, 0, [width, height]))
     x1, y1 = (int(v) for v in np.clip(np.ceil(high) + 2, [x0, y0], [width, height]))
+    return x0, y0, x1 - x0, y1 - y0
+
+
+def scaled_region(region: Region, scale: float) -> Region:
+    """The part of the scaled picture that holds a part of the picture."""
+    x0, y0 = (int(v * scale) for v in region[:2])
+    x1, y1 = (math.ceil((v + side) * scale) + 2 for v, side in zip(region[:2], region[2:], strict=True))
     return x0, y0, x1 - x0, y1 - y0
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from tddfa.render.kernel import kernel
-from tddfa.render.rasterizer import reach
+from tddfa.render.rasterizer import reach, scaled_region
 from tddfa.types import Mesh
 
 _COARSE = 100.0  # px: a z-buffer in which a mesh is this large says well enough what hides what
@@ -31,10 +31,7 @@ class DepthTest:
         self._tolerance = np.float32(_TOLERANCE * smallest)
         # A fraction of the pixels is enough, and a fraction of the work.
         self._scale = 1 / max(1, int(smallest / _COARSE))
-        x0, y0, w, h = reach(meshes, height, width)
-        x1, y1 = (int(np.ceil(v * self._scale)) + 2 for v in (x0 + w, y0 + h))
-        x0, y0 = (int(v * self._scale) for v in (x0, y0))
-        self._region = x0, y0, x1 - x0, y1 - y0
+        self._region = scaled_region(reach(meshes, height, width), self._scale)
         self._depth = kernel.depth(meshes, self._region, self._scale)
 
     def visible(self, mesh: Mesh, chosen: Int64[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:

@@ -1,5 +1,6 @@
 """Frames → faces with identities over time; smoothing; tables of them."""
 
+from tddfa.tracking.animation import AnimationWriter
 from tddfa.tracking.face import State, TrackedFace
 from tddfa.tracking.smoothing import (
     SMOOTHERS,
@@ -15,6 +16,7 @@ from tddfa.tracking.tracker import FaceTracker
 
 __all__ = [
     "SMOOTHERS",
+    "AnimationWriter",
     "FaceTracker",
     "NoSmoothing",
     "OneEuro",

@@ -116,7 +116,7 @@ class LandmarkBatches:
         return probability / probability.sum()
 
     def _mediapipe_mirror(self) -> Int[np.ndarray, " m"]:
-        """Which MediaPipe points are twins: as the first folder says that knows, or as in the face model."""
+        """Which MediaPipe points are twins, by the first folder that says so, or by the face model."""
         for folder in self.folders:
             if "mediapipe_mirror" in folder.labels:
                 return folder.labels["mediapipe_mirror"]

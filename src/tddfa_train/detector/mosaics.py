@@ -11,6 +11,7 @@ from tddfa.errors import InputError
 from tddfa_train.data.augment import PhotometricConfig, spoil
 from tddfa_train.data.batches import Batch
 from tddfa_train.data.folder import open_face_folder
+from tddfa_train.detector.disguise import DisguiseConfig, disguised
 
 # Sides of the box around the landmarks' mean, in units of the face's size: means over the training faces.
 _TYPICAL_BOX = (-0.49, -0.731, 0.508, 0.548)
@@ -63,6 +64,7 @@ class MosaicConfig:
 
     folders: tuple[str, ...]
     backgrounds: str
+    folder_weights: tuple[float, ...] = ()  # how often a face comes from each folder; all the same when empty
     seed: int = 0
     shapes: tuple[tuple[int, int], ...] = ((256, 32), (320, 20), (448, 10))  # side, pictures in the batch
     most_faces: int = 6
@@ -70,6 +72,7 @@ class MosaicConfig:
     roll_sigma_deg: float = 14.0
     any_roll_share: float = 0.08
     empty: float = 0.12
+    disguise: DisguiseConfig = field(default_factory=DisguiseConfig)
     most_boxes: int = 8
     photometric: PhotometricConfig = field(
         default_factory=lambda: PhotometricConfig(occlusion=0.0, zero_border=0.05, low_resolution=0.06)
@@ -100,6 +103,8 @@ class MosaicBatches:
         cv2.setNumThreads(0)
         self.config, self.rule, self.n_steps = config, rule, n_steps
         self.folders = [open_face_folder(Path(folder), in_memory=True) for folder in config.folders]
+        weights = np.array(config.folder_weights or [1.0] * len(self.folders), float)
+        self.folder_share = weights / weights.sum()
         self.backgrounds: UInt8[np.ndarray, "n s s 3"] = np.load(config.backgrounds)
 
     def __len__(self) -> int:
@@ -130,10 +135,12 @@ class MosaicBatches:
         # Large faces first: later, smaller ones may stand in front of them only where they barely touch.
         sizes = np.sort(np.exp(rng.uniform(np.log(config.face_px[0]), np.log(largest), n_faces)))[::-1]
         for size in sizes:
-            folder = self.folders[int(rng.integers(len(self.folders)))]
+            folder = self.folders[int(rng.choice(len(self.folders), p=self.folder_share))]
             row = int(rng.integers(len(folder)))
-            image = folder.images[row]
             landmarks = folder.labels["landmarks68"][row].astype(np.float64)
+            image = disguised(
+                np.asarray(folder.images[row]), landmarks, config.disguise, self.backgrounds, rng
+            )
             extent = np.ptp(landmarks[:, :2], axis=0).max()
             angle = (
                 rng.uniform(-90, 90)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +12,13 @@ from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import (
     existing_folder,
     finite,
+    names_and_numbers,
     points_last,
     read_npy,
     read_npz,
     same_count,
     take,
+    with_extent,
 )
 from tddfa.evaluation.data.pictures import Pictures, TarPictures, require
 from tddfa.evaluation.data.published import PublishedFolder, squares_from
@@ -75,15 +76,7 @@ def _from_crops(folder: Path) -> Aflw:
     labels = folder / "pts21.npz"
     arrays = read_npz(labels)
     points, visible = _points(take(arrays, "pts21", labels), "pts21")
-    index = folder / "index.csv"
-    try:
-        with index.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        names, yaw = tuple(row["name"] for row in rows), np.array([float(row["yaw"]) for row in rows])
-    except FileNotFoundError:
-        raise DatasetError(f"no such file: {index}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{index} is not a table with the columns name and yaw: {error}") from None
+    names, yaw = names_and_numbers(folder / "index.csv", "yaw")
     crops = TarPictures(folder / "crops.tar")
     require(crops, names, folder / "crops.tar")
     if "pts68" in arrays:
@@ -99,7 +92,17 @@ def _from_crops(folder: Path) -> Aflw:
         source = f"the 68 points of {teachers[0].stem}, not of people"
     same_count({"names": len(names), "faces in pts21": len(points), "68 points": len(points68)}, folder)
     squares = np.tile(np.array([0.0, 0.0, 120.0, 120.0]), (len(names), 1))
-    return Aflw(folder, names, points, visible, box_sizes(points68), source, yaw, crops, squares)
+    return Aflw(
+        folder,
+        names,
+        points,
+        visible,
+        box_sizes(with_extent(points68, f"the 68 points in {folder}")),
+        source,
+        yaw,
+        crops,
+        squares,
+    )
 
 
 def _from_published(files: PublishedFolder) -> Aflw:
@@ -124,7 +127,17 @@ def _from_published(files: PublishedFolder) -> Aflw:
     )
     squares = squares_from(boxes, files.need("AFLW_GT_crop_roi_box.npy"))
     source = "the 68 points of the benchmark"
-    return Aflw(files.root, names, points, visible, box_sizes(points68), source, yaw, crops, squares)
+    return Aflw(
+        files.root,
+        names,
+        points,
+        visible,
+        box_sizes(with_extent(points68, f"the 68 points in {files.root}")),
+        source,
+        yaw,
+        crops,
+        squares,
+    )
 
 
 def _points(

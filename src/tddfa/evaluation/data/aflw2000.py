@@ -19,6 +19,7 @@ from tddfa.evaluation.data.arrays import (
     read_npz,
     same_count,
     take,
+    with_extent,
 )
 from tddfa.evaluation.data.pictures import FolderPictures, Pictures, TarPictures, require
 from tddfa.evaluation.data.published import PublishedFolder, squares_from
@@ -78,9 +79,9 @@ def _from_archive(folder: Path) -> Aflw2000:
     path = folder / "labels.npz"
     labels = read_npz(path)
     names = tuple(map(str, take(labels, "names", path)))
-    truths = {"original": points_last(take(labels, "pts68", path), 68, "pts68")}
+    truths = {"original": points_last(take(labels, "pts68", path), 68, f"pts68 in {path}")}
     if "pts68_reannotated" in labels:
-        truths["reannotated"] = points_last(labels["pts68_reannotated"], 68, "pts68_reannotated")
+        truths["reannotated"] = points_last(labels["pts68_reannotated"], 68, f"pts68_reannotated in {path}")
     pose = labels.get("pitch_yaw_roll_deg")
     crops = TarPictures(folder / "crops.tar")
     require(crops, names, folder / "crops.tar")
@@ -137,7 +138,7 @@ def _from_original(folder: Path, mats: Sequence[Path]) -> Aflw2000:
     return Aflw2000(
         folder,
         names,
-        {"original": np.array([points for points, _ in read])},
+        {"original": with_extent(np.array([points for points, _ in read]), f"the truth in {folder}")},
         poses[:, 1],
         poses,
         None,
@@ -186,4 +187,6 @@ def _made(
     if poses is not None:
         counts["head poses"] = len(poses)
     same_count(counts, folder)
+    for name, points in truths.items():
+        with_extent(points, f"the {name} truth in {folder}")
     return Aflw2000(folder, names, truths, yaw_deg, poses, crops, squares, pictures)

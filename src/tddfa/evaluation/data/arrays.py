@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +36,22 @@ def read_npy(path: Path) -> Shaped[np.ndarray, "..."]:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise _unreadable(path, error) from None
+
+
+def names_and_numbers(path: Path, column: str) -> tuple[tuple[str, ...], Float64[np.ndarray, " n"]]:
+    """The columns `name` and `column` of a CSV table.
+
+    Raises:
+        DatasetError: the file is missing, or no such table.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return tuple(row["name"] for row in rows), np.array([float(row[column]) for row in rows], np.float64)
+    except FileNotFoundError:
+        raise DatasetError(f"no such file: {path}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f"{path} is not a table with the columns name and {column}: {error}") from None
 
 
 def take(arrays: Mapping[str, Shaped[np.ndarray, "..."]], name: str, path: Path) -> Shaped[np.ndarray, "..."]:
@@ -76,6 +93,21 @@ def points_last(values: Shaped[np.ndarray, "..."], n_points: int, what: str) -> 
     if values.ndim != 3 or values.shape[1] != n_points or values.shape[2] not in (2, 3):
         raise DatasetError(f"{what} has the shape {values.shape}; (n, 2 or 3, {n_points}) is needed")
     return finite(values[:, :, :2], (None, n_points, 2), what)
+
+
+def with_extent(points: Float64[np.ndarray, "n p 2"], what: str) -> Float64[np.ndarray, "n p 2"]:
+    """`points`, when those of each face cover an area: errors are divided by its size.
+
+    Raises:
+        DatasetError: those of a face do not.
+    """
+    flat = np.flatnonzero((np.ptp(points, axis=1) <= 0).any(axis=1))
+    if len(flat):
+        raise DatasetError(
+            f"{what}: the points of {len(flat)} of {len(points)} faces lie on one line or in one place, and "
+            f"leave errors without a size to be divided by; the first is face {flat[0]}, counted from 0"
+        )
+    return points
 
 
 def same_count(counts: Mapping[str, int], where: Path) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from tddfa.errors import DatasetError
-from tddfa.evaluation.data.arrays import existing_folder, read_npz, same_count, take
+from tddfa.evaluation.data.arrays import existing_folder, names_and_numbers, read_npz, same_count, take
 from tddfa.evaluation.data.pictures import Pictures, TarPictures, require
 from tddfa.evaluation.metrics import aspect_ratio
 
@@ -92,7 +92,7 @@ def read_eye_crops(folder: Path) -> EyeCrops:
         raise DatasetError(
             f"{path} lacks the FaceMesh point {missing[0]}, which the aspect ratio of eyes needs"
         )
-    names, yaw = _index(folder / "index.csv")
+    names, yaw = names_and_numbers(folder / "index.csv", "yaw_deg")
     same_count({"names": len(names), "faces in mediapipe.npz": len(points)}, folder)
     if not found.any():
         raise DatasetError(f"the set in {folder} is empty: MediaPipe found no face in it")
@@ -148,14 +148,3 @@ def read_eye_clips(folder: Path) -> list[EyeClip]:
         )
         for clip, measured in rows.items()
     ]
-
-
-def _index(path: Path) -> tuple[tuple[str, ...], Float64[np.ndarray, " n"]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return tuple(row["name"] for row in rows), np.array([float(row["yaw_deg"]) for row in rows])
-    except FileNotFoundError:
-        raise DatasetError(f"no such file: {path}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path} is not a table with the columns name and yaw_deg: {error}") from None

@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from tddfa.errors import InputError
-from tddfa.geometry.camera import camera_pose
 from tddfa.geometry.rotation import nearest_rotation
 from tddfa.morphable import MorphableModel
 from tddfa.types import Face, FaceParams
@@ -118,5 +117,4 @@ def landmark_reach(
 def face_with(face: Face, params: FaceParams) -> Face:
     """The same face with other parameters."""
     landmarks: Float32[np.ndarray, "68 3"] = morphable_model(face).landmarks(params)
-    # Without the cached mesh, which belongs to the old parameters.
-    return replace(face, params=params, landmarks=landmarks, pose=camera_pose(params.camera))
+    return replace(face, params=params, landmarks=landmarks)

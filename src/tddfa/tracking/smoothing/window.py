@@ -10,7 +10,6 @@ from functools import cached_property
 import numpy as np
 
 from tddfa.errors import InputError
-from tddfa.geometry.camera import camera_pose
 from tddfa.tracking.face import TrackedFace
 from tddfa.types import Face, FaceParams, Mesh
 
@@ -35,9 +34,7 @@ class MeanFace(Face):
             confidence=face.params.confidence,
         )
         landmarks = _mean([p.landmarks for p in parts])
-        return cls(
-            face.detection, params, landmarks, camera_pose(params.camera), face.model, parts=tuple(parts)
-        )
+        return cls(face.detection, params, landmarks, face.model, parts=tuple(parts))
 
     @cached_property
     def mesh(self) -> Mesh:

@@ -1,50 +1,17 @@
-/* The rasteriser in C: the same pixels, to the last bit, as its twin in NumPy (numpy_kernel.py),
+/* The rasteriser in C: the same pixels, to the last bit, as its twin in NumPy (render/numpy_kernel.py),
  * which is the specification.
  *
  * That it can be the same rests on three rules: coverage is decided on integers; every float operation is
  * written in the twin's order; the compiler may not fuse a product and a sum (-ffp-contract=off).
- *
- * Arrays come as buffers (the stable ABI has no NumPy); the Python side allocates and checks shapes, this
- * side checks sizes and indices, so that no argument can make it leave its arrays.
  */
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-
-#include <math.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "kernel.h"
 
 #define SUBPIXEL_BITS 8
 #define SUBPIXELS (1 << SUBPIXEL_BITS)
 
 /* With corners less than this apart, twice the area of a triangle and its edge functions fit in 32 bits. */
 #define SMALL (1 << 14)
-
-#define MAX_ARRAYS 8
-
-typedef struct {
-    Py_buffer views[MAX_ARRAYS];
-    int count;
-} Arrays;
-
-static void release(Arrays *arrays) {
-    while (arrays->count > 0) PyBuffer_Release(&arrays->views[--arrays->count]);
-}
-
-/* The elements of `object`, or NULL with an exception when it has another number of them. */
-static void *elements(Arrays *arrays, PyObject *object, Py_ssize_t itemsize, Py_ssize_t count, int writable) {
-    int flags = PyBUF_C_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0);
-    Py_buffer *view = &arrays->views[arrays->count];
-    if (PyObject_GetBuffer(object, view, flags) < 0) return NULL;
-    arrays->count++;
-    if (view->len != itemsize * count) {
-        PyErr_Format(PyExc_ValueError, "an array has %zd bytes where %zd are needed", view->len, itemsize * count);
-        return NULL;
-    }
-    return view->buf;
-}
 
 typedef struct {
     const float *vertices; /* n_vertices x 3 */
@@ -60,7 +27,6 @@ typedef struct {
     const float *values; /* n_vertices x channels, or NULL */
     int channels;
     float *out; /* height x width x channels, or NULL */
-    uint8_t *mask; /* height x width, or NULL */
     uint8_t *picture; /* its pixel at (x0, y0), or NULL */
     const uint8_t *photo; /* the same pixel of the photo that shines through, or NULL */
     Py_ssize_t stride; /* bytes per row of both */
@@ -80,14 +46,12 @@ typedef struct {
 #endif
 #if defined(_MSC_VER)
 #include <intrin.h>
-#define ALWAYS_INLINE __forceinline
 static ALWAYS_INLINE int lowest_bit(unsigned v) {
     unsigned long k;
     _BitScanForward(&k, v);
     return (int)k;
 }
 #else
-#define ALWAYS_INLINE inline __attribute__((always_inline))
 static ALWAYS_INLINE int lowest_bit(unsigned v) { return __builtin_ctz(v); }
 #endif
 
@@ -99,8 +63,6 @@ typedef struct {
 } Triangle;
 
 typedef enum { DEPTH, INDEX, VALUES, PICTURE } Target;
-
-static inline float clamp01(float v) { return v > 0.0f ? (v > 1.0f ? 1.0f : v) : 0.0f; } /* NaN: 0 */
 
 /* One pixel that the triangle covers, with edge functions e1 and e2: the depth test and what follows it.
  * `target` and `channels` are constants at every call: the compiler removes what does not apply. */
@@ -124,7 +86,6 @@ static ALWAYS_INLINE void shade(const Job *job, const Triangle *t, Target target
     const float *a2 = job->values + (Py_ssize_t)channels * t->corner[2];
     if (target == VALUES) {
         float *out = job->out + channels * pixel;
-        job->mask[pixel] = 1;
         for (int k = 0; k < channels; k++) out[k] = (a0[k] + b1 * (a1[k] - a0[k])) + b2 * (a2[k] - a0[k]);
         return;
     }
@@ -332,16 +293,13 @@ static PyObject *draw_job(const Job *job, Arrays *arrays) {
     }
     release(arrays);
     if (!snapped) return PyErr_NoMemory();
-    if (status < 0) {
-        PyErr_SetString(PyExc_IndexError, "a triangle names a vertex that the mesh does not have");
-        return NULL;
-    }
+    if (status < 0) return missing_vertex();
     Py_RETURN_NONE;
 }
 
 /* rasterize(n_vertices, n_triangles, vertices, triangles, x0, y0, width, height, cull_back, first_triangle,
  *           index, barycentric, depth) */
-static PyObject *rasterize(PyObject *self, PyObject *args) {
+PyObject *rasterize(PyObject *self, PyObject *args) {
     Job job = {.scale = 1.0f};
     Arrays arrays = {.count = 0};
     PyObject *vertices, *triangles, *index, *barycentric, *depth;
@@ -362,7 +320,7 @@ static PyObject *rasterize(PyObject *self, PyObject *args) {
 }
 
 /* depth(n_vertices, n_triangles, vertices, triangles, x0, y0, width, height, scale, depth) */
-static PyObject *depth(PyObject *self, PyObject *args) {
+PyObject *depth(PyObject *self, PyObject *args) {
     Job job = {.scale = 1.0f};
     Arrays arrays = {.count = 0};
     PyObject *vertices, *triangles, *depth_object;
@@ -378,21 +336,20 @@ static PyObject *depth(PyObject *self, PyObject *args) {
     return draw_job(&job, &arrays);
 }
 
-/* interpolate(n_vertices, n_triangles, vertices, triangles, x0, y0, width, height, channels, values, depth,
- *             mask, out) */
-static PyObject *interpolate(PyObject *self, PyObject *args) {
+/* interpolate(n_vertices, n_triangles, vertices, triangles, x0, y0, width, height, scale, channels, values,
+ *             depth, out) */
+PyObject *interpolate(PyObject *self, PyObject *args) {
     Job job = {.scale = 1.0f};
     Arrays arrays = {.count = 0};
-    PyObject *vertices, *triangles, *values, *depth, *mask, *out;
-    if (!PyArg_ParseTuple(args, "nnOOiiiiiOOOO", &job.n_vertices, &job.n_triangles, &vertices, &triangles,
-                          &job.x0, &job.y0, &job.width, &job.height, &job.channels, &values, &depth, &mask, &out))
+    PyObject *vertices, *triangles, *values, *depth, *out;
+    if (!PyArg_ParseTuple(args, "nnOOiiiifiOOO", &job.n_vertices, &job.n_triangles, &vertices, &triangles, &job.x0,
+                          &job.y0, &job.width, &job.height, &job.scale, &job.channels, &values, &depth, &out))
         return NULL;
     const Py_ssize_t pixels = (Py_ssize_t)job.width * job.height;
     if (!(job.vertices = elements(&arrays, vertices, 4, 3 * job.n_vertices, 0)) ||
         !(job.triangles = elements(&arrays, triangles, 4, 3 * job.n_triangles, 0)) ||
         !(job.values = elements(&arrays, values, 4, job.channels * job.n_vertices, 0)) ||
         !(job.depth = elements(&arrays, depth, 4, pixels, 1)) ||
-        !(job.mask = elements(&arrays, mask, 1, pixels, 1)) ||
         !(job.out = elements(&arrays, out, 4, job.channels * pixels, 1))) {
         release(&arrays);
         return NULL;
@@ -402,7 +359,7 @@ static PyObject *interpolate(PyObject *self, PyObject *args) {
 
 /* paint(n_vertices, n_triangles, vertices, triangles, x0, y0, width, height, channels, values, depth,
  *       picture_width, picture_height, picture_channels, picture, photo or None, alpha, rest, opacity) */
-static PyObject *paint(PyObject *self, PyObject *args) {
+PyObject *paint(PyObject *self, PyObject *args) {
     Job job = {.scale = 1.0f};
     Arrays arrays = {.count = 0};
     PyObject *vertices, *triangles, *values, *depth, *picture, *photo;
@@ -438,321 +395,3 @@ static PyObject *paint(PyObject *self, PyObject *args) {
     job.opacity = (uint8_t)opacity;
     return draw_job(&job, &arrays);
 }
-
-/* bounds(n, points, out): smallest and largest x, y, z of n points; NaN where one is not finite */
-static PyObject *bounds(PyObject *self, PyObject *args) {
-    Arrays arrays = {.count = 0};
-    Py_ssize_t n;
-    PyObject *points_object, *out_object;
-    if (!PyArg_ParseTuple(args, "nOO", &n, &points_object, &out_object)) return NULL;
-    const float *points;
-    float *out;
-    if (!(points = elements(&arrays, points_object, 4, 3 * n, 0)) ||
-        !(out = elements(&arrays, out_object, 4, 6, 1))) {
-        release(&arrays);
-        return NULL;
-    }
-    float low[3] = {INFINITY, INFINITY, INFINITY}, high[3] = {-INFINITY, -INFINITY, -INFINITY};
-    float finite[3] = {0, 0, 0}; /* 0 times a number is 0, times infinity or NaN it is NaN */
-    for (Py_ssize_t i = 0; i < n; i++)
-        for (int k = 0; k < 3; k++) {
-            const float v = points[3 * i + k];
-            low[k] = v < low[k] ? v : low[k];
-            high[k] = v > high[k] ? v : high[k];
-            finite[k] += 0.0f * v;
-        }
-    for (int k = 0; k < 3; k++) {
-        out[k] = finite[k] == 0 ? low[k] : NAN;
-        out[3 + k] = finite[k] == 0 ? high[k] : NAN;
-    }
-    release(&arrays);
-    Py_RETURN_NONE;
-}
-
-/* weighted(n_values, channels, values, n, corners, barycentric, out): values inside triangles */
-static PyObject *weighted(PyObject *self, PyObject *args) {
-    Arrays arrays = {.count = 0};
-    Py_ssize_t n_values, n;
-    int channels;
-    PyObject *values_object, *corners_object, *barycentric_object, *out_object;
-    if (!PyArg_ParseTuple(args, "niOnOOO", &n_values, &channels, &values_object, &n, &corners_object,
-                          &barycentric_object, &out_object))
-        return NULL;
-    const float *values, *barycentric;
-    const int32_t *corners;
-    float *out;
-    if (!(values = elements(&arrays, values_object, 4, channels * n_values, 0)) ||
-        !(corners = elements(&arrays, corners_object, 4, 3 * n, 0)) ||
-        !(barycentric = elements(&arrays, barycentric_object, 4, 3 * n, 0)) ||
-        !(out = elements(&arrays, out_object, 4, channels * n, 1))) {
-        release(&arrays);
-        return NULL;
-    }
-    int status = 0;
-    Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < n && status == 0; i++) {
-        const int32_t *corner = corners + 3 * i;
-        for (int k = 0; k < 3; k++)
-            if (corner[k] < 0 || corner[k] >= n_values) status = -1;
-        if (status < 0) break;
-        const float *a0 = values + (Py_ssize_t)channels * corner[0];
-        const float *a1 = values + (Py_ssize_t)channels * corner[1];
-        const float *a2 = values + (Py_ssize_t)channels * corner[2];
-        const float b1 = barycentric[3 * i + 1], b2 = barycentric[3 * i + 2];
-        for (int k = 0; k < channels; k++)
-            out[channels * i + k] = (a0[k] + b1 * (a1[k] - a0[k])) + b2 * (a2[k] - a0[k]);
-    }
-    Py_END_ALLOW_THREADS
-    release(&arrays);
-    if (status < 0) {
-        PyErr_SetString(PyExc_IndexError, "a triangle names a vertex that the mesh does not have");
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-/* Sums of the normals of the triangles around each vertex, then unit length; 0 where there is no area. */
-static int normals_of(const float *vertices, Py_ssize_t n_vertices, const int32_t *triangles,
-                      Py_ssize_t n_triangles, double *sums, float *out) {
-    memset(sums, 0, sizeof(double) * 3 * (size_t)n_vertices);
-    for (Py_ssize_t i = 0; i < n_triangles; i++) {
-        const int32_t *corner = triangles + 3 * i;
-        for (int k = 0; k < 3; k++)
-            if (corner[k] < 0 || corner[k] >= n_vertices) return -1;
-        const float *a = vertices + 3 * (Py_ssize_t)corner[0];
-        const float *b = vertices + 3 * (Py_ssize_t)corner[1];
-        const float *c = vertices + 3 * (Py_ssize_t)corner[2];
-        const float ux = b[0] - a[0], uy = b[1] - a[1], uz = b[2] - a[2];
-        const float vx = c[0] - a[0], vy = c[1] - a[1], vz = c[2] - a[2];
-        const float nx = uy * vz - uz * vy, ny = uz * vx - ux * vz, nz = ux * vy - uy * vx;
-        for (int k = 0; k < 3; k++) {
-            double *sum = sums + 3 * (Py_ssize_t)corner[k];
-            sum[0] += nx, sum[1] += ny, sum[2] += nz;
-        }
-    }
-    for (Py_ssize_t i = 0; i < n_vertices; i++) {
-        const double *sum = sums + 3 * i;
-        const double length = sqrt((sum[0] * sum[0] + sum[1] * sum[1]) + sum[2] * sum[2]);
-        for (int k = 0; k < 3; k++) out[3 * i + k] = length > 0 ? (float)(sum[k] / length) : 0.0f;
-    }
-    return 0;
-}
-
-/* vertex_normals(n_vertices, n_triangles, vertices, triangles, out) */
-static PyObject *vertex_normals(PyObject *self, PyObject *args) {
-    Arrays arrays = {.count = 0};
-    Py_ssize_t n_vertices, n_triangles;
-    PyObject *vertices_object, *triangles_object, *out_object;
-    if (!PyArg_ParseTuple(args, "nnOOO", &n_vertices, &n_triangles, &vertices_object, &triangles_object,
-                          &out_object))
-        return NULL;
-    const float *vertices;
-    const int32_t *triangles;
-    float *out;
-    if (!(vertices = elements(&arrays, vertices_object, 4, 3 * n_vertices, 0)) ||
-        !(triangles = elements(&arrays, triangles_object, 4, 3 * n_triangles, 0)) ||
-        !(out = elements(&arrays, out_object, 4, 3 * n_vertices, 1))) {
-        release(&arrays);
-        return NULL;
-    }
-    double *sums = malloc(sizeof(double) * 3 * (size_t)(n_vertices + 1));
-    int status = 0;
-    if (sums) {
-        Py_BEGIN_ALLOW_THREADS
-        status = normals_of(vertices, n_vertices, triangles, n_triangles, sums, out);
-        Py_END_ALLOW_THREADS
-        free(sums);
-    }
-    release(&arrays);
-    if (!sums) return PyErr_NoMemory();
-    if (status < 0) {
-        PyErr_SetString(PyExc_IndexError, "a triangle names a vertex that the mesh does not have");
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-#define LANES 8 /* vertices lit at once: loops of this length become vector instructions */
-
-typedef struct {
-    float low[3], half[3], scale; /* of the unit cube */
-    float ambient, directional, specular, lamp[3];
-    int exponent;
-} Light;
-
-static void light_block(const Light *light, const float *vertices, const float *normals, float *out) {
-    float to_lamp[3][LANES], normal[3][LANES], per_length[LANES], cosine[LANES], highlight[LANES];
-    for (int j = 0; j < LANES; j++) {
-        for (int k = 0; k < 3; k++) {
-            const float towards = k == 2 ? -1.0f : 1.0f; /* z to the viewer */
-            to_lamp[k][j] = towards * vertices[3 * j + k];
-            normal[k][j] = towards * normals[3 * j + k];
-        }
-    }
-    for (int k = 0; k < 3; k++)
-        for (int j = 0; j < LANES; j++)
-            to_lamp[k][j] = light->lamp[k] - ((to_lamp[k][j] - light->low[k]) * light->scale - light->half[k]);
-    for (int j = 0; j < LANES; j++)
-        per_length[j] = 1.0f / sqrtf((to_lamp[0][j] * to_lamp[0][j] + to_lamp[1][j] * to_lamp[1][j]) +
-                                     to_lamp[2][j] * to_lamp[2][j]);
-    for (int k = 0; k < 3; k++)
-        for (int j = 0; j < LANES; j++) to_lamp[k][j] = to_lamp[k][j] * per_length[j];
-    for (int j = 0; j < LANES; j++)
-        cosine[j] = (normal[0][j] * to_lamp[0][j] + normal[1][j] * to_lamp[1][j]) + normal[2][j] * to_lamp[2][j];
-    for (int k = 0; k < 3; k++) {
-        float base[LANES], product[LANES];
-        for (int j = 0; j < LANES; j++)
-            product[j] = base[j] = to_lamp[k][j] * ((2.0f * cosine[j]) * normal[k][j] - to_lamp[k][j]);
-        for (int e = 1; e < light->exponent; e++)
-            for (int j = 0; j < LANES; j++) product[j] = product[j] * base[j];
-        for (int j = 0; j < LANES; j++) highlight[j] = k == 0 ? product[j] : highlight[j] + product[j];
-    }
-    for (int j = 0; j < LANES; j++) {
-        const float mirrored = cosine[j] != 0.0f ? clamp01(highlight[j]) : 0.0f;
-        out[j] = clamp01((light->ambient + light->directional * clamp01(cosine[j])) + light->specular * mirrored);
-    }
-}
-
-/* phong(n_vertices, vertices, normals, low (3), side, light (ambient, directional, specular, x, y, z),
- *       exponent, out): vertices and normals in the image frame; see lighting.py */
-static PyObject *phong(PyObject *self, PyObject *args) {
-    Arrays arrays = {.count = 0};
-    Py_ssize_t n;
-    PyObject *vertices_object, *normals_object, *out_object;
-    Light light;
-    if (!PyArg_ParseTuple(args, "nOO(fff)(fff)f(ffffff)iO", &n, &vertices_object, &normals_object, &light.low[0],
-                          &light.low[1], &light.low[2], &light.half[0], &light.half[1], &light.half[2], &light.scale,
-                          &light.ambient, &light.directional, &light.specular, &light.lamp[0], &light.lamp[1],
-                          &light.lamp[2], &light.exponent, &out_object))
-        return NULL;
-    const float *vertices, *normals;
-    float *out;
-    if (!(vertices = elements(&arrays, vertices_object, 4, 3 * n, 0)) ||
-        !(normals = elements(&arrays, normals_object, 4, 3 * n, 0)) ||
-        !(out = elements(&arrays, out_object, 4, n, 1))) {
-        release(&arrays);
-        return NULL;
-    }
-    Py_BEGIN_ALLOW_THREADS
-    Py_ssize_t i = 0;
-    for (; i + LANES <= n; i += LANES) light_block(&light, vertices + 3 * i, normals + 3 * i, out + i);
-    if (i < n) {
-        float last_vertices[3 * LANES] = {0}, last_normals[3 * LANES] = {0}, last_out[LANES];
-        memcpy(last_vertices, vertices + 3 * i, sizeof(float) * 3 * (size_t)(n - i));
-        memcpy(last_normals, normals + 3 * i, sizeof(float) * 3 * (size_t)(n - i));
-        light_block(&light, last_vertices, last_normals, last_out);
-        memcpy(out + i, last_out, sizeof(float) * (size_t)(n - i));
-    }
-    Py_END_ALLOW_THREADS
-    release(&arrays);
-    Py_RETURN_NONE;
-}
-
-/* One cell of the next coarser level from four of this one; `c` values and a weight each. */
-static void push(const float *sums, const float *known, float *coarse_sums, float *coarse_known, Py_ssize_t side,
-                 int c) {
-    const Py_ssize_t half = side / 2;
-    for (Py_ssize_t y = 0; y < half; y++)
-        for (Py_ssize_t x = 0; x < half; x++) {
-            const Py_ssize_t a = 2 * y * side + 2 * x, b = a + side, to = y * half + x;
-            const float weight = (known[a] + known[b]) + (known[a + 1] + known[b + 1]);
-            const float scale = 1.0f / (weight > 1.0f ? weight : 1.0f);
-            coarse_known[to] = weight * scale;
-            for (int k = 0; k < c; k++)
-                coarse_sums[c * to + k] = ((sums[c * a + k] + sums[c * b + k]) +
-                                           (sums[c * (a + 1) + k] + sums[c * (b + 1) + k])) * scale;
-        }
-}
-
-/* The next finer level: the coarse one doubled, linear between the centres of its cells, under what is known.
- * `row` is room for one row of it. */
-static void pull(const float *coarse, const float *sums, const float *known, float *fine, float *row,
-                 Py_ssize_t half, int c, int smooth) {
-    const Py_ssize_t side = 2 * half, length = half * c;
-    for (Py_ssize_t y = 0; y < side; y++) {
-        const Py_ssize_t near = y / 2;
-        Py_ssize_t far = y % 2 ? near + 1 : near - 1;
-        if (far < 0) far = 0;
-        if (far >= half) far = half - 1;
-        for (Py_ssize_t i = 0; i < length; i++)
-            row[i] = 0.75f * coarse[near * length + i] + 0.25f * coarse[far * length + i];
-        for (Py_ssize_t x = 0; x < side; x++) {
-            const Py_ssize_t near_x = x / 2, to = y * side + x;
-            Py_ssize_t far_x = x % 2 ? near_x + 1 : near_x - 1;
-            if (far_x < 0) far_x = 0;
-            if (far_x >= half) far_x = half - 1;
-            for (int k = 0; k < c; k++) {
-                const float doubled = 0.75f * row[c * near_x + k] + 0.25f * row[c * far_x + k];
-                fine[c * to + k] = smooth ? doubled : sums[c * to + k] + (1.0f - known[to]) * doubled;
-            }
-        }
-    }
-}
-
-/* push_pull(log2 of the side, channels, sums, known, smooth, out); see fill.py */
-static PyObject *push_pull(PyObject *self, PyObject *args) {
-    Arrays arrays = {.count = 0};
-    int levels, c, smooth;
-    PyObject *sums_object, *known_object, *out_object;
-    if (!PyArg_ParseTuple(args, "iiOOiO", &levels, &c, &sums_object, &known_object, &smooth, &out_object)) return NULL;
-    if (levels < 0 || levels > 15 || c < 1 || c > 16) {
-        PyErr_SetString(PyExc_ValueError, "push_pull takes squares of up to 32768 places and 16 channels");
-        return NULL;
-    }
-    const Py_ssize_t side = (Py_ssize_t)1 << levels, cells = side * side;
-    const float *sums[16], *known[16];
-    float *out;
-    if (!(sums[0] = elements(&arrays, sums_object, 4, c * cells, 0)) ||
-        !(known[0] = elements(&arrays, known_object, 4, cells, 0)) ||
-        !(out = elements(&arrays, out_object, 4, c * cells, 1))) {
-        release(&arrays);
-        return NULL;
-    }
-    /* All coarser levels take a third of the finest; two more buffers for the way back, and a row. */
-    const size_t coarser = (size_t)(cells / 3 + 1), width = (size_t)c;
-    float *room = malloc(sizeof(float) * (coarser * (width + 1) + 2 * width * (size_t)cells + width * (size_t)side));
-    if (!room) {
-        release(&arrays);
-        return PyErr_NoMemory();
-    }
-    Py_BEGIN_ALLOW_THREADS
-    float *next_sums = room, *next_known = room + coarser * width;
-    float *coarse = next_known + coarser, *fine = coarse + width * (size_t)cells, *row = fine + width * (size_t)cells;
-    for (int level = 1; level <= levels; level++) {
-        const Py_ssize_t from = side >> (level - 1), to = (from / 2) * (from / 2);
-        push(sums[level - 1], known[level - 1], next_sums, next_known, from, c);
-        sums[level] = next_sums, known[level] = next_known;
-        next_sums += to * c, next_known += to;
-    }
-    const float least = known[levels][0] > 1.17549435e-38f ? known[levels][0] : 1.17549435e-38f;
-    for (int k = 0; k < c; k++) coarse[k] = sums[levels][k] / least;
-    for (int level = levels - 1; level >= 0; level--) {
-        float *target = level == 0 ? out : fine;
-        pull(coarse, sums[level], known[level], target, row, side >> (level + 1), c, level < smooth);
-        fine = coarse, coarse = target;
-    }
-    if (levels == 0) memcpy(out, coarse, sizeof(float) * width);
-    Py_END_ALLOW_THREADS
-    free(room);
-    release(&arrays);
-    Py_RETURN_NONE;
-}
-
-static PyMethodDef methods[] = {
-    {"rasterize", rasterize, METH_VARARGS, "Nearest triangle, weights and depth of each pixel."},
-    {"depth", depth, METH_VARARGS, "Depth of each pixel."},
-    {"interpolate", interpolate, METH_VARARGS, "Vertex values at each pixel of the nearest surface."},
-    {"weighted", weighted, METH_VARARGS, "Vertex values inside triangles."},
-    {"push_pull", push_pull, METH_VARARGS, "Values everywhere from those known somewhere."},
-    {"bounds", bounds, METH_VARARGS, "Smallest and largest coordinates."},
-    {"vertex_normals", vertex_normals, METH_VARARGS, "Area-weighted unit normals."},
-    {"phong", phong, METH_VARARGS, "Brightness of each vertex."},
-    {"paint", paint, METH_VARARGS, "Vertex values over a picture."},
-    {NULL, NULL, 0, NULL},
-};
-
-static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "_kernel", "The native kernel of tddfa.render.", 0, methods, NULL, NULL, NULL, NULL,
-};
-
-PyMODINIT_FUNC PyInit__kernel(void) { return PyModuleDef_Init(&module); }

@@ -1,0 +1,46 @@
+"""16-bit PNG: a depth map in a file that any program opens, with its scale inside.
+
+Source: W3C, "Portable Network Graphics (PNG) Specification", third edition, 11.3.3.3 (tEXt).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+from jaxtyping import Float32
+
+from tddfa.export.files import writer_of
+from tddfa.imaging.files import encode_image
+
+_SIGNATURE_AND_HEADER = 8 + 25  # bytes before the chunks that may stand anywhere
+_LEVELS = 65535
+
+
+def depth_png_bytes(depth: Float32[np.ndarray, "height width"]) -> bytes:
+    """A depth map as a grey PNG of 16 bits: 0 where there is no face, 1 nearest, 65535 farthest.
+
+    depth = depth_offset + depth_scale · value; both numbers, and depth_unit, are texts (tEXt) of the file.
+
+    Args:
+        depth: px away from the camera, NaN where there is no face; see `tddfa.render.depth_map`.
+    """
+    known = np.isfinite(depth)
+    near, far = (float(depth[known].min()), float(depth[known].max())) if known.any() else (0.0, 0.0)
+    scale = (far - near) / (_LEVELS - 1) or 1.0
+    offset = near - scale
+    values = np.zeros(depth.shape, np.uint16)
+    values[known] = np.clip(np.rint((depth[known].astype(np.float64) - offset) / scale), 1, _LEVELS)
+    texts = {"depth_scale": repr(scale), "depth_offset": repr(offset), "depth_unit": "px"}
+    png = encode_image(values, "png")
+    chunks = [_text(name, text) for name, text in texts.items()]
+    return b"".join([png[:_SIGNATURE_AND_HEADER], *chunks, png[_SIGNATURE_AND_HEADER:]])
+
+
+write_depth_png = writer_of(depth_png_bytes)
+
+
+def _text(name: str, text: str) -> bytes:
+    data = b"tEXt" + name.encode("latin-1") + b"\0" + text.encode("latin-1")
+    return struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))

@@ -1,0 +1,25 @@
+/* The module: one stable-ABI extension out of several small parts. */
+
+#include "kernel.h"
+
+static PyMethodDef methods[] = {
+    {"rasterize", rasterize, METH_VARARGS, "Nearest triangle, weights and depth of each pixel."},
+    {"depth", depth, METH_VARARGS, "Depth of each pixel."},
+    {"interpolate", interpolate, METH_VARARGS, "Vertex values at each pixel of the nearest surface."},
+    {"weighted", weighted, METH_VARARGS, "Vertex values inside triangles."},
+    {"texels", texels, METH_VARARGS, "Colours of places on a mesh, and how well a photo shows them."},
+    {"complete", complete, METH_VARARGS, "A texture without holes."},
+    {"bounds", bounds, METH_VARARGS, "Smallest and largest coordinates."},
+    {"vertex_normals", vertex_normals, METH_VARARGS, "Area-weighted unit normals."},
+    {"phong", phong, METH_VARARGS, "Brightness of each vertex."},
+    {"paint", paint, METH_VARARGS, "Vertex values over a picture."},
+    {"compact", compact, METH_VARARGS, "A basis in 16 bits."},
+    {"reconstruct", reconstruct, METH_VARARGS, "The vertices of a face in the picture."},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, "_kernel", "The native kernel of tddfa.", 0, methods, NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__kernel(void) { return PyModuleDef_Init(&module); }

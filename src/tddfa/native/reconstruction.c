@@ -1,0 +1,169 @@
+/* Meshes of large morphable models: basis in 16 bits, mean and sums in 32, the camera in the same pass.
+ * The twin, and why this is exact enough, is in morphable/compact.py.
+ *
+ * Blocks of 64 vertices lie one after the other, so that memory is read once and in order. In a block are first
+ * all x, then all y, then all z; a row of it is one coefficient. Two coordinates share a word: the first half of
+ * the row in the low bits, the second half in the high ones.
+ */
+
+#include "kernel.h"
+
+#define BLOCK 64
+#define NUMBERS (3 * BLOCK)
+#define WORDS (NUMBERS / 2)
+
+typedef struct {
+    Py_ssize_t n_vertices, n_rows;
+    const float *mean; /* blocks x NUMBERS */
+    const uint32_t *words; /* blocks x n_rows x WORDS */
+    const float *scales; /* blocks x n_rows */
+    const float *coefficients; /* n_rows */
+    const float *camera; /* 3 x 4 */
+    float *out; /* n_vertices x 3 */
+} Reconstruction;
+
+/* The low numbers of a word, and the high ones, both times 2^16: the scales know. */
+static ALWAYS_INLINE float low(uint32_t word) { return (float)(int32_t)(word << 16); }
+static ALWAYS_INLINE float high(uint32_t word) { return (float)(int32_t)(word & 0xFFFF0000u); }
+
+static ALWAYS_INLINE void reconstruct_blocks(const Reconstruction *job) {
+    const float *RESTRICT c = job->camera;
+    for (Py_ssize_t start = 0, block = 0; start < job->n_vertices; start += BLOCK, block++) {
+        float sums[NUMBERS] = {0}, moved[NUMBERS];
+        const uint32_t *RESTRICT words = job->words + block * job->n_rows * WORDS;
+        const float *RESTRICT scales = job->scales + block * job->n_rows;
+        Py_ssize_t row = 0;
+        for (; row + 4 <= job->n_rows; row += 4, words += 4 * WORDS) {
+            const float *RESTRICT given = job->coefficients + row;
+            const float w0 = given[0] * scales[row], w1 = given[1] * scales[row + 1];
+            const float w2 = given[2] * scales[row + 2], w3 = given[3] * scales[row + 3];
+            for (int i = 0; i < WORDS; i++) {
+                const uint32_t a = words[i], b = words[WORDS + i], d = words[2 * WORDS + i], e = words[3 * WORDS + i];
+                sums[i] = (((sums[i] + w0 * low(a)) + w1 * low(b)) + w2 * low(d)) + w3 * low(e);
+                sums[WORDS + i] = (((sums[WORDS + i] + w0 * high(a)) + w1 * high(b)) + w2 * high(d)) + w3 * high(e);
+            }
+        }
+        for (; row < job->n_rows; row++, words += WORDS) {
+            const float w = job->coefficients[row] * scales[row];
+            for (int i = 0; i < WORDS; i++) {
+                sums[i] = sums[i] + w * low(words[i]);
+                sums[WORDS + i] = sums[WORDS + i] + w * high(words[i]);
+            }
+        }
+        /* The mean comes last: sums of small numbers lose less. */
+        const float *RESTRICT mean = job->mean + block * NUMBERS;
+        for (int i = 0; i < NUMBERS; i++) sums[i] = mean[i] + sums[i];
+        const float *x = sums, *y = sums + BLOCK, *z = sums + 2 * BLOCK;
+        const Py_ssize_t n = job->n_vertices - start < BLOCK ? job->n_vertices - start : BLOCK;
+        for (int i = 0; i < BLOCK; i++)
+            for (int k = 0; k < 3; k++)
+                moved[3 * i + k] = ((c[4 * k] * x[i] + c[4 * k + 1] * y[i]) + c[4 * k + 2] * z[i]) + c[4 * k + 3];
+        memcpy(job->out + 3 * start, moved, sizeof(float) * 3 * (size_t)n);
+    }
+}
+
+/* The same for the vector units of this machine. None may fuse a product and a sum: all give the same bits. */
+static void reconstruct_plain(const Reconstruction *job) { reconstruct_blocks(job); }
+
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+__attribute__((target("avx2"))) static void reconstruct_avx2(const Reconstruction *job) { reconstruct_blocks(job); }
+__attribute__((target("avx512f"))) static void reconstruct_avx512(const Reconstruction *job) {
+    reconstruct_blocks(job);
+}
+#define VARIANTS {reconstruct_plain, reconstruct_avx2, reconstruct_avx512}
+static int best_variant(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f") ? 2 : __builtin_cpu_supports("avx2") ? 1 : 0;
+}
+#else
+#define VARIANTS {reconstruct_plain}
+static int best_variant(void) { return 0; }
+#endif
+
+/* reconstruct(n_vertices, n_rows, mean, words, scales, coefficients, camera, most, out): `most` is the widest
+ * vector unit to use, 0 to 2 */
+PyObject *reconstruct(PyObject *self, PyObject *args) {
+    static void (*const variants[])(const Reconstruction *) = VARIANTS;
+    Arrays arrays = {.count = 0};
+    Reconstruction job;
+    int most;
+    PyObject *mean, *words, *scales, *coefficients, *camera, *out;
+    if (!PyArg_ParseTuple(args, "nnOOOOOiO", &job.n_vertices, &job.n_rows, &mean, &words, &scales, &coefficients,
+                          &camera, &most, &out))
+        return NULL;
+    const Py_ssize_t blocks = (job.n_vertices + BLOCK - 1) / BLOCK;
+    if (!(job.mean = elements(&arrays, mean, 4, blocks * NUMBERS, 0)) ||
+        !(job.words = elements(&arrays, words, 4, blocks * job.n_rows * WORDS, 0)) ||
+        !(job.scales = elements(&arrays, scales, 4, blocks * job.n_rows, 0)) ||
+        !(job.coefficients = elements(&arrays, coefficients, 4, job.n_rows, 0)) ||
+        !(job.camera = elements(&arrays, camera, 4, 12, 0)) ||
+        !(job.out = elements(&arrays, out, 4, 3 * job.n_vertices, 1))) {
+        release(&arrays);
+        return NULL;
+    }
+    const int best = best_variant();
+    Py_BEGIN_ALLOW_THREADS
+    variants[most < 0 ? 0 : most < best ? most : best](&job);
+    Py_END_ALLOW_THREADS
+    release(&arrays);
+    Py_RETURN_NONE;
+}
+
+/* compact(n_vertices, n_coefficients, first_row, n_rows, detailed, first_detail, basis, words, scales): the rows
+ * of a basis (n_vertices x 3 x n_coefficients) in 16 bits, from `first_row` on; and of its first `detailed`
+ * coefficients what rounding leaves, from `first_detail` on */
+PyObject *compact(PyObject *self, PyObject *args) {
+    Arrays arrays = {.count = 0};
+    Py_ssize_t n_vertices, n_coefficients, first_row, n_rows, detailed, first_detail;
+    PyObject *basis_object, *words_object, *scales_object;
+    if (!PyArg_ParseTuple(args, "nnnnnnOOO", &n_vertices, &n_coefficients, &first_row, &n_rows, &detailed,
+                          &first_detail, &basis_object, &words_object, &scales_object))
+        return NULL;
+    if (first_row < 0 || first_row + n_coefficients > n_rows || detailed < 0 || detailed > n_coefficients ||
+        first_detail < 0 || first_detail + detailed > n_rows) {
+        PyErr_SetString(PyExc_ValueError, "the rows do not fit");
+        return NULL;
+    }
+    const Py_ssize_t blocks = (n_vertices + BLOCK - 1) / BLOCK;
+    const float *basis;
+    uint32_t *words;
+    float *scales;
+    if (!(basis = elements(&arrays, basis_object, 4, 3 * n_vertices * n_coefficients, 0)) ||
+        !(words = elements(&arrays, words_object, 4, blocks * n_rows * WORDS, 1)) ||
+        !(scales = elements(&arrays, scales_object, 4, blocks * n_rows, 1))) {
+        release(&arrays);
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t block = 0; block < blocks; block++) {
+        const Py_ssize_t start = block * BLOCK;
+        for (Py_ssize_t j = 0; j < n_coefficients; j++) {
+            float values[NUMBERS], most = 0;
+            for (int i = 0; i < NUMBERS; i++) {
+                const Py_ssize_t vertex = start + i % BLOCK;
+                values[i] = vertex < n_vertices ? basis[(3 * vertex + i / BLOCK) * n_coefficients + j] : 0.0f;
+                most = fabsf(values[i]) > most ? fabsf(values[i]) : most;
+            }
+            float scale = most / 32767.0f;
+            for (int detail = 0; detail < (j < detailed ? 2 : 1); detail++) {
+                const Py_ssize_t row = block * n_rows + (detail ? first_detail : first_row) + j;
+                for (int i = 0; i < WORDS; i++) {
+                    uint32_t half[2];
+                    for (int k = 0; k < 2; k++) {
+                        float *value = &values[k * WORDS + i];
+                        const float steps = scale > 0 ? *value / scale : 0.0f;
+                        const float whole = (float)lrintf(steps > 32767.0f ? 32767.0f : steps < -32767.0f ? -32767.0f : steps);
+                        half[k] = (uint32_t)(int32_t)whole & 0xFFFFu;
+                        *value = *value - whole * scale;
+                    }
+                    words[row * WORDS + i] = half[1] << 16 | half[0];
+                }
+                scales[row] = scale / 65536.0f;
+                scale = scales[row];
+            }
+        }
+    }
+    Py_END_ALLOW_THREADS
+    release(&arrays);
+    Py_RETURN_NONE;
+}

@@ -1,0 +1,223 @@
+/* What is measured at vertices: bounds, normals, light, values inside triangles.
+ *
+ * Each has a twin in render/numpy_kernel.py with the same operations in the same order.
+ */
+
+#include "kernel.h"
+
+/* bounds(n, points, out): smallest and largest x, y, z of n points; NaN where one is not finite */
+PyObject *bounds(PyObject *self, PyObject *args) {
+    Arrays arrays = {.count = 0};
+    Py_ssize_t n;
+    PyObject *points_object, *out_object;
+    if (!PyArg_ParseTuple(args, "nOO", &n, &points_object, &out_object)) return NULL;
+    const float *points;
+    float *out;
+    if (!(points = elements(&arrays, points_object, 4, 3 * n, 0)) ||
+        !(out = elements(&arrays, out_object, 4, 6, 1))) {
+        release(&arrays);
+        return NULL;
+    }
+    /* Four points at once: loops of this length become vector instructions. */
+    float low[12], high[12], finite[12];
+    for (int j = 0; j < 12; j++) low[j] = INFINITY, high[j] = -INFINITY, finite[j] = 0;
+    for (Py_ssize_t i = 0; i < n; i += 4) {
+        float last[12];
+        const float *four = points + 3 * i;
+        if (n - i < 4) { /* the last ones, and the first of them again */
+            for (int j = 0; j < 12; j++) last[j] = points[3 * (i + j / 3 < n ? i + j / 3 : i) + j % 3];
+            four = last;
+        }
+        for (int j = 0; j < 12; j++) {
+            const float v = four[j];
+            low[j] = v < low[j] ? v : low[j];
+            high[j] = v > high[j] ? v : high[j];
+            finite[j] += 0.0f * v; /* 0 times a number is 0, times infinity or NaN it is NaN */
+        }
+    }
+    for (int k = 0; k < 3; k++) {
+        for (int j = k + 3; j < 12; j += 3) {
+            low[k] = low[j] < low[k] ? low[j] : low[k];
+            high[k] = high[j] > high[k] ? high[j] : high[k];
+            finite[k] += finite[j];
+        }
+        out[k] = finite[k] == 0 ? low[k] : NAN;
+        out[3 + k] = finite[k] == 0 ? high[k] : NAN;
+    }
+    release(&arrays);
+    Py_RETURN_NONE;
+}
+
+/* weighted(n_values, channels, values, n, corners, barycentric, out): values inside triangles */
+PyObject *weighted(PyObject *self, PyObject *args) {
+    Arrays arrays = {.count = 0};
+    Py_ssize_t n_values, n;
+    int channels;
+    PyObject *values_object, *corners_object, *barycentric_object, *out_object;
+    if (!PyArg_ParseTuple(args, "niOnOOO", &n_values, &channels, &values_object, &n, &corners_object,
+                          &barycentric_object, &out_object))
+        return NULL;
+    const float *values, *barycentric;
+    const int32_t *corners;
+    float *out;
+    if (!(values = elements(&arrays, values_object, 4, channels * n_values, 0)) ||
+        !(corners = elements(&arrays, corners_object, 4, 3 * n, 0)) ||
+        !(barycentric = elements(&arrays, barycentric_object, 4, 3 * n, 0)) ||
+        !(out = elements(&arrays, out_object, 4, channels * n, 1))) {
+        release(&arrays);
+        return NULL;
+    }
+    int status = 0;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < n && status == 0; i++) {
+        const int32_t *corner = corners + 3 * i;
+        for (int k = 0; k < 3; k++)
+            if (corner[k] < 0 || corner[k] >= n_values) status = -1;
+        if (status < 0) break;
+        const float *a0 = values + (Py_ssize_t)channels * corner[0];
+        const float *a1 = values + (Py_ssize_t)channels * corner[1];
+        const float *a2 = values + (Py_ssize_t)channels * corner[2];
+        const float b1 = barycentric[3 * i + 1], b2 = barycentric[3 * i + 2];
+        for (int k = 0; k < channels; k++)
+            out[channels * i + k] = (a0[k] + b1 * (a1[k] - a0[k])) + b2 * (a2[k] - a0[k]);
+    }
+    Py_END_ALLOW_THREADS
+    release(&arrays);
+    if (status < 0) return missing_vertex();
+    Py_RETURN_NONE;
+}
+
+/* Sums of the normals of the triangles around each vertex, then unit length; 0 where there is no area. */
+static int normals_of(const float *vertices, Py_ssize_t n_vertices, const int32_t *triangles,
+                      Py_ssize_t n_triangles, double *sums, float *out) {
+    memset(sums, 0, sizeof(double) * 3 * (size_t)n_vertices);
+    for (Py_ssize_t i = 0; i < n_triangles; i++) {
+        const int32_t *corner = triangles + 3 * i;
+        for (int k = 0; k < 3; k++)
+            if (corner[k] < 0 || corner[k] >= n_vertices) return -1;
+        const float *a = vertices + 3 * (Py_ssize_t)corner[0];
+        const float *b = vertices + 3 * (Py_ssize_t)corner[1];
+        const float *c = vertices + 3 * (Py_ssize_t)corner[2];
+        const float ux = b[0] - a[0], uy = b[1] - a[1], uz = b[2] - a[2];
+        const float vx = c[0] - a[0], vy = c[1] - a[1], vz = c[2] - a[2];
+        const float nx = uy * vz - uz * vy, ny = uz * vx - ux * vz, nz = ux * vy - uy * vx;
+        for (int k = 0; k < 3; k++) {
+            double *sum = sums + 3 * (Py_ssize_t)corner[k];
+            sum[0] += nx, sum[1] += ny, sum[2] += nz;
+        }
+    }
+    for (Py_ssize_t i = 0; i < n_vertices; i++) {
+        const double *sum = sums + 3 * i;
+        const double length = sqrt((sum[0] * sum[0] + sum[1] * sum[1]) + sum[2] * sum[2]);
+        for (int k = 0; k < 3; k++) out[3 * i + k] = length > 0 ? (float)(sum[k] / length) : 0.0f;
+    }
+    return 0;
+}
+
+/* vertex_normals(n_vertices, n_triangles, vertices, triangles, out) */
+PyObject *vertex_normals(PyObject *self, PyObject *args) {
+    Arrays arrays = {.count = 0};
+    Py_ssize_t n_vertices, n_triangles;
+    PyObject *vertices_object, *triangles_object, *out_object;
+    if (!PyArg_ParseTuple(args, "nnOOO", &n_vertices, &n_triangles, &vertices_object, &triangles_object,
+                          &out_object))
+        return NULL;
+    const float *vertices;
+    const int32_t *triangles;
+    float *out;
+    if (!(vertices = elements(&arrays, vertices_object, 4, 3 * n_vertices, 0)) ||
+        !(triangles = elements(&arrays, triangles_object, 4, 3 * n_triangles, 0)) ||
+        !(out = elements(&arrays, out_object, 4, 3 * n_vertices, 1))) {
+        release(&arrays);
+        return NULL;
+    }
+    double *sums = malloc(sizeof(double) * 3 * (size_t)(n_vertices + 1));
+    int status = 0;
+    if (sums) {
+        Py_BEGIN_ALLOW_THREADS
+        status = normals_of(vertices, n_vertices, triangles, n_triangles, sums, out);
+        Py_END_ALLOW_THREADS
+        free(sums);
+    }
+    release(&arrays);
+    if (!sums) return PyErr_NoMemory();
+    if (status < 0) return missing_vertex();
+    Py_RETURN_NONE;
+}
+
+#define LANES 8 /* vertices lit at once: loops of this length become vector instructions */
+
+typedef struct {
+    float low[3], half[3], scale; /* of the unit cube */
+    float ambient, directional, specular, lamp[3];
+    int exponent;
+} Light;
+
+static void light_block(const Light *light, const float *vertices, const float *normals, float *out) {
+    float to_lamp[3][LANES], normal[3][LANES], per_length[LANES], cosine[LANES], highlight[LANES];
+    for (int j = 0; j < LANES; j++) {
+        for (int k = 0; k < 3; k++) {
+            const float towards = k == 2 ? -1.0f : 1.0f; /* z to the viewer */
+            to_lamp[k][j] = towards * vertices[3 * j + k];
+            normal[k][j] = towards * normals[3 * j + k];
+        }
+    }
+    for (int k = 0; k < 3; k++)
+        for (int j = 0; j < LANES; j++)
+            to_lamp[k][j] = light->lamp[k] - ((to_lamp[k][j] - light->low[k]) * light->scale - light->half[k]);
+    for (int j = 0; j < LANES; j++)
+        per_length[j] = 1.0f / sqrtf((to_lamp[0][j] * to_lamp[0][j] + to_lamp[1][j] * to_lamp[1][j]) +
+                                     to_lamp[2][j] * to_lamp[2][j]);
+    for (int k = 0; k < 3; k++)
+        for (int j = 0; j < LANES; j++) to_lamp[k][j] = to_lamp[k][j] * per_length[j];
+    for (int j = 0; j < LANES; j++)
+        cosine[j] = (normal[0][j] * to_lamp[0][j] + normal[1][j] * to_lamp[1][j]) + normal[2][j] * to_lamp[2][j];
+    for (int k = 0; k < 3; k++) {
+        float base[LANES], product[LANES];
+        for (int j = 0; j < LANES; j++)
+            product[j] = base[j] = to_lamp[k][j] * ((2.0f * cosine[j]) * normal[k][j] - to_lamp[k][j]);
+        for (int e = 1; e < light->exponent; e++)
+            for (int j = 0; j < LANES; j++) product[j] = product[j] * base[j];
+        for (int j = 0; j < LANES; j++) highlight[j] = k == 0 ? product[j] : highlight[j] + product[j];
+    }
+    for (int j = 0; j < LANES; j++) {
+        const float mirrored = cosine[j] != 0.0f ? clamp01(highlight[j]) : 0.0f;
+        out[j] = clamp01((light->ambient + light->directional * clamp01(cosine[j])) + light->specular * mirrored);
+    }
+}
+
+/* phong(n_vertices, vertices, normals, low (3), side, light (ambient, directional, specular, x, y, z),
+ *       exponent, out): vertices and normals in the image frame; see lighting.py */
+PyObject *phong(PyObject *self, PyObject *args) {
+    Arrays arrays = {.count = 0};
+    Py_ssize_t n;
+    PyObject *vertices_object, *normals_object, *out_object;
+    Light light;
+    if (!PyArg_ParseTuple(args, "nOO(fff)(fff)f(ffffff)iO", &n, &vertices_object, &normals_object, &light.low[0],
+                          &light.low[1], &light.low[2], &light.half[0], &light.half[1], &light.half[2], &light.scale,
+                          &light.ambient, &light.directional, &light.specular, &light.lamp[0], &light.lamp[1],
+                          &light.lamp[2], &light.exponent, &out_object))
+        return NULL;
+    const float *vertices, *normals;
+    float *out;
+    if (!(vertices = elements(&arrays, vertices_object, 4, 3 * n, 0)) ||
+        !(normals = elements(&arrays, normals_object, 4, 3 * n, 0)) ||
+        !(out = elements(&arrays, out_object, 4, n, 1))) {
+        release(&arrays);
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    Py_ssize_t i = 0;
+    for (; i + LANES <= n; i += LANES) light_block(&light, vertices + 3 * i, normals + 3 * i, out + i);
+    if (i < n) {
+        float last_vertices[3 * LANES] = {0}, last_normals[3 * LANES] = {0}, last_out[LANES];
+        memcpy(last_vertices, vertices + 3 * i, sizeof(float) * 3 * (size_t)(n - i));
+        memcpy(last_normals, normals + 3 * i, sizeof(float) * 3 * (size_t)(n - i));
+        light_block(&light, last_vertices, last_normals, last_out);
+        memcpy(out + i, last_out, sizeof(float) * (size_t)(n - i));
+    }
+    Py_END_ALLOW_THREADS
+    release(&arrays);
+    Py_RETURN_NONE;
+}
+

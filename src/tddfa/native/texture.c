@@ -1,0 +1,309 @@
+/* Textures: texels from a photo, and values for the texels that have none. Twins: render/numpy_kernel.py.
+ *
+ * Colours lie in planes, not pixel by pixel: rows of one channel become vector instructions.
+ */
+
+#include "kernel.h"
+
+typedef struct {
+    const float *vertices, *normals; /* n_vertices x 3 */
+    Py_ssize_t n_vertices, n_texels, n_places;
+    const int32_t *place; /* of each texel in the texture, row by row */
+    const int32_t *corner; /* n_texels x 3 */
+    const float *weights; /* n_texels x 2: of the second and third corner */
+    const uint8_t *picture; /* height x width x 3 */
+    Py_ssize_t height, width;
+    float scale_x, scale_y, shift_x, shift_y; /* picture from image frame */
+    float photo_width, photo_height;
+    float edge_on, trusted;
+    float cells_per_px, px_per_cell; /* of the view */
+    int x0, y0;
+    Py_ssize_t columns, rows;
+    const float *depth, *far; /* rows x columns */
+    float *colors; /* 3 planes of n_places */
+    float *trust; /* n_places */
+} Texels;
+
+static inline float clamp(float v, float low, float high) { return v > low ? (v < high ? v : high) : low; }
+
+/* Where a coordinate lies between two cells of a row of `count`: the first one, and how far from it. */
+static inline Py_ssize_t between(float at, Py_ssize_t count, Py_ssize_t *next, float *part) {
+    const float inside = clamp(at, 0.0f, (float)(count - 1));
+    const Py_ssize_t first = (Py_ssize_t)inside;
+    *next = first + 1 < count ? first + 1 : first;
+    *part = inside - (float)first;
+    return first;
+}
+
+static inline float mix(float a, float b, float part) { return a + part * (b - a); }
+
+static int take_texels(const Texels *t) {
+    for (Py_ssize_t i = 0; i < t->n_texels; i++) {
+        const int32_t *corner = t->corner + 3 * i;
+        for (int k = 0; k < 3; k++)
+            if (corner[k] < 0 || corner[k] >= t->n_vertices) return -1;
+        if (t->place[i] < 0 || t->place[i] >= t->n_places) return -1;
+        const float b1 = t->weights[2 * i], b2 = t->weights[2 * i + 1];
+        const float *n0 = t->normals + 3 * (Py_ssize_t)corner[0], *n1 = t->normals + 3 * (Py_ssize_t)corner[1];
+        const float *n2 = t->normals + 3 * (Py_ssize_t)corner[2];
+        const float cosine = -((n0[2] + b1 * (n1[2] - n0[2])) + b2 * (n2[2] - n0[2]));
+        if (!(cosine > t->edge_on)) continue;
+        const float *v0 = t->vertices + 3 * (Py_ssize_t)corner[0], *v1 = t->vertices + 3 * (Py_ssize_t)corner[1];
+        const float *v2 = t->vertices + 3 * (Py_ssize_t)corner[2];
+        float at[3];
+        for (int k = 0; k < 3; k++) at[k] = (v0[k] + b1 * (v1[k] - v0[k])) + b2 * (v2[k] - v0[k]);
+        if (at[0] < -0.5f || at[0] > t->photo_width - 0.5f || at[1] < -0.5f || at[1] > t->photo_height - 0.5f)
+            continue;
+        const float column = at[0] * t->cells_per_px - (float)t->x0, row = at[1] * t->cells_per_px - (float)t->y0;
+        const Py_ssize_t near_column = (Py_ssize_t)lrintf(clamp(column, 0.0f, (float)(t->columns - 1)));
+        const Py_ssize_t near_row = (Py_ssize_t)lrintf(clamp(row, 0.0f, (float)(t->rows - 1)));
+        /* The surface may rise by its slope within the cell it falls into. */
+        const float below = 1.0f - cosine * cosine, slope = sqrtf(below > 0.0f ? below : 0.0f) / cosine;
+        const float before = t->depth[near_row * t->columns + near_column];
+        if (at[2] > (before + (0.71f * slope) * t->px_per_cell) + 1.0f) continue;
+        Py_ssize_t right, down;
+        float x, y;
+        Py_ssize_t left = between(column, t->columns, &right, &x), up = between(row, t->rows, &down, &y);
+        const float *above = t->far + up * t->columns, *under = t->far + down * t->columns;
+        const float far = mix(mix(above[left], above[right], x), mix(under[left], under[right], x), y);
+        const float trust = clamp((cosine - t->edge_on) / (t->trusted - t->edge_on), 0.0f, 1.0f) * far;
+        if (!(trust > 0.0f)) continue;
+        left = between(at[0] * t->scale_x + t->shift_x, t->width, &right, &x);
+        up = between(at[1] * t->scale_y + t->shift_y, t->height, &down, &y);
+        const uint8_t *a = t->picture + 3 * (up * t->width + left), *b = t->picture + 3 * (up * t->width + right);
+        const uint8_t *c = t->picture + 3 * (down * t->width + left), *d = t->picture + 3 * (down * t->width + right);
+        const Py_ssize_t place = t->place[i];
+        for (int k = 0; k < 3; k++)
+            t->colors[k * t->n_places + place] =
+                mix(mix((float)a[k], (float)b[k], x), mix((float)c[k], (float)d[k], x), y);
+        t->trust[place] = trust;
+    }
+    return 0;
+}
+
+/* texels(n_vertices, vertices, normals, n_texels, n_places, place, corners, weights,
+ *        height, width, picture, (scale_x, scale_y, shift_x, shift_y), (photo width, height),
+ *        (edge_on, trusted), (cells per px, px per cell), (x0, y0, columns, rows), depth, far, colors, trust) */
+PyObject *texels(PyObject *self, PyObject *args) {
+    Arrays arrays = {.count = 0};
+    Texels t;
+    PyObject *vertices, *normals, *place, *corner, *weights, *picture, *depth, *far, *colors, *trust;
+    if (!PyArg_ParseTuple(args, "nOOnnOOOnnO(ffff)(ff)(ff)(ff)(iinn)OOOO", &t.n_vertices, &vertices, &normals,
+                          &t.n_texels, &t.n_places, &place, &corner, &weights, &t.height, &t.width, &picture,
+                          &t.scale_x, &t.scale_y, &t.shift_x, &t.shift_y, &t.photo_width, &t.photo_height,
+                          &t.edge_on, &t.trusted, &t.cells_per_px, &t.px_per_cell, &t.x0, &t.y0, &t.columns,
+                          &t.rows, &depth, &far, &colors, &trust))
+        return NULL;
+    if (t.height < 1 || t.width < 1 || t.columns < 1 || t.rows < 1) {
+        PyErr_SetString(PyExc_ValueError, "texels are taken from a picture of one pixel or more");
+        return NULL;
+    }
+    if (!(t.vertices = elements(&arrays, vertices, 4, 3 * t.n_vertices, 0)) ||
+        !(t.normals = elements(&arrays, normals, 4, 3 * t.n_vertices, 0)) ||
+        !(t.place = elements(&arrays, place, 4, t.n_texels, 0)) ||
+        !(t.corner = elements(&arrays, corner, 4, 3 * t.n_texels, 0)) ||
+        !(t.weights = elements(&arrays, weights, 4, 2 * t.n_texels, 0)) ||
+        !(t.picture = elements(&arrays, picture, 1, 3 * t.height * t.width, 0)) ||
+        !(t.depth = elements(&arrays, depth, 4, t.columns * t.rows, 0)) ||
+        !(t.far = elements(&arrays, far, 4, t.columns * t.rows, 0)) ||
+        !(t.colors = elements(&arrays, colors, 4, 3 * t.n_places, 1)) ||
+        !(t.trust = elements(&arrays, trust, 4, t.n_places, 1))) {
+        release(&arrays);
+        return NULL;
+    }
+    int status;
+    Py_BEGIN_ALLOW_THREADS
+    status = take_texels(&t);
+    Py_END_ALLOW_THREADS
+    release(&arrays);
+    if (status < 0) return missing_vertex();
+    Py_RETURN_NONE;
+}
+
+/* Four planes: the sums of three channels and, last, their weight. */
+#define PLANES 4
+
+/* The next coarser level of the planes: cells from four cells each. `scale` is room for half a row. */
+static void push(const float *RESTRICT fine, float *RESTRICT coarse, float *RESTRICT scale, Py_ssize_t side) {
+    const Py_ssize_t half = side / 2, cells = side * side;
+    for (Py_ssize_t y = 0; y < half; y++) {
+        const float *weight = fine + (PLANES - 1) * cells + 2 * y * side;
+        for (Py_ssize_t x = 0; x < half; x++) {
+            const float sum = (weight[2 * x] + weight[side + 2 * x]) + (weight[2 * x + 1] + weight[side + 2 * x + 1]);
+            scale[x] = 1.0f / (sum > 1.0f ? sum : 1.0f);
+        }
+        for (int k = 0; k < PLANES; k++) {
+            const float *a = fine + k * cells + 2 * y * side, *b = a + side;
+            float *out = coarse + (k * half + y) * half;
+            for (Py_ssize_t x = 0; x < half; x++)
+                out[x] = ((a[2 * x] + b[2 * x]) + (a[2 * x + 1] + b[2 * x + 1])) * scale[x];
+        }
+    }
+}
+
+/* One row of a level doubled, linear between the centres of its cells. `row` is room for half of it. */
+static void double_row(const float *RESTRICT coarse, Py_ssize_t half, Py_ssize_t y, float *RESTRICT row,
+                       float *RESTRICT out) {
+    Py_ssize_t far = y % 2 ? y / 2 + 1 : y / 2 - 1;
+    if (far < 0) far = 0;
+    if (far >= half) far = half - 1;
+    const float *a = coarse + (y / 2) * half, *b = coarse + far * half;
+    for (Py_ssize_t x = 0; x < half; x++) row[x] = 0.75f * a[x] + 0.25f * b[x];
+    out[0] = 0.75f * row[0] + 0.25f * row[0];
+    for (Py_ssize_t x = 0; x + 1 < half; x++) {
+        out[2 * x + 1] = 0.75f * row[x] + 0.25f * row[x + 1];
+        out[2 * x + 2] = 0.75f * row[x + 1] + 0.25f * row[x];
+    }
+    out[2 * half - 1] = 0.75f * row[half - 1] + 0.25f * row[half - 1];
+}
+
+/* The next finer level, in place of its sums: the coarse one doubled, under what is known. */
+static void pull(const float *coarse, float *fine, float *room, Py_ssize_t half, int smooth) {
+    const Py_ssize_t side = 2 * half, cells = side * side;
+    for (Py_ssize_t y = 0; y < side; y++) {
+        const float *known = fine + (PLANES - 1) * cells + y * side;
+        for (int k = 0; k < PLANES - 1; k++) {
+            float *out = fine + k * cells + y * side, *doubled = smooth ? out : room + half;
+            double_row(coarse + k * half * half, half, y, room, doubled);
+            if (!smooth)
+                for (Py_ssize_t x = 0; x < side; x++) out[x] = out[x] + (1.0f - known[x]) * doubled[x];
+        }
+    }
+}
+
+/* Cells of all levels above one of `side` cells a row, in planes; with room for its rows. */
+static size_t room_above(Py_ssize_t side) { return PLANES * (size_t)(side * side / 3 + 1) + 2 * (size_t)side; }
+
+/* Sums and weight become values everywhere, in place; the `smooth` finest levels add no detail. */
+static void push_pull_planes(float *planes, float *room, int levels, int smooth) {
+    const Py_ssize_t side = (Py_ssize_t)1 << levels;
+    float *level[32], *rows = room;
+    level[0] = planes;
+    room += 2 * side;
+    for (int i = 1; i <= levels; i++) {
+        level[i] = room;
+        push(level[i - 1], room, rows, side >> (i - 1));
+        room += PLANES * (side >> i) * (side >> i);
+    }
+    float *top = level[levels];
+    const float least = top[PLANES - 1] > 1.17549435e-38f ? top[PLANES - 1] : 1.17549435e-38f;
+    for (int k = 0; k < PLANES - 1; k++) top[k] = top[k] / least;
+    for (int i = levels - 1; i >= 0; i--) pull(level[i + 1], level[i], rows, side >> (i + 1), i < smooth);
+}
+
+/* Rows of the three colours, and of sums of them. */
+typedef struct {
+    const float *RESTRICT r, *RESTRICT g, *RESTRICT b;
+} Colors;
+
+typedef struct {
+    float *RESTRICT r, *RESTRICT g, *RESTRICT b, *RESTRICT known;
+} Sums;
+
+static Colors colors_at(const float *planes, Py_ssize_t cells, Py_ssize_t at) {
+    const Colors row = {planes + at, planes + cells + at, planes + 2 * cells + at};
+    return row;
+}
+
+static Sums sums_at(float *planes, Py_ssize_t cells, Py_ssize_t at) {
+    const Sums row = {planes + at, planes + cells + at, planes + 2 * cells + at, planes + 3 * cells + at};
+    return row;
+}
+
+/* Sums and weights of a row of texels. */
+static void keep_row(Colors c, const float *RESTRICT trust, Sums s, Py_ssize_t size) {
+    for (Py_ssize_t x = 0; x < size; x++) {
+        s.known[x] = trust[x];
+        s.r[x] = trust[x] * c.r[x], s.g[x] = trust[x] * c.g[x], s.b[x] = trust[x] * c.b[x];
+    }
+}
+
+/* The same, where hidden texels borrow the colours of the other half of the face. `d` is what light makes
+ * between the halves. */
+static void borrow_row(Colors c, const float *RESTRICT trust, Colors d, Sums s, Py_ssize_t size) {
+    for (Py_ssize_t x = 0; x < size; x++) {
+        const Py_ssize_t other = size - 1 - x;
+        const float part = (1.0f - trust[x]) * trust[other];
+        s.known[x] = trust[x] + part;
+        s.r[x] = trust[x] * c.r[x] + part * (c.r[other] + d.r[x]);
+        s.g[x] = trust[x] * c.g[x] + part * (c.g[other] + d.g[x]);
+        s.b[x] = trust[x] * c.b[x] + part * (c.b[other] + d.b[x]);
+    }
+}
+
+/* How the halves of the face differ in a row: sums and weight. What differs more than light does counts less. */
+static void compare_row(Colors c, const float *RESTRICT trust, float per_light, Sums s, Py_ssize_t size) {
+    for (Py_ssize_t x = 0; x < size; x++) {
+        const Py_ssize_t other = size - 1 - x;
+        const float r = c.r[x] - c.r[other], g = c.g[x] - c.g[other], b = c.b[x] - c.b[other];
+        const float larger = fabsf(r) > fabsf(g) ? fabsf(r) : fabsf(g);
+        const float most = (larger > fabsf(b) ? larger : fabsf(b)) * per_light;
+        const float rest = 1.0f - most * most, alike = rest > 0.0f ? rest * rest : 0.0f;
+        const float weight = (trust[x] < trust[other] ? trust[x] : trust[other]) * alike;
+        s.r[x] = r * weight, s.g[x] = g * weight, s.b[x] = b * weight;
+        s.known[x] = weight;
+    }
+}
+
+/* A row of colours as bytes, rounded to even. */
+static void write_row(const float *RESTRICT plane, Py_ssize_t cells, Py_ssize_t size, uint8_t *RESTRICT out) {
+    const float whole = 8388608.0f; /* 2^23: what is added to it has no fraction left */
+    for (Py_ssize_t x = 0; x < size; x++)
+        for (int k = 0; k < 3; k++)
+            out[3 * x + k] = (uint8_t)(int32_t)((clamp(plane[k * cells + x], 0.0f, 255.0f) + whole) - whole);
+}
+
+/* complete(size, log2 of the side, colors, trust, symmetric, smooth, per_light, out); see numpy_kernel.complete */
+PyObject *complete(PyObject *self, PyObject *args) {
+    Arrays arrays = {.count = 0};
+    Py_ssize_t size;
+    int levels, symmetric, smooth;
+    float per_light;
+    PyObject *colors_object, *trust_object, *out_object;
+    if (!PyArg_ParseTuple(args, "niOOiifO", &size, &levels, &colors_object, &trust_object, &symmetric, &smooth,
+                          &per_light, &out_object))
+        return NULL;
+    if (levels < 0 || levels > 15 || size < 1 || size > (Py_ssize_t)1 << levels) {
+        PyErr_SetString(PyExc_ValueError, "textures have up to 32768 texels a side");
+        return NULL;
+    }
+    const Py_ssize_t side = (Py_ssize_t)1 << levels, cells = side * side;
+    const float *colors, *trust;
+    uint8_t *out;
+    if (!(colors = elements(&arrays, colors_object, 4, 3 * size * size, 0)) ||
+        !(trust = elements(&arrays, trust_object, 4, size * size, 0)) ||
+        !(out = elements(&arrays, out_object, 1, 3 * size * size, 1))) {
+        release(&arrays);
+        return NULL;
+    }
+    const size_t whole = PLANES * (size_t)cells, above = room_above(side);
+    /* Zeros beyond the texture, where it does not fill the square. */
+    float *planes = calloc((symmetric ? 2 : 1) * whole + above, sizeof(float));
+    if (!planes) {
+        release(&arrays);
+        return PyErr_NoMemory();
+    }
+    Py_BEGIN_ALLOW_THREADS
+    float *difference = planes + whole, *room = planes + (symmetric ? 2 : 1) * whole;
+    const Py_ssize_t texels = size * size;
+    if (symmetric) {
+        for (Py_ssize_t y = 0; y < size; y++)
+            compare_row(colors_at(colors, texels, y * size), trust + y * size, per_light,
+                        sums_at(difference, cells, y * side), size);
+        push_pull_planes(difference, room, levels, smooth);
+    }
+    for (Py_ssize_t y = 0; y < size; y++) {
+        const Colors row = colors_at(colors, texels, y * size);
+        const Sums to = sums_at(planes, cells, y * side);
+        if (symmetric)
+            borrow_row(row, trust + y * size, colors_at(difference, cells, y * side), to, size);
+        else
+            keep_row(row, trust + y * size, to, size);
+    }
+    push_pull_planes(planes, room, levels, 0);
+    for (Py_ssize_t y = 0; y < size; y++) write_row(planes + y * side, cells, size, out + 3 * y * size);
+    Py_END_ALLOW_THREADS
+    free(planes);
+    release(&arrays);
+    Py_RETURN_NONE;
+}

@@ -1,0 +1,45 @@
+import threading
+import time
+
+import pytest
+
+from tddfa.parallel import in_order
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_results_come_in_the_order_of_the_items(workers):
+    def slow_at_first(k):
+        time.sleep(0.02 / (k + 1))
+        return k * k
+
+    assert list(in_order(slow_at_first, range(20), workers)) == [k * k for k in range(20)]
+    assert list(in_order(slow_at_first, [], workers)) == []
+
+
+def test_several_items_are_worked_on_at_a_time():
+    together = threading.Barrier(3, timeout=10)
+    assert list(in_order(lambda k: together.wait() >= 0, range(6), 3)) == [True] * 6
+
+
+@pytest.mark.parametrize(("workers", "ahead"), [(1, 0), (3, 5)])
+def test_items_are_taken_as_they_are_needed(workers, ahead):
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(None)
+            yield len(taken)
+
+    results = in_order(lambda k: k, endless(), workers)
+    for k in range(10):
+        assert next(results) == k + 1
+        assert len(taken) == k + 1 + ahead
+    results.close()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_error_is_raised_at_its_turn(workers):
+    results = in_order(lambda k: 1 / (3 - k), range(100), workers)
+    assert [next(results) for _ in range(3)] == [1 / 3, 1 / 2, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
