@@ -9,6 +9,7 @@ from typing import Any
 from tddfa.errors import InputError
 from tddfa.files import atomic_write
 from tddfa.morphable import MorphableModel
+from tddfa.packs import find_pack
 from tddfa.packs.manifest import FILE_NAME, Manifest, PackedFile
 from tddfa_train.config import read_config
 from tddfa_train.detector.faceboxes import FaceBoxesNetwork
@@ -53,7 +54,10 @@ class PackConfig:
         licence: name and terms.
         default: the network that is used when no variant is asked for.
         variants: other networks, by name.
-        detector: checkpoint of the detector, of either kind; None for a pack without one.
+        detector: checkpoint of a detector of either kind, or the name of a pack whose detector is taken; None
+            for a pack without one.
+        min_confidence: of a detected face, in the networks' own judgement; 0 for networks that trained too
+            little to have one.
         measured: numbers measured with the pack, by protocol.
     """
 
@@ -63,6 +67,7 @@ class PackConfig:
     default: Source
     variants: dict[str, Source] = field(default_factory=dict[str, Source])
     detector: str | None = None
+    min_confidence: float = _MIN_CONFIDENCE
     measured: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -82,7 +87,7 @@ def _record(checkpoint: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def _regressor(file: str, source: Source) -> dict[str, Any]:
+def _regressor(file: str, source: Source, min_confidence: float) -> dict[str, Any]:
     # Detection boxes frame turned faces badly; a second pass, cropped from landmarks, mends it.
     return {
         "kind": "tddfa",
@@ -91,13 +96,19 @@ def _regressor(file: str, source: Source) -> dict[str, Any]:
         "input": _INPUT,
         "crop": _CROP,
         "passes": 2,
-        "min_confidence": _MIN_CONFIDENCE,
+        "min_confidence": min_confidence,
     }
 
 
-def _detector(checkpoint: Path) -> tuple[bytes, dict[str, Any]]:
-    """ONNX of a trained detector, and how a pack describes it."""
-    network = load_detector(checkpoint)
+def _detector(source: str) -> tuple[bytes, dict[str, Any]]:
+    """ONNX of a detector, and how a pack describes it."""
+    if not Path(source).is_file():
+        pack = find_pack(source)
+        settings = pack.manifest.detector
+        if settings is None:
+            raise InputError(f"pack {pack.manifest.name!r} has no detector to take")
+        return pack.read(settings["file"]), {**settings, "file": "detector.onnx"}
+    network = load_detector(Path(source))
     if isinstance(network, FaceBoxesNetwork):
         return half_precision_storage(export_faceboxes(network)), {
             "kind": "faceboxes",
@@ -136,8 +147,8 @@ def write_pack(folder: Path, config: PackConfig) -> Manifest:
         runs[key] = _record(source.checkpoint)
     detector_settings = None
     if detector is not None:
-        files["detector.onnx"], detector_settings = _detector(Path(detector))
-        runs["detector"] = _record(detector)
+        files["detector.onnx"], detector_settings = _detector(detector)
+        runs["detector"] = _record(detector) if Path(detector).is_file() else {"of the pack": detector}
     manifest = Manifest(
         name=config.name,
         title=config.title,
@@ -145,13 +156,13 @@ def write_pack(folder: Path, config: PackConfig) -> Manifest:
         provenance={"made by": "tddfa_train", "runs": runs},
         files={key: PackedFile(len(data), hashlib.sha256(data).hexdigest()) for key, data in files.items()},
         detector=detector_settings,
-        regressor=_regressor("regressor.onnx", default),
+        regressor=_regressor("regressor.onnx", default, config.min_confidence),
         model={"kind": "open", "level": 1, "crop": "face"},
         measured=config.measured,
         variants={
             key: {
                 "title": source.title,
-                "regressor": _regressor(f"regressor-{key}.onnx", source),
+                "regressor": _regressor(f"regressor-{key}.onnx", source, config.min_confidence),
                 "measured": {},
             }
             for key, source in variants.items()

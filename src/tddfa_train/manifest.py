@@ -6,7 +6,7 @@ import json
 import platform
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def data_record(folders: Sequence[str]) -> list[dict[str, Any]]:
 @contextmanager
 def recorded(
     folder: Path, *, recipe: str, config: Any, data: Sequence[str], options: Sequence[str] = ()
-) -> Iterator[None]:
+) -> Generator[None]:
     """Keeps `manifest.json` in the folder of a run while the block trains; a resumed run has several parts.
 
     The file is there from the first moment on, so that a run that is killed has a record too. What the part

@@ -1,5 +1,7 @@
 """Networks in eight bits: convolutions on small integers, calibrated on training crops."""
 
+import contextlib
+import io
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -54,26 +56,27 @@ def int8_network(onnx_bytes: bytes, crops: Float32[np.ndarray, "n 3 s s"]) -> by
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "float.onnx").write_bytes(onnx_bytes)
-        root.setLevel(logging.ERROR)  # it recommends what is done here
+        root.setLevel(logging.ERROR)  # it recommends what is done here, and prints its steps
         try:
             quant_pre_process(folder / "float.onnx", folder / "folded.onnx", skip_symbolic_shape=True)
             graph = onnx.load(str(folder / "folded.onnx")).graph
             first = next(node.name for node in graph.node if node.op_type == "Conv")
-            quantize_static(
-                folder / "folded.onnx",
-                folder / "int8.onnx",
-                Crops(),
-                quant_format=QuantFormat.QDQ,
-                op_types_to_quantize=_OPERATORS,
-                per_channel=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                nodes_to_exclude=[first],
-                calibrate_method=CalibrationMethod.Percentile,
-                # Seven bits: processors without VNNI add pairs of products in 16 bits, which eight overflow.
-                reduce_range=True,
-                extra_options={"CalibPercentile": 99.995},
-            )
+            with contextlib.redirect_stdout(io.StringIO()):
+                quantize_static(
+                    folder / "folded.onnx",
+                    folder / "int8.onnx",
+                    Crops(),
+                    quant_format=QuantFormat.QDQ,
+                    op_types_to_quantize=_OPERATORS,
+                    per_channel=True,
+                    activation_type=QuantType.QUInt8,
+                    weight_type=QuantType.QInt8,
+                    nodes_to_exclude=[first],
+                    calibrate_method=CalibrationMethod.Percentile,
+                    # Seven bits: without VNNI, pairs of products are added in 16 bits, which eight overflow.
+                    reduce_range=True,
+                    extra_options={"CalibPercentile": 99.995},
+                )
         finally:
             root.setLevel(level)
         # Scales stay as they are: float16 cannot hold the small ones.

@@ -137,7 +137,7 @@ def test_a_few_mosaics_are_learnt_by_heart_and_the_library_finds_their_faces(
     manifest = json.loads((run / "manifest.json").read_text())
     assert manifest["config"]["kind"] == "faceboxes"
 
-    onnx, settings = _detector(run / "last.pt")
+    onnx, settings = _detector(str(run / "last.pt"))
     detector = make_detector(OnnxNetwork(onnx, "faceboxes"), settings)
     batch = detector_experiment(read_config(DetectorRecipe, config)).data[0]
     for picture, boxes in zip(batch["picture"], batch["boxes"], strict=True):

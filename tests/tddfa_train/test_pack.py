@@ -1,6 +1,7 @@
 """Packs from checkpoints: what training exports, the library runs."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from tddfa import FaceAligner  # noqa: E402
+from tddfa import FaceAligner, read_image  # noqa: E402
 from tddfa.morphable import MorphableModel  # noqa: E402
 from tddfa.packs import ModelPack  # noqa: E402
 from tddfa_train import cli  # noqa: E402
@@ -75,6 +76,21 @@ def test_a_pack_is_whole_and_its_detector_and_variants_run(pack, drawn_faces):
     assert set(opened.manifest.files) == {"regressor.onnx", "regressor-small.onnx", "detector.onnx"}
     image = np.array(open_face_folder(drawn_faces / "faces").images[0])
     assert isinstance(FaceAligner(opened).align(image), list)
+
+
+def test_a_pack_takes_the_detector_of_another_and_believes_it(pack, tmp_path):
+    config = json.loads((tmp_path / "pack.json").read_text())
+    config |= {"detector": "open", "min_confidence": 0, "variants": {}}
+    (tmp_path / "mine.json").write_text(json.dumps(config))
+    assert cli.main(["pack", str(tmp_path / "mine.json"), str(tmp_path / "mine")]) == 0
+    image = read_image(Path(__file__).parents[2] / "examples" / "photos" / "hopper.jpg")
+    # An untrained network is sure of nothing, but the face is found.
+    (face,) = FaceAligner(tmp_path / "mine").align(image)
+    (known,) = FaceAligner("open").align(image)
+    np.testing.assert_allclose(list(face.detection.box), list(known.detection.box), atol=1e-3)
+    config["detector"] = "nowhere.pt"
+    (tmp_path / "mine.json").write_text(json.dumps(config))
+    assert cli.main(["pack", str(tmp_path / "mine.json"), str(tmp_path / "other")]) == 1
 
 
 def test_a_checkpoint_of_another_network_is_refused(pack, tmp_path, capsys):

@@ -182,11 +182,14 @@ def _mean(summary: Mapping[str, float]) -> str:
 
 
 def _stress_row(title: str, result: Mapping[str, Any]) -> list[str]:
-    by_detector = result["error_with_detector"]
     return [
         title,
         f"{result['found']} of {result['faces']}",
         f"{result['error']:.1f}",
-        "–" if by_detector is None else f"{by_detector:.1f}",
-        f"{result['confidence']:.2f}",
+        _or_dash(result["error_with_detector"], 1),
+        _or_dash(result["confidence"], 2),
     ]
+
+
+def _or_dash(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"

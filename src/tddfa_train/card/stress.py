@@ -102,13 +102,14 @@ def stress(
 
     Returns:
         By stress: faces, faces found, mean error of the landmarks with and without the detector, % of the
-        face's size, and the mean confidence. And a picture: a row a face, a column a stress; landmarks of
+        face's size, and the mean confidence, None where a
+        pack has none. And a picture: a row a face, a column a stress; landmarks of
         faces that are found are green, those that alignment alone gives are red. None where no photo shows
         a face.
     """
     rng = np.random.default_rng(seed)
     rows: list[np.ndarray] = []
-    gathered: dict[str, list[tuple[float, float | None, float]]] = {title: [] for title in STRESSES}
+    gathered: dict[str, list[tuple[float, float | None, float | None]]] = {title: [] for title in STRESSES}
     for photo in photos:
         for face in aligner.align(photo):
             tiles: list[np.ndarray] = []
@@ -133,10 +134,14 @@ def stress(
                 "faces": len(results),
                 "found": len(by_detector),
                 "error": float(np.mean(errors)),
-                "error_with_detector": float(np.mean(by_detector)) if by_detector else None,
-                "confidence": float(np.mean([c for _, _, c in results])),
+                "error_with_detector": _mean_of(by_detector),
+                "confidence": _mean_of([c for _, _, c in results if c is not None]),
             }
     return table, np.concatenate(rows) if rows else None
+
+
+def _mean_of(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
 
 
 def _placed(

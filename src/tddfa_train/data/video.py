@@ -162,7 +162,7 @@ def film(
         frame = cv2.filter2D(frame, -1, motion_kernel(config.blur_length, float(rng.uniform(0, 180))))
     noise = np.empty(frame.shape, np.int16)
     cv2.setRNGSeed(int(rng.integers(2**31)))
-    cv2.randn(noise, 0, config.noise_sigma)  # pyright: ignore[reportArgumentType]
+    cv2.randn(noise, 0, config.noise_sigma)  # pyright: ignore[reportCallIssue, reportArgumentType]
     return cv2.add(frame, noise, dtype=cv2.CV_8U)
 
 
