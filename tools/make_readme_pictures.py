@@ -1,4 +1,4 @@
-"""Makes docs/pictures from what `tddfa image` writes of the example photos.
+"""Makes docs/pictures from what `tddfa image` and `tddfa video` write of the examples.
 
 Run: python tools/make_readme_pictures.py
 """
@@ -14,6 +14,7 @@ import numpy as np
 from tddfa import read_image, write_image
 from tddfa.cli.main import main as tddfa
 from tddfa.types import Image
+from tddfa.video import VideoReader
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = ROOT / "examples" / "photos"
@@ -21,6 +22,9 @@ FOLDER = ROOT / "docs" / "pictures"
 
 GROUP = ("2d_sparse", "3d", "pose", "pncc")
 OUTPUTS = ("2d_dense", "wireframe", "depth", "normals", "pncc")
+CLIP = ("2d_sparse", "3d")
+FRAMES = (12, 45, 75, 104)  # of examples/clip.mp4
+HEADS = slice(10, 190)  # rows of its pictures
 FACE = (slice(60, 400), slice(110, 420))  # of hopper.jpg
 
 
@@ -31,6 +35,17 @@ def run(photo: str, kinds: tuple[str, ...], folder: Path) -> list[Image]:
     ):
         raise SystemExit(f"tddfa image failed on {photo}")
     return [read_image(folder / f"{photo}_{kind}.png") for kind in kinds]
+
+
+def strip(folder: Path) -> Image:
+    """Frames of the example clip side by side, a row for each kind."""
+    if tddfa(["video", str(ROOT / "examples" / "clip.mp4"), "-o", ",".join(CLIP), "-d", str(folder)]):
+        raise SystemExit("tddfa video failed on the clip")
+    rows: list[Image] = []
+    for kind in CLIP:
+        frames = [frame.image for frame in VideoReader(folder / f"clip_{kind}.mp4")]
+        rows.append(np.hstack([scaled(frames[k][HEADS], 160) for k in FRAMES]))
+    return np.vstack(rows)
 
 
 def scaled(image: Image, height: int) -> Image:
@@ -49,6 +64,7 @@ def main() -> None:
         write_image(FOLDER / "group.jpg", grid, quality=88)
         row = [scaled(np.ascontiguousarray(p[FACE]), 300) for p in run("hopper", OUTPUTS, folder)]
         write_image(FOLDER / "outputs.jpg", np.hstack(row), quality=90)
+        write_image(FOLDER / "video.jpg", strip(folder), quality=88)
 
 
 if __name__ == "__main__":

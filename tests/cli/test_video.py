@@ -179,6 +179,8 @@ BAD = {
     "text.mp4": "is no video",
     "sound.m4a": "only sound",
     "cut.mp4": "cut off or damaged",
+    "header.mkv": "cut off or damaged",
+    "nothing.mp4": "no video track",
 }
 
 
@@ -187,6 +189,11 @@ def test_what_is_no_video_is_one_line_each_and_leaves_nothing(tmp_path, clip, ou
     (tmp_path / "text.mp4").write_text("nothing to see here\n" * 100)
     write_sound(tmp_path / "sound.m4a")
     (tmp_path / "cut.mp4").write_bytes(clip.read_bytes()[:2000])
+    for name in ("header.mkv", "nothing.mp4"):  # files that were begun, and not one frame written
+        with av.open(str(tmp_path / name), "w") as container:
+            stream = container.add_stream("libx264", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            container.start_encoding()
     bad = [str(tmp_path / name) for name in BAD]
     assert main(["video", *bad, str(clip), "--data", "csv", "-d", str(out)]) == 1
     lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("tddfa")]

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from clips import write_sound
 from tddfa.errors import VideoFileError
 from tddfa.video import Camera
 
@@ -53,6 +54,14 @@ def test_a_camera_that_does_not_come_back_ends_with_one_line():
 def test_a_camera_without_pictures_is_one_line():
     with pytest.raises(VideoFileError, match="gives no pictures"):
         Camera(connect=lambda: iter(()))
+
+
+def test_an_address_that_gives_sound_or_rubbish_is_one_line(tmp_path):
+    (tmp_path / "text.mp4").write_text("nothing to see here\n" * 100)
+    with pytest.raises(VideoFileError, match="cannot open camera"):
+        Camera(f"file://{tmp_path / 'text.mp4'}")
+    with pytest.raises(VideoFileError, match="gives no pictures"):
+        Camera(f"file://{write_sound(tmp_path / 'sound.m4a')}")
 
 
 def test_a_camera_that_is_not_there_is_one_line():

@@ -156,11 +156,13 @@ def _pictures(camera: int | str) -> Iterator[Image]:
         if system == "dshow" and not isinstance(camera, str):
             name = _windows_name(camera)
         container = av.open(name, format=None if "://" in name else system)
-    except OSError as error:
+    except (OSError, FFmpegError) as error:
         known = _cameras(system)
         there = f"there are: {', '.join(known)}" if known else "none was found on this computer"
         raise VideoFileError(f"cannot open camera {camera} ({name}: {error.strerror}); {there}") from None
     with container:
+        if not container.streams.video:
+            return
         try:
             for frame in container.decode(video=0):
                 image: Any = frame.to_ndarray(format="rgb24")

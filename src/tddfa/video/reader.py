@@ -154,6 +154,7 @@ class VideoReader:
 
     def _open(self) -> InputContainer:
         import av
+        from av.error import FFmpegError
 
         path = self.path
         try:
@@ -162,9 +163,9 @@ class VideoReader:
             raise VideoFileError(f"no such file: {path}") from None
         except IsADirectoryError:
             raise VideoFileError(f"{path} is a folder, not a video") from None
-        except OSError as error:  # every FFmpegError is also a builtin error
+        except OSError as error:  # some FFmpegErrors are also OSErrors, others ValueErrors, EOFErrors, …
             raise VideoFileError(f"cannot read {path}: {error.strerror}") from None
-        except ValueError:
+        except FFmpegError:
             what = (
                 "is empty (0 bytes)" if path.stat().st_size == 0 else "is no video, or is cut off or damaged"
             )
