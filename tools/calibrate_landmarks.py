@@ -4,15 +4,17 @@
     python tools/calibrate_landmarks.py mediapipe478 --data ../shared/data
 
 Fits the model to the points of many photos, moves each landmark on the surface by what the fits miss on
-average, and repeats. Points of lids and lips stay on their rings of vertices. Prints the table of
-tools/face_model/landmarks.py. The photos are for research only; of them nothing but these places is kept.
-Evaluation photos are never used.
+average, and repeats. Points of lids and lips stay on their rings of vertices, but in the last rounds only
+those that would otherwise change lips do. Prints the table of tools/face_model/landmarks.py and what fits
+to as many other photos miss on average. The photos are for research only; of them nothing but these places
+is kept. Evaluation photos are never used.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from itertools import pairwise
@@ -23,17 +25,23 @@ from face_model.base_mesh import BaseMesh, rings_around
 from face_model.landmarks import IBUG68, IBUG68_MIRROR, MEDIAPIPE, mediapipe_numbers, mediapipe_partners
 
 from tddfa.morphable import Fit, Fitter, LandmarkSet, MorphableModel
+from tddfa.morphable.calibration import missed_on_average
 from tddfa.morphable.open_model import FILE
-from tddfa.morphable.places import closest_on_triangles
+from tddfa.morphable.places import LEAST_FACING, closest_on_triangles, facing
 from tddfa.morphable.subdivision import catmull_clark
 
-ROUNDS = ((8.0, 3), (2.0, 3), (1.0, 3))
-"""Stiffness of the identity and number of rounds: places first, so that they are not taken for traits."""
+ROUNDS = ((8.0, 3, True), (2.0, 3, True), (1.0, 3, True), (1.0, 6, False))
+"""Stiffness of the identity, number of rounds, whether points keep to their rings and known ones count.
+
+Places first, so that they are not taken for traits; in the end the fits are those that users make.
+"""
 STEP = 0.9
 LONGEST_STEP_MM = 5.0
-MIDLINE_MM = 0.5
+IDENTITY = np.eye(3)
 
 LID_RING, LIP_BORDER_RING, LIP_CORNER_RING, LIP_INNER_RING = 3, 6, 4, 1
+INNER = ("upper_inner", "lower_inner", "inner_corner")
+"""Rings that points never leave: the other lip is as near as their own."""
 IBUG_RINGS = {
     "right_eye": range(36, 42),
     "left_eye": range(42, 48),
@@ -73,6 +81,7 @@ class Surface:
     triangles: np.ndarray
     rows: np.ndarray
     skin: np.ndarray
+    eyeballs: np.ndarray
     lines: dict[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
@@ -94,7 +103,8 @@ class Surface:
             refine(model.mean),
             triangles,
             refine(np.eye(n, dtype=np.float32)),
-            ~on_eyeball[triangles].any(axis=1),
+            ~on_eyeball[triangles].any(axis=1) & (facing(refine(model.mean)[triangles]) > LEAST_FACING),
+            on_eyeball[triangles].any(axis=1),
         )
         jaw = model.expression_basis[:, 1, model.expression_index("jawOpen")]
         rim = {v for v in mesh.rim() if not eyeball[v]}
@@ -137,12 +147,14 @@ class Surface:
         columns = np.argsort(rows == 0, axis=1, kind="stable")[:, :k]
         return LandmarkSet(columns.astype(np.int32), np.take_along_axis(rows, columns, axis=1))
 
-    def nearest(self, points: np.ndarray, of_skin: np.ndarray) -> Places:
-        """The nearest places, on the skin or on the eyeballs."""
+    def nearest(self, points: np.ndarray, of_skin: np.ndarray, metric: np.ndarray = IDENTITY) -> Places:
+        """The nearest places, on the skin or on the eyeballs, where distances are those after `metric`."""
         places = Places(np.zeros(len(points), int), np.zeros((len(points), 3)))
-        for mask, among in ((of_skin, self.skin), (~of_skin, ~self.skin)):
+        for mask, among in ((of_skin, self.skin), (~of_skin, self.eyeballs)):
             if mask.any():
-                chosen, weights = closest_on_triangles(points[mask], self.vertices[self.triangles[among]])
+                chosen, weights = closest_on_triangles(
+                    points[mask] @ metric, (self.vertices @ metric)[self.triangles[among]]
+                )
                 places.triangle[mask], places.weights[mask] = np.flatnonzero(among)[chosen], weights
         return places
 
@@ -163,7 +175,9 @@ def main() -> None:
     )
     parser.add_argument("landmarks", choices=("ibug68", "mediapipe478"))
     parser.add_argument("--data", type=Path, required=True, help="folder of the training photos' labels")
-    parser.add_argument("--photos", type=int, default=500, help="how many photos (default: %(default)s)")
+    parser.add_argument(
+        "--photos", type=int, default=500, help="how many, and as many to check (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     surface = Surface.load()
     labels = np.load(arguments.data / "faces" / "teacher_mb05.npz")
@@ -175,13 +189,14 @@ def main() -> None:
     teacher = labels["lm68"][:, :, :2].astype(np.float64)
     if arguments.landmarks == "ibug68":
         bins = [np.flatnonzero(usable & (yaw >= a) & (yaw < b)) for a, b in pairwise((0, 15, 30, 90))]
-        photos = np.concatenate([random.permutation(b)[: arguments.photos // 3] for b in bins])
+        shares = [random.permutation(b)[: 2 * (arguments.photos // 3)] for b in bins]
+        photos = np.concatenate([share[half::2] for half in (0, 1) for share in shares])
         observed, anchors = teacher[photos], np.zeros((len(photos), 0, 2))
         numbers, partners, rings, table = list(range(68)), IBUG68_MIRROR, IBUG_RINGS, IBUG68
     else:
         mediapipe = np.load(arguments.data / "faces" / "mediapipe.npz")
         photos = random.permutation(np.flatnonzero(usable & (mediapipe["found"] > 0) & (yaw < 35)))[
-            : arguments.photos
+            : 2 * arguments.photos
         ]
         observed = mediapipe["xy"][photos] / 64.0
         anchors = teacher[photos][:, :36]  # eyes and mouth are MediaPipe's
@@ -192,7 +207,10 @@ def main() -> None:
             MEDIAPIPE,
         )
     size = np.sqrt(np.prod(np.ptp(teacher[photos], axis=1), axis=1))[:, None, None] / 100
-    places = calibrate(surface, observed / size, anchors / size, numbers, partners, rings, table)
+    observed, anchors, half = observed / size, anchors / size, len(photos) // 2
+    places = calibrate(surface, observed[:half], anchors[:half], numbers, partners, rings)
+    fitter = Fitter(surface.model, surface.landmarks(places))
+    report("other photos", [fitter.fit(t) for t in observed[half:]], observed[half:], numbers)
     for k, number in enumerate(numbers):
         if number in table:
             a, b, _ = places.weights[k]
@@ -205,44 +223,52 @@ def calibrate(
     anchors: np.ndarray,
     numbers: list[int],
     partners: tuple[int, ...],
-    rings: dict[str, object],
-    table: dict[int, tuple[int, float, float]],
+    rings: dict[str, Iterable[int]],
 ) -> Places:
     """Places whose fits miss the observed points by nothing on average; faces are 100 px large."""
     name = "ibug68" if len(numbers) == 68 else "mediapipe478"
     start = surface.model.landmark_sets[name].positions(surface.model.mean)
-    on_eyeball = np.array(numbers) >= 468 if name == "mediapipe478" else np.zeros(68, bool)
+    on_eyeball = np.array(numbers) >= 468
     partner = np.array([numbers.index(partners[number]) for number in numbers])
-    line_of = {numbers.index(n): line for line, of in rings.items() for n in of}  # type: ignore[attr-defined]
     known = surface.model.landmark_sets["ibug68"]
     places = surface.nearest(start, ~on_eyeball)
-    for stiffness, rounds in ROUNDS:
+    for stiffness, rounds, held in ROUNDS:
+        line_of = {numbers.index(n): line for line, of in rings.items() for n in of if held or line in INNER}
+        n_known = anchors.shape[1] if held else 0
+        targets = np.concatenate([observed, anchors[:, :n_known]], axis=1)
+        weights = np.r_[np.where(on_eyeball & held, 0.0, 1.0), np.full(n_known, 0.5)]
         for _ in range(rounds):
-            points = _joined(surface.landmarks(places), known, anchors.shape[1])
-            fitter = Fitter(surface.model, points)
-            weights = np.r_[np.where(on_eyeball, 0.0, 1.0), np.full(anchors.shape[1], 0.5)]
-            targets = np.concatenate([observed, anchors], axis=1)
+            fitter = Fitter(surface.model, _joined(surface.landmarks(places), known, n_known))
             fits = [fitter.fit(t, weights, identity_stiffness=stiffness) for t in targets]
-            missed = np.array([f.points[: len(numbers), :2] - t for f, t in zip(fits, observed, strict=True)])
-            bias = np.linalg.norm(missed.mean(axis=0), axis=1)[~on_eyeball]
-            error = np.linalg.norm(missed, axis=2)[:, ~on_eyeball].mean()
-            print(
-                f"# stiffness {stiffness}: error {error:.3f} %, "
-                f"bias mean {bias.mean():.3f} % max {bias.max():.3f} %"
-            )
-            move = displacements(fits, observed)
+            report(f"stiffness {stiffness}", fits, observed, numbers)
+            move, metric = missed_on_average(fits, observed)
             move = (move + move[partner] * [-1, 1, 1]) / 2
             move *= np.minimum(
                 1, LONGEST_STEP_MM / np.maximum(np.linalg.norm(move, axis=1, keepdims=True), 1e-9)
             )
             wanted = surface.positions(places) + STEP * move
             wanted[partner == np.arange(len(numbers)), 0] = 0
-            places = surface.nearest(wanted, ~on_eyeball)
+            places = surface.nearest(wanted, ~on_eyeball, metric)
             for k, line in line_of.items():
                 places.triangle[k], places.weights[k] = surface.nearest_on_line(
                     wanted[k], surface.lines[line]
                 )
     return places
+
+
+def report(name: str, fits: list[Fit], observed: np.ndarray, numbers: list[int]) -> None:
+    """Say how far fits are from the points of skin, each time and on average."""
+    skin = np.flatnonzero(np.array(numbers) < 468)
+    missed = np.array([f.points[: len(numbers), :2] - t for f, t in zip(fits, observed, strict=True)])[
+        :, skin
+    ]
+    bias = np.linalg.norm(missed.mean(axis=0), axis=1)
+    worst = ", ".join(f"{numbers[k]} {bias[k]:.2f}" for k in np.argsort(-bias)[:5])
+    print(
+        f"# {name}: error {np.linalg.norm(missed, axis=2).mean():.3f} %, bias mean {bias.mean():.3f} %, "
+        f"{(bias > 0.5).sum()} of {len(bias)} above 0.5 %, greatest: {worst}",
+        flush=True,
+    )
 
 
 def _joined(points: LandmarkSet, known: LandmarkSet, n_known: int) -> LandmarkSet:
@@ -256,18 +282,6 @@ def _joined(points: LandmarkSet, known: LandmarkSet, n_known: int) -> LandmarkSe
         np.vstack([padded(points.vertices), padded(known.vertices[:n_known])]),
         np.vstack([padded(points.weights), padded(known.weights[:n_known])]),
     )
-
-
-def displacements(fits: list[Fit], observed: np.ndarray) -> np.ndarray:
-    """The shift of each point in the model frame that explains best what all fits miss, mm."""
-    n = observed.shape[1]
-    H, g = np.zeros((3, 3)), np.zeros((n, 3))
-    for fit, target in zip(fits, observed, strict=True):
-        A = fit.params.camera[:2, :3]
-        square = (A**2).sum() / 2
-        H += A.T @ A / square
-        g += (target - fit.points[:n, :2]) @ A / square
-    return np.linalg.solve(H + 0.05 * np.trace(H) / 3 * np.eye(3), g.T).T
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Draw the pictures of docs/face-model.md.
 
-python tools/draw_face_model.py [--output docs/face-model]
+python tools/draw_face_model.py [people blink …] [--output docs/face-model]
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tddfa.geometry.camera import scaled_camera
+from tddfa.geometry.camera import camera_scale, scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.geometry.triangles import vertex_normals
 from tddfa.imaging import write_image
@@ -25,6 +25,9 @@ OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "face-model"
 SKIN = np.array([0.84, 0.70, 0.62], np.float32)
 EYE = np.array([0.93, 0.93, 0.91], np.float32)
 IRIS = np.array([0.35, 0.25, 0.18], np.float32)
+LIPS = np.array([0.74, 0.50, 0.46], np.float32)
+BROWS = np.array([0.62, 0.50, 0.43], np.float32)
+INSIDE = np.array([0.22, 0.13, 0.12], np.float32)  # behind parted lips, where the model has nothing
 KEY, FILL = np.array([-0.45, -0.5, -0.75]), np.array([0.7, -0.1, -0.7])
 SHARP = 2  # drawn larger and scaled down, for smooth edges
 REGION_COLORS = (
@@ -36,12 +39,15 @@ COLORS = np.array([[int(c[k : k + 2], 16) / 255 for k in (1, 3, 5)] for c in REG
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What of the model frame a tile shows: its middle (mm), how many mm it is wide, and from where."""
+    """What of the model frame a tile shows: its middle (mm), how many mm it is wide, and from where.
 
-    middle: tuple[float, float, float] = (0.0, -28.0, -10.0)
+    Without a middle the neutral face is centred, moved up by `up_mm`.
+    """
+
+    middle: tuple[float, float, float] | None = None
     width_mm: float = 190.0
     yaw_deg: float = 0.0
-    pitch_deg: float = 0.0
+    up_mm: float = 0.0
 
 
 def main() -> None:
@@ -50,7 +56,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of the pictures")
-    folder: Path = parser.parse_args().output
+    parser.add_argument("names", nargs="*", help="which pictures (default: all)")
+    arguments = parser.parse_args()
+    folder: Path = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {
         "neutral": draw_neutral,
@@ -63,18 +71,20 @@ def main() -> None:
         "blink": draw_blink,
         "folds": draw_folds,
     }
-    for name, draw in pictures.items():
-        write_image(folder / f"{name}.jpg", draw())
+    unknown = set(arguments.names) - set(pictures)
+    if unknown:
+        parser.error(f"no picture named {', '.join(sorted(unknown))}; there are {', '.join(pictures)}")
+    for name in arguments.names or pictures:
+        write_image(folder / f"{name}.jpg", pictures[name]())
         print(folder / f"{name}.jpg")
 
 
 def draw_neutral() -> np.ndarray:
     """The mean head from three sides, and the three levels of the face crop as wires."""
     head = MorphableModel.open(level=2, crop="head")
-    views = [View((0, -5, -50), 260, yaw) for yaw in (0, 40, 90)]
-    heads = [tile(head, head.params(), view, 400) for view in views]
+    heads = [tile(head, head.params(), View(None, 270, yaw), 400) for yaw in (0, 40, 90)]
     wires = []
-    closer = View((22, -20, 0), 90, 15)
+    closer = View((25, -12, 0), 60, 15)
     for level in (0, 1, 2):
         model = MorphableModel.open(level=level)
         picture = wire(tile(model, model.params(), closer, 400), model, closer)
@@ -87,7 +97,7 @@ def draw_people() -> np.ndarray:
     model, random = MorphableModel.open(crop="head"), np.random.default_rng(1)
     views = (0, 30, -60)
     tiles = [
-        tile(model, model.params(identity=random.normal(size=80)), View((0, -5, -30), 250, views[k % 3]), 260)
+        tile(model, model.params(identity=random.normal(size=80)), View(None, 285, views[k % 3]), 260)
         for k in range(18)
     ]
     return grid(tiles, 6)
@@ -101,7 +111,7 @@ def draw_components() -> np.ndarray:
         for sign in (-3, 3):
             identity = np.zeros(80)
             identity[k] = sign
-            picture = tile(model, model.params(identity=identity), View((0, -5, -30), 250, 20), 220)
+            picture = tile(model, model.params(identity=identity), View(None, 290, 20, 8), 220)
             tiles.append(label(picture, f"{k} at {sign:+d}"))
     return grid(tiles, 8)
 
@@ -112,7 +122,7 @@ def draw_expressions() -> np.ndarray:
     tiles = []
     for name in model.expression_names:
         weights = {name: 1.0} if name != "mouthClose" else {"jawOpen": 1.0, "mouthClose": 1.0}
-        picture = tile(model, model.params(expression=weights), View(yaw_deg=12), 220)
+        picture = tile(model, model.params(expression=weights), View(None, 215, 12, 20), 220)
         tiles.append(label(picture, name if name != "mouthClose" else "jawOpen + mouthClose"))
     return grid(tiles, 8)
 
@@ -123,51 +133,66 @@ def draw_regions() -> np.ndarray:
     colors = np.tile(SKIN, (model.n_vertices, 1))
     for color, mask in zip(COLORS, model.regions.values(), strict=True):
         colors[mask] = color
-    views = [View((0, -5, -50), 260, yaw) for yaw in (0, 55)]
+    views = [View(None, 260, yaw) for yaw in (0, 55)]
     picture = grid([tile(model, model.params(), view, 480, colors) for view in views], 2)
     for k, (name, color) in enumerate(zip(model.regions, COLORS, strict=True)):
-        cv2.putText(picture, name, (8, 20 + 18 * k), 0, 0.5, (255 * color).tolist(), 1, cv2.LINE_AA)
+        cv2.putText(picture, name, (8, 20 + 18 * k), 0, 0.5, (200 * color).tolist(), 1, cv2.LINE_AA)
     return picture
 
 
 def draw_landmark_sets() -> np.ndarray:
     """The 68 landmarks with their numbers, and the points of MediaPipe that have a place."""
-    model = MorphableModel.open(level=2, crop="head")
+    model = MorphableModel.open(level=1, crop="head")
     tiles = []
+    size = 720
     for name, view in (
-        ("ibug68", View(width_mm=170)),
-        ("ibug68", View((0, -28, -40), 190, 45)),
-        ("mediapipe478", View(width_mm=170)),
+        ("ibug68", View((0, -28, -10), 165)),
+        ("ibug68", View((-8, -28, -25), 180, 40)),
+        ("mediapipe478", View((0, -20, -10), 175)),
     ):
-        picture = tile(model, model.params(), view, 620)
-        points = model.landmarks(model.params(camera=camera(view, 620)), name)
-        numbers = model.landmark_sets[name].numbers
-        for k, (x, y, _) in enumerate(points.tolist()):
-            at = (round(x), round(y))
-            cv2.circle(picture, at, 2, (200, 30, 30), -1, cv2.LINE_AA)
+        params = model.params(camera=camera(view, size))
+        picture = tile(model, model.params(), view, size)
+        for k, (x, y) in enumerate(shown_points(model, params, name)):
+            if not np.isfinite(x):
+                continue
+            at = (round(x * 16), round(y * 16))
+            cv2.circle(picture, at, 40, (200, 30, 30), -1, cv2.LINE_AA, 4)
             if name == "ibug68":
-                number = str(k if numbers is None else numbers[k])
-                cv2.putText(picture, number, (at[0] + 3, at[1] - 3), 0, 0.32, (20, 40, 160), 1, cv2.LINE_AA)
+                corner = (at[0] // 16 + 4, at[1] // 16 - 4)
+                cv2.putText(picture, str(k), corner, 0, 0.38, (20, 40, 160), 1, cv2.LINE_AA)
         tiles.append(label(picture, name))
     return grid(tiles, 3)
 
 
+def shown_points(model: MorphableModel, params: FaceParams, name: str) -> list[list[float]]:
+    """Landmarks in x and y, px; not a number where the head hides them."""
+    points, mesh = model.landmarks(params, name), model.mesh(params)
+    width, height = np.ceil(points[:, :2].max(axis=0)).astype(int) + 3
+    fragments = rasterize([mesh], int(height), int(width))
+    depth = np.full((height, width), np.inf, np.float32)
+    depth[fragments.region][fragments.mask] = fragments.interpolate([mesh.vertices[:, 2:]])[:, 0]
+    at = np.round(points[:, :2]).astype(int)
+    # Points at the lids' rim lie a little behind what is drawn beside them.
+    hidden = points[:, 2] > depth[at[:, 1], at[:, 0]] + 4 * camera_scale(params.camera)
+    return np.where(hidden[:, None], np.nan, points[:, :2]).tolist()
+
+
 def draw_texture() -> np.ndarray:
-    """The texture layout, and a checkerboard laid on the head by it."""
-    model = MorphableModel.open(level=1, crop="head")
-    uv = model.topology.uv
-    assert uv is not None
-    size = 560
-    layout = np.full((size, size, 3), 255, np.uint8)
-    flat = np.round(np.column_stack([uv[:, 0], 1 - uv[:, 1]]) * (size - 1) * 16).astype(np.int32)
-    corners = flat[model.topology.triangles]
-    cv2.polylines(
-        layout, list(corners), isClosed=True, color=(90, 90, 90), thickness=1, lineType=cv2.LINE_AA, shift=4
-    )
-    fine = MorphableModel.open(level=2, crop="head")
-    fine_uv = fine.topology.uv
-    assert fine_uv is not None
-    return grid([layout, tile(fine, fine.params(), View((0, -5, -40), 250, 25), size, checker=fine_uv)], 2)
+    """The texture layouts of head and face, each with a checkerboard laid on the face by it."""
+    size, tiles = 560, list[np.ndarray]()
+    for crop, level, width, squares in (("head", 1, 270, 40), ("face", 0, 190, 16)):
+        model = MorphableModel.open(level=level, crop=crop)
+        uv = model.topology.uv
+        assert uv is not None
+        layout = np.full((size * SHARP, size * SHARP, 3), 255, np.uint8)
+        flat = np.round(np.column_stack([uv[:, 0], 1 - uv[:, 1]]) * (size * SHARP - 1) * 16).astype(np.int32)
+        corners = list(flat[model.topology.triangles])
+        cv2.polylines(layout, corners, True, (60, 60, 60), 1, cv2.LINE_AA, 4)
+        tiles.append(label(cv2.resize(layout, (size, size), interpolation=cv2.INTER_AREA), f"crop {crop}"))
+        fine = MorphableModel.open(level=2, crop=crop)
+        plain = np.tile(SKIN, (fine.n_vertices, 1))
+        tiles.append(tile(fine, fine.params(), View(None, width, 25), size, plain, squares))
+    return grid(tiles, 4)
 
 
 def draw_blink() -> np.ndarray:
@@ -213,12 +238,17 @@ def draw_folds() -> np.ndarray:
     return grid(tiles, 4)
 
 
-def camera(view: View, size: int) -> np.ndarray:
-    """The camera of a tile of `size` px."""
-    R = head_rotation(HeadPose(-view.yaw_deg, view.pitch_deg, 0))
+def camera(view: View, size: int, model: MorphableModel | None = None) -> np.ndarray:
+    """The camera of a tile of `size` px; a view without a middle needs the model."""
+    R = head_rotation(HeadPose(-view.yaw_deg, 0, 0))
     scale = size / view.width_mm
-    at = np.array([size / 2, size / 2]) - scale * (R @ np.array(view.middle))[:2]
-    return scaled_camera(scale, R, at)
+    if view.middle is None:
+        assert model is not None
+        seen = model.shape(model.params()) @ R.T
+        middle = (seen.min(axis=0) + seen.max(axis=0)) / 2 + np.array([0, view.up_mm, 0])
+    else:
+        middle = R @ np.array(view.middle)
+    return scaled_camera(scale, R, size / 2 - scale * middle[:2])
 
 
 def tile(
@@ -227,27 +257,39 @@ def tile(
     view: View,
     size: int,
     colors: np.ndarray | None = None,
-    checker: np.ndarray | None = None,
+    squares: int = 0,
 ) -> np.ndarray:
-    """A face under two lamps on white, in its colours or with the checkerboard of a texture layout."""
+    """A face under two lamps on white, in its colours or with a checkerboard of its texture layout."""
     large = size * SHARP
-    mesh = model.mesh(FaceParams(camera(view, large), params.identity, params.expression))
+    mesh = model.mesh(FaceParams(camera(view, large, model), params.identity, params.expression))
     fragments = rasterize([mesh], large, large)
-    lit = lighted(mesh, eye_colors(model) if colors is None else colors)
-    picture = np.ones((large, large, 3), np.float32)
-    inside = fragments.region
+    lit = lighted(mesh, face_colors(model) if colors is None else colors)
+    covered = np.zeros((large, large), bool)
+    covered[fragments.region] = fragments.mask
+    picture = np.where(enclosed(covered)[:, :, None], INSIDE, np.float32(1))
     shown = fragments.interpolate([lit])
-    if checker is not None:
-        squares = np.floor(fragments.interpolate([checker]) * 40).sum(axis=1, keepdims=True) % 2
-        shown = shown.mean(axis=1, keepdims=True) * (0.5 + 0.6 * squares) * np.ones(3, np.float32)
-    picture[inside][fragments.mask] = shown
+    if squares:
+        assert mesh.topology.uv is not None
+        field = np.floor(fragments.interpolate([mesh.topology.uv]) * squares).sum(axis=1, keepdims=True) % 2
+        shown = shown.mean(axis=1, keepdims=True) * (0.5 + 0.6 * field) * np.ones(3, np.float32)
+    picture[fragments.region][fragments.mask] = shown
     small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
     return np.round(np.clip(small, 0, 1) * 255).astype(np.uint8)
 
 
-def eye_colors(model: MorphableModel) -> np.ndarray:
-    """Skin, white eyes, and an iris in the middle of each."""
+def enclosed(covered: np.ndarray) -> np.ndarray:
+    """What of the background a face surrounds: the opening of the mouth."""
+    _, parts = cv2.connectedComponents((~covered).astype(np.uint8))
+    rim = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
+    return ~covered & ~np.isin(parts, rim)
+
+
+def face_colors(model: MorphableModel) -> np.ndarray:
+    """Skin, lips, brows, white eyes, and an iris in the middle of each."""
     colors = np.tile(SKIN, (model.n_vertices, 1))
+    for name, color in (("lips", LIPS), ("brows", BROWS)):
+        part = softened(model.regions[name], model)
+        colors += part[:, None] * (color - SKIN)
     eyeballs = model.regions["eyeballs"]
     colors[eyeballs] = EYE
     shape = model.shape(model.params())
@@ -256,6 +298,16 @@ def eye_colors(model: MorphableModel) -> np.ndarray:
         across = shape[ball, :2] - shape[ball, :2].mean(axis=0)
         colors[ball[np.linalg.norm(across, axis=1) < 5.8]] = IRIS
     return colors
+
+
+def softened(mask: np.ndarray, model: MorphableModel) -> np.ndarray:
+    """A region with a border that fades over a few millimetres."""
+    triangles, part = model.topology.triangles, mask.astype(np.float32)
+    around = np.maximum(np.bincount(triangles.ravel(), minlength=len(part)), 1)
+    for _ in range(2 * len(model.surface.levels) if model.surface else 0):
+        mean = np.repeat(part[triangles].mean(axis=1), 3)
+        part = (np.bincount(triangles.ravel(), mean, minlength=len(part)) / around).astype(np.float32)
+    return part
 
 
 def lighted(mesh: Mesh, colors: np.ndarray) -> np.ndarray:
@@ -269,18 +321,21 @@ def lighted(mesh: Mesh, colors: np.ndarray) -> np.ndarray:
 
 def wire(picture: np.ndarray, model: MorphableModel, view: View) -> np.ndarray:
     """The picture with the edges of triangles that face the camera."""
-    mesh = model.mesh(model.params(camera=camera(view, picture.shape[1])))
-    corners = mesh.vertices[mesh.triangles]
-    facing = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, 2] < 0
-    lines = np.round(corners[facing, :, :2] * 16).astype(np.int32)
-    drawn = cv2.polylines(picture.copy(), list(lines), True, (40, 40, 40), 1, cv2.LINE_AA, 4)
-    return cv2.addWeighted(picture, 0.5, drawn, 0.5, 0)
+    large = picture.shape[1] * 2 * SHARP
+    mesh = model.mesh(model.params(camera=camera(view, large)))
+    shown = np.unique(rasterize([mesh], large, large).triangle)
+    lines = np.round(mesh.vertices[mesh.triangles[shown[shown >= 0]], :2] * 16).astype(np.int32)
+    drawn = cv2.polylines(np.full((large, large), 255, np.uint8), list(lines), True, 60, 1, cv2.LINE_AA, 4)
+    shade = cv2.resize(drawn, picture.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return (picture * (shade[:, :, None] / 255)).astype(np.uint8)
 
 
 def label(picture: np.ndarray, text: str) -> np.ndarray:
     """The picture with a line of text at its lower edge."""
-    at = (6, picture.shape[0] - 7)
-    return cv2.putText(picture.copy(), text, at, 0, 0.4, (30, 30, 30), 1, cv2.LINE_AA)
+    at, labelled = (6, picture.shape[0] - 7), picture.copy()
+    for color, thickness in (((255, 255, 255), 3), ((30, 30, 30), 1)):  # readable on light and dark
+        cv2.putText(labelled, text, at, 0, 0.4, color, thickness, cv2.LINE_AA)
+    return labelled
 
 
 def grid(tiles: Sequence[np.ndarray], columns: int) -> np.ndarray:

@@ -15,10 +15,12 @@ from tddfa.morphable import (
     Correspondence,
     LandmarkSet,
     MorphableModel,
+    calibrate_landmarks,
     correspond,
     fit_landmarks,
     fit_vertices,
 )
+from tddfa.morphable.places import nearest_places
 from tddfa.types import FaceParams, HeadPose, Topology
 
 
@@ -153,6 +155,66 @@ def test_what_cannot_be_fitted_is_said() -> None:
         fit_landmarks(model, points, landmark_set="dlib")
 
 
+def test_lists_of_numbers_are_points_too() -> None:
+    model = MorphableModel.open()
+    points = model.landmarks(faces(1)[0])[:, :2].astype(np.float64)
+    ours, theirs = fit_landmarks(model, points), fit_landmarks(model, points.tolist(), [1.0] * 68)
+    np.testing.assert_array_equal(ours.params.camera, theirs.params.camera)
+
+
+def test_what_is_no_face_is_said() -> None:
+    model = MorphableModel.open()
+    with pytest.raises(InputError, match="in one place or on one line"):
+        fit_landmarks(model, np.outer(np.arange(68.0), [1, 2]))
+    with pytest.raises(
+        InputError, match=r"the points: \[\[1.0, 2.0\], \[1.0\]\] where finite numbers are needed"
+    ):
+        fit_landmarks(model, [[1.0, 2.0], [1.0]])
+    with pytest.raises(
+        InputError, match="300 points were given; of MediaPipe give all 468 or 478, or the 162"
+    ):
+        fit_landmarks(model, np.zeros((300, 2)), landmark_set="mediapipe478")
+    with pytest.raises(InputError, match="they are 478 numbers"):
+        fit_landmarks(model, np.zeros((478, 2)), np.ones(468), landmark_set="mediapipe478")
+    with pytest.raises(InputError, match="identity_stiffness is -1"):
+        fit_landmarks(model, model.landmarks(model.params()), identity_stiffness=-1)
+
+
+def test_landmarks_of_another_system_are_found() -> None:
+    # The other system has the brows 4 mm higher and the corners of the mouth 3 mm further apart.
+    model = MorphableModel.open()
+    start = model.landmark_sets["ibug68"]
+    wanted = start.positions(model.mean)
+    wanted[17:27, 1] += 4
+    wanted[[48, 54], 0] += [-3, 3]
+    theirs = nearest_places(model, wanted, model.shape(model.params()))
+    observed = [model.landmarks(params, theirs)[:, :2] for params in faces(24)]
+    found = calibrate_landmarks(model, observed, n_rounds=4)
+    moved = [*range(17, 27), 48, 54]
+
+    def bias(places: LandmarkSet) -> np.ndarray:
+        fits = [fit_landmarks(model, points, landmark_set=places) for points in observed]
+        missed = [
+            (fit.points[:, :2] - points) / face_size(points)
+            for fit, points in zip(fits, observed, strict=True)
+        ]
+        return np.linalg.norm(np.mean(missed, axis=0), axis=1)
+
+    assert bias(start).max() > 0.006
+    assert bias(found).max() < 0.002
+    error = np.linalg.norm((found.positions(model.mean) - theirs.positions(model.mean))[:, :2], axis=1)
+    assert error[moved].mean() < 1.5
+
+
+def test_landmarks_are_not_calibrated_from_a_few_faces() -> None:
+    model = MorphableModel.open()
+    points = model.landmarks(model.params())[:, :2]
+    with pytest.raises(InputError, match="3 faces say too little"):
+        calibrate_landmarks(model, [points] * 3)
+    with pytest.raises(InputError, match=r"points have shape \(5, 2\); these landmarks are 68 points"):
+        calibrate_landmarks(model, [points[:5]] * 30)
+
+
 def test_a_model_corresponds_to_itself() -> None:
     model = MorphableModel.open()
     pairs = correspond(model, model, faces(3), n_points=150)
@@ -255,6 +317,24 @@ def test_landmarks_of_three_hundred_photos_are_fitted_without_bias(shared: Path)
     bias = np.linalg.norm(np.mean(missed, axis=0), axis=1)
     assert bias.max() <= 0.005
     assert np.percentile(elapsed, 10) < 0.020  # the others waited for other programs
+
+
+def test_mediapipe_points_of_photos_are_fitted_without_bias(shared: Path) -> None:
+    # The irises are left out: how far they are seen depends on the lids.
+    model = MorphableModel.open()
+    with np.load(shared / "data" / "faces" / "mediapipe.npz") as labels:
+        found, points = labels["found"], labels["xy"]
+    with np.load(shared / "data" / "faces" / "teacher_mb05.npz") as labels:
+        sharp, size = labels["lm68_std"] < 0.9, np.array([face_size(p) for p in labels["lm68"]])
+    chosen = np.random.default_rng(11).permutation(np.flatnonzero((found > 0) & sharp))[:200]
+    missed = []
+    for photo in chosen:
+        observed = points[photo] / 64
+        fit = fit_landmarks(model, observed, landmark_set="mediapipe478")
+        missed.append((fit.points[:152, :2] - observed[:152]) / size[photo])
+    bias = np.linalg.norm(np.mean(missed, axis=0), axis=1)
+    assert np.linalg.norm(missed, axis=2).mean() <= 0.006
+    assert bias.max() <= 0.005
 
 
 def test_dense_faces_of_three_hundred_photos_are_fitted_to_1_1_mm(shared: Path) -> None:

@@ -13,7 +13,7 @@ from tddfa.geometry.rotation import head_rotation
 from tddfa.morphable import MorphableModel
 from tddfa.morphable.open_model import FILE
 from tddfa.render import rasterize
-from tddfa.types import HeadPose, Mesh
+from tddfa.types import FaceParams, HeadPose, Mesh
 
 ARKIT = """
 browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft
@@ -429,6 +429,15 @@ def test_blendshapes_add_up_to_the_face_with_the_expression() -> None:
     )
 
 
+def test_a_model_is_shown_in_one_line() -> None:
+    text = repr(MorphableModel.open())
+    assert text.startswith(
+        "<MorphableModel 'open': 7842 vertices, 80 identity and 52 expression coefficients"
+    )
+    assert len(text) < 400
+    assert repr(MorphableModel.open().landmark_sets["jaw"]) == "<LandmarkSet: 17 points>"
+
+
 def test_the_model_says_what_there_is() -> None:
     model = MorphableModel.open()
     with pytest.raises(InputError, match=r"no expression named 'eyeBlink' .* nearest: eyeBlink"):
@@ -437,6 +446,12 @@ def test_the_model_says_what_there_is() -> None:
         model.landmarks(model.params(), "dlib")
     with pytest.raises(InputError, match=r"identity has shape \(40,\); the model 'open' has 80"):
         model.params(identity=np.zeros(40))
+    with pytest.raises(InputError, match="the weight of jawOpen: nan where finite numbers are needed"):
+        model.params(expression={"jawOpen": np.nan})
+    other = FaceParams(model.params().camera, np.zeros(40, np.float32), np.zeros(10, np.float32))
+    for ask in (model.mesh, model.shape, model.landmarks):
+        with pytest.raises(InputError, match="40 identity and 10 expression coefficients belong to another"):
+            ask(other)
     with pytest.raises(InputError, match="no level 3; there are 0, 1 and 2"):
         MorphableModel.open(level=3)
     with pytest.raises(InputError, match="no crop 'ears'; there are face and head"):

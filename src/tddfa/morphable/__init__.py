@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tddfa.morphable.calibration import calibrate_landmarks
 from tddfa.morphable.correspondence import Correspondence, correspond, fit_vertices
 from tddfa.morphable.fitting import Fit, Fitter, fit_landmarks
 from tddfa.morphable.landmarks import LandmarkSet
@@ -45,6 +46,7 @@ __all__ = [
     "Fitter",
     "LandmarkSet",
     "MorphableModel",
+    "calibrate_landmarks",
     "correspond",
     "fit_landmarks",
     "fit_vertices",

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int
+from jaxtyping import Float32, Float64, Int, Real
 
 from tddfa.errors import InputError
 from tddfa.morphable.fitting import Fit, Fitter
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
+from tddfa.morphable.numbers import numbers
 from tddfa.morphable.places import nearest_places
 from tddfa.types import FaceParams
 
@@ -79,9 +80,9 @@ def correspond(
 
 def fit_vertices(
     model: MorphableModel,
-    vertices: Float[np.ndarray, "n_vertices 3"],
+    vertices: Real[np.ndarray, "n_vertices d"] | Sequence[Sequence[float]],
     correspondence: Correspondence,
-    weights: Float[np.ndarray, " n_vertices"] | None = None,
+    weights: Real[np.ndarray, " n_weights"] | Sequence[float] | None = None,
     *,
     identity_stiffness: float = 1.0,
     expression_stiffness: float = 1.0,
@@ -97,16 +98,17 @@ def fit_vertices(
         expression_stiffness: how strongly the expression is kept near the neutral one.
 
     Raises:
-        InputError: the mesh has too few vertices for the correspondence.
+        InputError: the mesh has too few vertices for the correspondence, or the weights are not theirs.
     """
-    last = int(correspondence.vertices.max())
-    if vertices.ndim != 2 or vertices.shape[1] != 3 or len(vertices) <= last:
-        raise InputError(
-            f"the mesh has shape {vertices.shape}; its correspondence needs vertex {last} (x, y, z)"
-        )
+    mesh, last = numbers("the mesh", vertices), int(correspondence.vertices.max())
+    if mesh.ndim != 2 or mesh.shape[1] != 3 or len(mesh) <= last:
+        raise InputError(f"the mesh has shape {mesh.shape}; its correspondence needs vertex {last} (x, y, z)")
+    weight = None if weights is None else numbers("the weights", weights)
+    if weight is not None and weight.shape != (len(mesh),):
+        raise InputError(f"weights have shape {weight.shape}; they are {len(mesh)} numbers, one per vertex")
     return _fitter(model, correspondence).fit(
-        vertices[correspondence.vertices].astype(np.float64),
-        None if weights is None else weights[correspondence.vertices],
+        mesh[correspondence.vertices],
+        None if weight is None else weight[correspondence.vertices],
         identity_stiffness=identity_stiffness,
         expression_stiffness=expression_stiffness,
     )

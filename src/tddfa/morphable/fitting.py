@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int
+from jaxtyping import Bool, Float, Float32, Float64, Int, Real
 
 from tddfa.errors import InputError
 from tddfa.geometry.camera import project
 from tddfa.geometry.rotation import nearest_rotation
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
+from tddfa.morphable.numbers import numbers
 from tddfa.types import FaceParams
 
+MEDIAPIPE = (468, 478)
+"""How many points MediaPipe gives, without and with the irises."""
 N_ITERATIONS = 8
 NOISE_MM = 1.0
 """Standard deviation of a point that is not an outlier."""
@@ -50,10 +55,10 @@ class Fit:
 
 def fit_landmarks(
     model: MorphableModel,
-    points: Float[np.ndarray, "n_points 2"] | Float[np.ndarray, "n_points 3"],
-    weights: Float[np.ndarray, " n_weights"] | None = None,
+    points: Real[np.ndarray, "n_points d"] | Sequence[Sequence[float]],
+    weights: Real[np.ndarray, " n_weights"] | Sequence[float] | None = None,
     *,
-    landmark_set: str = "ibug68",
+    landmark_set: str | LandmarkSet = "ibug68",
     identity_stiffness: float = 1.0,
     expression_stiffness: float = 1.0,
 ) -> Fit:
@@ -61,27 +66,26 @@ def fit_landmarks(
 
     Args:
         model: a face model.
-        points: landmarks in the image frame, px, in the order of the set; of MediaPipe's all 468 or 478.
+        points: landmarks (x, y) or (x, y, z) in the image frame, px, in the order of the set; of MediaPipe's
+            all 468 or 478.
         weights: how much each point counts; 0 for points that are not known.
-        landmark_set: which landmarks they are, a key of `model.landmark_sets`.
+        landmark_set: which landmarks they are: a key of `model.landmark_sets`, or places of your own (see
+            `calibrate_landmarks`).
         identity_stiffness: how strongly the identity is kept near the mean face; 1 is its own statistics.
         expression_stiffness: how strongly the expression is kept near the neutral one.
 
     Raises:
-        InputError: there is no such set, or the number of points is not that of the set.
+        InputError: there is no such set, the number of points is not that of the set, or they are too few or
+            too close together to tell a face.
     """
-    if landmark_set not in model.landmark_sets:
-        there = ", ".join(model.landmark_sets)
-        raise InputError(
-            f"no landmark set named {landmark_set!r} in the model {model.name!r}; there are: {there}"
-        )
-    numbers = model.landmark_sets[landmark_set].numbers
-    if numbers is not None and len(points) > len(numbers):
-        points, weights = _numbered(points, weights, numbers)
-    fitter = _named_fitter(model, landmark_set)
-    return fitter.fit(
-        points,
-        weights,
+    places = model.landmark_set(landmark_set)
+    given = numbers("the points", points)
+    weight = None if weights is None else numbers("the weights", weights)
+    if places.numbers is not None and given.ndim == 2 and len(given) != len(places):
+        given, weight = _numbered(given, weight, places.numbers)
+    return _fitter(model, places).fit(
+        given,
+        weight,
         identity_stiffness=identity_stiffness,
         expression_stiffness=expression_stiffness,
     )
@@ -89,19 +93,27 @@ def fit_landmarks(
 
 def _numbered(
     points: Float[np.ndarray, "n_all d"],
-    weights: Float[np.ndarray, " n_all"] | None,
-    numbers: Int[np.ndarray, " n_points"],
+    weights: Float[np.ndarray, " n_weights"] | None,
+    number: Int[np.ndarray, " n_points"],
 ) -> tuple[Float[np.ndarray, "n_points d"], Float[np.ndarray, " n_points"]]:
-    """The points of a set out of all points of its scheme; those that are not given have weight 0."""
-    given = numbers < len(points)
-    chosen = np.where(given, numbers, 0)
-    weight = np.ones(len(points)) if weights is None else weights
+    """The points of a set out of all points of MediaPipe; those that are not given have weight 0."""
+    n = len(points)
+    if n not in MEDIAPIPE:
+        raise InputError(
+            f"{n} points were given; of MediaPipe give all {' or '.join(map(str, MEDIAPIPE))}, or the "
+            f"{len(number)} that the model knows"
+        )
+    if weights is not None and weights.shape != (n,):
+        raise InputError(f"weights have shape {weights.shape}; they are {n} numbers, one per point")
+    given = number < n
+    chosen = np.where(given, number, 0)
+    weight = np.ones(n) if weights is None else weights
     return points[chosen], np.where(given, weight[chosen], 0)
 
 
 @lru_cache(maxsize=16)
-def _named_fitter(model: MorphableModel, landmark_set: str) -> Fitter:
-    return Fitter(model, model.landmark_sets[landmark_set])
+def _fitter(model: MorphableModel, places: LandmarkSet) -> Fitter:
+    return Fitter(model, places)
 
 
 class Fitter:
@@ -160,6 +172,9 @@ class Fitter:
             InputError: the numbers of points differ, fewer than 4 points count, or one of them is not finite.
         """
         target, weight = self._checked(targets, weights)
+        for part, stiffness in (("identity", identity_stiffness), ("expression", expression_stiffness)):
+            if not 0 <= stiffness < np.inf:
+                raise InputError(f"{part}_stiffness is {stiffness}; it is 0 or more, 1 as the model says")
         scale, rotation, t = _first_camera(self._mean, target, weight)
         n_identity = self.model.n_identity
         low = self._low
@@ -216,10 +231,12 @@ class Fitter:
         return high
 
     def _checked(
-        self, targets: np.ndarray, weights: np.ndarray | None
+        self, targets: Any, weights: Any
     ) -> tuple[Float64[np.ndarray, "n_points 3"], Float64[np.ndarray, "n_points 3"]]:
         """Targets and weights with three columns each."""
         n = self._n_points
+        targets = numbers("the points", targets)
+        weights = None if weights is None else numbers("the weights", weights)
         if targets.ndim != 2 or targets.shape[0] != n or targets.shape[1] not in (2, 3):
             raise InputError(
                 f"points have shape {targets.shape}; this fit needs {n} points of 2 or 3 coordinates"
@@ -239,8 +256,12 @@ class Fitter:
             raise InputError("weights are finite and not negative; use 0 for a point that is not known")
         if not np.isfinite(target[weight > 0]).all():
             raise InputError("a point that counts is not finite; give it weight 0")
-        if (weight[:, :2] > 0).any(axis=1).sum() < 4:
+        counts = (weight[:, :2] > 0).any(axis=1)
+        if counts.sum() < 4:
             raise InputError("a fit needs at least 4 points with a weight above 0")
+        spread = np.linalg.svd(target[counts, :2] - target[counts, :2].mean(axis=0), compute_uv=False)
+        if spread[-1] <= 1e-6 * max(spread[0], 1e-12):
+            raise InputError("the points lie in one place or on one line; no face looks like that")
         return np.where(weight > 0, target, 0), weight
 
     def _shape(

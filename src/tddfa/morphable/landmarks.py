@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, Int32
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LandmarkSet:
     """Points that move with the surface, each a weighted mean of base vertices.
 
@@ -21,6 +21,9 @@ class LandmarkSet:
     vertices: Int32[np.ndarray, "n_points k"]
     weights: Float32[np.ndarray, "n_points k"]
     numbers: Int32[np.ndarray, " n_points"] | None = None
+
+    def __repr__(self) -> str:
+        return f"<LandmarkSet: {len(self)} points>"
 
     def __len__(self) -> int:
         return len(self.vertices)

@@ -17,6 +17,7 @@ from tddfa.morphable.compact import CompactBasis
 from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.mirrored import MirroredBasis
+from tddfa.morphable.numbers import numbers
 from tddfa.morphable.point_part import PointPart
 from tddfa.morphable.surface import Surface, pncc_colors
 from tddfa.types import FaceParams, HeadPose, Mesh, Topology
@@ -30,7 +31,7 @@ MANY = 1000
 _LARGE = 1 << 20  # numbers in its bases
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MorphableModel:
     """V(params) = camera · surface(mean + identity basis · identity + expression basis · expression).
 
@@ -67,6 +68,13 @@ class MorphableModel:
     eyelids: Eyelids | None = None
     identity_mirror_sign: Float32[np.ndarray, " n_identity"] | None = None
     mirror: Int32[np.ndarray, " n_base"] | None = None
+
+    def __repr__(self) -> str:
+        coefficients = f"{self.n_identity} identity and {self.n_expression} expression coefficients"
+        return (
+            f"<MorphableModel {self.name!r}: {self.n_vertices} vertices, {coefficients}, "
+            f"landmarks {', '.join(self.landmark_sets)}; regions {', '.join(self.regions) or 'none'}>"
+        )
 
     @staticmethod
     def open(*, level: int = 1, crop: str = "face") -> MorphableModel:
@@ -133,25 +141,30 @@ class MorphableModel:
             expression: expression coefficients, or some of them by name: `{"jawOpen": 0.5}`.
 
         Raises:
-            InputError: an expression has no such name, or a vector has another length.
+            InputError: an expression has no such name, a vector or the camera another shape, or a number is
+                not finite.
         """
         if isinstance(expression, Mapping):
             by_name = np.zeros(self.n_expression, np.float32)
             for name, weight in expression.items():
-                by_name[self.expression_index(name)] = weight
+                by_name[self.expression_index(name)] = numbers(f"the weight of {name}", weight, ())
             expression = by_name
-        given = {"identity": (identity, self.n_identity), "expression": (expression, self.n_expression)}
-        vectors: dict[str, Float32[np.ndarray, " n"]] = {}
-        for kind, (vector, length) in given.items():
-            vectors[kind] = np.zeros(length, np.float32) if vector is None else np.asarray(vector, np.float32)
-            if vectors[kind].shape != (length,):
-                shape = vectors[kind].shape
-                raise InputError(
-                    f"{kind} has shape {shape}; the model {self.name!r} has {length} coefficients"
-                )
         if camera is None:
             camera = scaled_camera(1.0, _FRONTAL, np.zeros(2))
-        return FaceParams(camera, vectors["identity"], vectors["expression"])
+        return FaceParams(
+            numbers("the camera", camera, (3, 4)),
+            self._coefficients("identity", identity, self.n_identity),
+            self._coefficients("expression", expression, self.n_expression),
+        )
+
+    def _coefficients(self, kind: str, vector: Any, length: int) -> Float32[np.ndarray, " n"]:
+        if vector is None:
+            return np.zeros(length, np.float32)
+        if np.shape(vector) != (length,):
+            raise InputError(
+                f"{kind} has shape {np.shape(vector)}; the model {self.name!r} has {length} coefficients"
+            )
+        return numbers(kind, vector, (length,)).astype(np.float32)
 
     def expression_index(self, name: str) -> int:
         """The number of an expression.
@@ -169,12 +182,14 @@ class MorphableModel:
                 f"no expression named {name!r} in the model {self.name!r}; nearest: {', '.join(near)}"
             ) from None
 
-    def landmark_set(self, name: str) -> LandmarkSet:
-        """The landmarks of a name.
+    def landmark_set(self, name: str | LandmarkSet) -> LandmarkSet:
+        """The landmarks of a name; places of your own as they are.
 
         Raises:
             InputError: the model has no such set.
         """
+        if isinstance(name, LandmarkSet):
+            return name
         if name not in self.landmark_sets:
             there = ", ".join(self.landmark_sets)
             raise InputError(f"no landmark set named {name!r} in the model {self.name!r}; there are: {there}")
@@ -182,6 +197,7 @@ class MorphableModel:
 
     def shape(self, params: FaceParams) -> Float32[np.ndarray, "n_vertices 3"]:
         """The vertices of the mesh of `params` in the model frame, mm."""
+        self._check(params)
         if self._compact is not None:
             return self._compact.vertices(_coefficients(params), np.eye(3, 4))
         base = self._mesh_part.vertices(params)
@@ -189,6 +205,7 @@ class MorphableModel:
 
     def mesh(self, params: FaceParams) -> Mesh:
         """The dense mesh of `params` in the image frame, px."""
+        self._check(params)
         if self._compact is not None:
             return Mesh(self._compact.vertices(_coefficients(params), params.camera), self.topology)
         # The camera comes first: refining commutes with affine maps, and there are fewer base vertices.
@@ -199,16 +216,19 @@ class MorphableModel:
         """The head pose of `params`, as the camera sees it."""
         return camera_pose(params.camera)
 
-    def landmarks(self, params: FaceParams, name: str = "ibug68") -> Float32[np.ndarray, "n_points 3"]:
+    def landmarks(
+        self, params: FaceParams, name: str | LandmarkSet = "ibug68"
+    ) -> Float32[np.ndarray, "n_points 3"]:
         """The landmarks of `params` in the image frame, px, without the cost of the whole mesh.
 
         Args:
             params: parameters of this model.
-            name: a key of `landmark_sets`; `ibug68` are the 68 points in iBUG order.
+            name: a key of `landmark_sets`, or places of your own; `ibug68` are the 68 points in iBUG order.
 
         Raises:
             InputError: the model has no such set.
         """
+        self._check(params)
         return project(params.camera, self._point_part(name).points(params))
 
     def blendshapes(
@@ -273,14 +293,23 @@ class MorphableModel:
     def _mesh_part(self) -> LinearPart:
         return self.part(np.arange(len(self.mean)) if self.surface is None else self.surface.base)
 
+    def _check(self, params: FaceParams) -> None:
+        n_identity, n_expression = len(params.identity), len(params.expression)
+        if n_identity != self.n_identity or n_expression != self.n_expression:
+            raise InputError(
+                f"parameters of {n_identity} identity and {n_expression} expression coefficients belong to "
+                f"another model; {self.name!r} has {self.n_identity} and {self.n_expression}"
+            )
+
     @cached_property
-    def _point_parts(self) -> dict[str, PointPart]:
+    def _point_parts(self) -> dict[LandmarkSet, PointPart]:
         return {}
 
-    def _point_part(self, name: str) -> PointPart:
-        if name not in self._point_parts:
-            self._point_parts[name] = PointPart.of(self, self.landmark_set(name))
-        return self._point_parts[name]
+    def _point_part(self, name: str | LandmarkSet) -> PointPart:
+        points = self.landmark_set(name)
+        if points not in self._point_parts:
+            self._point_parts[points] = PointPart.of(self, points)
+        return self._point_parts[points]
 
     def part(self, used: Int[np.ndarray, " n_used"]) -> LinearPart:
         """The model on some of its base vertices."""

@@ -27,7 +27,7 @@ FILE = "data/open_face_model.npz"
 
 def open_face_model(level: int, crop: str) -> MorphableModel:
     """The open face model at a level of detail; see `MorphableModel.open`."""
-    if level not in range(N_LEVELS):
+    if type(level) is not int or level not in range(N_LEVELS):
         raise InputError(f"the open face model has no level {level!r}; there are 0, 1 and 2")
     if crop not in CROPS:
         raise InputError(f"the open face model has no crop {crop!r}; there are {' and '.join(CROPS)}")

@@ -10,12 +10,15 @@ from tddfa.morphable.model import MorphableModel
 
 N_CANDIDATES = 12
 """Triangles whose centres are nearest to a point; the nearest triangle is among them on meshes like faces."""
+LEAST_FACING = -0.3
+"""Cosine to the view from the front below which skin lies in folds of lids, nostrils and lips."""
 
 
 def nearest_places(
     model: MorphableModel,
     points: Float[np.ndarray, "n_points 3"],
     vertices: Float[np.ndarray, "n_vertices 3"],
+    metric: Float64[np.ndarray, "3 3"] | None = None,
 ) -> LandmarkSet:
     """The places on a mesh of `model` that are nearest to `points`, as landmarks that move with it.
 
@@ -23,11 +26,19 @@ def nearest_places(
         model: a face model.
         points: in the frame of the vertices.
         vertices: a mesh of the model.
+        metric: maps both to where they are compared; for a face in the model frame seen from about the front,
+            whose back and folds, but those of the lips, are then left out.
     """
     triangles = model.topology.triangles
     if "eyeballs" in model.regions:
         # What is observed of a face is skin: lids would otherwise be taken for the eyeballs behind them.
         triangles = triangles[~model.regions["eyeballs"][triangles].any(axis=1)]
+    if metric is not None:
+        shown = facing(vertices[triangles]) > LEAST_FACING
+        if "lips" in model.regions:
+            shown |= model.regions["lips"][triangles].all(axis=1)
+        triangles = triangles[shown]
+        points, vertices = points @ metric, vertices @ metric
     chosen, weights = closest_on_triangles(points, vertices[triangles])
     corners = triangles[chosen]
     if model.surface is None:
@@ -44,6 +55,12 @@ def _refined_rows(model: MorphableModel) -> Float32[np.ndarray, "n_vertices n_us
     """Weight of every used base vertex in every mesh vertex."""
     assert model.surface is not None
     return model.surface(np.eye(len(model.surface.base), dtype=np.float32))
+
+
+def facing(triangles: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, " n"]:
+    """Cosine between each triangle and the view from the front, model frame."""
+    normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    return normals[:, 2] / np.maximum(np.linalg.norm(normals, axis=1), 1e-12)
 
 
 def closest_on_triangles(

@@ -1,0 +1,39 @@
+"""Numbers that callers pass, as arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from tddfa.errors import InputError
+
+
+def numbers(name: str, values: Any, shape: tuple[int, ...] | None = None) -> Float64[np.ndarray, "..."]:
+    """The values as an array; finite and of the shape, where one is asked for.
+
+    Args:
+        name: what they are, for people.
+        values: an array, or anything that numpy makes one of.
+        shape: what they have to have.
+
+    Raises:
+        InputError: they are no numbers, or not of that shape, or not finite.
+    """
+    try:
+        array = np.asarray("" if values is None else values, np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name}: {_short(values)} where finite numbers are needed") from None
+    if shape is None:
+        return array
+    if array.shape != shape:
+        raise InputError(f"{name} has shape {array.shape}; it is {shape}")
+    if not np.isfinite(array).all():
+        raise InputError(f"{name}: {_short(values)} where finite numbers are needed")
+    return array
+
+
+def _short(values: Any) -> str:
+    text = " ".join(repr(values).split())
+    return text if len(text) <= 40 else f"{text[:37]}..."
