@@ -6,7 +6,7 @@ Everything else about the project stands in pyproject.toml.
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-PARTS = ("module", "rasterizer", "surface", "texture", "reconstruction")
+PARTS = ("module", "rasterizer", "surface", "texture", "canvas", "reconstruction")
 
 
 class BuildKernel(build_ext):

@@ -96,6 +96,20 @@ def test_both_kernels_paint_the_same(channels: int, picture_channels: int, over:
     np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("alpha", [0.3, 1.0])
+def test_both_kernels_tint_the_same(channels: int, alpha: float) -> None:
+    rng = np.random.default_rng(5)
+    picture = rng.integers(0, 256, (30, 50, channels), dtype=np.uint8)
+    picture[:9, :, 3:] = 0
+    coverage = rng.integers(0, 256, (25, 43), dtype=np.uint8) * (rng.random((25, 43)) < 0.2)
+    one, other = picture.copy(), picture.copy()
+    for kernel, out in ((native, one), (numpy_kernel, other)):
+        kernel.tint(out, coverage.astype(np.uint8), (250, 17, 80), alpha, (6, 3))
+    assert (one != picture).any()
+    np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("size", [1, 2, 32, 45])
 def test_both_kernels_complete_textures_alike(size: int, symmetric: bool) -> None:
@@ -146,6 +160,10 @@ def test_arrays_of_another_size_are_an_error_and_no_crash() -> None:
     three = np.zeros((3, 3), np.float32)
     with pytest.raises(ValueError, match="bytes"):
         _kernel.vertex_normals(4, 1, three, np.zeros((1, 3), np.int32), three)
+    with pytest.raises(ValueError, match="reaches out"):
+        _kernel.tint(
+            *(4, 4, 3, np.zeros((4, 4, 3), np.uint8), 1, 0, 2, 4, np.ones((2, 4), np.uint8)), (0, 0, 0), 1.0
+        )
     with pytest.raises(ValueError, match="reaches out"):
         _kernel.paint(
             *(3, 1, three, np.zeros((1, 3), np.int32), 2, 0, 2, 2, 1, three[:, :1].copy()),

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64, UInt8
 
+from tddfa import native
+
 _SHIFT = 4  # OpenCV takes coordinates in 1/16 px
 
 
@@ -33,7 +35,11 @@ def line_coverage(
         closed: also join each path's last point to its first.
     """
     out = np.zeros((height, width), np.uint8)
-    cv2.polylines(out, [_fixed(path) for path in paths], closed, 255, thickness, cv2.LINE_AA, _SHIFT)
+    each = list(paths)
+    if each:
+        ends = np.cumsum([len(path) for path in each])
+        points = np.split(_fixed(np.concatenate(each)), ends[:-1])
+        cv2.polylines(out, points, closed, 255, thickness, cv2.LINE_AA, _SHIFT)
     return out
 
 
@@ -42,10 +48,29 @@ def disc_coverage(
 ) -> UInt8[np.ndarray, "height width"]:
     """Coverage of discs of one radius (px), anti-aliased; 255 is a full pixel."""
     out = np.zeros((height, width), np.uint8)
-    size = round(radius * (1 << _SHIFT))
-    for x, y in _fixed(centers).tolist():
-        cv2.circle(out, (x, y), size, 255, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+    middles = np.ascontiguousarray(centers, np.float32)
+    if native.kernel is None:
+        _draw_discs(out, middles, np.float32(radius))
+    else:
+        native.kernel.discs(height, width, out, len(middles), middles, radius)
     return out
+
+
+def _draw_discs(
+    out: UInt8[np.ndarray, "height width"], centers: Float32[np.ndarray, "n 2"], radius: np.float32
+) -> None:
+    """The twin of the kernel: the distance to the middle says how much of a pixel is covered."""
+    reach = radius + np.float32(0.5)
+    height, width = out.shape
+    inside = ((centers > -reach) & (centers < np.array([width, height], np.float32) + reach)).all(axis=1)
+    x, y = centers[inside].T[..., None, None]
+    steps = np.arange(-int(reach) - 1, int(reach) + 2)
+    columns, rows = (np.rint(v).astype(np.int64) + s for v, s in ((x, steps), (y, steps[:, None])))
+    columns, rows = np.broadcast_arrays(columns, rows)
+    dx, dy = columns.astype(np.float32) - x, rows.astype(np.float32) - y
+    part = np.clip(reach - np.sqrt(dx * dx + dy * dy), np.float32(0), np.float32(1))
+    shown = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    np.maximum.at(out, (rows[shown], columns[shown]), np.rint(np.float32(255) * part[shown]).astype(np.uint8))
 
 
 def squares(

@@ -13,6 +13,8 @@ static PyMethodDef methods[] = {
     {"vertex_normals", vertex_normals, METH_VARARGS, "Area-weighted unit normals."},
     {"phong", phong, METH_VARARGS, "Brightness of each vertex."},
     {"paint", paint, METH_VARARGS, "Vertex values over a picture."},
+    {"tint", tint, METH_VARARGS, "A colour over a picture, as much as coverage says."},
+    {"discs", discs, METH_VARARGS, "How much of each pixel discs cover."},
     {"compact", compact, METH_VARARGS, "A basis in 16 bits."},
     {"reconstruct", reconstruct, METH_VARARGS, "The vertices of a face in the picture."},
     {NULL, NULL, 0, NULL},

@@ -151,16 +151,26 @@ DEFINE_BLOCK(block_large, int64_t)
         }                                                                                                     \
     }
 
+/* Edge functions 1 and 2 at the first pixel of a block, and how they grow by column and row. */
+typedef struct {
+    int32_t e1, e2, across1, across2, down1, down2;
+} Slopes;
+
 #if defined(__SSE2__) || defined(_M_X64)
 
-/* As the general one, with the three edges of the triangle in three lanes: all differences of its corners fit
- * in 16 bits, so one instruction makes the two products and the sum of each edge function. */
-static ALWAYS_INLINE void fill_small(const Job *job, const Triangle *t, const Corner *p, Target target, int channels,
-                                     int32_t sign, int32_t left, int32_t right, int32_t top, int32_t bottom) {
+/* The three edges of a triangle in three lanes. All differences of its corners fit in 16 bits, so one
+ * instruction makes the two products and the sum of each edge function. */
+typedef struct {
+    __m128i exact, biased; /* at (left, top); negative outside, where biased */
+    __m128i across, down;
+} Lanes;
+
+static ALWAYS_INLINE Lanes edges_of(const Corner *a, const Corner *b, const Corner *c, int32_t sign, int32_t left,
+                                    int32_t top) {
     const int32_t x0 = left * SUBPIXELS, y0 = top * SUBPIXELS;
     const __m128i zero = _mm_setzero_si128(), low = _mm_set1_epi32(0xFFFF), turned = _mm_set1_epi32(sign >> 31);
-    const __m128i x = _mm_set_epi32(0, p[0].x - x0, p[2].x - x0, p[1].x - x0);
-    const __m128i y = _mm_set_epi32(0, p[0].y - y0, p[2].y - y0, p[1].y - y0);
+    const __m128i x = _mm_set_epi32(0, a->x - x0, c->x - x0, b->x - x0);
+    const __m128i y = _mm_set_epi32(0, a->y - y0, c->y - y0, b->y - y0);
     /* Lane k is the edge that starts at corner k + 1 and ends at corner k + 2. */
     __m128i dx = _mm_sub_epi32(_mm_shuffle_epi32(x, _MM_SHUFFLE(3, 0, 2, 1)), x);
     __m128i dy = _mm_sub_epi32(_mm_shuffle_epi32(y, _MM_SHUFFLE(3, 0, 2, 1)), y);
@@ -170,66 +180,102 @@ static ALWAYS_INLINE void fill_small(const Job *job, const Triangle *t, const Co
         _mm_cmpgt_epi32(dy, zero), _mm_andnot_si128(_mm_cmpgt_epi32(dx, zero), _mm_cmpeq_epi32(dy, zero)));
     const __m128i d = _mm_or_si128(_mm_and_si128(dx, low), _mm_slli_epi32(dy, 16));
     const __m128i to = _mm_or_si128(_mm_and_si128(_mm_sub_epi32(zero, y), low), _mm_slli_epi32(x, 16));
-    const __m128i exact = _mm_madd_epi16(d, to); /* dx (top - y) - dy (left - x) */
-    const __m128i across = _mm_slli_epi32(_mm_sub_epi32(zero, dy), SUBPIXEL_BITS);
-    const __m128i down = _mm_slli_epi32(dx, SUBPIXEL_BITS);
-    __m128i at_left = _mm_add_epi32(exact, minus_off);
+    Lanes lanes;
+    lanes.exact = _mm_madd_epi16(d, to); /* dx (top - y) - dy (left - x) */
+    lanes.biased = _mm_add_epi32(lanes.exact, minus_off);
+    lanes.across = _mm_slli_epi32(_mm_sub_epi32(zero, dy), SUBPIXEL_BITS);
+    lanes.down = _mm_slli_epi32(dx, SUBPIXEL_BITS);
+    return lanes;
+}
 
-    int32_t e[4], per_x[4], per_y[4];
-    _mm_storeu_si128((__m128i *)e, exact);
-    _mm_storeu_si128((__m128i *)per_x, across);
-    _mm_storeu_si128((__m128i *)per_y, down);
-    /* Pixels of a row: each edge function at 0, 1, 2, 3 steps. */
-    const __m128i odd = _mm_set_epi32(-1, 0, -1, 0), upper = _mm_set_epi32(-1, -1, 0, 0);
-    __m128i step[3], lanes[3];
+static ALWAYS_INLINE Slopes slopes_of(const Lanes *lanes) {
+    int32_t e[4], across[4], down[4];
+    _mm_storeu_si128((__m128i *)e, lanes->exact);
+    _mm_storeu_si128((__m128i *)across, lanes->across);
+    _mm_storeu_si128((__m128i *)down, lanes->down);
+    const Slopes slopes = {e[1], e[2], across[1], across[2], down[1], down[2]};
+    return slopes;
+}
+
 #define LANE(v, k) _mm_shuffle_epi32(v, (k) * 0x55)
-#define PREPARE(k)                                                                                            \
-    {                                                                                                         \
-        const __m128i a = LANE(across, k);                                                                    \
-        lanes[k] = _mm_add_epi32(_mm_and_si128(a, odd), _mm_and_si128(_mm_add_epi32(a, a), upper));           \
-        step[k] = LANE(down, k);                                                                              \
+
+/* Edge function k at 0, 1, 2, 3 steps across. */
+#define STEPS(across, k)                                                                                      \
+    _mm_add_epi32(_mm_and_si128(LANE(across, k), _mm_set_epi32(-1, 0, -1, 0)),                                \
+                  _mm_and_si128(_mm_slli_epi32(LANE(across, k), 1), _mm_set_epi32(-1, -1, 0, 0)))
+
+/* Bit 4 y + x is set where no edge function is negative at pixel (x, y) of a block of 4 x 4. */
+static ALWAYS_INLINE unsigned block_bits(__m128i here, const __m128i *steps, __m128i down) {
+    __m128i r0 = _mm_add_epi32(LANE(here, 0), steps[0]), d0 = LANE(down, 0);
+    __m128i r1 = _mm_add_epi32(LANE(here, 1), steps[1]), d1 = LANE(down, 1);
+    __m128i r2 = _mm_add_epi32(LANE(here, 2), steps[2]), d2 = LANE(down, 2);
+    unsigned negative = 0;
+    for (int y = 0; y < 4; y++) {
+        const __m128i any = _mm_or_si128(_mm_or_si128(r0, r1), r2);
+        negative |= (unsigned)_mm_movemask_ps(_mm_castsi128_ps(any)) << (4 * y);
+        r0 = _mm_add_epi32(r0, d0), r1 = _mm_add_epi32(r1, d1), r2 = _mm_add_epi32(r2, d2);
     }
-    PREPARE(0)
-    PREPARE(1)
-    PREPARE(2)
-    for (int32_t by = top; by <= bottom; by += 4) {
-        __m128i here = at_left;
-        const unsigned rows = bottom - by < 3 ? (16u << (4 * (bottom - by))) - 1 : 0xFFFFu;
-        for (int32_t bx = left; bx <= right; bx += 4) {
-            const unsigned columns = right - bx < 3 ? 0x1111u * ((2u << (right - bx)) - 1) : 0xFFFFu;
-            __m128i r0 = _mm_add_epi32(LANE(here, 0), lanes[0]);
-            __m128i r1 = _mm_add_epi32(LANE(here, 1), lanes[1]);
-            __m128i r2 = _mm_add_epi32(LANE(here, 2), lanes[2]);
-            unsigned negative = 0;
-            for (int y4 = 0; y4 < 4; y4++) {
-                const __m128i any = _mm_or_si128(_mm_or_si128(r0, r1), r2);
-                negative |= (unsigned)_mm_movemask_ps(_mm_castsi128_ps(any)) << (4 * y4);
-                r0 = _mm_add_epi32(r0, step[0]);
-                r1 = _mm_add_epi32(r1, step[1]);
-                r2 = _mm_add_epi32(r2, step[2]);
-            }
-            unsigned inside = ~negative & rows & columns;
+    return ~negative & 0xFFFFu;
+}
+
+static ALWAYS_INLINE void fill_small(const Job *job, const Triangle *t, const Corner *p, Target target, int channels,
+                                     int32_t sign, int32_t left, int32_t right, int32_t top, int32_t bottom) {
+    Lanes lanes = edges_of(&p[0], &p[1], &p[2], sign, left, top);
+    const Slopes s = slopes_of(&lanes);
+    const __m128i steps[3] = {STEPS(lanes.across, 0), STEPS(lanes.across, 1), STEPS(lanes.across, 2)};
+    for (int32_t y = top; y <= bottom; y += 4) {
+        __m128i here = lanes.biased;
+        const unsigned rows = bottom - y < 3 ? (16u << (4 * (bottom - y))) - 1 : 0xFFFFu;
+        for (int32_t x = left; x <= right; x += 4) {
+            const unsigned columns = right - x < 3 ? 0x1111u * ((2u << (right - x)) - 1) : 0xFFFFu;
+            unsigned inside = block_bits(here, steps, lanes.down) & rows & columns;
             for (; inside; inside &= inside - 1) {
-                const int bit = lowest_bit(inside), i = bx - left + (bit & 3), j = by - top + (bit >> 2);
-                shade(job, t, target, channels, left + i, top + j, (float)(e[1] + i * per_x[1] + j * per_y[1]),
-                      (float)(e[2] + i * per_x[2] + j * per_y[2]));
+                const int bit = lowest_bit(inside), i = x - left + (bit & 3), j = y - top + (bit >> 2);
+                shade(job, t, target, channels, left + i, top + j, (float)(s.e1 + i * s.across1 + j * s.down1),
+                      (float)(s.e2 + i * s.across2 + j * s.down2));
             }
-            here = _mm_add_epi32(here, _mm_slli_epi32(across, 2));
+            here = _mm_add_epi32(here, _mm_slli_epi32(lanes.across, 2));
         }
-        at_left = _mm_add_epi32(at_left, _mm_slli_epi32(down, 2));
+        lanes.biased = _mm_add_epi32(lanes.biased, _mm_slli_epi32(lanes.down, 2));
     }
-#undef PREPARE
-#undef LANE
+}
+
+/* The pixels of one block that a small triangle covers. */
+static ALWAYS_INLINE unsigned cover_block(const Corner *a, const Corner *b, const Corner *c, int32_t sign, int32_t left,
+                                          int32_t top, Slopes *slopes) {
+    const Lanes lanes = edges_of(a, b, c, sign, left, top);
+    const __m128i steps[3] = {STEPS(lanes.across, 0), STEPS(lanes.across, 1), STEPS(lanes.across, 2)};
+    *slopes = slopes_of(&lanes);
+    return block_bits(lanes.biased, steps, lanes.down);
 }
 
 #else
 DEFINE_BLOCK(block_small, int32_t)
 DEFINE_FILL(fill_small, int32_t, block_small)
+
+static ALWAYS_INLINE unsigned cover_block(const Corner *a, const Corner *b, const Corner *c, int32_t sign, int32_t left,
+                                          int32_t top, Slopes *slopes) {
+    const Corner *p[3] = {a, b, c};
+    int32_t e[3], exact[3], across[3], down[3];
+    for (int k = 0; k < 3; k++) {
+        const Corner *from = p[(k + 1) % 3], *to = p[(k + 2) % 3];
+        const int32_t dx = (to->x - from->x) * sign, dy = (to->y - from->y) * sign;
+        across[k] = -dy * SUBPIXELS;
+        down[k] = dx * SUBPIXELS;
+        exact[k] = dx * (top * SUBPIXELS - from->y) - dy * (left * SUBPIXELS - from->x);
+        e[k] = exact[k] - ((dy > 0) | ((dy == 0) & (dx <= 0)));
+    }
+    const Slopes found = {exact[1], exact[2], across[1], across[2], down[1], down[2]};
+    *slopes = found;
+    return block_small(e, across, down);
+}
 #endif
 DEFINE_FILL(fill_large, int64_t, block_large)
 
-static inline int32_t min3(int32_t a, int32_t b, int32_t c) { return a < b ? (a < c ? a : c) : (b < c ? b : c); }
-static inline int32_t max3(int32_t a, int32_t b, int32_t c) { return a > b ? (a > c ? a : c) : (b > c ? b : c); }
+static ALWAYS_INLINE int32_t min2(int32_t a, int32_t b) { return a < b ? a : b; }
+static ALWAYS_INLINE int32_t max2(int32_t a, int32_t b) { return a > b ? a : b; }
+static ALWAYS_INLINE int32_t min3(int32_t a, int32_t b, int32_t c) { return min2(min2(a, b), c); }
+static ALWAYS_INLINE int32_t max3(int32_t a, int32_t b, int32_t c) { return max2(max2(a, b), c); }
 
 static void snap(const Job *job, Corner *snapped) {
     for (Py_ssize_t i = 0; i < job->n_vertices; i++) {
@@ -240,34 +286,100 @@ static void snap(const Job *job, Corner *snapped) {
     }
 }
 
+#define WAITING 128 /* small triangles that are drawn together */
+
+/* A triangle that lies in one block of 4 x 4 pixels and covers some. */
+typedef struct {
+    Triangle triangle;
+    Slopes slopes;
+    int32_t left, top;
+    unsigned inside;
+} Small;
+
+/* Draws the waiting triangles, in order, pixel by pixel over all of them: were it a loop in a loop, every
+ * triangle would cost a wrongly predicted branch, as nobody knows how many pixels it has. */
+static ALWAYS_INLINE void draw_waiting(const Job *job, Small *small, int count, Target target, int channels) {
+    const Small *end = small + count;
+    if (count == 0) return;
+    small[count].inside = 0; /* there is room for one more */
+    unsigned inside = small->inside;
+    while (small < end) {
+        const int bit = lowest_bit(inside), i = bit & 3, j = bit >> 2;
+        const Slopes *s = &small->slopes;
+        shade(job, &small->triangle, target, channels, small->left + i, small->top + j,
+              (float)(s->e1 + i * s->across1 + j * s->down1), (float)(s->e2 + i * s->across2 + j * s->down2));
+        inside &= inside - 1;
+        small += inside == 0;
+        inside = inside == 0 ? small->inside : inside;
+    }
+}
+
 /* Draws the mesh with its snapped corners. Returns -1 when a triangle names a missing vertex. */
 static ALWAYS_INLINE int draw_triangles(const Job *job, const Corner *snapped, Target target, int channels) {
-    for (Py_ssize_t i = 0; i < job->n_triangles; i++) {
-        const int32_t *corner = job->triangles + 3 * i;
-        for (int k = 0; k < 3; k++)
-            if (corner[k] < 0 || corner[k] >= job->n_vertices) return -1;
-        const Corner *a = &snapped[corner[0]], *b = &snapped[corner[1]], *c = &snapped[corner[2]];
-        const int32_t x_min = min3(a->x, b->x, c->x), x_max = max3(a->x, b->x, c->x);
-        const int32_t y_min = min3(a->y, b->y, c->y), y_max = max3(a->y, b->y, c->y);
-        /* First and last pixel centre in the bounding box; >> rounds down, also below 0. */
-        int32_t left = (x_min + SUBPIXELS - 1) >> SUBPIXEL_BITS, right = x_max >> SUBPIXEL_BITS;
-        int32_t top = (y_min + SUBPIXELS - 1) >> SUBPIXEL_BITS, bottom = y_max >> SUBPIXEL_BITS;
-        if (left < 0) left = 0;
-        if (top < 0) top = 0;
-        if (right >= job->width) right = job->width - 1;
-        if (bottom >= job->height) bottom = job->height - 1;
-        if ((left > right) | (top > bottom)) continue;
-        const int64_t area = ((int64_t)b->x - a->x) * ((int64_t)c->y - a->y) -
-                             ((int64_t)b->y - a->y) * ((int64_t)c->x - a->x);
-        if (area == 0 || (job->cull_back && area > 0)) continue;
-        const Corner p[3] = {*a, *b, *c};
-        const int sign = area > 0 ? 1 : -1;
-        const Triangle t = {corner, job->first_triangle + (int32_t)i, 1.0f / (float)(area * sign), a->z,
-                            b->z - a->z, c->z - a->z};
-        if ((int64_t)x_max - x_min < SMALL && (int64_t)y_max - y_min < SMALL)
-            fill_small(job, &t, p, target, channels, sign, left, right, top, bottom);
-        else
-            fill_large(job, &t, p, target, channels, sign, left, right, top, bottom);
+    Small small[WAITING + 1];
+    int32_t near[WAITING];
+    for (Py_ssize_t start = 0; start < job->n_triangles; start += WAITING) {
+        const int n = job->n_triangles - start < WAITING ? (int)(job->n_triangles - start) : WAITING;
+        /* First those whose bounding box holds the centre of a pixel, without a branch: half of them do. */
+        int n_near = 0, missing = 0;
+        for (int i = 0; i < n; i++) {
+            const int32_t *corner = job->triangles + 3 * (start + i);
+            if (((size_t)(uint32_t)corner[0] >= (size_t)job->n_vertices) |
+                ((size_t)(uint32_t)corner[1] >= (size_t)job->n_vertices) |
+                ((size_t)(uint32_t)corner[2] >= (size_t)job->n_vertices)) {
+                missing = 1;
+                break;
+            }
+            const Corner *a = &snapped[corner[0]], *b = &snapped[corner[1]], *c = &snapped[corner[2]];
+            /* >> rounds down, also below 0. */
+            const int32_t left = (min3(a->x, b->x, c->x) + SUBPIXELS - 1) >> SUBPIXEL_BITS;
+            const int32_t right = max3(a->x, b->x, c->x) >> SUBPIXEL_BITS;
+            const int32_t top = (min3(a->y, b->y, c->y) + SUBPIXELS - 1) >> SUBPIXEL_BITS;
+            const int32_t bottom = max3(a->y, b->y, c->y) >> SUBPIXEL_BITS;
+            near[n_near] = i;
+            n_near += (left <= right) & (top <= bottom) & (right >= 0) & (bottom >= 0) & (left < job->width) &
+                      (top < job->height);
+        }
+        int waiting = 0;
+        for (int m = 0; m < n_near; m++) {
+            const Py_ssize_t number = start + near[m];
+            const int32_t *corner = job->triangles + 3 * number;
+            const Corner *a = &snapped[corner[0]], *b = &snapped[corner[1]], *c = &snapped[corner[2]];
+            const int32_t x_min = min3(a->x, b->x, c->x), x_max = max3(a->x, b->x, c->x);
+            const int32_t y_min = min3(a->y, b->y, c->y), y_max = max3(a->y, b->y, c->y);
+            int32_t left = (x_min + SUBPIXELS - 1) >> SUBPIXEL_BITS, right = x_max >> SUBPIXEL_BITS;
+            int32_t top = (y_min + SUBPIXELS - 1) >> SUBPIXEL_BITS, bottom = y_max >> SUBPIXEL_BITS;
+            left = left < 0 ? 0 : left;
+            top = top < 0 ? 0 : top;
+            right = right >= job->width ? job->width - 1 : right;
+            bottom = bottom >= job->height ? job->height - 1 : bottom;
+            const int64_t area = ((int64_t)b->x - a->x) * ((int64_t)c->y - a->y) -
+                                 ((int64_t)b->y - a->y) * ((int64_t)c->x - a->x);
+            if (area == 0 || (job->cull_back && area > 0)) continue;
+            const int sign = area > 0 ? 1 : -1;
+            const Triangle t = {corner, job->first_triangle + (int32_t)number, 1.0f / (float)(area * sign), a->z,
+                                b->z - a->z, c->z - a->z};
+            const int is_small = ((int64_t)x_max - x_min < SMALL) & ((int64_t)y_max - y_min < SMALL);
+            if (is_small & (right - left < 4) & (bottom - top < 4)) {
+                Small *next = &small[waiting];
+                const unsigned within = ((16u << (4 * (bottom - top))) - 1) & (0x1111u * ((2u << (right - left)) - 1));
+                next->inside = cover_block(a, b, c, sign, left, top, &next->slopes) & within;
+                next->triangle = t;
+                next->left = left, next->top = top;
+                waiting += next->inside != 0;
+                continue;
+            }
+            /* Of equal depth the first one shows: what waits goes first. */
+            draw_waiting(job, small, waiting, target, channels);
+            waiting = 0;
+            const Corner p[3] = {*a, *b, *c};
+            if (is_small)
+                fill_small(job, &t, p, target, channels, sign, left, right, top, bottom);
+            else
+                fill_large(job, &t, p, target, channels, sign, left, right, top, bottom);
+        }
+        draw_waiting(job, small, waiting, target, channels);
+        if (missing) return -1;
     }
     return 0;
 }

@@ -71,13 +71,13 @@ __attribute__((target("avx512f"))) static void reconstruct_avx512(const Reconstr
     reconstruct_blocks(job);
 }
 #define VARIANTS {reconstruct_plain, reconstruct_avx2, reconstruct_avx512}
-static int best_variant(void) {
+static int widest_vectors(void) {
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx512f") ? 2 : __builtin_cpu_supports("avx2") ? 1 : 0;
 }
 #else
 #define VARIANTS {reconstruct_plain}
-static int best_variant(void) { return 0; }
+static int widest_vectors(void) { return 0; }
 #endif
 
 /* reconstruct(n_vertices, n_rows, mean, words, scales, coefficients, camera, most, out): `most` is the widest
@@ -101,7 +101,7 @@ PyObject *reconstruct(PyObject *self, PyObject *args) {
         release(&arrays);
         return NULL;
     }
-    const int best = best_variant();
+    const int best = widest_vectors();
     Py_BEGIN_ALLOW_THREADS
     variants[most < 0 ? 0 : most < best ? most : best](&job);
     Py_END_ALLOW_THREADS

@@ -60,10 +60,8 @@ def draw_landmarks(
             continue
         points = points - np.array([x0, y0], np.float32)
         if style == "fancy":
-            for closed in (False, True):
-                paths = [points[a : b + 1] for a, b, loop in _OUTLINES if loop is closed]
-                lines = line_coverage(paths, thickness, h, w, closed=closed)
-                tint(out, lines, color, alpha=alpha * 0.9, x0=x0, y0=y0)
+            paths = [points[[*range(a, b + 1), *[a] * loop]] for a, b, loop in _OUTLINES]
+            tint(out, line_coverage(paths, thickness, h, w), color, alpha=alpha * 0.9, x0=x0, y0=y0)
             rim = disc_coverage(points, radius + max(0.7, 0.35 * radius), h, w)
             tint(out, rim, (0, 0, 0), alpha=alpha, x0=x0, y0=y0)
         tint(out, disc_coverage(points, radius, h, w), color, alpha=alpha, x0=x0, y0=y0)

@@ -126,6 +126,20 @@ def paint(
         )
 
 
+def tint(
+    picture: UInt8[np.ndarray, "height width channels"],
+    coverage: UInt8[np.ndarray, "h w"],
+    color: tuple[int, int, int],
+    alpha: float,
+    origin: tuple[int, int],
+) -> None:
+    """Lay a colour over the part of a picture that starts at `origin`, in place; see `compose.tint`."""
+    _kernel.tint(
+        *(*picture.shape, picture, *origin, *coverage.shape),
+        *(np.ascontiguousarray(coverage), color, float(np.float32(alpha / 255))),
+    )
+
+
 def texels(
     mesh: Mesh,
     normals: Float32[np.ndarray, "n_vertices 3"],
