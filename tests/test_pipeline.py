@@ -120,6 +120,16 @@ def test_detections_that_the_network_does_not_believe_are_dropped_but_given_boxe
     assert len(aligner.align(toys.picture(), boxes=[(10, 10, 90, 90)])) == 1
 
 
+def test_a_detection_that_no_crop_can_be_cut_for_takes_no_other_face_away(toy_pack):
+    class AtTheBorder:
+        def detect(self, image):
+            return [Detection(BoundingBox(-900, -900, -800, -800)), Detection(BoundingBox(10, 10, 90, 90))]
+
+    aligner = FaceAligner(toy_pack, detector=AtTheBorder())
+    (face,) = aligner.align(toys.picture())
+    assert face.detection.box == BoundingBox(10, 10, 90, 90)
+
+
 def test_a_neutral_mesh_is_the_face_without_its_expression(toy_aligner):
     (face,) = toy_aligner.align(toys.picture())
     smiling = replace(face, params=replace(face.params, expression=np.full(10, 1e7, np.float32)))

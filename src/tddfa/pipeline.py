@@ -101,11 +101,14 @@ class FaceAligner:
             detections = [Detection(BoundingBox.around(p)) for p in points]
             params = self._regressor.from_points(image, points)
         else:
-            detections = list(self._own_detector().detect(image)) if boxes is None else _detections(boxes)
-            params = self._regressor.from_boxes(image, [d.box for d in detections])
-            for k in range(self._passes):
-                if k > 0:
-                    params = self._again(image, params)
+            if boxes is None:
+                found = list(self._own_detector().detect(image))
+                detections, params = self._believed(*self._first_look(image, found))
+            else:
+                detections = _detections(boxes)
+                params = self._regressor.from_boxes(image, [d.box for d in detections])
+            if self._passes > 1:
+                params = [self._looked_at_again(image, p) for p in params]
                 if boxes is None:
                     detections, params = self._believed(detections, params)
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
@@ -165,12 +168,26 @@ class FaceAligner:
         kept = [(d, p) for d, p in pairs if p.confidence is None or p.confidence >= self._min_confidence]
         return [d for d, _ in kept], [p for _, p in kept]
 
-    def _again(self, image: Image, params: list[FaceParams]) -> list[FaceParams]:
-        """The parameters from crops around the landmarks of `params`; they frame faces better than boxes."""
+    def _first_look(
+        self, image: Image, detections: list[Detection]
+    ) -> tuple[list[Detection], list[FaceParams]]:
+        """The detections that a crop can be cut for, and their parameters."""
         try:
-            return self._regressor.from_points(image, [self.model.landmarks(p) for p in params])
-        except InputError:
-            return params  # landmarks of a false detection can lie anywhere
+            return detections, self._regressor.from_boxes(image, [d.box for d in detections])
+        except InputError:  # at a border of the picture, a crop can lie beyond it
+            if len(detections) <= 1:
+                return [], []
+        each = [self._first_look(image, [d]) for d in detections]
+        return [d for ds, _ in each for d in ds], [p for _, ps in each for p in ps]
+
+    def _looked_at_again(self, image: Image, params: FaceParams) -> FaceParams:
+        """The parameters from crops around the landmarks, which frame a face better than boxes."""
+        for _ in range(self._passes - 1):
+            try:
+                params = self._regressor.from_points(image, [self.model.landmarks(params)])[0]
+            except InputError:
+                break  # landmarks of a false detection can lie anywhere
+        return params
 
     def _face(self, detection: Detection, params: FaceParams) -> Face:
         return Face(detection, params, self.model.landmarks(params), self.model)
