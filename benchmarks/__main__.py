@@ -29,7 +29,7 @@ def main() -> int:
         metavar="DIR",
         type=Path,
         required=True,
-        help="folder of AFLW2000-3D; or with eval/aflw2000_dev, and perhaps faces (eyes) and videos (clips)",
+        help="folder of AFLW2000-3D; or with eval/aflw2000_dev, and perhaps faces, videos, photos",
     )
     _program_arguments(both)
     both.add_argument("--rounds", type=int, default=5, help="turns of every program at the most (default: 5)")
@@ -54,6 +54,7 @@ def main() -> int:
     accuracy.add_argument("--data", metavar="DIR", type=Path, required=True, help="folder of AFLW2000-3D")
     accuracy.add_argument("--eyes", metavar="DIR", type=Path, help="folder with a reference for eyes")
     accuracy.add_argument("--clips", metavar="DIR", type=Path, help="folder of clips for stability")
+    accuracy.add_argument("--photos", metavar="DIR", type=Path, help="folder of photos for tracking")
     accuracy.add_argument("--output", metavar="FILE", type=Path, default=RESULTS / "accuracy.json")
 
     report = commands.add_parser("report", help="write docs, plots and the README's numbers from the results")
@@ -81,7 +82,10 @@ def main() -> int:
     else:
         from benchmarks.accuracy.measure import measure_accuracy
 
-        _write(args.output, measure_accuracy(packs, args.data, eyes=args.eyes, clips=args.clips))
+        _write(
+            args.output,
+            measure_accuracy(packs, args.data, eyes=args.eyes, clips=args.clips, photos=args.photos),
+        )
     return 0
 
 
@@ -112,7 +116,7 @@ def _all(packs: list[str], args: argparse.Namespace) -> None:
     print(f"took {(time.monotonic() - begin) / 60:.1f} minutes")
 
 
-def data_folders(root: Path) -> dict[str, Path | None]:
+def data_folders(root: Path) -> dict[str, Any]:
     """The sets in a folder: AFLW2000-3D itself, or a folder of sets.
 
     Raises:
@@ -121,8 +125,9 @@ def data_folders(root: Path) -> dict[str, Path | None]:
     if not root.is_dir():
         raise SystemExit(f"--data {root} is no folder")
     parts = {"aflw2000": root / "eval" / "aflw2000_dev", "eyes": root / "faces", "clips": root / "videos"}
+    parts["photos"] = root / "photos"
     if not parts["aflw2000"].is_dir():
-        return {"aflw2000": root, "eyes": None, "clips": None}
+        return {"aflw2000": root}
     return {name: path if path.is_dir() else None for name, path in parts.items()}
 
 

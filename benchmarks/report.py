@@ -10,6 +10,9 @@ from benchmarks import plots
 from benchmarks.comparison import comparison
 from benchmarks.tables import DETECTOR, GROUND_TRUTH, TITLES, ms, or_dash, ratio, read_results, table
 
+_TRACKED = ("switches", "strangers", "lost_after", "found_after")
+"""See docs/evaluation.md."""
+
 
 def write_report(results: Path, docs: Path) -> None:
     """Write benchmarks.md and its plots from speed.json and accuracy.json, where they are there."""
@@ -87,6 +90,14 @@ def _accuracy(result: dict[str, Any]) -> list[str]:
         lines += ["### Stability on synthetic sequences", ""]
         head = ["pack", "smoothing", "% of the face per frame [95 %]", "still", "moving", "lag, frames"]
         lines += table([*head, "overshoot, %"], rows)
+    rows = [
+        [pack, f"{record['recall']:.1f}", *(str(record[k]) for k in _TRACKED)]
+        for pack, records in result["packs"].items()
+        if (record := records.get("tracking/synthetic/1")) is not None
+    ]
+    if rows:
+        lines += ["### Following people in rendered scenes", ""]
+        lines += table(["pack", "recall, %", *(k.replace("_", " ") for k in _TRACKED)], rows)
     rows = []
     for pack, records in result["packs"].items():
         record = records.get("eyes/crops/1")

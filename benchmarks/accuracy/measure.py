@@ -20,7 +20,12 @@ _SMOOTHINGS = ("from-last-frame", "one-euro")
 
 
 def measure_accuracy(
-    packs: Sequence[str], aflw2000: Path, *, eyes: Path | None = None, clips: Path | None = None
+    packs: Sequence[str],
+    aflw2000: Path,
+    *,
+    eyes: Path | None = None,
+    clips: Path | None = None,
+    photos: Path | None = None,
 ) -> dict[str, Any]:
     """The records of all protocols that the data allow, by pack and protocol (and smoothing).
 
@@ -29,6 +34,7 @@ def measure_accuracy(
         aflw2000: folder of AFLW2000-3D.
         eyes: folder with a reference for eyes.
         clips: folder of clips.
+        photos: folder of photos, which give the people of rendered scenes their looks.
     """
     jobs: list[tuple[str, Path, dict[str, str]]] = [
         ("aflw2000", aflw2000, {"crops": "ground-truth"}),
@@ -37,6 +43,8 @@ def measure_accuracy(
     ]
     if clips is not None:
         jobs += [("stability", clips, {"smoothing": way}) for way in _SMOOTHINGS]
+    if photos is not None:
+        jobs.append(("tracking", photos, {}))
     if eyes is not None:
         jobs.append(("eyes", eyes, {}))
     records: dict[str, dict[str, Any]] = {}

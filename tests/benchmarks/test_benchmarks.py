@@ -190,7 +190,7 @@ def test_the_readme_keeps_everything_around_its_numbers(tmp_path):
 def test_a_folder_of_sets_gives_each_protocol_its_own(tmp_path):
     with pytest.raises(SystemExit, match="is no folder"):
         data_folders(tmp_path / "nowhere")
-    assert data_folders(tmp_path) == {"aflw2000": tmp_path, "eyes": None, "clips": None}
+    assert data_folders(tmp_path) == {"aflw2000": tmp_path}
     (tmp_path / "eval" / "aflw2000_dev").mkdir(parents=True)
     (tmp_path / "videos").mkdir()
     found = data_folders(tmp_path)
@@ -198,6 +198,7 @@ def test_a_folder_of_sets_gives_each_protocol_its_own(tmp_path):
         "aflw2000": tmp_path / "eval/aflw2000_dev",
         "eyes": None,
         "clips": tmp_path / "videos",
+        "photos": None,
     }
 
 
