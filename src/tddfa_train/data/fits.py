@@ -28,14 +28,14 @@ class LandmarkFitter:
         self._weights[:, 2:] = _DEPTH_WEIGHT
 
     def fit(self, points: Float[np.ndarray, "68 d"]) -> tuple[Fit, float]:
-        """The fit, and its error in x and y as a share of the face's size; coordinates of NaN do not count."""
+        """The fit, and its error in x and y as a share of the face's size; NaN coordinates do not count."""
         weights = self._weights * np.isfinite(points)
         fit = self._fitter.fit(np.nan_to_num(points.astype(np.float64)), weights)
         return fit, fit.error_px / float(np.sqrt(np.prod(np.ptp(points[:, :2], axis=0))))
 
 
 def fit_folder(folder: Path, model: MorphableModel) -> np.ndarray:
-    """Adds `camera`, `identity`, `expression` and `fit_error` to a dataset folder, and depth where it is unknown.
+    """Adds `camera`, `identity`, `expression` and `fit_error` to a dataset folder, and depth that is unknown.
 
     Args:
         folder: has `landmarks68`, with or without depth.
