@@ -51,7 +51,9 @@ class AlignmentTask:
         predicted = self.landmarks(face.camera, face.identity, face.expression)
         weight = batch["weight"]
         total = weight.sum().clamp(min=1.0)
-        depth, true_depth = predicted[..., 2], truth[..., 2]
+        # Files of 300W-LP know no depth.
+        has_depth = torch.isfinite(truth[..., 2]).all(1)
+        depth, true_depth = predicted[..., 2], truth[..., 2].nan_to_num()
         depth_error = (
             (depth - depth.mean(1, keepdim=True)) - (true_depth - true_depth.mean(1, keepdim=True))
         ).abs() / half
@@ -70,7 +72,7 @@ class AlignmentTask:
             "points": masked_distance(
                 predicted[..., :2] / half, truth[..., :2] / half, weight[:, None].expand(-1, truth.shape[1])
             ),
-            "depth": config.depth * (depth_error.mean(1) * weight).sum() / total,
+            "depth": config.depth * (depth_error.mean(1) * weight * has_depth).sum() / total,
             "identity": config.identity * (face.identity.square().sum(1) * weight).sum() / total,
             "expression": config.expression * (face.expression.square().sum(1) * weight).sum() / total,
             "confidence": config.confidence

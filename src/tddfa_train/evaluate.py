@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from tddfa.errors import InputError
+
 
 @dataclass(frozen=True, slots=True)
 class Aflw2000:
@@ -29,16 +31,23 @@ class Aflw2000:
 
 
 def open_aflw2000(crops: Path, labels: Path) -> Aflw2000:
-    """The evaluation set from an array of crops and its labels."""
-    with np.load(labels) as stored:
-        return Aflw2000(
-            crops=np.load(crops),
-            crop_boxes=stored["roi_box"],
-            original=stored["pts68"][:, :2].transpose(0, 2, 1),
-            reannotated=stored["pts68_reannotated"].transpose(0, 2, 1),
-            yaw_deg=np.abs(stored["yaw_deg"]),
-            angles_deg=stored["pitch_yaw_roll_deg"] if "pitch_yaw_roll_deg" in stored.files else None,
-        )
+    """The evaluation set from an array of crops and its labels.
+
+    Raises:
+        InputError: a file cannot be read or lacks a label.
+    """
+    try:
+        with np.load(labels) as stored:
+            return Aflw2000(
+                crops=np.load(crops),
+                crop_boxes=stored["roi_box"],
+                original=stored["pts68"][:, :2].transpose(0, 2, 1),
+                reannotated=stored["pts68_reannotated"].transpose(0, 2, 1),
+                yaw_deg=np.abs(stored["yaw_deg"]),
+                angles_deg=stored["pitch_yaw_roll_deg"] if "pitch_yaw_roll_deg" in stored.files else None,
+            )
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"cannot read the evaluation set {crops}, {labels}: {error}") from None
 
 
 def image_from_crop_points(

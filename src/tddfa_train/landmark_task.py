@@ -71,7 +71,8 @@ class LandmarkTask:
         weight = batch["weight"][:, None]
         truth = batch["landmarks68"]
         predicted = output["landmarks68"]
-        depth = (predicted[..., 2] - truth[..., 2] / half).abs()
+        # Files of 300W-LP know no depth.
+        depth = (predicted[..., 2] - truth[..., 2].nan_to_num() / half).abs() * truth[..., 2].isfinite()
         human = predicted[..., :2].transpose(1, 2) @ torch.from_numpy(aflw21_matrix()).T.to(predicted)
         flat = [(name, (batch[name] - middle) / half) for name in ("mediapipe", "human21")]
         points = dict(flat)

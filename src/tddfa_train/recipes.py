@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -138,8 +139,15 @@ def load_weights(network: nn.Module, checkpoint: Path) -> list[str]:
 
     Returns:
         Names of the network's own weights that the checkpoint did not have.
+
+    Raises:
+        InputError: it is no checkpoint of a training.
     """
-    saved: dict[str, Tensor] = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
+    try:
+        saved: dict[str, Tensor] = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
+    except (OSError, KeyError, RuntimeError, UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"cannot read the checkpoint {checkpoint}: {reason}") from None
     own = network.state_dict()
     fitting = {key: value for key, value in saved.items() if key in own and own[key].shape == value.shape}
     network.load_state_dict(fitting, strict=False)

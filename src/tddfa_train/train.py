@@ -218,7 +218,12 @@ def train(
     last = folder / "last.pt"
     if last.exists():
         saved = torch.load(last, map_location=device, weights_only=True)
-        network.load_state_dict(saved["network"])
+        try:
+            network.load_state_dict(saved["network"])
+        except RuntimeError:
+            raise InputError(
+                f"{folder} holds a run of another network; go on with its config, or train in another folder"
+            ) from None
         average.state = saved["average"]
         optimizer.load_state_dict(saved["optimizer"])
         start, hours, samples = saved["step"], saved["hours"], saved.get("samples", 0)

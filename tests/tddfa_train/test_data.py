@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 import cv2
+import torch
 
 from tddfa.errors import InputError
 from tddfa.geometry.camera import camera_pose, project, scaled_camera
@@ -15,8 +16,10 @@ from tddfa.geometry.rotation import head_rotation
 from tddfa.morphable import MorphableModel
 from tddfa.types import FaceParams, HeadPose
 from tddfa_train import cli
+from tddfa_train.alignment_task import AlignmentLossConfig, AlignmentTask
 from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, spoil, warp
 from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
+from tddfa_train.data.fits import fit_folder
 from tddfa_train.data.folder import open_face_folder, write_face_folder
 from tddfa_train.data.matfiles import prepare_mat_folder, read_mat
 from tddfa_train.data.parameters import ParameterBatches, moved_params
@@ -32,6 +35,8 @@ from tddfa_train.data.video import DeepPhoto, Motion, ShortVideoConfig, short_vi
 from tddfa_train.data.views import ViewConfig, further_turn, make_views
 from tddfa_train.detector.disguise import DisguiseConfig, disguised
 from tddfa_train.detector.mosaics import BoxRule, MosaicBatches, MosaicConfig
+from tddfa_train.morphable import PointModel
+from tddfa_train.recipes import make_alignment_network
 
 
 @pytest.fixture(scope="module")
@@ -297,6 +302,44 @@ def test_mat_files_of_300w_lp_are_read_in_our_frames(tmp_path, model, rng):
     assert prepare_mat_folder(tmp_path, tmp_path / "out", side=120) == 1
     labels = open_face_folder(tmp_path / "out").labels
     assert np.ptp(labels["landmarks68"][0, :, :2], axis=0).max() == pytest.approx(120 / 1.8, abs=0.01)
+
+
+def test_mat_files_without_depth_train_after_a_fit_has_given_it(tmp_path, drawn_faces, model, rng):
+    savemat = pytest.importorskip("scipy.io").savemat
+    params = _params(model, rng, HeadPose(25, 5, -10))
+    points = model.landmarks(params)
+    content = {
+        "pt2d": points[:, :2].T.astype(np.float64) + 1,
+        "Pose_Para": np.array([[0.1, 0.4, 0, 0, 0, 0, 5e-4]]),
+        "Shape_Para": np.zeros((199, 1)),
+        "Exp_Para": np.zeros((29, 1)),
+    }
+    savemat(tmp_path / "face.mat", content)
+    cv2.imwrite(str(tmp_path / "face.jpg"), np.full((160, 160, 3), 120, np.uint8))
+    assert prepare_mat_folder(tmp_path, tmp_path / "out") == 1
+    before = open_face_folder(tmp_path / "out").labels["landmarks68"][0]
+    assert np.isnan(before[:, 2]).all()
+
+    config = LandmarkDataConfig(
+        (str(tmp_path / "out"),),
+        str(drawn_faces / "backgrounds.npy"),
+        batch_size=2,
+        negatives=0.0,
+        held_out_every=0,
+    )
+    batch = {key: torch.from_numpy(value) for key, value in LandmarkBatches(config, 1)[0].items()}
+    task = AlignmentTask(AlignmentLossConfig(), PointModel(model, model.landmark_sets["ibug68"]))
+    terms = task.losses(make_alignment_network("dense-small", model), batch)
+    assert all(torch.isfinite(term) for term in terms.values())
+    assert terms["depth"] == 0
+
+    assert fit_folder(tmp_path / "out", model)[0] < 0.01
+    after = open_face_folder(tmp_path / "out").labels["landmarks68"][0]
+    np.testing.assert_array_equal(after[:, :2], before[:, :2])
+    scale = np.ptp(after[:, 0]) / np.ptp(points[:, 0])
+    # Two coordinates tell the third up to what the prior says.
+    wrong = (after[:, 2] - after[:, 2].mean()) - scale * (points[:, 2] - points[:, 2].mean())
+    assert np.abs(wrong).mean() < 0.1 * np.ptp(after[:, 0])
 
 
 def test_a_foreign_mat_file_is_refused_in_one_line(tmp_path):

@@ -84,10 +84,10 @@ def test_a_pack_takes_the_detector_of_another_and_believes_it(pack, tmp_path):
     (tmp_path / "mine.json").write_text(json.dumps(config))
     assert cli.main(["pack", str(tmp_path / "mine.json"), str(tmp_path / "mine")]) == 0
     image = read_image(Path(__file__).parents[2] / "examples" / "photos" / "hopper.jpg")
-    # An untrained network is sure of nothing, but the face is found.
-    (face,) = FaceAligner(tmp_path / "mine").align(image)
+    # An untrained network is sure of nothing, so all that the sensitive detector finds are faces.
+    found = [list(face.detection.box) for face in FaceAligner(tmp_path / "mine").align(image)]
     (known,) = FaceAligner("open").align(image)
-    np.testing.assert_allclose(list(face.detection.box), list(known.detection.box), atol=1e-3)
+    assert np.abs(np.array(found) - list(known.detection.box)).max(1).min() < 1e-3
     config["detector"] = "nowhere.pt"
     (tmp_path / "mine.json").write_text(json.dumps(config))
     assert cli.main(["pack", str(tmp_path / "mine.json"), str(tmp_path / "other")]) == 1

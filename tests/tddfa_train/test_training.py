@@ -143,6 +143,39 @@ def test_a_task_goes_where_its_network_goes(write_config, tmp_path):
     assert {tensor.device.type for tensor in tensors} == {"meta"}
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": {"folders": ["nowhere"], "backgrounds": "b.npy"}}, "nowhere is no dataset folder"),
+        ({"start": "nowhere.pt"}, "cannot read the checkpoint nowhere.pt"),
+        ({"trunk": "vgg"}, "no trunk named 'vgg'; there are: dense"),
+        ({"evaluation": {"crops": "a.npy", "labels": "b.npz"}}, "cannot read the evaluation set a.npy"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(write_config, tmp_path, capsys, change, message):
+    config = write_config("alignment", **change)
+    assert cli.main(["train", "alignment", str(config), str(tmp_path / "run")]) == 1
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_backgrounds_that_are_none_are_refused_with_what_they_should_be(drawn_faces, write_config, tmp_path):
+    np.save(tmp_path / "small.npy", np.zeros((3, 60, 60, 3), np.uint8))
+    for name, message in (("small.npy", "s at least 120"), ("missing.npy", "'tddfa-train backgrounds'")):
+        config = LandmarkDataConfig((str(drawn_faces / "faces"),), str(tmp_path / name))
+        with pytest.raises(InputError, match=message):
+            LandmarkBatches(config, 1)
+
+
+def test_a_run_is_not_continued_by_another_network(write_config, tmp_path, capsys):
+    run = str(tmp_path / "run")
+    assert cli.main(["train", "alignment", str(write_config("alignment")), run, "--smoke"]) == 0
+    config = str(write_config("alignment", trunk="dense"))
+    assert cli.main(["train", "alignment", config, run, "--smoke"]) == 1
+    assert "holds a run of another network" in capsys.readouterr().err
+
+
 def test_a_detector_trains_without_a_box_rule_and_a_broken_one_is_refused(write_config, tmp_path, capsys):
     config = json.loads(write_config("detector").read_text())
     rule = config.pop("box_rule")

@@ -11,7 +11,7 @@ from tddfa.errors import InputError
 from tddfa.morphable.model import MorphableModel
 from tddfa.types import FaceParams
 from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, spoil, warp
-from tddfa_train.data.folder import FaceFolder, open_face_folder
+from tddfa_train.data.folder import FaceFolder, open_backgrounds, open_face_folder
 from tddfa_train.data.points import AFLW21_MIRROR, IBUG68_MIRROR, mirror_twins
 from tddfa_train.data.video import DeepPhoto, Motion, ShortVideoConfig, film, random_motions
 
@@ -82,7 +82,7 @@ class LandmarkBatches:
         self.folders: list[FaceFolder] = [
             open_face_folder(Path(folder), in_memory=config.in_memory) for folder in config.folders
         ]
-        self.backgrounds = np.load(config.backgrounds)
+        self.backgrounds = open_backgrounds(Path(config.backgrounds), side=config.side)
         self.rows = np.array([(f, i) for f, folder in enumerate(self.folders) for i in range(len(folder))])
         self.mediapipe_mirror = self._mediapipe_mirror()
         self.probability = self._probability()

@@ -28,13 +28,14 @@ class LandmarkFitter:
         self._weights[:, 2:] = _DEPTH_WEIGHT
 
     def fit(self, points: Float[np.ndarray, "68 d"]) -> tuple[Fit, float]:
-        """The fit, and its error in x and y as a share of the face's size."""
-        fit = self._fitter.fit(points.astype(np.float64), self._weights)
+        """The fit, and its error in x and y as a share of the face's size; NaN coordinates do not count."""
+        weights = self._weights * np.isfinite(points)
+        fit = self._fitter.fit(np.nan_to_num(points.astype(np.float64)), weights)
         return fit, fit.error_px / float(np.sqrt(np.prod(np.ptp(points[:, :2], axis=0))))
 
 
 def fit_folder(folder: Path, model: MorphableModel) -> np.ndarray:
-    """Adds `camera`, `identity`, `expression` and `fit_error` to a dataset folder.
+    """Adds `camera`, `identity`, `expression` and `fit_error` to a dataset folder, and depth that is unknown.
 
     Args:
         folder: has `landmarks68`, with or without depth.
@@ -56,6 +57,8 @@ def fit_folder(folder: Path, model: MorphableModel) -> np.ndarray:
         identities.append(fit.params.identity)
         expressions.append(fit.params.expression)
         errors.append(error)
+        if face.shape[1] == 3:
+            face[:, 2] = np.where(np.isfinite(face[:, 2]), face[:, 2], fit.points[:, 2])
     added = {
         "camera": np.stack(cameras).astype(np.float32),
         "identity": np.stack(identities),

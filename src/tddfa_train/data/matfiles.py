@@ -18,7 +18,8 @@ class MatFace:
     """What a .mat file says of a face.
 
     Attributes:
-        landmarks: 68 points, image frame, px (the files count pixels from 1, and depth towards the viewer).
+        landmarks: 68 points, image frame, px (the files count pixels from 1, and depth towards the viewer);
+            depth is NaN where the file has none, as those of 300W-LP.
         angles_deg: pitch, yaw, roll; +yaw turns the nose to the left of the picture.
         scale: px per unit of the Basel Face Model.
         identity: 199 coefficients of the Basel Face Model.
@@ -52,7 +53,7 @@ def read_mat(path: Path) -> MatFace:
         )
     except (OSError, KeyError, ValueError, NotImplementedError) as error:
         raise InputError(f"{path} is not a label file of 300W-LP or AFLW2000-3D: {error}") from None
-    landmarks = np.zeros((68, 3), np.float32)
+    landmarks = np.full((68, 3), np.nan, np.float32)
     landmarks[:, : len(points)] = points.T - np.array([1.0, 1.0, 0.0])[: len(points)]
     landmarks[:, 2] = landmarks[:, 2].mean() - landmarks[:, 2]
     return MatFace(landmarks, np.rad2deg(pose[:3]).astype(np.float32), float(pose[6]), identity, expression)

@@ -16,7 +16,7 @@ from tddfa.geometry.triangles import vertex_normals
 from tddfa.morphable.model import MorphableModel
 from tddfa.render.rasterizer import rasterize
 from tddfa.types import FaceParams, HeadPose
-from tddfa_train.data.folder import write_face_folder
+from tddfa_train.data.folder import open_backgrounds, write_face_folder
 
 # Skin from very light to very dark, RGB in [0, 1]; people lie between neighbours.
 _SKIN = np.array(
@@ -170,7 +170,8 @@ def make_renders(target: Path, model: MorphableModel, config: RenderConfig, back
         backgrounds: array of pictures (n, side, side, 3).
     """
     rng = np.random.default_rng(config.seed)
-    scenery = np.load(backgrounds, mmap_mode="r")
+    scenery = open_backgrounds(backgrounds, side=config.side, in_memory=False)
+    scenery = scenery[:, : config.side, : config.side]
     images: list[np.ndarray] = []
     params: list[FaceParams] = []
     for _ in tqdm(range(config.count), desc="renders", unit="face", disable=None):

@@ -11,7 +11,7 @@ from tddfa.errors import InputError
 from tddfa.geometry.camera import camera_pose
 from tddfa.morphable.model import MorphableModel
 from tddfa_train.data.fits import LandmarkFitter
-from tddfa_train.data.folder import open_face_folder, write_face_folder
+from tddfa_train.data.folder import open_backgrounds, open_face_folder, write_face_folder
 from tddfa_train.data.profiling import bend_picture, rotation_about, turn_picture, turn_points
 
 
@@ -63,7 +63,8 @@ def make_views(
         How many faces were written.
     """
     folder = open_face_folder(source)
-    scenery = np.load(backgrounds, mmap_mode="r")
+    scenery = open_backgrounds(backgrounds, side=folder.images.shape[1], in_memory=False)
+    scenery = scenery[:, : folder.images.shape[1], : folder.images.shape[2]]
     rng = np.random.default_rng(config.seed)
     fitter = LandmarkFitter(model)
     low, high = config.yaw_deg
@@ -84,6 +85,7 @@ def make_views(
         fit, error = fitter.fit(points)
         if error > config.largest_error:
             continue
+        points[:, 2] = np.where(np.isfinite(points[:, 2]), points[:, 2], fit.points[:, 2])
         # Labels know depth up to a shift; the mesh decides it.
         points[:, 2] += (fit.points[:, 2] - points[:, 2]).mean()
         now = camera_pose(fit.params.camera).yaw_deg

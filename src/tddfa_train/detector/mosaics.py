@@ -5,12 +5,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32
 
 from tddfa.errors import InputError
 from tddfa_train.data.augment import PhotometricConfig, spoil
 from tddfa_train.data.batches import Batch
-from tddfa_train.data.folder import open_face_folder
+from tddfa_train.data.folder import open_backgrounds, open_face_folder
 from tddfa_train.detector.disguise import DisguiseConfig, disguised
 
 # Sides of the box around the landmarks' mean, in units of the face's size: means over the training faces.
@@ -105,7 +105,7 @@ class MosaicBatches:
         self.folders = [open_face_folder(Path(folder), in_memory=True) for folder in config.folders]
         weights = np.array(config.folder_weights or [1.0] * len(self.folders), float)
         self.folder_share = weights / weights.sum()
-        self.backgrounds: UInt8[np.ndarray, "n s s 3"] = np.load(config.backgrounds)
+        self.backgrounds = open_backgrounds(Path(config.backgrounds), side=32)
 
     def __len__(self) -> int:
         return self.n_steps
@@ -137,7 +137,7 @@ class MosaicBatches:
         for size in sizes:
             folder = self.folders[int(rng.choice(len(self.folders), p=self.folder_share))]
             row = int(rng.integers(len(folder)))
-            landmarks = folder.labels["landmarks68"][row].astype(np.float64)
+            landmarks = np.nan_to_num(folder.labels["landmarks68"][row].astype(np.float64))
             image = disguised(
                 np.asarray(folder.images[row]), landmarks, config.disguise, self.backgrounds, rng
             )
