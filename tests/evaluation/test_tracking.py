@@ -73,6 +73,7 @@ def test_people_are_counted_as_they_come_and_go():
     assert (person.lost_after, person.found_after) == ([2], [1])
 
 
+@pytest.mark.timeout(600)
 def test_the_open_pack_follows_two_people_of_whom_one_leaves(people, monkeypatch):
     def leave(t: int) -> Stand:
         return Stand(430 + 330 * math.sin(math.pi * max(t - 4, 0) / 30), 180, 115, HeadPose(-10, 0, 0))
