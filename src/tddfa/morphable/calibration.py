@@ -60,13 +60,13 @@ def calibrate_landmarks(
     for a, b in pairwise([(len(places), 2), *(face.shape for face in faces)]):
         if a != b:
             raise InputError(f"points have shape {b}; these landmarks are {len(places)} points (x, y)")
-    known = [np.isfinite(face).all(axis=1) for face in faces]
+    known = [np.asarray(np.isfinite(face).all(axis=1), np.float64) for face in faces]
     # Lips that touch would let points change from one to the other.
     ajar = model.params(expression={"jawOpen": 0.3} if "jawOpen" in model.expression_names else None)
     surface, base = model.shape(ajar), model.mean + model.expression_basis @ ajar.expression
     for _ in range(n_rounds):
         fitter = Fitter(model, places)
-        fits = [fitter.fit(face, there.astype(np.float64)) for face, there in zip(faces, known, strict=True)]
+        fits = [fitter.fit(face, there) for face, there in zip(faces, known, strict=True)]
         moves, metric = missed_on_average(fits, faces)
         length = np.linalg.norm(moves, axis=1, keepdims=True)
         moves *= STEP * np.minimum(1, LONGEST_STEP_MM / np.maximum(length, 1e-9))
