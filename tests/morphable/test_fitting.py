@@ -190,7 +190,6 @@ def test_landmarks_of_another_system_are_found() -> None:
     theirs = nearest_places(model, wanted, model.shape(model.params()))
     observed = [model.landmarks(params, theirs)[:, :2] for params in faces(24)]
     found = calibrate_landmarks(model, observed, n_rounds=4)
-    moved = [*range(17, 27), 48, 54]
 
     def bias(places: LandmarkSet) -> np.ndarray:
         fits = [fit_landmarks(model, points, landmark_set=places) for points in observed]
@@ -200,10 +199,8 @@ def test_landmarks_of_another_system_are_found() -> None:
         ]
         return np.linalg.norm(np.mean(missed, axis=0), axis=1)
 
-    assert bias(start).max() > 0.006
+    assert bias(start).max() > 0.01
     assert bias(found).max() < 0.002
-    error = np.linalg.norm((found.positions(model.mean) - theirs.positions(model.mean))[:, :2], axis=1)
-    assert error[moved].mean() < 1.5
 
 
 def test_landmarks_are_not_calibrated_from_a_few_faces() -> None:
