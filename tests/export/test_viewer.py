@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tddfa.export import clip_glb_bytes, glb_bytes
-from tddfa.geometry.camera import camera_pose, scaled_camera
+from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.imaging import read_image
 from tddfa.morphable import MorphableModel
@@ -55,7 +55,7 @@ def face_at(model: MorphableModel, x: float, pose: HeadPose, **expression: float
     camera = scaled_camera(1.3, head_rotation(pose), np.array([x, 130.0]))
     params = model.params(camera, identity, expression)
     landmarks = model.landmarks(params)
-    return Face(Detection(BoundingBox.around(landmarks)), params, landmarks, camera_pose(camera), model)
+    return Face(Detection(BoundingBox.around(landmarks)), params, landmarks, model)
 
 
 def texture() -> Image:
