@@ -23,7 +23,7 @@ from tddfa_train.recipes import AlignmentRecipe, load_detector, load_weights, ma
 _CROP = {"box_scale": 1.33, "box_down": 0.12, "points_scale": 2**0.5}
 # The detector may be sensitive, because the network that looks closer drops what is no face. Together they
 # find more faces with fewer false ones than any score of the detector alone.
-_MIN_SCORE, _MIN_CONFIDENCE = 0.2, 0.98
+_MIN_SCORE, _MIN_CONFIDENCE = 0.15, 0.98
 _INPUT = {"size": 120, "channels": "rgb", "mean": [127.5] * 3, "scale": 1 / 128}
 
 
