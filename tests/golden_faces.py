@@ -46,7 +46,7 @@ class GoldenModel:
     vertices: np.ndarray
     expression_names: tuple[str, ...] = tuple(f"expression_{i}" for i in range(10))
 
-    def mesh(self, params: FaceParams) -> Mesh:
+    def reconstruct(self, params: FaceParams) -> Mesh:
         return Mesh(self.vertices, topology())
 
     def pose(self, params: FaceParams) -> HeadPose:

@@ -58,7 +58,7 @@ class SolidModel:
     solid: Mesh
     expression_names: tuple[str, ...] = ("smile", "blink")
 
-    def mesh(self, params: FaceParams) -> Mesh:
+    def reconstruct(self, params: FaceParams) -> Mesh:
         return self.solid
 
     def shape(self, params: FaceParams) -> np.ndarray:

@@ -166,7 +166,7 @@ def draw_landmark_sets() -> np.ndarray:
 
 def shown_points(model: MorphableModel, params: FaceParams, name: str) -> list[list[float]]:
     """Landmarks in x and y, px; not a number where the head hides them."""
-    points, mesh = model.landmarks(params, name), model.mesh(params)
+    points, mesh = model.landmarks(params, name), model.reconstruct(params)
     width, height = np.ceil(points[:, :2].max(axis=0)).astype(int) + 3
     fragments = rasterize([mesh], int(height), int(width))
     depth = np.full((height, width), np.inf, np.float32)
@@ -261,7 +261,7 @@ def tile(
 ) -> np.ndarray:
     """A face under two lamps on white, in its colours or with a checkerboard of its texture layout."""
     large = size * SHARP
-    mesh = model.mesh(FaceParams(camera(view, large, model), params.identity, params.expression))
+    mesh = model.reconstruct(FaceParams(camera(view, large, model), params.identity, params.expression))
     fragments = rasterize([mesh], large, large)
     lit = lighted(mesh, face_colors(model) if colors is None else colors)
     covered = np.zeros((large, large), bool)
@@ -322,7 +322,7 @@ def lighted(mesh: Mesh, colors: np.ndarray) -> np.ndarray:
 def wire(picture: np.ndarray, model: MorphableModel, view: View) -> np.ndarray:
     """The picture with the edges of triangles that face the camera."""
     large = picture.shape[1] * 2 * SHARP
-    mesh = model.mesh(model.params(camera=camera(view, large)))
+    mesh = model.reconstruct(model.params(camera=camera(view, large)))
     shown = np.unique(rasterize([mesh], large, large).triangle)
     lines = np.round(mesh.vertices[mesh.triangles[shown[shown >= 0]], :2] * 16).astype(np.int32)
     drawn = cv2.polylines(np.full((large, large), 255, np.uint8), list(lines), True, 60, 1, cv2.LINE_AA, 4)

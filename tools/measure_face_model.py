@@ -96,7 +96,7 @@ def measure_times() -> None:
             params = model.params(
                 identity=random.normal(size=80), expression={"jawOpen": 0.5, "eyeBlinkLeft": 1}
             )
-            elapsed = milliseconds(lambda m=model, p=params: m.mesh(p))
+            elapsed = milliseconds(lambda m=model, p=params: m.reconstruct(p))
             print(f"level {level} {crop}: {model.n_vertices} vertices, mesh {elapsed}")
     model = MorphableModel.open()
     params = model.params(identity=random.normal(size=80) * 0.7, expression={"jawOpen": 0.3})

@@ -153,7 +153,7 @@ class FaceModel(Protocol):
         """One name per expression coefficient."""
         ...
 
-    def mesh(self, params: FaceParams) -> Mesh:
+    def reconstruct(self, params: FaceParams) -> Mesh:
         """The dense mesh of `params` in the image frame."""
         ...
 
@@ -196,13 +196,13 @@ class Face:
     @cached_property
     def mesh(self) -> Mesh:
         """The dense mesh in the image frame, px; computed when first asked for."""
-        return self.model.mesh(self.params)
+        return self.model.reconstruct(self.params)
 
     @property
     def neutral_mesh(self) -> Mesh:
         """The same face without its expression, in the image frame, px."""
         rest = replace(self.params, expression=np.zeros_like(self.params.expression))
-        return self.model.mesh(rest)
+        return self.model.reconstruct(rest)
 
     @property
     def expression(self) -> Mapping[str, float]:

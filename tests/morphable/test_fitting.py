@@ -292,7 +292,7 @@ def fitted_distances(shared: Path, params: list[FaceParams]) -> np.ndarray:
     model, other, pairs = MorphableModel.open(), published(shared), published_correspondence(shared)
     distances = []
     for p in params:
-        vertices = other.mesh(p).vertices
+        vertices = other.reconstruct(p).vertices
         fit = fit_vertices(model, vertices, pairs)
         scale = float(np.linalg.norm(fit.params.camera[0, :3]))
         distances.append(distance_after_similarity_mm(fit.points, vertices[pairs.vertices], scale))
@@ -344,5 +344,5 @@ def test_dense_faces_of_the_published_program_are_fitted_to_1_1_mm(shared: Path,
     golden = np.load(shared / "golden" / f"{name}_torch.npz")
     params = [decoded(p, roi) for p, roi in zip(golden["params"], golden["roi_boxes"], strict=True)]
     for p, dense in zip(params, golden["dense"], strict=True):  # these are the golden meshes, up to depth
-        np.testing.assert_allclose(published(shared).mesh(p).vertices[:, :2], dense[:, :2], atol=5e-3)
+        np.testing.assert_allclose(published(shared).reconstruct(p).vertices[:, :2], dense[:, :2], atol=5e-3)
     assert fitted_distances(shared, params).max() <= 1.1

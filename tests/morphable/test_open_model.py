@@ -130,7 +130,7 @@ def test_landmarks_are_their_points_on_the_whole_face_blinks_included(crop: str)
 def test_landmarks_lie_on_the_surface() -> None:
     model = MorphableModel.open(level=2, crop="head")
     params = model.params(identity=people(1)[0])
-    vertices = model.mesh(params).vertices
+    vertices = model.reconstruct(params).vertices
     for name in model.landmark_sets:
         points = model.landmarks(params, name)
         nearest = np.sqrt(((points[:, None] - vertices[None]) ** 2).sum(axis=2)).min(axis=1)
@@ -147,7 +147,7 @@ def test_the_crop_face_is_a_part_of_the_head() -> None:
 
 def test_triangles_are_counter_clockwise_from_outside() -> None:
     model = MorphableModel.open()
-    mesh = model.mesh(model.params())
+    mesh = model.reconstruct(model.params())
     a, b, c = (mesh.vertices[mesh.triangles[:, k]] for k in range(3))
     area = np.cross(b - a, c - a)[:, 2]  # y down: a triangle that faces the camera has a negative one
     assert (area < 0).mean() > 0.9
@@ -219,10 +219,10 @@ def test_mirroring_the_parameters_mirrors_the_face() -> None:
         people(1)[0],
         {"jawLeft": 1, "eyeBlinkLeft": 0.8, "mouthSmileRight": 0.5, "browInnerUp": 0.3},
     )
-    mirrored = model.mesh(model.mirrored(params, image_width=320))
+    mirrored = model.reconstruct(model.mirrored(params, image_width=320))
     assert model.surface is not None
     back = mirrored.vertices[model.surface.mirror] * [-1, 1, 1] + [319, 0, 0]
-    np.testing.assert_allclose(back, model.mesh(params).vertices, atol=2e-3)
+    np.testing.assert_allclose(back, model.reconstruct(params).vertices, atol=2e-3)
 
 
 @pytest.mark.parametrize("name", [n for n in ARKIT if n.endswith("Left")])
@@ -350,7 +350,7 @@ def test_a_closed_eye_hides_the_eyeball() -> None:
         for blink in seen:
             camera = scaled_camera(4.0, np.diag([1.0, -1.0, -1.0]), np.array([240.0, 80.0]))
             params = model.params(camera, identity, {"eyeBlinkLeft": blink, "eyeBlinkRight": blink})
-            triangle = rasterize([model.mesh(params)], 160, 480).triangle
+            triangle = rasterize([model.reconstruct(params)], 160, 480).triangle
             seen[blink] += int(eyeball[triangle[triangle >= 0]].sum())
     assert seen[0.0] > 10 * 2000
     assert seen[1.0] < 0.01 * seen[0.0]

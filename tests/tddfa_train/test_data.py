@@ -214,7 +214,7 @@ def test_a_mark_on_the_nose_stays_under_its_label_through_a_short_video(model, r
     nose = landmarks[30, :2]
     cv2.circle(image, tuple(nose.round().astype(int).tolist()), 3, (255, 0, 0), -1)
     config = ShortVideoConfig(noise_sigma=1.0, blur_share=0.0)
-    frames, moved = short_video(image, landmarks, model.mesh(params), config, rng)
+    frames, moved = short_video(image, landmarks, model.reconstruct(params), config, rng)
     assert frames.shape == (8, 160, 160, 3)
     assert np.ptp(moved[:, 30, :2], axis=0).max() > 2
     for frame, points in zip(frames, moved, strict=True):
@@ -226,7 +226,7 @@ def test_a_mark_on_the_nose_stays_under_its_label_through_a_short_video(model, r
 
 def test_a_frame_looks_as_if_the_turned_head_had_been_drawn(model, rng):
     params = _params(model, rng, HeadPose(10, 5, 0))
-    head = model.mesh(params)
+    head = model.reconstruct(params)
     smooth = cv2.GaussianBlur(rng.integers(0, 255, (160, 160, 3), dtype=np.uint8), (0, 0), 3)
     image = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)
     rotation = rotation_about(np.array([0.0, 1, 0]), 6.0) @ rotation_about(np.array([1.0, 0, 0]), -4.0)

@@ -35,7 +35,7 @@ class Head:
         photo = read_image(PHOTOS / "astronaut.jpg")
         self.model = MorphableModel.open(level=0, crop="head")
         fit = fit_landmarks(self.model, aligner.align(photo)[0].landmarks[:, :2]).params
-        mesh = self.model.mesh(fit)
+        mesh = self.model.reconstruct(fit)
         facing = -vertex_normals(mesh.vertices, mesh.triangles)[:, 2]
         colors = sample(photo, mesh.vertices[:, :2])
         partner = self.model.surface.mirror
@@ -54,7 +54,7 @@ class Head:
         out = np.stack([90 + rows // 6, 100 + columns // 8, 110 + (rows + columns) // 20], -1).astype(
             np.uint8
         )
-        fragments = rasterize([self.model.mesh(params)], HEIGHT, WIDTH)
+        fragments = rasterize([self.model.reconstruct(params)], HEIGHT, WIDTH)
         out[fragments.region][fragments.mask] = fragments.interpolate([self.colors]).clip(0, 255)
         return out
 

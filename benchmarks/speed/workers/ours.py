@@ -126,7 +126,7 @@ def _stages(aligner):
     def triangles(level):
         model = MorphableModel.open(level=level)
         pose = face.params.camera.copy()
-        mesh = Mesh(model.mesh(model.params(camera=pose)).vertices, model.topology)
+        mesh = Mesh(model.reconstruct(model.params(camera=pose)).vertices, model.topology)
         return lambda: rasterize([mesh], *image.shape[:2])
 
     return {

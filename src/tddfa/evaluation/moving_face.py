@@ -84,7 +84,7 @@ class MovingFace:
 
     @cached_property
     def _mesh(self) -> Mesh:
-        return _model().mesh(self.params)
+        return _model().reconstruct(self.params)
 
     @classmethod
     def of(cls, image: Image, points: Float[np.ndarray, "68 d"]) -> MovingFace:

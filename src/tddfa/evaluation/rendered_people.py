@@ -70,7 +70,7 @@ class Head:
     def __init__(self, image: Image, face: Face) -> None:
         self._model = MorphableModel.open(level=0, crop="head")
         fit = fit_landmarks(self._model, face.landmarks[:, :2].astype(np.float64)).params
-        mesh = self._model.mesh(fit)
+        mesh = self._model.reconstruct(fit)
         facing = -vertex_normals(mesh.vertices, mesh.triangles)[:, 2]
         colors = sample(image, mesh.vertices[:, :2])
         assert self._model.surface is not None
@@ -93,7 +93,7 @@ class Head:
 
     def draw(self, picture: Image, params: FaceParams) -> tuple[Bool[np.ndarray, "h w"], float]:
         """Draw the head into a picture, in place; returns its pixels, and how many all of it would have."""
-        mesh = self._model.mesh(params)
+        mesh = self._model.reconstruct(params)
         fragments = rasterize([mesh], *picture.shape[:2])
         picture[fragments.region][fragments.mask] = fragments.interpolate([self._colors]).clip(0, 255)
         mask = np.zeros(picture.shape[:2], bool)

@@ -58,11 +58,11 @@ def correspond(
     """
     chosen = np.unique(np.linspace(0, other.n_vertices - 1, n_points).round().astype(np.int64))
     params = list(faces) or [other.params()]
-    targets = [other.mesh(p).vertices[chosen].astype(np.float64) for p in params]
+    targets = [other.reconstruct(p).vertices[chosen].astype(np.float64) for p in params]
     landmarks = Fitter(model, model.landmark_sets["ibug68"])
     first = landmarks.fit(other.landmarks(params[0]).astype(np.float64))
     shift = targets[0] + _depth_shift(first, other.landmarks(params[0]))
-    points = nearest_places(model, shift, model.mesh(first.params).vertices)
+    points = nearest_places(model, shift, model.reconstruct(first.params).vertices)
     mean = model.shape(model.params())
     near = np.ones(len(chosen), bool)
     for _ in range(N_ROUNDS):

@@ -203,7 +203,7 @@ class MorphableModel:
         base = self._mesh_part.vertices(params)
         return base if self.surface is None else self.surface(base)
 
-    def mesh(self, params: FaceParams) -> Mesh:
+    def reconstruct(self, params: FaceParams) -> Mesh:
         """The dense mesh of `params` in the image frame, px."""
         self._check(params)
         if self._compact is not None:

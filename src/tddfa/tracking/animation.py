@@ -101,7 +101,7 @@ class AnimationWriter(contextlib.AbstractContextManager["AnimationWriter"]):
     def _newcomer(self, image: Image, face: Face, time: float) -> _Person:
         assert self._start is not None
         start, first = self._start
-        textured = face.model.mesh(face.params).topology.uv is not None
+        textured = face.model.reconstruct(face.params).topology.uv is not None
         # Without a texture, the colours of vertices come from the first frame that shows the face.
         person = _Person(first if textured else image, textured)
         if time > start:
@@ -165,7 +165,7 @@ class _Person:
 
 def _cut_out(image: Image, face: Face) -> tuple[Image, Face]:
     """The part of a picture around a face, and the face in it."""
-    vertices = face.model.mesh(face.params).vertices[:, :2]
+    vertices = face.model.reconstruct(face.params).vertices[:, :2]
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     border = _EDGE * float((high - low).max())
     x0, y0 = (max(math.floor(v - border), 0) for v in low)

@@ -188,7 +188,7 @@ class LandmarkBatches:
         assert self.head is not None
         camera = labels["camera"].astype(np.float64)
         fit = FaceParams(camera, labels["identity"], labels["expression"])
-        photo = DeepPhoto.of(np.asarray(image), self.head.mesh(fit))
+        photo = DeepPhoto.of(np.asarray(image), self.head.reconstruct(fit))
         points = labels["landmarks68"].astype(np.float32)
         # Labels know depth up to a shift; the head decides it.
         points[:, 2] += (self.head.landmarks(fit)[:, 2] - points[:, 2]).mean()

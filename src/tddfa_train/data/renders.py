@@ -148,7 +148,7 @@ def random_face(
     scale = config.face_px / np.ptp(points, axis=0).max()
     center = (config.side - 1) / 2 - scale * (points.min(0) + points.max(0)) / 2
     params = FaceParams(scaled_camera(scale, head_rotation(pose), center), identity, params.expression)
-    mesh = model.mesh(params)
+    mesh = model.reconstruct(params)
     neutral = model.shape(model.params(identity=identity))
     normals = vertex_normals(mesh.vertices, mesh.triangles)
     colors = shade(normals, random_colors(model, neutral, rng), rng)

@@ -93,7 +93,7 @@ def make_views(
         wanted = side * rng.uniform(min(max(low, abs(now)), high), high)
         rotation = further_turn(fit.params.camera, wanted, rng.normal(0, config.pitch_sigma_deg))
         image = np.array(folder.images[row])
-        bent = bend_picture(image, model.mesh(fit.params))
+        bent = bend_picture(image, model.reconstruct(fit.params))
         backdrop = (
             np.array(scenery[rng.integers(len(scenery))]) if rng.random() < 0.7 else np.zeros_like(image)
         )
