@@ -88,14 +88,14 @@ def _record(checkpoint: str) -> dict[str, Any]:
 
 
 def _regressor(file: str, source: Source, min_confidence: float) -> dict[str, Any]:
-    # Detection boxes frame turned faces badly; a second pass, cropped from landmarks, mends it.
+    # Detection boxes frame turned faces badly; two more looks, cropped from landmarks, mend it.
     return {
         "kind": "tddfa",
         "architecture": source.trunk,
         "file": file,
         "input": _INPUT,
         "crop": _CROP,
-        "passes": 2,
+        "passes": 3,
         "min_confidence": min_confidence,
     }
 
