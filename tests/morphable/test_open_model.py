@@ -449,7 +449,7 @@ def test_the_model_says_what_there_is() -> None:
     with pytest.raises(InputError, match="the weight of jawOpen: nan where finite numbers are needed"):
         model.params(expression={"jawOpen": np.nan})
     other = FaceParams(model.params().camera, np.zeros(40, np.float32), np.zeros(10, np.float32))
-    for ask in (model.mesh, model.shape, model.landmarks):
+    for ask in (model.reconstruct, model.shape, model.landmarks):
         with pytest.raises(InputError, match="40 identity and 10 expression coefficients belong to another"):
             ask(other)
     with pytest.raises(InputError, match="no level 3; there are 0, 1 and 2"):

@@ -30,6 +30,7 @@ _CONTACT = 0.1  # overlap from which one face may be taken for the other
 # How far a lost face may be from where it was expected, in sizes: at once, and per frame since.
 _REACH, _REACH_PER_FRAME = 1.0, 0.25
 _MAX_ZOOM = 2.0
+_NEW_SCORE = 0.2  # of the detection of somebody new; who is missed may come back with less
 _SIZE_CHANGE = 0.1  # how much of a new size a face has as a rule
 
 
@@ -305,7 +306,7 @@ class FaceTracker:
             found = self._first_look(image, free[k])
             if found is not None:
                 self._see(track, *found)
-        newcomers = [d for k, d in enumerate(free) if k not in taken]
+        newcomers = [d for k, d in enumerate(free) if k not in taken and d.score >= _NEW_SCORE]
         room = len(newcomers)
         if self._max_faces is not None:
             newcomers.sort(key=lambda d: -d.box.width * d.box.height)
