@@ -30,7 +30,7 @@ _CONTACT = 0.1  # overlap from which one face may be taken for the other
 # How far a lost face may be from where it was expected, in sizes: at once, and per frame since.
 _REACH, _REACH_PER_FRAME = 1.0, 0.25
 _MAX_ZOOM = 2.0
-_NEW_SCORE = 0.2  # of the detection of somebody new; who is missed may come back with less
+_LEAST_SCORE = 0.2  # of detections; one that a photo may show once, a video follows for seconds
 _SIZE_CHANGE = 0.1  # how much of a new size a face has as a rule
 
 
@@ -286,9 +286,8 @@ class FaceTracker:
         """Find the people who are missing, and new ones."""
         self._searched = self._frame
         seen = [t for t in self._tracks if t.visible and t.path.frame == self._frame]
-        free = self._unexplained(
-            [d for d in self._aligner.detector.detect(image) if _can_be_there(d.box, image)], seen
-        )
+        found = [d for d in self._aligner.detector.detect(image) if d.score >= _LEAST_SCORE]
+        free = self._unexplained([d for d in found if _can_be_there(d.box, image)], seen)
         # The nearest pairs first.
         pairs = sorted(
             (Place.of_box(d.box).distance(t.path.at(self._frame)), t.id, k)
@@ -303,18 +302,18 @@ class FaceTracker:
             if k in taken or track.path.frame == self._frame:
                 continue
             taken.add(k)
-            found = self._first_look(image, free[k])
-            if found is not None:
-                self._see(track, *found)
-        newcomers = [d for k, d in enumerate(free) if k not in taken and d.score >= _NEW_SCORE]
+            look = self._first_look(image, free[k])
+            if look is not None:
+                self._see(track, *look)
+        newcomers = [d for k, d in enumerate(free) if k not in taken]
         room = len(newcomers)
         if self._max_faces is not None:
             newcomers.sort(key=lambda d: -d.box.width * d.box.height)
             room = max(self._max_faces - sum(t.visible for t in self._tracks), 0)
         for detection in newcomers[:room]:
-            found = self._first_look(image, detection)
-            if found is not None:
-                face, confidence = found
+            look = self._first_look(image, detection)
+            if look is not None:
+                face, confidence = look
                 self._tracks.append(self._newcomer(face, confidence))
                 self._next_id += 1
 
