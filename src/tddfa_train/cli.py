@@ -272,16 +272,13 @@ def _export(args: argparse.Namespace) -> None:
         half_precision_storage,
         write_network,
     )
-    from tddfa_train.recipes import load_detector, load_weights, make_alignment_network
+    from tddfa_train.recipes import load_alignment_network, load_detector
 
     if args.int8 is not None and args.kind != "alignment":
         raise InputError("--int8 is for alignment networks")
     if args.kind == "alignment":
-        network = make_alignment_network(args.trunk, MorphableModel.open(level=0, crop="head"))
-        missing = load_weights(network, args.checkpoint)
-        if missing:
-            raise InputError(f"{args.checkpoint} is of another network: it has no {missing[0]}")
-        data = export_alignment(network)
+        model = MorphableModel.open(level=0, crop="head")
+        data = export_alignment(load_alignment_network(args.checkpoint, args.trunk, model))
         if args.int8 is not None:
             from tddfa_train.quantize import calibration_crops, int8_network
             from tddfa_train.recipes import AlignmentRecipe

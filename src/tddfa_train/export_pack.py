@@ -15,7 +15,7 @@ from tddfa_train.config import read_config
 from tddfa_train.detector.faceboxes import FaceBoxesNetwork
 from tddfa_train.export import export_alignment, export_detector, export_faceboxes, half_precision_storage
 from tddfa_train.quantize import calibration_crops, int8_network
-from tddfa_train.recipes import AlignmentRecipe, load_detector, load_weights, make_alignment_network
+from tddfa_train.recipes import AlignmentRecipe, load_alignment_network, load_detector
 
 # How crops follow from boxes and points, as training places the faces (data/augment.py). The boxes are those
 # of FaceBoxes, which the detector learns: on the training faces the ideal side is 1.28 ± 0.04 of the box's; a
@@ -72,11 +72,8 @@ class PackConfig:
 
 
 def _onnx_of(source: Source) -> bytes:
-    network = make_alignment_network(source.trunk, MorphableModel.open(level=0, crop="head"))
-    missing = load_weights(network, Path(source.checkpoint))
-    if missing:
-        raise InputError(f"{source.checkpoint} is not of a {source.trunk!r} network: it has no {missing[0]}")
-    data = export_alignment(network)
+    model = MorphableModel.open(level=0, crop="head")
+    data = export_alignment(load_alignment_network(Path(source.checkpoint), source.trunk, model))
     if source.int8 is None:
         return half_precision_storage(data)
     return int8_network(data, calibration_crops(read_config(AlignmentRecipe, Path(source.int8)).data))

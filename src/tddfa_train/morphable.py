@@ -40,10 +40,7 @@ class PointModel(nn.Module):
             blink = np.array(lids.blink)
             self._keep("gap_blink", blink[lids.gap_eye])
             self._keep("blink_gaps", gaps.positions(model.expression_basis[..., blink].sum(-1)))
-            # How much of each gap each point moves by: a point's vertices times the lids' own weights.
-            spread = np.zeros((len(model.mean), len(lids.gap_vertices)), np.float32)
-            spread[lids.spread_vertices, lids.spread_gap] = lids.spread_weights
-            self._keep("spread", points.positions(spread))
+            self._keep("spread", lids.shares(points, len(model.mean)))
 
     def _keep(self, name: str, value: np.ndarray) -> None:
         kind = np.int64 if np.issubdtype(value.dtype, np.integer) else np.float32

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float32
 
 from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
 from tddfa_train.export import half_precision_storage
+from tddfa_train.landmark_task import network_input
 
 # What runs on integers. The first convolution sees the picture and the linear layers end in camera and
 # coefficients: they stay float, where an error would cost most and time is short.
@@ -23,7 +25,7 @@ def calibration_crops(config: LandmarkDataConfig, count: int = 384) -> Float32[n
     """Augmented training crops as the network takes them; never evaluation data."""
     batches = LandmarkBatches(config, -(-count // config.batch_size))
     crops = np.concatenate([batches[step]["crop"] for step in range(len(batches))])[:count]
-    return (crops.transpose(0, 3, 1, 2).astype(np.float32) - 127.5) / 128
+    return network_input(torch.from_numpy(crops)).contiguous().numpy()
 
 
 def int8_network(onnx_bytes: bytes, crops: Float32[np.ndarray, "n 3 s s"]) -> bytes:

@@ -203,6 +203,19 @@ def make_alignment_network(trunk: str, model: MorphableModel) -> AlignmentNetwor
     return AlignmentNetwork(body, int(body.feature_size), model.n_identity, regressed)  # pyright: ignore[reportArgumentType]
 
 
+def load_alignment_network(checkpoint: Path, trunk: str, model: MorphableModel) -> AlignmentNetwork:
+    """The alignment network of a checkpoint.
+
+    Raises:
+        InputError: it is of another network.
+    """
+    network = make_alignment_network(trunk, model)
+    missing = load_weights(network, checkpoint)
+    if missing:
+        raise InputError(f"{checkpoint} is not of a {trunk!r} network: it has no {missing[0]}")
+    return network
+
+
 def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
     """Network, task and data of an alignment recipe."""
     torch.manual_seed(recipe.seed)
@@ -223,16 +236,12 @@ def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
     evaluate = None if recipe.evaluation is None else _evaluation(recipe.evaluation, predict, pose=True)
     task: Task = AlignmentTask(recipe.loss, landmarks, mediapipe, weight)
     if recipe.teacher:
-        teacher = make_alignment_network(recipe.teacher_trunk, model)
-        missing = load_weights(teacher, Path(recipe.teacher))
-        if missing:
-            raise InputError(
-                f"{recipe.teacher} is no alignment network of trunk {recipe.teacher_trunk!r}: it lacks "
-                f"{len(missing)} weights, first {missing[0]}; give the teacher's trunk as teacher_trunk"
-            )
-        face = MorphableModel.open(level=0, crop="face").surface
-        used = np.arange(len(model.mean)) if face is None else face.base
-        points = PointModel(model, face_points(model, used))
+        try:
+            teacher = load_alignment_network(Path(recipe.teacher), recipe.teacher_trunk, model)
+        except InputError as error:
+            raise InputError(f"{error}; give the teacher's trunk as teacher_trunk") from None
+        face = MorphableModel.open(level=0, crop="face")
+        points = PointModel(model, face_points(model, face.mesh_vertices))
         task = DistillationTask(recipe.distillation, task, as_teacher(teacher), points, Mirror.of(model))
     return Experiment(network, task, data, recipe.loop, evaluate)
 
@@ -248,7 +257,7 @@ def parameter_experiment(recipe: ParameterRecipe) -> Experiment:
     if recipe.start:
         load_weights(network, Path(recipe.start))
     # Costs are means over the vertices; the base vertices of the face stand for all.
-    used = np.arange(len(model.mean)) if model.surface is None else model.surface.base
+    used = model.mesh_vertices
     basis = np.concatenate([model.identity_basis, model.expression_basis], axis=2)
     face = FaceBasis(model.mean[used], basis[used])
     landmarks = PointModel(model, model.landmark_sets["ibug68"])

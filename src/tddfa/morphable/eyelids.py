@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float32, Int, Int32
 
+from tddfa.morphable.landmarks import LandmarkSet
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Eyelids:
@@ -36,6 +38,17 @@ class Eyelids:
     def gaps(self, vertices: Float32[np.ndarray, "n_vertices d"]) -> Float32[np.ndarray, "n_gaps d"]:
         """From the upper to the lower lid, at each gap, mm; the same of anything linear in the vertices."""
         return np.einsum("gkc,gk->gc", vertices[self.gap_vertices], self.gap_weights)
+
+    def shares(self, points: LandmarkSet, n_vertices: int) -> Float32[np.ndarray, "n_points n_gaps"]:
+        """How much of each gap each point moves by, as its vertices do.
+
+        Args:
+            points: on the mesh of the lids.
+            n_vertices: of that mesh.
+        """
+        of_vertices = np.zeros((n_vertices, len(self.gap_eye)), np.float32)
+        of_vertices[self.spread_vertices, self.spread_gap] = self.spread_weights
+        return points.positions(of_vertices)
 
     def within(self, used: Int[np.ndarray, " n_used"]) -> Eyelids:
         """The same lids where only some vertices, sorted, are kept, all vertices of the gaps among them."""

@@ -325,9 +325,7 @@ class _Lids:
         eyelids = model.eyelids
         if eyelids is None:
             return None
-        spread = np.zeros((len(model.mean), len(eyelids.gap_eye)), np.float32)
-        spread[eyelids.spread_vertices, eyelids.spread_gap] = eyelids.spread_weights
-        share = points.positions(spread)
+        share = eyelids.shares(points, len(model.mean))
         moved = np.flatnonzero(share.any(axis=1))
         blink = model.n_identity + np.array(eyelids.blink)
         if len(moved) == 0 or not np.isin(blink, active).all():

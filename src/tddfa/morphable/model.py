@@ -182,6 +182,11 @@ class MorphableModel:
                 f"no expression named {name!r} in the model {self.name!r}; nearest: {', '.join(near)}"
             ) from None
 
+    @property
+    def mesh_vertices(self) -> Int[np.ndarray, " n_used"]:
+        """The base vertices that the mesh is made of; a crop leaves others out."""
+        return np.arange(len(self.mean)) if self.surface is None else self.surface.base
+
     def landmark_set(self, name: str | LandmarkSet) -> LandmarkSet:
         """The landmarks of a name; places of your own as they are.
 
@@ -291,7 +296,7 @@ class MorphableModel:
 
     @cached_property
     def _mesh_part(self) -> LinearPart:
-        return self.part(np.arange(len(self.mean)) if self.surface is None else self.surface.base)
+        return self.part(self.mesh_vertices)
 
     def _check(self, params: FaceParams) -> None:
         n_identity, n_expression = len(params.identity), len(params.expression)

@@ -42,9 +42,7 @@ class PointPart:
         lids, moving = model.eyelids, np.zeros(0, np.int64)
         spread, blink = np.zeros((len(points), 0), np.float32), np.zeros(0, np.int64)
         if lids is not None:
-            by_vertex = np.zeros((len(model.mean), len(lids.gap_eye)), np.float32)
-            by_vertex[lids.spread_vertices, lids.spread_gap] = lids.spread_weights
-            spread = points.positions(by_vertex)
+            spread = lids.shares(points, len(model.mean))
             moving = np.flatnonzero(spread.any(axis=0))
             spread, blink = spread[:, moving], np.array(lids.blink)[lids.gap_eye[moving]]
 
