@@ -49,6 +49,17 @@ def build_parser() -> argparse.ArgumentParser:
     fit.add_argument("dataset", type=Path, metavar="DATASET")
     fit.set_defaults(run=_fit)
 
+    relabel = commands.add_parser(
+        "relabel", help="a dataset folder labelled again by a trained network, from many looks at each face"
+    )
+    relabel.add_argument("source", type=Path, metavar="DATASET")
+    relabel.add_argument("output", type=Path, metavar="DATASET")
+    relabel.add_argument("--checkpoint", type=Path, required=True, help="of an alignment network")
+    relabel.add_argument("--trunk", default="dense", help="of that network (default: dense)")
+    relabel.add_argument("--looks", type=int, default=4, help="crops of each face, each also mirrored")
+    relabel.add_argument("--seed", type=int, default=0)
+    relabel.set_defaults(run=_relabel)
+
     turn = commands.add_parser("turn", help="a dataset folder of turned heads from one of near-frontal faces")
     turn.add_argument("source", type=Path, metavar="DATASET")
     turn.add_argument("output", type=Path, metavar="DATASET")
@@ -131,6 +142,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="CONFIG",
         help="convolutions in int8, calibrated on the training data of this recipe's config",
     )
+    export.add_argument(
+        "--mirrored",
+        action="store_true",
+        help="an alignment network that looks at every crop and at its mirror image, and says the mean",
+    )
     export.set_defaults(run=_export)
     return parser
 
@@ -177,6 +193,26 @@ def _fit(args: argparse.Namespace) -> None:
         f"{len(errors)} fits; error in % of the face: median {100 * np.median(errors):.2f}, "
         f"95th percentile {100 * np.percentile(errors, 95):.2f}"
     )
+
+
+def _relabel(args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from tddfa.morphable import MorphableModel
+    from tddfa_train.data.second_round import SecondRoundConfig, label_again
+    from tddfa_train.recipes import load_alignment_network
+
+    if args.looks < 1:
+        raise InputError(f"--looks {args.looks}: at least 1 look is needed")
+    model = MorphableModel.open(level=0, crop="head")
+    network = load_alignment_network(args.checkpoint, args.trunk, model)
+    config = SecondRoundConfig(args.looks, args.seed)
+    moved = 100 * label_again(args.source, args.output, network, model, config)
+    marked = moved[np.isfinite(moved)]
+    print(f"{len(moved)} faces in {args.output}")
+    if len(marked):
+        print(f"{len(marked)} moved towards what people marked; median {np.median(marked):.2f} % of the face")
+    _show_sheet(args.output)
 
 
 def _turn(args: argparse.Namespace) -> None:
@@ -272,13 +308,17 @@ def _export(args: argparse.Namespace) -> None:
         half_precision_storage,
         write_network,
     )
+    from tddfa_train.mirror import Mirror, MirroredNetwork
     from tddfa_train.recipes import load_alignment_network, load_detector
 
     if args.int8 is not None and args.kind != "alignment":
         raise InputError("--int8 is for alignment networks")
+    if args.mirrored and args.kind != "alignment":
+        raise InputError("--mirrored is for alignment networks")
     if args.kind == "alignment":
         model = MorphableModel.open(level=0, crop="head")
-        data = export_alignment(load_alignment_network(args.checkpoint, args.trunk, model))
+        network = load_alignment_network(args.checkpoint, args.trunk, model)
+        data = export_alignment(MirroredNetwork(network, Mirror.of(model)) if args.mirrored else network)
         if args.int8 is not None:
             from tddfa_train.quantize import calibration_crops, int8_network
             from tddfa_train.recipes import AlignmentRecipe

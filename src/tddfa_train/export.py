@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 
 from tddfa.files import atomic_write
@@ -16,6 +16,7 @@ from tddfa.packs.convert.networks import faceboxes, normalised_state
 from tddfa_train.alignment_network import N_CAMERA, AlignmentNetwork, FaceNumbers
 from tddfa_train.detector.faceboxes import FaceBoxesNetwork
 from tddfa_train.detector.network import STRIDES, FaceDetector, boxes_of
+from tddfa_train.mirror import Mirror, MirroredNetwork
 
 _OPSET = 17
 
@@ -27,9 +28,14 @@ class _AlignmentOutputs(nn.Module):
     """
 
     cross: Float[Tensor, "9 3"]
+    order: Int[Tensor, " p"]
+    sign: Float[Tensor, " p"]
+    offset: Float[Tensor, " p"]
 
-    def __init__(self, network: AlignmentNetwork):
+    def __init__(self, network: AlignmentNetwork | MirroredNetwork):
         super().__init__()
+        mirror = network.mirror if isinstance(network, MirroredNetwork) else None
+        network = network.network if isinstance(network, MirroredNetwork) else network
         self.trunk = network.trunk
         affine = network.affine_decoding()
         weight, bias = (
@@ -48,18 +54,53 @@ class _AlignmentOutputs(nn.Module):
             cross[i, j, k], cross[j, i, k] = 1.0, -1.0
         self.register_buffer("cross", cross.reshape(9, 3))
         self.parts = [3, 3, 1, 3, network.n_identity, n_expression, 1]
+        self.mirrored = mirror is not None
+        if mirror is not None:
+            self._remember(mirror, network.side)
+
+    def _remember(self, mirror: Mirror, side: int) -> None:
+        """What undoes the mirror, number by number: x → sign · x[order] + offset."""
+        camera = torch.tensor([1.0, -1.0, -1.0, -1.0, 1.0, 1.0, 1.0, -1.0, 1.0, 1.0])
+        numbers = self.head.out_features
+        n_before = len(camera) + len(mirror.identity_sign)
+        order, sign, offset = torch.arange(numbers), torch.ones(numbers), torch.zeros(numbers)
+        order[n_before : numbers - 1] = n_before + mirror.expression_order
+        sign[:n_before] = torch.cat([camera, mirror.identity_sign])
+        offset[7] = side - 1
+        for name, value in (("order", order), ("sign", sign), ("offset", offset)):
+            self.register_buffer(name, value)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        if self.mirrored:
+            crops = torch.cat([crops, crops.flip(3)])
         raw = self.head(self.trunk(crops))
+        if self.mirrored:
+            seen, mirrored = raw.reshape(2, -1, raw.shape[1]).unbind(0)
+            raw = torch.cat([seen, mirrored[:, self.order] * self.sign + self.offset])
         first, second, log_scale, shift, identity, expression, confidence = raw.split(self.parts, dim=1)
-        first = first / first.norm(dim=1, keepdim=True)
-        second = second - (first * second).sum(1, keepdim=True) * first
-        second = second / second.norm(dim=1, keepdim=True)
+        first, second = _orthonormal(first, second)
+        expression = torch.sigmoid(expression)
+        if self.mirrored:
+            first, second = _orthonormal(_mean(first), _mean(second))
+            log_scale, shift, identity = _mean(log_scale), _mean(shift), _mean(identity)
+            expression, confidence = _mean(expression), _mean(confidence)
         products = first[:, :, None] * second[:, None, :]
         third = products.reshape(-1, 9) @ self.cross
         linear = torch.cat([first, second, third], 1) * log_scale.exp()
         camera = torch.cat([linear.reshape(-1, 3, 3), shift[:, :, None]], 2)
-        return camera, identity, torch.sigmoid(expression), torch.sigmoid(confidence[:, 0])
+        return camera, identity, expression, torch.sigmoid(confidence[:, 0])
+
+
+def _orthonormal(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Two unit vectors at right angles; the first keeps its direction."""
+    first = first / first.norm(dim=1, keepdim=True)
+    second = second - (first * second).sum(1, keepdim=True) * first
+    return first, second / second.norm(dim=1, keepdim=True)
+
+
+def _mean(both: Tensor) -> Tensor:
+    """Of the answers to crops and to their mirror images, which follow them."""
+    return both.reshape(2, -1, both.shape[1]).mean(0)
 
 
 class _DetectorOutputs(nn.Module):
@@ -95,10 +136,11 @@ def _export(
     return buffer.getvalue()
 
 
-def export_alignment(network: AlignmentNetwork) -> bytes:
+def export_alignment(network: AlignmentNetwork | MirroredNetwork) -> bytes:
     """ONNX: `input` (n, 3, s, s) → `camera`, `identity`, `expression`, `confidence`."""
     names = ("camera", "identity", "expression", "confidence")
-    example = torch.zeros(2, 3, network.side, network.side)
+    side = network.network.side if isinstance(network, MirroredNetwork) else network.side
+    example = torch.zeros(2, 3, side, side)
     dynamic = {name: {0: "batch"} for name in ("input", *names)}
     return _export(_AlignmentOutputs(network).cpu().float(), example, names, dynamic)
 
@@ -162,7 +204,7 @@ class Parity:
 
 
 def alignment_parity(
-    network: AlignmentNetwork, onnx_bytes: bytes, crops: Float32[np.ndarray, "n 3 s s"]
+    network: AlignmentNetwork | MirroredNetwork, onnx_bytes: bytes, crops: Float32[np.ndarray, "n 3 s s"]
 ) -> Parity:
     """How far ONNX Runtime is from PyTorch in float32."""
     import onnxruntime

@@ -14,6 +14,7 @@ from tddfa.packs.manifest import FILE_NAME, Manifest, PackedFile
 from tddfa_train.config import read_config
 from tddfa_train.detector.faceboxes import FaceBoxesNetwork
 from tddfa_train.export import export_alignment, export_detector, export_faceboxes, half_precision_storage
+from tddfa_train.mirror import Mirror, MirroredNetwork
 from tddfa_train.quantize import calibration_crops, int8_network
 from tddfa_train.recipes import AlignmentRecipe, load_alignment_network, load_detector
 
@@ -36,12 +37,14 @@ class Source:
         trunk: a key of `tddfa_train.networks.TRUNKS`.
         title: one line for people.
         int8: a recipe's config; its training data calibrate a network whose convolutions are in int8.
+        mirrored: it looks at every crop twice, the second time in a mirror, and says the mean.
     """
 
     checkpoint: str
     trunk: str
     title: str
     int8: str | None = None
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ class PackConfig:
 
 def _onnx_of(source: Source) -> bytes:
     model = MorphableModel.open(level=0, crop="head")
-    data = export_alignment(load_alignment_network(Path(source.checkpoint), source.trunk, model))
+    network = load_alignment_network(Path(source.checkpoint), source.trunk, model)
+    data = export_alignment(MirroredNetwork(network, Mirror.of(model)) if source.mirrored else network)
     if source.int8 is None:
         return half_precision_storage(data)
     return int8_network(data, calibration_crops(read_config(AlignmentRecipe, Path(source.int8)).data))
@@ -88,7 +92,7 @@ def _regressor(file: str, source: Source, min_confidence: float) -> dict[str, An
     # Detection boxes frame turned faces badly; two more looks, cropped from landmarks, mend it.
     return {
         "kind": "tddfa",
-        "architecture": source.trunk,
+        "architecture": f"{source.trunk}, mirrored" if source.mirrored else source.trunk,
         "file": file,
         "input": _INPUT,
         "crop": _CROP,

@@ -15,8 +15,8 @@ from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
 from tddfa_train.export import half_precision_storage
 from tddfa_train.landmark_task import network_input
 
-# What runs on integers. The first convolution sees the picture and the linear layers end in camera and
-# coefficients: they stay float, where an error would cost most and time is short.
+# What runs on integers, in the trunk. The first convolution sees the picture, and the linear layers and what
+# follows end in camera and coefficients: they stay float, where errors cost most and time is short.
 _OPERATORS = ["Conv", "Add", "Relu"]
 _CHUNK = 32
 
@@ -61,8 +61,9 @@ def int8_network(onnx_bytes: bytes, crops: Float32[np.ndarray, "n 3 s s"]) -> by
         root.setLevel(logging.ERROR)  # it recommends what is done here, and prints its steps
         try:
             quant_pre_process(folder / "float.onnx", folder / "folded.onnx", skip_symbolic_shape=True)
-            graph = onnx.load(str(folder / "folded.onnx")).graph
-            first = next(node.name for node in graph.node if node.op_type == "Conv")
+            nodes = onnx.load(str(folder / "folded.onnx")).graph.node
+            first = next(node.name for node in nodes if node.op_type == "Conv")
+            kept = [first, *(node.name for node in nodes if not node.name.startswith("/trunk/"))]
             with contextlib.redirect_stdout(io.StringIO()):
                 quantize_static(
                     folder / "folded.onnx",
@@ -73,7 +74,7 @@ def int8_network(onnx_bytes: bytes, crops: Float32[np.ndarray, "n 3 s s"]) -> by
                     per_channel=True,
                     activation_type=QuantType.QUInt8,
                     weight_type=QuantType.QInt8,
-                    nodes_to_exclude=[first],
+                    nodes_to_exclude=kept,
                     calibrate_method=CalibrationMethod.Percentile,
                     # Seven bits: without VNNI, pairs of products are added in 16 bits, which eight overflow.
                     reduce_range=True,

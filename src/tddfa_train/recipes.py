@@ -17,6 +17,7 @@ from tddfa_train.alignment_network import AlignmentNetwork, FaceNumbers
 from tddfa_train.alignment_task import AlignmentLossConfig, AlignmentTask, regressed_expressions
 from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
 from tddfa_train.data.parameters import ParameterBatches
+from tddfa_train.data.surface_points import SurfacePoints
 from tddfa_train.detector.faceboxes import FaceBoxesNetwork, MultiBoxConfig, MultiBoxTask
 from tddfa_train.detector.mosaics import BoxRule, MosaicBatches, MosaicConfig
 from tddfa_train.detector.network import DetectorConfig, FaceDetector
@@ -25,13 +26,12 @@ from tddfa_train.devices import device_of
 from tddfa_train.distillation_task import (
     DistillationLossConfig,
     DistillationTask,
-    Mirror,
     as_teacher,
-    face_points,
 )
 from tddfa_train.evaluate import evaluate_points, open_aflw2000
 from tddfa_train.landmark_task import LandmarkLossConfig, LandmarkNetwork, LandmarkTask, network_input
 from tddfa_train.losses import FaceBasis
+from tddfa_train.mirror import Mirror
 from tddfa_train.morphable import PointModel
 from tddfa_train.networks import TRUNKS
 from tddfa_train.parameter_task import ParameterLossConfig, ParameterNetwork, ParameterTask, crop_points
@@ -235,14 +235,15 @@ def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
 
     evaluate = None if recipe.evaluation is None else _evaluation(recipe.evaluation, predict, pose=True)
     task: Task = AlignmentTask(recipe.loss, landmarks, mediapipe, weight)
+    points = PointModel(model, SurfacePoints.of(model).points)
     if recipe.teacher:
         try:
             teacher = load_alignment_network(Path(recipe.teacher), recipe.teacher_trunk, model)
         except InputError as error:
             raise InputError(f"{error}; give the teacher's trunk as teacher_trunk") from None
-        face = MorphableModel.open(level=0, crop="face")
-        points = PointModel(model, face_points(model, face.mesh_vertices))
-        task = DistillationTask(recipe.distillation, task, as_teacher(teacher), points, Mirror.of(model))
+        task = DistillationTask(recipe.distillation, task, points, as_teacher(teacher), Mirror.of(model))
+    elif data.surface_mirror is not None:
+        task = DistillationTask(recipe.distillation, task, points)
     return Experiment(network, task, data, recipe.loop, evaluate)
 
 

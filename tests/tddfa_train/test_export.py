@@ -19,6 +19,7 @@ from tddfa_train.export import (  # noqa: E402
     export_detector,
     half_precision_storage,
 )
+from tddfa_train.mirror import Mirror, MirroredNetwork  # noqa: E402
 from tddfa_train.networks import DenseConfig, DenseNet  # noqa: E402
 from tddfa_train.quantize import int8_network  # noqa: E402
 from tddfa_train.recipes import make_alignment_network  # noqa: E402
@@ -43,6 +44,40 @@ def test_torch_and_onnx_agree_to_a_thousandth_of_a_pixel(network):
     assert parity.camera_px < 1e-3
     assert parity.coefficient < 1e-4
     assert parity.confidence < 1e-5
+
+
+@pytest.fixture(scope="module")
+def mirrored(network):
+    mirror = Mirror(torch.tensor([1.0, -1.0, 1.0, 1.0, -1.0]), torch.tensor([1, 0, 2]))
+    return MirroredNetwork(network, mirror)
+
+
+def _said(onnx_bytes, crops):
+    session = ort.InferenceSession(onnx_bytes, providers=["CPUExecutionProvider"])
+    return [np.asarray(value) for value in session.run(None, {"input": crops})]
+
+
+def test_a_mirrored_network_says_the_same_in_onnx(mirrored):
+    parity = alignment_parity(mirrored, export_alignment(mirrored), CROPS)
+    assert parity.camera_px < 1e-3
+    assert parity.coefficient < 1e-4
+    assert parity.confidence < 1e-5
+
+
+@pytest.mark.parametrize("eight_bits", [False, True])
+def test_a_mirrored_crop_gives_the_mirrored_face_to_the_last_bit(mirrored, eight_bits):
+    network = export_alignment(mirrored)
+    if eight_bits:
+        network = int8_network(network, CROPS)
+    camera, identity, expression, confidence = _said(network, CROPS)
+    other = _said(network, np.ascontiguousarray(CROPS[..., ::-1]))
+    signs = np.float32([[1, -1, -1], [-1, 1, 1], [-1, 1, 1]])
+    np.testing.assert_array_equal(other[0][:, :, :3], camera[:, :, :3] * signs)
+    np.testing.assert_array_equal(other[0][:, 1, 3], camera[:, 1, 3])
+    np.testing.assert_allclose(other[0][:, 0, 3], 119 - camera[:, 0, 3], atol=2e-5)
+    np.testing.assert_array_equal(other[1], identity * mirrored.mirror.identity_sign.numpy())
+    np.testing.assert_array_equal(other[2], expression[:, [1, 0, 2]])
+    np.testing.assert_array_equal(other[3], confidence)
 
 
 def test_half_precision_storage_halves_the_file_and_moves_points_by_less_than_a_tenth_of_a_pixel(network):

@@ -22,6 +22,7 @@ _FACE_LABELS = (
     "eye_aspect",
     "mediapipe",
     "human21",
+    "surface",
     "camera",
     "identity",
     "expression",
@@ -85,6 +86,10 @@ class LandmarkBatches:
         self.backgrounds = open_backgrounds(Path(config.backgrounds), side=config.side)
         self.rows = np.array([(f, i) for f, folder in enumerate(self.folders) for i in range(len(folder))])
         self.mediapipe_mirror = self._mediapipe_mirror()
+        self.surface_mirror = next(
+            (folder.labels["surface_mirror"] for folder in self.folders if "surface_mirror" in folder.labels),
+            None,
+        )
         self.probability = self._probability()
         self.head: MorphableModel | None = None
         if config.video_share > 0:
@@ -244,6 +249,11 @@ class LandmarkBatches:
                 if mirror:
                     points = points[AFLW21_MIRROR if key == "human21" else self.mediapipe_mirror]
             sample[key] = points
+        if self.surface_mirror is not None:
+            sample["surface"] = np.full((len(self.surface_mirror), 3), np.nan, np.float32)
+            if "surface" in labels and not negative:
+                points = _map_points(labels["surface"], matrix)
+                sample["surface"] = points[self.surface_mirror] if mirror else points
         return sample | self.more_labels(labels, matrix)
 
     def more_labels(self, labels: dict[str, np.ndarray], matrix: Float32[np.ndarray, "2 3"]) -> Batch:
