@@ -3,6 +3,9 @@
 People and a face model mean different places by one name, and the same place in any pose. So every point has
 an offset that is fixed in the frame of the head, learned from near-frontal faces; what remains of the
 difference is an error of place, pose or shape, and as much of it is taken back as marks by hand can tell.
+
+But marks slip with the view: on a profile the tip of the nose is where the outline is farthest out. What all
+faces of one pose share as a shift in the picture is therefore no error of theirs, and stays.
 """
 
 import numpy as np
@@ -12,9 +15,11 @@ from tddfa_train.data.points import AFLW21_MIRROR, aflw21_matrix
 
 _NEAR_FRONTAL_DEG = 50.0
 _LEAST_POINTS = 5
+_YAW_STEP_DEG = 15.0
 _N_SHAPES = 10
 # How wrong a face may be (one sigma): place and size as shares of its size, turns in radians, coefficients.
 _PLACE, _SIZE, _ROLL, _TURN, _SHAPE = 0.012, 0.015, 0.03, 0.06, 0.4
+_LEAST_NOD = 0.15  # turns about the picture's x axis, in profiles: times as much
 _PROFILE = 1.7  # beyond 60 degrees of yaw, times as much
 _LEAST_SIGMA = 0.012  # of a marked point, share of the face's size
 
@@ -44,6 +49,7 @@ def towards_people(
     differences = (marked - np.einsum("ij,njk->nik", select, points[:, :68, :2])) / size[:, None, None]
     offsets, sigma = head_offsets(differences, rotation, yaw < _NEAR_FRONTAL_DEG)
     expected = differences - np.einsum("nij,pj->npi", rotation[:, :2], offsets)
+    expected -= _common_shift(expected, np.where(rotation[:, 0, 2] < 0, -yaw, yaw))[:, None]
     moved = points.copy()
     share = np.full(len(points), np.nan)
     for k in range(len(points)):
@@ -51,12 +57,15 @@ def towards_people(
         if seen.sum() < _LEAST_POINTS:
             continue
         motions = _motions(points[k], size[k], scale[k] * np.einsum("ij,pjk->pik", rotation[k], basis))
-        loose = _PROFILE if yaw[k] > 60 else 1.0
+        prior = np.array([_PLACE, _PLACE, _SIZE, _ROLL, _TURN, _TURN, *[_SHAPE] * _N_SHAPES])
+        prior *= _PROFILE if yaw[k] > 60 else 1.0
+        # A profile shows one side: that it goes down and the other one up, nobody has seen.
+        prior[5] *= max(np.cos(np.deg2rad(yaw[k])), _LEAST_NOD)
         step = _robust_step(
             np.einsum("ij,jkm->ikm", select, motions[:68, :2])[seen] / size[k],
             expected[k][seen],
             sigma[seen],
-            loose,
+            prior,
         )
         change = motions @ step
         moved[k] += change
@@ -103,6 +112,24 @@ def head_offsets(
     return offsets, sigma
 
 
+def _common_shift(
+    expected: Float[np.ndarray, "n 21 2"], yaw_deg: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "n 2"]:
+    """What faces of about the same yaw are shifted by, in the picture; mirrored faces count as one pose."""
+    seen = np.isfinite(expected)
+    shift = np.where(seen, expected, 0).sum(1) / np.maximum(seen.sum(1), 1)
+    side = np.where(yaw_deg < 0, -1.0, 1.0)
+    shift[:, 0] *= side
+    bins = (np.abs(yaw_deg) // _YAW_STEP_DEG).astype(int)
+    common = np.zeros_like(shift)
+    for k in np.unique(bins):
+        members = (bins == k) & (seen[..., 0].sum(1) >= _LEAST_POINTS)
+        if members.any():
+            common[bins == k] = np.median(shift[members], axis=0)
+    common[:, 0] *= side
+    return common
+
+
 def _motions(
     points: Float[np.ndarray, "p 3"], size: float, shapes: Float[np.ndarray, "p 3 k"]
 ) -> Float[np.ndarray, "p 3 m"]:
@@ -127,10 +154,9 @@ def _robust_step(
     motions: Float[np.ndarray, "s 2 m"],
     wanted: Float[np.ndarray, "s 2"],
     sigma: Float[np.ndarray, " s"],
-    loose: float,
+    prior: Float[np.ndarray, " m"],
 ) -> Float[np.ndarray, " m"]:
     """The most likely motion; marks far from where any motion leads count less."""
-    prior = loose * np.array([_PLACE, _PLACE, _SIZE, _ROLL, _TURN, _TURN] + [_SHAPE] * (motions.shape[2] - 6))
     weight = np.ones(len(wanted))
     step = np.zeros(motions.shape[2])
     for _ in range(5):
