@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from jaxtyping import Float32
 
@@ -44,11 +43,11 @@ class PixelFormat:
 
     def blob(self, images: Sequence[Image]) -> Float32[np.ndarray, "n 3 h w"]:
         """What the network is given for RGB pictures of one size; at least one."""
-        options: dict[str, Any] = {
-            "scalefactor": self.scale,
-            "mean": self.mean,
-            "swapRB": self.channels == "bgr",
-        }
-        if len(images) == 1:  # OpenCV's function for many takes twice as long
-            return np.asarray(cv2.dnn.blobFromImage(images[0], **options), np.float32)
-        return np.asarray(cv2.dnn.blobFromImages(list(images), **options), np.float32)
+        height, width = images[0].shape[:2]
+        out = np.empty((len(images), 3, height, width), np.float32)
+        # A fraction of the time of OpenCV's function, and the same numbers.
+        for planes, image in zip(out, images, strict=True):
+            planes[...] = (image if self.channels == "rgb" else image[:, :, ::-1]).transpose(2, 0, 1)
+        out -= np.array(self.mean, np.float32)[:, None, None]
+        out *= np.float32(self.scale)
+        return out
