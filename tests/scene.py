@@ -141,6 +141,13 @@ class SceneAligner:
         )
         return [self._look(t, box) for box in asked]
 
+    def search(
+        self, image: np.ndarray, among: Callable[[list[Detection]], Iterable[Detection]] | None = None
+    ) -> list[Face]:
+        """As detector and network together."""
+        candidates = self.detect(image)
+        return self.align(image, boxes=[*(candidates if among is None else among(candidates))])
+
     def _look(self, t: int, box: BoundingBox) -> Face:
         size = max(box.width, box.height)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,11 @@ from jaxtyping import Float
 
 from tddfa.detection import Detector, make_detector
 from tddfa.errors import InputError
+from tddfa.first_look import CheckedDetector, FirstLook
 from tddfa.morphable import make_model
 from tddfa.packs import ModelPack, default_pack_name, find_pack
 from tddfa.parallel import in_order
-from tddfa.regression import make_regressor
+from tddfa.regression import Regressor, make_regressor
 from tddfa.runtime import Engine, onnx_engine
 from tddfa.types import BoundingBox, BoxLike, Detection, Face, FaceParams, Image
 
@@ -51,17 +54,29 @@ class FaceAligner:
         self._engine = engine or onnx_engine(threads=threads)
         manifest = self.pack.manifest
         self.model = make_model(manifest.name, manifest.model, self.pack.arrays)
-        self._regressor = make_regressor(
-            self._network(manifest.regressor["file"]), manifest.regressor, self.pack.arrays
-        )
+        self._regressor = self._make_regressor(manifest.regressor["file"])
         self._passes: int = manifest.regressor.get("passes", 1)
         self._min_confidence: float = manifest.regressor.get("min_confidence", 0.0)
         self._detector = detector
+        # Of another detector's scores the pack knows nothing.
+        settings = manifest.detector if detector is None else None
+        self._sure_score: float = (settings or {}).get("sure_score", math.inf)
 
     @property
     def detector(self) -> Detector:
         """What looks for faces: the detector, checked by the network where the pack asks for it."""
-        return _Believed(self) if self._min_confidence > 0 else self._own_detector()
+        own = self._own_detector()
+        return CheckedDetector(own, self._first_look) if self._min_confidence > 0 else own
+
+    @cached_property
+    def _first_look(self) -> FirstLook:
+        file = self.pack.manifest.regressor.get("first_look")
+        return FirstLook(
+            self._regressor if file is None else self._make_regressor(file),
+            self.model.landmarks,
+            min_confidence=self._min_confidence,
+            sure_score=self._sure_score,
+        )
 
     def _own_detector(self) -> Detector:
         # The pack's own is loaded when first needed.
@@ -100,18 +115,40 @@ class FaceAligner:
             points = [_points(p) for p in landmarks]
             detections = [Detection(BoundingBox.around(p)) for p in points]
             params = self._regressor.from_points(image, points)
+        elif boxes is not None:
+            detections = _detections(boxes)
+            params = self._regressor.from_boxes(image, [d.box for d in detections])
+            params = self._looked_at_again(image, params, self._passes - 1)
         else:
-            if boxes is None:
-                found = list(self._own_detector().detect(image))
-                detections, params = self._believed(*self._first_look(image, found))
-            else:
-                detections = _detections(boxes)
-                params = self._regressor.from_boxes(image, [d.box for d in detections])
-            if self._passes > 1:
-                params = [self._looked_at_again(image, p) for p in params]
-                if boxes is None:
-                    detections, params = self._believed(detections, params)
+            return self.search(image)
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
+
+    def search(
+        self, image: Image, among: Callable[[list[Detection]], Iterable[Detection]] | None = None
+    ) -> list[Face]:
+        """The faces of a picture, those alone that are wanted; `align(image)` without a choice.
+
+        Args:
+            image: RGB (h, w, 3), uint8.
+            among: from the detector's candidates, best first and many of them false, those to look at: who
+                knows some of the faces already saves their alignment.
+
+        Raises:
+            InputError: the image cannot be used.
+        """
+        check_image(image)
+        candidates = list(self._own_detector().detect(image))
+        found = self._first_look.faces(image, candidates if among is None else list(among(candidates)))
+        detections = [d for d, _ in found]
+        looks = self._passes - 1
+        if "first_look" in self.pack.manifest.regressor:
+            looks = max(looks, 1)  # another network has looked so far
+        params = self._looked_at_again(image, [p for _, p in found], looks)
+        return [
+            self._face(d, p)
+            for d, p in zip(detections, params, strict=True)
+            if p.confidence is None or p.confidence >= self._min_confidence
+        ]
 
     def align_many(self, images: Iterable[Image], *, workers: int = 1) -> Iterator[list[Face]]:
         """The faces of each picture, picture after picture, as `align` finds them.
@@ -157,53 +194,26 @@ class FaceAligner:
         params = self._regressor.from_crops(crops, [d.box for d in detections])
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
 
-    def _believed(
-        self, detections: list[Detection], params: list[FaceParams]
-    ) -> tuple[list[Detection], list[FaceParams]]:
-        """The faces that the network is sure of.
-
-        A sensitive detector, checked by the network that looks closer, finds more and errs less.
-        """
-        pairs = zip(detections, params, strict=True)
-        kept = [(d, p) for d, p in pairs if p.confidence is None or p.confidence >= self._min_confidence]
-        return [d for d, _ in kept], [p for _, p in kept]
-
-    def _first_look(
-        self, image: Image, detections: list[Detection]
-    ) -> tuple[list[Detection], list[FaceParams]]:
-        """The detections that a crop can be cut for, and their parameters."""
-        try:
-            return detections, self._regressor.from_boxes(image, [d.box for d in detections])
-        except InputError:  # at a border of the picture, a crop can lie beyond it
-            if len(detections) <= 1:
-                return [], []
-        each = [self._first_look(image, [d]) for d in detections]
-        return [d for ds, _ in each for d in ds], [p for _, ps in each for p in ps]
-
-    def _looked_at_again(self, image: Image, params: FaceParams) -> FaceParams:
+    def _looked_at_again(self, image: Image, params: list[FaceParams], times: int) -> list[FaceParams]:
         """The parameters from crops around the landmarks, which frame a face better than boxes."""
-        for _ in range(self._passes - 1):
-            try:
-                params = self._regressor.from_points(image, [self.model.landmarks(params)])[0]
-            except InputError:
-                break  # landmarks of a false detection can lie anywhere
+        for _ in range(times):
+            params = self._next_look(image, params)
         return params
+
+    def _next_look(self, image: Image, params: list[FaceParams]) -> list[FaceParams]:
+        try:
+            return self._regressor.from_points(image, [self.model.landmarks(p) for p in params])
+        except InputError:  # landmarks of a false detection can lie anywhere
+            return params if len(params) <= 1 else [q for p in params for q in self._next_look(image, [p])]
 
     def _face(self, detection: Detection, params: FaceParams) -> Face:
         return Face(detection, params, self.model.landmarks(params), self.model)
 
+    def _make_regressor(self, file: str) -> Regressor:
+        return make_regressor(self._network(file), self.pack.manifest.regressor, self.pack.arrays)
+
     def _network(self, file: str) -> Any:
         return self._engine(self.pack.read(file), f"{file} of pack {self.pack.manifest.name!r}")
-
-
-class _Believed:
-    """The detections of an aligner whose faces its network is sure of."""
-
-    def __init__(self, aligner: FaceAligner) -> None:
-        self._aligner = aligner
-
-    def detect(self, image: Image) -> list[Detection]:
-        return [face.detection for face in self._aligner.align(image)]
 
 
 def check_image(image: Any) -> None:

@@ -115,3 +115,11 @@ def test_a_network_without_the_outputs_is_a_line():
     )
     with pytest.raises(PackError, match="needs camera, identity, expression, confidence"):
         poor.from_boxes(toys.picture(), [BoundingBox(0, 0, 90, 90)])
+
+
+@given(st.floats(60, 300), st.floats(60, 300), st.floats(20, 90), st.floats(20, 90), st.floats(0.6, 1.6))
+def test_the_box_around_points_has_the_crop_of_the_points(x, y, width, height, shape):
+    points = np.array([[x, y, 0], [x + width, y + height, 0]])
+    box = regressor.box_around(points, BoundingBox(3, 4, 3 + 7, 4 + 7 * shape))
+    assert box.height / box.width == pytest.approx(shape)
+    np.testing.assert_allclose(regressor._around_box(box), regressor._around_points(points))

@@ -216,7 +216,26 @@ def test_faces_fast_as_a_fifth_of_their_size_a_frame_are_followed():
     assert switches(aligner, frames) == 0
 
 
-@pytest.mark.parametrize("option", [{"max_faces": 0}, {"detect_every": 0}, {"check_every": 0}, {"grace": -1}])
+def test_a_search_leaves_out_who_is_followed_already_and_what_is_too_faint():
+    class Watched(SceneAligner):
+        looks = 0
+
+        def align(self, image, *, boxes=None, landmarks=None):
+            if boxes is not None:
+                self.looks += len(boxes)
+            return super().align(image, boxes=boxes, landmarks=landmarks)
+
+    aligner = Watched([still(150), still(450)], states_confidence=True)
+    follow(aligner, 60, detect_every=10)
+    assert aligner.searches == 6
+    assert aligner.looks == 2
+    assert follow(Watched([still()]), 5, min_score=0.95) == [[]] * 5
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"max_faces": 0}, {"detect_every": 0}, {"check_every": 0}, {"grace": -1}, {"min_score": 1.5}],
+)
 def test_options_out_of_range_are_one_line(option):
     with pytest.raises(InputError, match="it takes"):
         FaceTracker(SceneAligner([]), **option)

@@ -27,6 +27,10 @@ class Regressor(Protocol):
         """The parameters of the faces that landmarks or vertices (px) lie on, as when tracking."""
         ...
 
+    def box_around(self, points: Float[np.ndarray, "n d"], like: BoundingBox) -> BoundingBox:
+        """The detection box, in the shape of `like`, for which the same crop is cut as for the points."""
+        ...
+
     def from_crops(self, crops: Sequence[Image], squares: Sequence[BoundingBox]) -> list[FaceParams]:
         """The parameters of the faces in crops that were cut before.
 

@@ -19,14 +19,44 @@ from tddfa.types import BoundingBox, Image
 _LARGEST_CROP = 16
 
 
+# Side of the crop, and how far it lies below the detection box, in mean sides of the box.
+_BOX_SCALE, _BOX_DOWN = 1.58, 0.14
+
+
 def square_around_box(box: BoundingBox) -> BoundingBox:
     """The crop for a detection box: larger, and lower, because detectors end at the brows."""
     mean_side = (box.width + box.height) / 2
-    side = int(1.58 * mean_side)
+    side = int(_BOX_SCALE * mean_side)
     if side < 1:
         raise InputError(f"box {tuple(box)} is smaller than a pixel")
     x, y = box.center
-    return _square(x, y + 0.14 * mean_side, side)
+    return _square(x, y + _BOX_DOWN * mean_side, side)
+
+
+def box_around_points(points: Float[np.ndarray, "n d"], like: BoundingBox) -> BoundingBox:
+    """The detection box, in the shape of `like`, for which the same crop is cut as for the points."""
+    square = square_around_points(points)
+    return box_in_crop(*square.center, square.width, like, scale=_BOX_SCALE, down=_BOX_DOWN)
+
+
+def box_in_crop(
+    x: float, y: float, side: float, like: BoundingBox, *, scale: float, down: float
+) -> BoundingBox:
+    """The box, in the shape of `like`, for which a crop is cut.
+
+    Args:
+        x: of the crop's centre.
+        y: of it.
+        side: of the crop.
+        like: as wide to high is the box.
+        scale: side of crops in mean sides of their boxes.
+        down: how far their centres lie below the boxes', in mean sides of the boxes.
+    """
+    mean_side = side / scale
+    half = mean_side / (like.width + like.height)
+    width, height = half * like.width, half * like.height
+    y -= down * mean_side
+    return BoundingBox(x - width, y - height, x + width, y + height)
 
 
 def square_around_points(points: Float[np.ndarray, "n d"]) -> BoundingBox:

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32, Float64
 from tddfa.errors import PackError
 from tddfa.imaging.pixels import PixelFormat
 from tddfa.imaging.warp import resize
-from tddfa.regression.crop import cut_crop, square_around_box, square_around_points
+from tddfa.regression.crop import box_around_points, cut_crop, square_around_box, square_around_points
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, FaceParams, Image
 
@@ -70,6 +70,10 @@ class PublishedRegressor:
     def from_points(self, image: Image, points: Sequence[Float[np.ndarray, "n d"]]) -> list[FaceParams]:
         """The parameters of the faces that landmarks or vertices (px) lie on, as when tracking."""
         return self._regress(image, [square_around_points(p) for p in points])
+
+    def box_around(self, points: Float[np.ndarray, "n d"], like: BoundingBox) -> BoundingBox:
+        """The detection box, in the shape of `like`, for which the same crop is cut as for the points."""
+        return box_around_points(points, like)
 
     def from_crops(self, crops: Sequence[Image], squares: Sequence[BoundingBox]) -> list[FaceParams]:
         """The parameters of the faces in crops that were cut before, in the pictures they were cut from."""

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float64
 from tddfa.errors import InputError, PackError
 from tddfa.imaging.pixels import PixelFormat
 from tddfa.imaging.warp import resize, warp_square
-from tddfa.regression.crop import refuse_outside
+from tddfa.regression.crop import box_in_crop, refuse_outside
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, FaceParams, Image
 
@@ -68,6 +68,10 @@ class TddfaRegressor:
     def from_points(self, image: Image, points: Sequence[Float[np.ndarray, "n d"]]) -> list[FaceParams]:
         """The parameters of the faces that landmarks or vertices (px) lie on, as when tracking."""
         return self._regress(image, [self._around_points(p) for p in points])
+
+    def box_around(self, points: Float[np.ndarray, "n d"], like: BoundingBox) -> BoundingBox:
+        """The detection box, in the shape of `like`, for which the same crop is cut as for the points."""
+        return box_in_crop(*self._around_points(points), like, scale=self._box_scale, down=self._box_down)
 
     def from_crops(self, crops: Sequence[Image], squares: Sequence[BoundingBox]) -> list[FaceParams]:
         """The parameters of the faces in crops that were cut before, in the pictures they were cut from."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -30,7 +30,6 @@ _CONTACT = 0.1  # overlap from which one face may be taken for the other
 # How far a lost face may be from where it was expected, in sizes: at once, and per frame since.
 _REACH, _REACH_PER_FRAME = 1.0, 0.25
 _MAX_ZOOM = 2.0
-_LEAST_SCORE = 0.2  # of detections; one that a photo may show once, a video follows for seconds
 _SIZE_CHANGE = 0.1  # how much of a new size a face has as a rule
 
 
@@ -51,6 +50,12 @@ class Aligner(Protocol):
         landmarks: Iterable[Float[np.ndarray, "n d"]] | None = None,
     ) -> list[Face]:
         """The faces in boxes or on landmarks."""
+        ...
+
+    def search(
+        self, image: Image, among: Callable[[list[Detection]], Iterable[Detection]] | None = None
+    ) -> list[Face]:
+        """The faces of a picture, those alone that `among` picks from the detector's candidates."""
         ...
 
 
@@ -108,6 +113,8 @@ class FaceTracker:
         detect_every: frames between searches of the whole picture.
         check_every: frames between looks of the detector at each face.
         grace: for how many frames a lost face is waited for.
+        min_score: of what a search finds: something faint, which a photo shows once, a video follows for
+            seconds.
         motion: "constant-velocity", or "none" to look exactly where the face was, as 3DDFA_V2 does.
         follow: cut the next crop around the "landmarks" or, as 3DDFA_V2 does for its dense pictures, around
             the whole "mesh".
@@ -130,6 +137,7 @@ class FaceTracker:
         detect_every: int = 30,
         check_every: int = 6,
         grace: int = 60,
+        min_score: float = 0.2,
         motion: Literal["constant-velocity", "none"] = "constant-velocity",
         follow: Literal["landmarks", "mesh"] = "landmarks",
     ) -> None:
@@ -139,9 +147,12 @@ class FaceTracker:
                 raise InputError(f"{name}={number}; it takes 1 or more")
         if grace < 0:
             raise InputError(f"grace={grace}; it takes 0 or more")
+        if not 0 <= min_score <= 1:
+            raise InputError(f"min_score={min_score}; it takes 0 to 1")
         self._aligner = aligner
         self._max_faces = max_faces
         self._detect_every, self._check_every, self._grace = detect_every, check_every, grace
+        self._min_score = min_score
         self._motion, self._follow = motion, follow
         self._tracks: list[_Track] = []
         self._frame = -1
@@ -286,14 +297,18 @@ class FaceTracker:
         """Find the people who are missing, and new ones."""
         self._searched = self._frame
         seen = [t for t in self._tracks if t.visible and t.path.frame == self._frame]
-        found = [d for d in self._aligner.detector.detect(image) if d.score >= _LEAST_SCORE]
-        free = self._unexplained([d for d in found if _can_be_there(d.box, image)], seen)
+
+        def strangers(candidates: list[Detection]) -> list[Detection]:
+            likely = [d for d in candidates if d.score >= self._min_score and _can_be_there(d.box, image)]
+            return self._unexplained(likely, seen)
+
+        found = self._aligner.search(image, strangers)
         # The nearest pairs first.
         pairs = sorted(
-            (Place.of_box(d.box).distance(t.path.at(self._frame)), t.id, k)
+            (Place.of_box(f.detection.box).distance(t.path.at(self._frame)), t.id, k)
             for t in missing
-            for k, d in enumerate(free)
-            if self._may_be(t, d)
+            for k, f in enumerate(found)
+            if self._may_be(t, f.detection)
         )
         by_id = {t.id: t for t in missing}
         taken: set[int] = set()
@@ -302,19 +317,18 @@ class FaceTracker:
             if k in taken or track.path.frame == self._frame:
                 continue
             taken.add(k)
-            look = self._first_look(image, free[k])
+            look = self._first_look(image, found[k])
             if look is not None:
                 self._see(track, *look)
-        newcomers = [d for k, d in enumerate(free) if k not in taken]
+        newcomers = [f for k, f in enumerate(found) if k not in taken]
         room = len(newcomers)
         if self._max_faces is not None:
-            newcomers.sort(key=lambda d: -d.box.width * d.box.height)
+            newcomers.sort(key=lambda f: -f.detection.box.width * f.detection.box.height)
             room = max(self._max_faces - sum(t.visible for t in self._tracks), 0)
-        for detection in newcomers[:room]:
-            look = self._first_look(image, detection)
+        for newcomer in newcomers[:room]:
+            look = self._first_look(image, newcomer)
             if look is not None:
-                face, confidence = look
-                self._tracks.append(self._newcomer(face, confidence))
+                self._tracks.append(self._newcomer(*look))
                 self._next_id += 1
 
     def _newcomer(self, face: Face, confidence: float) -> _Track:
@@ -345,18 +359,19 @@ class FaceTracker:
         zoom = max(place.size / track.size, track.size / place.size)
         return place.distance(expected) <= reach and zoom <= _MAX_ZOOM
 
-    def _first_look(self, image: Image, detection: Detection) -> tuple[Face, float] | None:
-        """The face in a detection, looked at twice, as detectors place their boxes loosely."""
-        rough = self._aligner.align(image, boxes=[detection])[0]
-        box = BoundingBox.around(rough.landmarks)
+    def _first_look(self, image: Image, face: Face) -> tuple[Face, float] | None:
+        """A face that a search found, and how sure it is that it is there and nobody who is followed."""
+        box = BoundingBox.around(face.landmarks)
         if not _can_be_there(box, image):
             return None
-        points = rough.mesh.vertices if self._follow == "mesh" else rough.landmarks
-        face = self._aligner.align(image, landmarks=[points])[0]
-        found = BoundingBox.around(face.landmarks)
         confidence = face.params.confidence
         if confidence is None:
+            # Detectors place their boxes loosely: a second look, where the first one saw the face.
+            points = face.mesh.vertices if self._follow == "mesh" else face.landmarks
+            detection = face.detection
+            face = self._aligner.align(image, landmarks=[points])[0]
             confidence = detection.score if consistency(box, face) > 0 else 0.0
+        found = BoundingBox.around(face.landmarks)
         known = [t.box for t in self._tracks if t.visible and t.path.frame == self._frame]
         alone = all(overlap(found, other) < _ONE_FACE for other in known)
         return (

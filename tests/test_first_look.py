@@ -1,0 +1,170 @@
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import toys
+from tddfa import BoundingBox, Detection, FaceAligner
+from tddfa.errors import InputError
+from tddfa.first_look import CheckedDetector, FirstLook
+from tddfa.geometry.camera import scaled_camera
+from tddfa.packs import ModelPack
+from tddfa.types import FaceParams
+
+IMAGE = np.zeros((400, 400, 3), np.uint8)
+
+
+class Sees:
+    """A regressor that sees faces of 40 px at known places; it is drawn to the nearest one within 30 px.
+
+    Attributes:
+        looks: the boxes that it looked into.
+    """
+
+    def __init__(self, *places):
+        self.places = np.array(places, float).reshape(-1, 2)
+        self.looks = []
+
+    def from_boxes(self, image, boxes):
+        for box in boxes:
+            if box.x0 < 0:
+                raise InputError("the box lies outside the picture")
+        self.looks += boxes
+        return [self._look(np.array(box.center)) for box in boxes]
+
+    def _look(self, center):
+        distance = np.linalg.norm(self.places - center, axis=1)
+        seen = distance.size > 0 and distance.min() < 30
+        place = self.places[distance.argmin()] if seen else center
+        camera = scaled_camera(1.0, np.eye(3), place)
+        return FaceParams(camera, np.zeros(0, np.float32), np.zeros(0, np.float32), 0.99 if seen else 0.5)
+
+    def box_around(self, points, like):
+        return BoundingBox.around(points)
+
+
+def landmarks(params):
+    return params.camera[:2, 3] + np.array([[-20.0, -20.0], [20.0, 20.0]])
+
+
+def at(x, y, score, side=40.0):
+    return Detection(BoundingBox(x - side / 2, y - side / 2, x + side / 2, y + side / 2), score)
+
+
+def first_look(regressor, min_confidence=0.9, sure_score=0.8):
+    return FirstLook(regressor, landmarks, min_confidence=min_confidence, sure_score=sure_score)
+
+
+def test_only_what_is_doubtful_is_looked_at_and_only_faces_remain():
+    regressor = Sees((100, 100), (200, 100))
+    sure, doubtful, nobody = at(100, 100, 0.9), at(205, 100, 0.5), at(300, 100, 0.4)
+    found = first_look(regressor).detections(IMAGE, [sure, doubtful, nobody])
+    assert regressor.looks == [doubtful.box, nobody.box]
+    assert found == [sure, at(200, 100, 0.5)]  # the doubtful box is moved onto the face
+
+
+def test_faces_are_the_detections_and_what_the_look_at_each_found():
+    regressor = Sees((100, 100), (200, 100))
+    candidates = [at(100, 100, 0.9), at(205, 100, 0.5), at(300, 100, 0.4)]
+    found = first_look(regressor).faces(IMAGE, candidates)
+    assert [d for d, _ in found] == first_look(regressor).detections(IMAGE, candidates)
+    np.testing.assert_array_equal([p.camera[:2, 3] for _, p in found], [(100, 100), (200, 100)])
+
+
+def test_two_candidates_that_are_drawn_to_one_face_are_one():
+    found = first_look(Sees((100, 100))).detections(IMAGE, [at(100, 100, 0.9), at(125, 100, 0.7)])
+    assert found == [at(100, 100, 0.9)]
+
+
+@pytest.mark.parametrize("faces", [0, 3])
+def test_a_picture_full_of_candidates_costs_a_few_looks(faces):
+    regressor = Sees(*((100 * k, 100) for k in range(1, faces + 1)))
+    people = [at(100 * k, 100, 0.7) for k in range(1, faces + 1)]
+    junk = [at(50 + 3 * k, 300, 0.6 - 0.001 * k) for k in range(100)]
+    found = first_look(regressor).detections(IMAGE, people + junk)
+    assert found == people
+    assert len(regressor.looks) <= 12 + faces
+
+
+def test_a_candidate_outside_the_picture_takes_no_other_away():
+    found = first_look(Sees((100, 100))).detections(IMAGE, [at(-90, 0, 0.7), at(100, 100, 0.6)])
+    assert found == [at(100, 100, 0.6)]
+
+
+def test_without_a_limit_every_candidate_is_a_face_as_it_is():
+    regressor = Sees((100, 100))
+    candidates = [at(105, 100, 0.9), at(106, 100, 0.5)]
+    assert first_look(regressor, min_confidence=0.0).detections(IMAGE, candidates) == candidates
+    assert regressor.looks == []
+    assert [d for d, _ in first_look(regressor, min_confidence=0.0).faces(IMAGE, candidates)] == candidates
+
+
+def test_nobody_there_is_nobody():
+    assert first_look(Sees()).detections(IMAGE, []) == []
+    assert first_look(Sees()).faces(IMAGE, []) == []
+
+
+class Candidates:
+    def __init__(self, *detections):
+        self.found = list(detections)
+
+    def detect(self, image):
+        return self.found
+
+
+def test_a_checked_detector_finds_the_faces_among_what_another_finds():
+    checked = CheckedDetector(Candidates(at(100, 100, 0.5), at(300, 100, 0.4)), first_look(Sees((100, 100))))
+    assert checked.detect(IMAGE) == [at(100, 100, 0.5)]
+
+
+def counted(toy_pack, candidates, **settings):
+    """An aligner and the crops that each file of its pack has looked at so far."""
+    from tddfa.runtime import OnnxNetwork
+
+    crops = {}
+
+    def engine(model, name):
+        network, file = OnnxNetwork(model, name), name.split(" ")[0]
+        crops[file] = 0
+
+        def run(x):
+            crops[file] += len(x)
+            return network(x)
+
+        return run
+
+    manifest = toy_pack.manifest
+    regressor = {**manifest.regressor, "passes": 3, "min_confidence": 0.5, **settings}
+    pack = replace(toy_pack, manifest=replace(manifest, regressor=regressor))
+    return FaceAligner(pack, detector=Candidates(*candidates), engine=engine), crops
+
+
+def test_no_face_of_a_photo_is_looked_at_more_often_than_the_pack_asks_for(toy_pack):
+    people = [at(30, 30, 0.9, 30), at(90, 90, 0.8, 30)]
+    aligner, crops = counted(toy_pack, people)
+    assert len(aligner.align(toys.picture())) == 2
+    assert crops == {"regressor.onnx": 6}
+
+
+def test_a_search_looks_at_what_is_chosen_alone(toy_pack):
+    people = [at(30, 30, 0.9, 30), at(90, 90, 0.8, 30)]
+    aligner, crops = counted(toy_pack, people)
+    (face,) = aligner.search(toys.picture(), lambda found: found[1:])
+    assert crops == {"regressor.onnx": 3}
+    (same,) = FaceAligner(aligner.pack, detector=Candidates(people[1])).align(toys.picture())
+    np.testing.assert_allclose(face.landmarks, same.landmarks, atol=1e-4)
+
+
+@pytest.mark.parametrize(("passes", "later"), [(1, 1), (2, 1), (3, 2)])
+def test_the_first_look_may_be_another_networks_but_never_the_last(toy_pack, tmp_path, passes, later):
+    shutil.copytree(toy_pack.folder, tmp_path / "pack")
+    shutil.copy(tmp_path / "pack/regressor.onnx", tmp_path / "pack/quick.onnx")
+    files = {**toy_pack.manifest.files, "quick.onnx": toy_pack.manifest.files["regressor.onnx"]}
+    pack = ModelPack(tmp_path / "pack", replace(toy_pack.manifest, files=files))
+    people = [at(30, 30, 0.9, 30), at(90, 90, 0.8, 30)]
+    aligner, crops = counted(pack, people, passes=passes, first_look="quick.onnx")
+    assert len(aligner.align(toys.picture())) == 2
+    assert crops == {"quick.onnx": 2, "regressor.onnx": 2 * later}
+    assert len(aligner.detector.detect(toys.picture())) == 2
+    assert crops == {"quick.onnx": 4, "regressor.onnx": 2 * later}
