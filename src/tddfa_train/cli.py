@@ -311,8 +311,6 @@ def _export(args: argparse.Namespace) -> None:
     from tddfa_train.mirror import Mirror, MirroredNetwork
     from tddfa_train.recipes import load_alignment_network, load_detector
 
-    if args.int8 is not None and args.kind != "alignment":
-        raise InputError("--int8 is for alignment networks")
     if args.mirrored and args.kind != "alignment":
         raise InputError("--mirrored is for alignment networks")
     if args.kind == "alignment":
@@ -328,11 +326,20 @@ def _export(args: argparse.Namespace) -> None:
             return _print_size(args.output)
     else:
         detector = load_detector(args.checkpoint)
-        data = (
-            export_faceboxes(detector)
-            if isinstance(detector, FaceBoxesNetwork)
-            else export_detector(detector)
-        )
+        if isinstance(detector, FaceBoxesNetwork):
+            if args.int8 is not None:
+                raise InputError("--int8 is for alignment networks and detectors of the kind tddfa")
+            data = export_faceboxes(detector)
+        else:
+            data = export_detector(detector)
+        if args.int8 is not None:
+            from tddfa_train.quantize import calibration_pictures, int8_detector
+            from tddfa_train.recipes import DetectorRecipe, read_box_rule
+
+            recipe = read_config(DetectorRecipe, args.int8)
+            pictures = calibration_pictures(recipe.data, read_box_rule(recipe))
+            write_network(args.output, int8_detector(data, pictures))
+            return _print_size(args.output)
     write_network(args.output, data if args.float32 else half_precision_storage(data))
     _print_size(args.output)
 

@@ -272,10 +272,14 @@ def parameter_experiment(recipe: ParameterRecipe) -> Experiment:
     return Experiment(network, ParameterTask(recipe.loss, face), data, loop, evaluate)
 
 
+def read_box_rule(recipe: DetectorRecipe) -> BoxRule:
+    """The rule that makes boxes of landmarks."""
+    return BoxRule.typical() if recipe.box_rule is None else BoxRule.read(Path(recipe.box_rule))
+
+
 def detector_experiment(recipe: DetectorRecipe) -> Experiment:
     """Network, task and data of a detector recipe."""
     torch.manual_seed(recipe.seed)
-    rule = BoxRule.typical() if recipe.box_rule is None else BoxRule.read(Path(recipe.box_rule))
     network: nn.Module
     task: Task
     if recipe.kind == "faceboxes":
@@ -286,7 +290,7 @@ def detector_experiment(recipe: DetectorRecipe) -> Experiment:
         raise InputError(f"no detector of the kind {recipe.kind!r}; there are: tddfa, faceboxes")
     if recipe.start:
         load_weights(network, Path(recipe.start))
-    data = MosaicBatches(recipe.data, rule, recipe.loop.n_steps)
+    data = MosaicBatches(recipe.data, read_box_rule(recipe), recipe.loop.n_steps)
     return Experiment(network, task, data, recipe.loop)
 
 

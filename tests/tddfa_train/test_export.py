@@ -12,6 +12,7 @@ onnx = pytest.importorskip("onnx")
 from tddfa.morphable import MorphableModel  # noqa: E402
 from tddfa_train import cli  # noqa: E402
 from tddfa_train.alignment_network import AlignmentNetwork  # noqa: E402
+from tddfa_train.detector.faceboxes import FaceBoxesNetwork  # noqa: E402
 from tddfa_train.detector.network import STRIDES, DetectorConfig, FaceDetector, boxes_of  # noqa: E402
 from tddfa_train.export import (  # noqa: E402
     alignment_parity,
@@ -146,3 +147,32 @@ def test_the_command_line_calibrates_int8_on_the_training_data(network, write_co
     assert sizes[1] < 0.8 * sizes[0]
     session = ort.InferenceSession(tmp_path / "int8.onnx", providers=["CPUExecutionProvider"])
     assert session.run(None, {"input": CROPS})[0].shape == (3, 3, 4)
+
+
+def test_a_detector_in_int8_reads_pictures_of_any_size_and_stays_close(write_config, tmp_path, capsys):
+    torch.manual_seed(5)
+    network = FaceDetector(DetectorConfig())
+    for module in network.modules():  # maps as large as after training
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    for head in network.heads:
+        torch.nn.init.normal_(head.weight, std=0.01)
+    torch.save({"average": network.state_dict()}, tmp_path / "last.pt")
+    command = ["export", "detector", str(tmp_path / "last.pt")]
+    assert cli.main([*command, str(tmp_path / "half.onnx")]) == 0
+    assert cli.main([*command, str(tmp_path / "int8.onnx"), "--int8", str(write_config("detector"))]) == 0
+    sizes = [json.loads(line)["bytes"] for line in capsys.readouterr().out.splitlines() if "bytes" in line]
+    assert sizes[1] < 0.7 * sizes[0]
+    picture = np.random.default_rng(2).normal(0, 0.5, size=(1, 3, 64, 192)).astype(np.float32)
+    (boxes, scores), (near_boxes, near_scores) = (
+        ort.InferenceSession(tmp_path / f"{kind}.onnx", providers=["CPUExecutionProvider"]).run(
+            ["boxes", "scores"], {"input": picture}
+        )
+        for kind in ("half", "int8")
+    )
+    np.testing.assert_allclose(near_scores, scores, atol=0.01)
+    np.testing.assert_allclose(near_boxes, boxes, atol=4)
+    faceboxes = FaceBoxesNetwork().state_dict()
+    torch.save({"average": faceboxes}, tmp_path / "last.pt")
+    assert cli.main([*command, str(tmp_path / "x.onnx"), "--int8", str(write_config("detector"))]) == 1
+    assert "--int8 is for alignment networks and detectors of the kind tddfa" in capsys.readouterr().err
