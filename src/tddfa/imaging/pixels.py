@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+import cv2
 import numpy as np
 from jaxtyping import Float32
 
@@ -45,9 +47,18 @@ class PixelFormat:
         """What the network is given for RGB pictures of one size; at least one."""
         height, width = images[0].shape[:2]
         out = np.empty((len(images), 3, height, width), np.float32)
-        # A fraction of the time of OpenCV's function, and the same numbers.
+        tables = _tables(self.mean, self.scale)
         for planes, image in zip(out, images, strict=True):
-            planes[...] = (image if self.channels == "rgb" else image[:, :, ::-1]).transpose(2, 0, 1)
-        out -= np.array(self.mean, np.float32)[:, None, None]
-        out *= np.float32(self.scale)
+            channels = cv2.split(image)
+            for plane, channel, table in zip(
+                planes, channels if self.channels == "rgb" else channels[::-1], tables, strict=True
+            ):
+                cv2.LUT(channel, table, dst=plane)
         return out
+
+
+@lru_cache(maxsize=8)
+def _tables(mean: tuple[float, float, float], scale: float) -> list[Float32[np.ndarray, "256"]]:
+    """What each value of each channel becomes: looking it up takes half the time of OpenCV's blobs."""
+    values = np.arange(256, dtype=np.float32)
+    return [(values - np.float32(m)) * np.float32(scale) for m in mean]
