@@ -80,13 +80,11 @@ def faces_by_detector(
     points: Float64[np.ndarray, "n p 2"],
     title: str,
 ) -> list[Face | None]:
-    """The face that the pack's detector finds where the true points are; None where it finds none."""
-    faces: list[Face | None] = []
-    for name, true in zip(progress(names, title), points, strict=True):
-        image = pictures.read(name)
-        found = _matching(aligner.detector.detect(image), BoundingBox.around(true))
-        faces.append(None if found is None else aligner.align(image, boxes=[found])[0])
-    return faces
+    """The face that the pack finds by itself where the true points are; None where it finds none."""
+    return [
+        _matching(aligner.align(pictures.read(name)), BoundingBox.around(true))
+        for name, true in zip(progress(names, title), points, strict=True)
+    ]
 
 
 T = TypeVar("T")
@@ -99,10 +97,10 @@ def progress(items: Sequence[T], title: str) -> Iterable[T]:
     return tqdm(items, desc=title, disable=None, leave=False)
 
 
-def _matching(detections: Sequence[Detection], truth: BoundingBox) -> Detection | None:
-    if not detections:
+def _matching(faces: Sequence[Face], truth: BoundingBox) -> Face | None:
+    if not faces:
         return None
-    boxes = np.array([tuple(d.box) for d in detections])
+    boxes = np.array([tuple(face.detection.box) for face in faces])
     overlap = intersection_over_union(boxes, np.array([tuple(truth)]))[:, 0]
     best = int(overlap.argmax())
-    return detections[best] if overlap[best] >= MIN_OVERLAP else None
+    return faces[best] if overlap[best] >= MIN_OVERLAP else None
