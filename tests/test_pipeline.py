@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from tddfa.errors import InputError, PackNotFoundError
 from tddfa.geometry.camera import camera_pose, project
 from tddfa.geometry.rotation import head_pose, nearest_rotation
 
+PHOTO = Path(__file__).parent.parent / "examples/photos/hopper.jpg"
 PHOTOS = ["emma", "trump_hillary", "JianzhuGuo"]
 
 
@@ -20,6 +22,11 @@ def toy_aligner(toy_pack):
 @pytest.fixture(scope="module")
 def aligner(published_pack):
     return FaceAligner(published_pack)
+
+
+@pytest.fixture(scope="module")
+def open_aligner():
+    return FaceAligner("open")
 
 
 def as_published(points):
@@ -266,6 +273,25 @@ def test_threads_and_providers_that_cannot_be_are_refused(toy_pack):
         FaceAligner(toy_pack, threads=0)
     with pytest.raises(InputError, match="has no provider 'Abacus'"):
         FaceAligner(toy_pack, engine=onnx_engine(providers=["Abacus"]))
+
+
+class TestUpsideDown:
+    def test_a_photo_that_stands_on_its_head_has_the_same_faces(self, open_aligner):
+        photo = read_image(PHOTO)
+        turned = np.ascontiguousarray(photo[::-1, ::-1])
+        height, width = photo.shape[:2]
+        (upright,) = open_aligner.align(photo)
+        (face,) = open_aligner.align(turned)
+        back = np.array([width - 1, height - 1]) - face.landmarks[:, :2]
+        np.testing.assert_allclose(back, upright.landmarks[:, :2], atol=0.1)
+        np.testing.assert_allclose(face.landmarks[:, 2], upright.landmarks[:, 2], atol=0.1)
+        corners = [width - 1, height - 1] * 2 - np.array([*face.detection.box])
+        np.testing.assert_allclose(corners[[2, 3, 0, 1]], [*upright.detection.box], atol=1e-3)
+        assert abs(abs(face.pose.roll_deg - upright.pose.roll_deg) - 180) < 1
+
+    def test_a_tracker_follows_nobody_whose_crops_would_stand_on_their_head(self, open_aligner):
+        photo = read_image(PHOTO)
+        assert open_aligner.search(np.ascontiguousarray(photo[::-1, ::-1])) == []
 
 
 class TestHeadPoseOnTruth:

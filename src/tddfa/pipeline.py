@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +21,10 @@ from tddfa.parallel import in_order
 from tddfa.regression import Regressor, make_regressor
 from tddfa.runtime import Engine, onnx_engine
 from tddfa.types import BoundingBox, BoxLike, Detection, Face, FaceParams, Image
+
+# Score of a candidate in a picture that was turned upside down: in 700 face-free pictures, none that the
+# network believes has one so high.
+_LIKELY = 0.5
 
 
 class FaceAligner:
@@ -98,6 +103,9 @@ class FaceAligner:
     ) -> list[Face]:
         """The faces of a picture, in the order of their boxes; [] when nobody is there.
 
+        Where nobody is found, the picture is searched upside down too, if the pack's network can tell whether
+        a face is one.
+
         Args:
             image: RGB (h, w, 3), uint8.
             boxes: where the faces are, px: (x0, y0, x1, y1[, score]) each; found by the detector when
@@ -120,13 +128,13 @@ class FaceAligner:
             params = self._regressor.from_boxes(image, [d.box for d in detections])
             params = self._looked_at_again(image, params, self._passes - 1)
         else:
-            return self.search(image)
+            return self.search(image) or self._upside_down(image)
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
 
     def search(
         self, image: Image, among: Callable[[list[Detection]], Iterable[Detection]] | None = None
     ) -> list[Face]:
-        """The faces of a picture, those alone that are wanted; `align(image)` without a choice.
+        """The faces of a picture that stands upright, those alone that are wanted.
 
         Args:
             image: RGB (h, w, 3), uint8.
@@ -193,6 +201,24 @@ class FaceAligner:
                 raise InputError(f"a crop is {crop.shape[1]}×{crop.shape[0]} px; crops are square")
         params = self._regressor.from_crops(crops, [d.box for d in detections])
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
+
+    def _upside_down(self, image: Image) -> list[Face]:
+        """The faces of a picture that was taken, or scanned, upside down."""
+        if self._min_confidence <= 0:
+            return []
+        turned = self.search(
+            np.ascontiguousarray(image[::-1, ::-1]), lambda found: [d for d in found if d.score >= _LIKELY]
+        )
+        bottom, right = image.shape[0] - 1.0, image.shape[1] - 1.0
+        faces: list[Face] = []
+        for face in turned:
+            camera = face.params.camera * np.array([[-1], [-1], [1]])
+            camera[:2, 3] += (right, bottom)
+            b = face.detection.box
+            box = BoundingBox(right - b.x1, bottom - b.y1, right - b.x0, bottom - b.y0)
+            detection, params = replace(face.detection, box=box), replace(face.params, camera=camera)
+            faces.append(self._face(detection, params))
+        return faces
 
     def _looked_at_again(self, image: Image, params: list[FaceParams], times: int) -> list[FaceParams]:
         """The parameters from crops around the landmarks, which frame a face better than boxes."""

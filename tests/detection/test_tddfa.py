@@ -54,3 +54,25 @@ def test_a_network_without_the_outputs_is_a_line():
     detector = make_detector(lambda x: {"heat": np.zeros((1, 3), np.float32)}, SETTINGS)
     with pytest.raises(PackError, match="gives heat, but needs boxes, scores"):
         detector.detect(np.zeros((9, 9, 3), np.uint8))
+
+
+def test_a_picture_taken_in_the_dark_is_lit_and_others_stay_as_they_are():
+    seen = []
+
+    def network(x):
+        seen.append(x)
+        return {"boxes": np.zeros((1, 0, 4), np.float32), "scores": np.zeros((1, 0), np.float32)}
+
+    detector = make_detector(network, SETTINGS)
+    day = rectangle(128, 128, 32, 32, 96, 96)
+    noise = np.random.default_rng(0).normal(0, 3, day.shape)
+    night = np.clip(day * 0.1 + noise, 0, 255).astype(np.uint8)
+    detector.detect(day)
+    detector.detect(night)
+    np.testing.assert_array_equal(seen[0][0], day.transpose(2, 0, 1))
+    inside, outside = seen[1][0, :, 40:88, 40:88], seen[1][0, :, 100:, 100:]
+    assert inside.mean() > 180
+    assert outside.mean() < 40
+    assert inside.std() < 20  # ten times the light would be ten times the noise
+    detector.detect(np.zeros((64, 64, 3), np.uint8))
+    assert seen[2].max() == 0

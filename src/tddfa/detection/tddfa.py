@@ -9,6 +9,7 @@ import numpy as np
 
 from tddfa.errors import PackError
 from tddfa.geometry.boxes import non_maximum_suppression
+from tddfa.imaging.light import lit
 from tddfa.imaging.pixels import PixelFormat
 from tddfa.imaging.warp import cut, resize
 from tddfa.runtime import Network
@@ -19,6 +20,8 @@ _MAX_CANDIDATES = 2000
 
 class TddfaDetector:
     """Finds faces in one pass over a picture that is shrunk to a size the network reads quickly.
+
+    Pictures taken in the dark are lit for it.
 
     Args:
         network: picture → `boxes` (1, n, 4), px of its input, and `scores` (1, n) in [0, 1].
@@ -63,7 +66,7 @@ class TddfaDetector:
         if shrink < 1:
             image = resize(image, max(round(shrink * width), 1), max(round(shrink * height), 1))
         small_height, small_width = image.shape[:2]
-        padded = cut(image, 0, 0, self._whole(small_width), self._whole(small_height))
+        padded = cut(lit(image), 0, 0, self._whole(small_width), self._whole(small_height))
         output = self._network(self._pixels.blob([padded]))
         if not {"boxes", "scores"} <= set(output):
             raise PackError(f"the pack's detector gives {', '.join(output)}, but needs boxes, scores")
