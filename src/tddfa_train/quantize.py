@@ -19,8 +19,8 @@ from tddfa_train.export import half_precision_storage
 from tddfa_train.landmark_task import network_input
 
 # What runs on integers. The first convolution sees the picture; linear layers and what follows end in camera
-# and coefficients, a detector's heads in scores and boxes: they stay float, where errors cost most and time is
-# short.
+# and coefficients, a detector's heads in scores and boxes: they stay float, where errors cost most and time
+# is short.
 _OPERATORS = ["Conv", "Add", "Relu", "Resize"]
 _TRUNK, _DETECTOR, _DETECTOR_HEADS = "/trunk/", "/network/", "/network/heads."
 _CHUNK = 32
