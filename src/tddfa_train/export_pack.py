@@ -122,7 +122,7 @@ def _variant_file(name: str) -> str:
     return f"regressor-{name}.onnx"
 
 
-def _detector(source: str, int8: str | None) -> tuple[bytes, dict[str, Any]]:
+def _detector(source: str, int8: str | None = None) -> tuple[bytes, dict[str, Any]]:
     """ONNX of a detector, and how a pack describes it."""
     if not Path(source).is_file():
         pack = find_pack(source)
