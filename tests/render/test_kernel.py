@@ -67,6 +67,20 @@ def test_both_kernels_draw_the_same_pixels_at_every_size(scale: float) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("radius", [4.0, 12.0, 25.0, 60.0])
+@pytest.mark.parametrize("cull_back", [False, True])
+def test_both_kernels_draw_the_same_pixels_of_fine_meshes(radius: float, cull_back: bool) -> None:
+    rng = np.random.default_rng(7)
+    # From several triangles a pixel to many pixels a triangle; some reach out of the region, some lie behind.
+    pair = [moved(sphere(30, 40), radius * random_rotation(rng), rng.uniform(10, 50, 3)) for _ in range(2)]
+    for one, other in zip(
+        native.rasterize(pair, (3, 2, 50, 47), cull_back=cull_back),
+        numpy_kernel.rasterize(pair, (3, 2, 50, 47), cull_back=cull_back),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
 @settings(max_examples=60, deadline=None)
 @given(meshes, st.integers(1, 9), st.tuples(*[st.floats(-6, 6, width=32)] * 3))
 def test_both_kernels_light_and_measure_the_same(mesh: Mesh, exponent: int, lamp: tuple) -> None:

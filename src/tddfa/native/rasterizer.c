@@ -36,10 +36,15 @@ typedef struct {
     uint8_t opacity;
 } Job;
 
+/* A vertex on the grid of the region, and what the pixels beside it tell of a triangle's bounding box. */
 typedef struct {
     int32_t x, y;
-    float z;
+    float z, unused;
 } Corner;
+
+typedef struct {
+    float left, top, minus_right, minus_bottom; /* whole numbers: the smallest of three corners is the box */
+} Box;
 
 #if defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>
@@ -57,33 +62,31 @@ static ALWAYS_INLINE int lowest_bit(unsigned v) { return __builtin_ctz(v); }
 
 /* What is fixed for one triangle. */
 typedef struct {
-    const int32_t *corner; /* its vertices */
-    int32_t number; /* among the triangles of all meshes */
+    int32_t number; /* in its mesh */
     float per_area, z0, dz1, dz2;
 } Triangle;
 
 typedef enum { DEPTH, INDEX, VALUES, PICTURE } Target;
 
-/* One pixel that the triangle covers, with edge functions e1 and e2: the depth test and what follows it.
- * `target` and `channels` are constants at every call: the compiler removes what does not apply. */
-static ALWAYS_INLINE void shade(const Job *job, const Triangle *t, Target target, int channels, int32_t x, int32_t y,
-                                float e1, float e2) {
+/* One pixel that the triangle covers: the depth test and what follows it. `target` and `channels` are
+ * constants at every call: the compiler removes what does not apply. */
+static ALWAYS_INLINE void draw_pixel(const Job *job, Target target, int channels, int32_t number, int32_t x, int32_t y,
+                                     float b1, float b2, float z) {
     const Py_ssize_t pixel = (Py_ssize_t)y * job->width + x;
-    const float b1 = e1 * t->per_area, b2 = e2 * t->per_area;
-    const float z = (t->z0 + b1 * t->dz1) + b2 * t->dz2;
     if (!(z < job->depth[pixel])) return;
     job->depth[pixel] = z;
     if (target == DEPTH) return;
     if (target == INDEX) {
-        job->index[pixel] = t->number;
+        job->index[pixel] = job->first_triangle + number;
         job->barycentric[3 * pixel] = (1.0f - b1) - b2;
         job->barycentric[3 * pixel + 1] = b1;
         job->barycentric[3 * pixel + 2] = b2;
         return;
     }
-    const float *a0 = job->values + (Py_ssize_t)channels * t->corner[0];
-    const float *a1 = job->values + (Py_ssize_t)channels * t->corner[1];
-    const float *a2 = job->values + (Py_ssize_t)channels * t->corner[2];
+    const int32_t *corner = job->triangles + 3 * (Py_ssize_t)number;
+    const float *a0 = job->values + (Py_ssize_t)channels * corner[0];
+    const float *a1 = job->values + (Py_ssize_t)channels * corner[1];
+    const float *a2 = job->values + (Py_ssize_t)channels * corner[2];
     if (target == VALUES) {
         float *out = job->out + channels * pixel;
         for (int k = 0; k < channels; k++) out[k] = (a0[k] + b1 * (a1[k] - a0[k])) + b2 * (a2[k] - a0[k]);
@@ -103,6 +106,13 @@ static ALWAYS_INLINE void shade(const Job *job, const Triangle *t, Target target
     }
 }
 
+/* The same, with edge functions e1 and e2. */
+static ALWAYS_INLINE void shade(const Job *job, const Triangle *t, Target target, int channels, int32_t x, int32_t y,
+                                float e1, float e2) {
+    const float b1 = e1 * t->per_area, b2 = e2 * t->per_area;
+    draw_pixel(job, target, channels, t->number, x, y, b1, b2, (t->z0 + b1 * t->dz1) + b2 * t->dz2);
+}
+
 /* Bit 4 y + x is set where none of three edge functions is negative at pixel (x, y) of a block of 4 x 4. */
 #define DEFINE_BLOCK(NAME, INT)                                                                       \
     static ALWAYS_INLINE unsigned NAME(const INT *e, const INT *across, const INT *down) {            \
@@ -118,7 +128,7 @@ static ALWAYS_INLINE void shade(const Job *job, const Triangle *t, Target target
 
 DEFINE_BLOCK(block_large, int64_t)
 
-/* Fills one triangle in blocks of 4 x 4 pixels: most triangles lie in one, and are found without a branch.
+/* Fills one triangle in blocks of 4 x 4 pixels.
  * INT holds the edge functions: 32 bits for small triangles, 64 for any. */
 #define DEFINE_FILL(NAME, INT, BLOCK)                                                                         \
     static ALWAYS_INLINE void NAME(const Job *job, const Triangle *t, const Corner *p, Target target,          \
@@ -151,11 +161,6 @@ DEFINE_BLOCK(block_large, int64_t)
         }                                                                                                     \
     }
 
-/* Edge functions 1 and 2 at the first pixel of a block, and how they grow by column and row. */
-typedef struct {
-    int32_t e1, e2, across1, across2, down1, down2;
-} Slopes;
-
 #if defined(__SSE2__) || defined(_M_X64)
 
 /* The three edges of a triangle in three lanes. All differences of its corners fit in 16 bits, so one
@@ -187,6 +192,11 @@ static ALWAYS_INLINE Lanes edges_of(const Corner *a, const Corner *b, const Corn
     lanes.down = _mm_slli_epi32(dx, SUBPIXEL_BITS);
     return lanes;
 }
+
+/* Edge functions 1 and 2 at (left, top), and how they grow by column and row. */
+typedef struct {
+    int32_t e1, e2, across1, across2, down1, down2;
+} Slopes;
 
 static ALWAYS_INLINE Slopes slopes_of(const Lanes *lanes) {
     int32_t e[4], across[4], down[4];
@@ -240,166 +250,258 @@ static ALWAYS_INLINE void fill_small(const Job *job, const Triangle *t, const Co
     }
 }
 
-/* The pixels of one block that a small triangle covers. */
-static ALWAYS_INLINE unsigned cover_block(const Corner *a, const Corner *b, const Corner *c, int32_t sign, int32_t left,
-                                          int32_t top, Slopes *slopes) {
-    const Lanes lanes = edges_of(a, b, c, sign, left, top);
-    const __m128i steps[3] = {STEPS(lanes.across, 0), STEPS(lanes.across, 1), STEPS(lanes.across, 2)};
-    *slopes = slopes_of(&lanes);
-    return block_bits(lanes.biased, steps, lanes.down);
-}
-
 #else
 DEFINE_BLOCK(block_small, int32_t)
 DEFINE_FILL(fill_small, int32_t, block_small)
-
-static ALWAYS_INLINE unsigned cover_block(const Corner *a, const Corner *b, const Corner *c, int32_t sign, int32_t left,
-                                          int32_t top, Slopes *slopes) {
-    const Corner *p[3] = {a, b, c};
-    int32_t e[3], exact[3], across[3], down[3];
-    for (int k = 0; k < 3; k++) {
-        const Corner *from = p[(k + 1) % 3], *to = p[(k + 2) % 3];
-        const int32_t dx = (to->x - from->x) * sign, dy = (to->y - from->y) * sign;
-        across[k] = -dy * SUBPIXELS;
-        down[k] = dx * SUBPIXELS;
-        exact[k] = dx * (top * SUBPIXELS - from->y) - dy * (left * SUBPIXELS - from->x);
-        e[k] = exact[k] - ((dy > 0) | ((dy == 0) & (dx <= 0)));
-    }
-    const Slopes found = {exact[1], exact[2], across[1], across[2], down[1], down[2]};
-    *slopes = found;
-    return block_small(e, across, down);
-}
 #endif
 DEFINE_FILL(fill_large, int64_t, block_large)
 
-static ALWAYS_INLINE int32_t min2(int32_t a, int32_t b) { return a < b ? a : b; }
-static ALWAYS_INLINE int32_t max2(int32_t a, int32_t b) { return a > b ? a : b; }
-static ALWAYS_INLINE int32_t min3(int32_t a, int32_t b, int32_t c) { return min2(min2(a, b), c); }
-static ALWAYS_INLINE int32_t max3(int32_t a, int32_t b, int32_t c) { return max2(max2(a, b), c); }
-
-static void snap(const Job *job, Corner *snapped) {
-    for (Py_ssize_t i = 0; i < job->n_vertices; i++) {
-        const float *v = job->vertices + 3 * i;
-        snapped[i].x = (int32_t)lrintf((v[0] * job->scale) * (float)SUBPIXELS) - job->x0 * SUBPIXELS;
-        snapped[i].y = (int32_t)lrintf((v[1] * job->scale) * (float)SUBPIXELS) - job->y0 * SUBPIXELS;
-        snapped[i].z = v[2];
-    }
+static ALWAYS_INLINE void snap(const Job *job, const float *vertex, Corner *corner, Box *box) {
+    const int32_t x = (int32_t)lrintf((vertex[0] * job->scale) * (float)SUBPIXELS) - job->x0 * SUBPIXELS;
+    const int32_t y = (int32_t)lrintf((vertex[1] * job->scale) * (float)SUBPIXELS) - job->y0 * SUBPIXELS;
+    corner->x = x, corner->y = y, corner->z = vertex[2];
+    /* >> rounds down, also below 0. */
+    box->left = (float)((x + SUBPIXELS - 1) >> SUBPIXEL_BITS), box->minus_right = (float)-(x >> SUBPIXEL_BITS);
+    box->top = (float)((y + SUBPIXELS - 1) >> SUBPIXEL_BITS), box->minus_bottom = (float)-(y >> SUBPIXEL_BITS);
 }
 
-#define WAITING 128 /* small triangles that are drawn together */
+#if defined(__SSE2__) || defined(_M_X64)
 
-/* A triangle that lies in one block of 4 x 4 pixels and covers some. */
+static void snap_all(const Job *job, Corner *corners, Box *boxes) {
+    const __m128 scale = _mm_set1_ps(job->scale), subpixels = _mm_set1_ps((float)SUBPIXELS);
+    const __m128i origin = _mm_set_epi32(0, 0, job->y0 * SUBPIXELS, job->x0 * SUBPIXELS);
+    Py_ssize_t i = 0;
+    for (; i + 1 < job->n_vertices; i++) { /* it reads four numbers of three */
+        const __m128 v = _mm_loadu_ps(job->vertices + 3 * i);
+        const __m128i at = _mm_sub_epi32(_mm_cvtps_epi32(_mm_mul_ps(_mm_mul_ps(v, scale), subpixels)), origin);
+        const __m128i first = _mm_srai_epi32(_mm_add_epi32(at, _mm_set1_epi32(SUBPIXELS - 1)), SUBPIXEL_BITS);
+        const __m128i minus_last = _mm_sub_epi32(_mm_setzero_si128(), _mm_srai_epi32(at, SUBPIXEL_BITS));
+        _mm_storeu_ps(&boxes[i].left, _mm_cvtepi32_ps(_mm_unpacklo_epi64(first, minus_last)));
+        _mm_storeu_ps((float *)&corners[i], _mm_shuffle_ps(_mm_castsi128_ps(at), v, _MM_SHUFFLE(3, 2, 1, 0)));
+    }
+    for (; i < job->n_vertices; i++) snap(job, job->vertices + 3 * i, &corners[i], &boxes[i]);
+}
+
+/* Whether the bounding box holds the centre of a pixel of the region; first column and row of these, and last ones
+ * with a minus; and whether there are no more than four columns and rows, also beyond the region. */
+static ALWAYS_INLINE int near_box(const Job *job, const Box *a, const Box *b, const Box *c, int32_t *out, int *small) {
+    const __m128 limits = _mm_set_ps(0, 0, (float)(job->height - 1), (float)(job->width - 1));
+    const __m128 region = _mm_set_ps((float)(1 - job->height), (float)(1 - job->width), 0, 0);
+    const __m128 box = _mm_min_ps(_mm_min_ps(_mm_loadu_ps(&a->left), _mm_loadu_ps(&b->left)), _mm_loadu_ps(&c->left));
+    const __m128 minus_span = _mm_add_ps(box, _mm_shuffle_ps(box, box, _MM_SHUFFLE(1, 0, 3, 2)));
+    _mm_storeu_si128((__m128i *)out, _mm_cvttps_epi32(_mm_max_ps(box, region)));
+    *small = _mm_movemask_ps(_mm_cmplt_ps(minus_span, _mm_set1_ps(-3))) == 0;
+    return _mm_movemask_ps(_mm_or_ps(_mm_cmpgt_ps(minus_span, _mm_setzero_ps()), _mm_cmpgt_ps(box, limits))) == 0;
+}
+
+#else
+
+static void snap_all(const Job *job, Corner *corners, Box *boxes) {
+    for (Py_ssize_t i = 0; i < job->n_vertices; i++) snap(job, job->vertices + 3 * i, &corners[i], &boxes[i]);
+}
+
+static ALWAYS_INLINE float least(float a, float b, float c) { return a < b ? (a < c ? a : c) : (b < c ? b : c); }
+
+static ALWAYS_INLINE int near_box(const Job *job, const Box *a, const Box *b, const Box *c, int32_t *out, int *small) {
+    const float left = least(a->left, b->left, c->left), top = least(a->top, b->top, c->top);
+    const float right = -least(a->minus_right, b->minus_right, c->minus_right);
+    const float bottom = -least(a->minus_bottom, b->minus_bottom, c->minus_bottom);
+    const float last_column = (float)(job->width - 1), last_row = (float)(job->height - 1);
+    out[0] = (int32_t)(left > 0 ? left : 0), out[2] = -(int32_t)(right < last_column ? right : last_column);
+    out[1] = (int32_t)(top > 0 ? top : 0), out[3] = -(int32_t)(bottom < last_row ? bottom : last_row);
+    *small = (right - left <= 3) & (bottom - top <= 3);
+    return (left <= right) & (top <= bottom) & (left <= last_column) & (top <= last_row) & (right >= 0) & (bottom >= 0);
+}
+
+#endif
+
+#define WAITING 256 /* pixels that are looked at together */
+
+/* Pixels that small triangles may cover, with the triangles' corners as seen from there. */
 typedef struct {
-    Triangle triangle;
-    Slopes slopes;
-    int32_t left, top;
-    unsigned inside;
-} Small;
+    int count;
+    int32_t number[WAITING], place[WAITING][2]; /* triangle, column and row */
+    int32_t x[3][WAITING], y[3][WAITING];
+    float z[3][WAITING];
+    float b1[WAITING], b2[WAITING], depth[WAITING];
+    int32_t inside[WAITING];
+} Waiting;
 
-/* Draws the waiting triangles, in order, pixel by pixel over all of them: were it a loop in a loop, every
- * triangle would cost a wrongly predicted branch, as nobody knows how many pixels it has. */
-static ALWAYS_INLINE void draw_waiting(const Job *job, Small *small, int count, Target target, int channels) {
-    const Small *end = small + count;
-    if (count == 0) return;
-    small[count].inside = 0; /* there is room for one more */
-    unsigned inside = small->inside;
-    while (small < end) {
-        const int bit = lowest_bit(inside), i = bit & 3, j = bit >> 2;
-        const Slopes *s = &small->slopes;
-        shade(job, &small->triangle, target, channels, small->left + i, small->top + j,
-              (float)(s->e1 + i * s->across1 + j * s->down1), (float)(s->e2 + i * s->across2 + j * s->down2));
-        inside &= inside - 1;
-        small += inside == 0;
-        inside = inside == 0 ? small->inside : inside;
+/* Column and row of the pixels of a small box, by its width. */
+static const int32_t STEPS_OF[5][16][2] = {
+    {{0}},
+    {{0, 0}, {0, 1}, {0, 2}, {0, 3}},
+    {{0, 0}, {1, 0}, {0, 1}, {1, 1}, {0, 2}, {1, 2}, {0, 3}, {1, 3}},
+    {{0, 0}, {1, 0}, {2, 0}, {0, 1}, {1, 1}, {2, 1}, {0, 2}, {1, 2}, {2, 2}, {0, 3}, {1, 3}, {2, 3}},
+    {{0, 0}, {1, 0}, {2, 0}, {3, 0}, {0, 1}, {1, 1}, {2, 1}, {3, 1},
+     {0, 2}, {1, 2}, {2, 2}, {3, 2}, {0, 3}, {1, 3}, {2, 3}, {3, 3}},
+};
+
+static ALWAYS_INLINE void add_four(Waiting *w, int at, int32_t number, const int32_t *box, const int32_t (*steps)[2]) {
+    for (int j = 0; j < 4; j++) w->number[at + j] = number;
+    for (int j = 0; j < 4; j++)
+        for (int k = 0; k < 2; k++) w->place[at + j][k] = box[k] + steps[j][k];
+}
+
+/* Four at a time, though most triangles have fewer: a loop would be a branch that nobody can predict. */
+static ALWAYS_INLINE void add_small(Waiting *w, int32_t number, const int32_t *box) {
+    const int across = 1 - box[0] - box[2], all = across * (1 - box[1] - box[3]), at = w->count;
+    const int32_t (*steps)[2] = STEPS_OF[across];
+    add_four(w, at, number, box, steps);
+    for (int j = 4; j < all; j += 4) add_four(w, at + j, number, box, steps + j);
+    w->count = at + all;
+}
+
+static ALWAYS_INLINE void gather(const Job *job, const Corner *corners, Waiting *w) {
+#if defined(__SSE2__) || defined(_M_X64)
+    for (int i = 0; i < w->count; i += 4) {
+        const int32_t *corner[4];
+        __m128i from[4];
+        for (int j = 0; j < 4; j++) {
+            corner[j] = job->triangles + 3 * (Py_ssize_t)w->number[i + j];
+            from[j] = _mm_slli_epi32(_mm_loadl_epi64((const __m128i *)w->place[i + j]), SUBPIXEL_BITS);
+        }
+        for (int k = 0; k < 3; k++) {
+            __m128i v[4];
+            for (int j = 0; j < 4; j++)
+                v[j] = _mm_sub_epi32(_mm_loadu_si128((const __m128i *)&corners[corner[j][k]]), from[j]);
+            const __m128i xy01 = _mm_unpacklo_epi32(v[0], v[1]), xy23 = _mm_unpacklo_epi32(v[2], v[3]);
+            const __m128i z01 = _mm_unpackhi_epi32(v[0], v[1]), z23 = _mm_unpackhi_epi32(v[2], v[3]);
+            _mm_storeu_si128((__m128i *)&w->x[k][i], _mm_unpacklo_epi64(xy01, xy23));
+            _mm_storeu_si128((__m128i *)&w->y[k][i], _mm_unpackhi_epi64(xy01, xy23));
+            _mm_storeu_si128((__m128i *)&w->z[k][i], _mm_unpacklo_epi64(z01, z23));
+        }
+    }
+#else
+    for (int i = 0; i < w->count; i++) {
+        const int32_t *corner = job->triangles + 3 * (Py_ssize_t)w->number[i];
+        const int32_t x = w->place[i][0] * SUBPIXELS, y = w->place[i][1] * SUBPIXELS;
+        for (int k = 0; k < 3; k++) {
+            const Corner *c = &corners[corner[k]];
+            w->x[k][i] = c->x - x, w->y[k][i] = c->y - y, w->z[k][i] = c->z;
+        }
+    }
+#endif
+}
+
+/* Numbers are whole and small: products of floats are exact. */
+static ALWAYS_INLINE void cover(Waiting *w, float most_area) {
+    const int n = (w->count + 7) & ~7;
+    for (int i = 0; i < n; i++) {
+        const float xa = (float)w->x[0][i], xb = (float)w->x[1][i], xc = (float)w->x[2][i];
+        const float ya = (float)w->y[0][i], yb = (float)w->y[1][i], yc = (float)w->y[2][i];
+        const float e0 = xb * yc - yb * xc, e1 = xc * ya - yc * xa, e2 = xa * yb - ya * xb;
+        const float area = (e0 + e1) + e2, sign = area > 0 ? 1.0f : -1.0f;
+        /* Below 0 on edges that are top or left; its size is less than 2^24. */
+        const float t0 = (yc - yb) * 4096.0f - (xc - xb), t1 = (ya - yc) * 4096.0f - (xa - xc);
+        const float t2 = (yb - ya) * 4096.0f - (xb - xa);
+        const float f0 = (e0 * 16777216.0f - t0) * sign, f1 = (e1 * 16777216.0f - t1) * sign;
+        const float f2 = (e2 * 16777216.0f - t2) * sign;
+        w->inside[i] = (f0 > 0) & (f1 > 0) & (f2 > 0) & (area != 0) & (area < most_area);
+        const float per_area = 1.0f / (area * sign);
+        const float b1 = (e1 * sign + 0.0f) * per_area, b2 = (e2 * sign + 0.0f) * per_area;
+        w->b1[i] = b1, w->b2[i] = b2;
+        w->depth[i] = (w->z[0][i] + b1 * (w->z[1][i] - w->z[0][i])) + b2 * (w->z[2][i] - w->z[0][i]);
     }
 }
 
-/* Draws the mesh with its snapped corners. Returns -1 when a triangle names a missing vertex. */
-static ALWAYS_INLINE int draw_triangles(const Job *job, const Corner *snapped, Target target, int channels) {
-    Small small[WAITING + 1];
-    int32_t near[WAITING];
-    for (Py_ssize_t start = 0; start < job->n_triangles; start += WAITING) {
-        const int n = job->n_triangles - start < WAITING ? (int)(job->n_triangles - start) : WAITING;
+/* Draws the waiting pixels, in order. */
+static ALWAYS_INLINE void draw_waiting(const Job *job, const Corner *corners, Waiting *w, Target target, int channels) {
+    int32_t hits[WAITING];
+    int n_hits = 0;
+    gather(job, corners, w);
+    cover(w, job->cull_back ? 0.0f : INFINITY);
+    for (int i = 0; i < w->count; i++) {
+        hits[n_hits] = i;
+        n_hits += w->inside[i];
+    }
+    for (int k = 0; k < n_hits; k++) {
+        const int i = hits[k];
+        draw_pixel(job, target, channels, w->number[i], w->place[i][0], w->place[i][1], w->b1[i], w->b2[i], w->depth[i]);
+    }
+    w->count = 0;
+}
+
+/* A triangle of any size. */
+static ALWAYS_INLINE void fill(const Job *job, const Corner *corners, int32_t number, const int32_t *box, Target target,
+                               int channels) {
+    const int32_t *corner = job->triangles + 3 * (Py_ssize_t)number;
+    const Corner p[3] = {corners[corner[0]], corners[corner[1]], corners[corner[2]]};
+    const int64_t ux = (int64_t)p[1].x - p[0].x, uy = (int64_t)p[1].y - p[0].y;
+    const int64_t vx = (int64_t)p[2].x - p[0].x, vy = (int64_t)p[2].y - p[0].y;
+    const int64_t area = ux * vy - uy * vx;
+    if (area == 0 || (job->cull_back && area > 0)) return;
+    const int sign = area > 0 ? 1 : -1;
+    const Triangle t = {number, 1.0f / (float)(area * sign), p[0].z, p[1].z - p[0].z, p[2].z - p[0].z};
+    const int64_t x2 = vx - ux, y2 = vy - uy;
+    const int is_small = (ux < SMALL) & (ux > -SMALL) & (uy < SMALL) & (uy > -SMALL) & (vx < SMALL) & (vx > -SMALL) &
+                         (vy < SMALL) & (vy > -SMALL) & (x2 < SMALL) & (x2 > -SMALL) & (y2 < SMALL) & (y2 > -SMALL);
+    if (is_small)
+        fill_small(job, &t, p, target, channels, sign, box[0], -box[2], box[1], -box[3]);
+    else
+        fill_large(job, &t, p, target, channels, sign, box[0], -box[2], box[1], -box[3]);
+}
+
+#define TOGETHER 128 /* triangles whose boxes are looked at together */
+
+/* Draws the mesh. Returns -1 when a triangle names a missing vertex. */
+static ALWAYS_INLINE int draw_triangles(const Job *job, const Corner *corners, const Box *boxes, Target target,
+                                        int channels) {
+    Waiting waiting;
+    int32_t numbers[TOGETHER], near[TOGETHER][4];
+    uint8_t small[TOGETHER];
+    memset(&waiting, 0, sizeof waiting);
+    /* The largest number of a vertex. */
+    const uint32_t most = (uint32_t)(job->n_vertices < INT32_MAX ? job->n_vertices : INT32_MAX) - 1;
+    for (Py_ssize_t start = 0; start < job->n_triangles; start += TOGETHER) {
+        const int n = job->n_triangles - start < TOGETHER ? (int)(job->n_triangles - start) : TOGETHER;
+        const int32_t *corner = job->triangles + 3 * start;
+        uint32_t missing = 0; /* its highest bit */
+        for (int i = 0; i < 3 * n; i++) missing |= (uint32_t)corner[i] | (most - (uint32_t)corner[i]);
+        if (missing >> 31) return -1;
         /* First those whose bounding box holds the centre of a pixel, without a branch: half of them do. */
-        int n_near = 0, missing = 0;
-        for (int i = 0; i < n; i++) {
-            const int32_t *corner = job->triangles + 3 * (start + i);
-            if (((size_t)(uint32_t)corner[0] >= (size_t)job->n_vertices) |
-                ((size_t)(uint32_t)corner[1] >= (size_t)job->n_vertices) |
-                ((size_t)(uint32_t)corner[2] >= (size_t)job->n_vertices)) {
-                missing = 1;
-                break;
-            }
-            const Corner *a = &snapped[corner[0]], *b = &snapped[corner[1]], *c = &snapped[corner[2]];
-            /* >> rounds down, also below 0. */
-            const int32_t left = (min3(a->x, b->x, c->x) + SUBPIXELS - 1) >> SUBPIXEL_BITS;
-            const int32_t right = max3(a->x, b->x, c->x) >> SUBPIXEL_BITS;
-            const int32_t top = (min3(a->y, b->y, c->y) + SUBPIXELS - 1) >> SUBPIXEL_BITS;
-            const int32_t bottom = max3(a->y, b->y, c->y) >> SUBPIXEL_BITS;
-            near[n_near] = i;
-            n_near += (left <= right) & (top <= bottom) & (right >= 0) & (bottom >= 0) & (left < job->width) &
-                      (top < job->height);
+        int n_near = 0;
+        for (int i = 0; i < n; i++, corner += 3) {
+            int is_small;
+            numbers[n_near] = (int32_t)(start + i);
+            const int is_near =
+                near_box(job, &boxes[corner[0]], &boxes[corner[1]], &boxes[corner[2]], near[n_near], &is_small);
+            small[n_near] = (uint8_t)is_small;
+            n_near += is_near;
         }
-        int waiting = 0;
         for (int m = 0; m < n_near; m++) {
-            const Py_ssize_t number = start + near[m];
-            const int32_t *corner = job->triangles + 3 * number;
-            const Corner *a = &snapped[corner[0]], *b = &snapped[corner[1]], *c = &snapped[corner[2]];
-            const int32_t x_min = min3(a->x, b->x, c->x), x_max = max3(a->x, b->x, c->x);
-            const int32_t y_min = min3(a->y, b->y, c->y), y_max = max3(a->y, b->y, c->y);
-            int32_t left = (x_min + SUBPIXELS - 1) >> SUBPIXEL_BITS, right = x_max >> SUBPIXEL_BITS;
-            int32_t top = (y_min + SUBPIXELS - 1) >> SUBPIXEL_BITS, bottom = y_max >> SUBPIXEL_BITS;
-            left = left < 0 ? 0 : left;
-            top = top < 0 ? 0 : top;
-            right = right >= job->width ? job->width - 1 : right;
-            bottom = bottom >= job->height ? job->height - 1 : bottom;
-            const int64_t area = ((int64_t)b->x - a->x) * ((int64_t)c->y - a->y) -
-                                 ((int64_t)b->y - a->y) * ((int64_t)c->x - a->x);
-            if (area == 0 || (job->cull_back && area > 0)) continue;
-            const int sign = area > 0 ? 1 : -1;
-            const Triangle t = {corner, job->first_triangle + (int32_t)number, 1.0f / (float)(area * sign), a->z,
-                                b->z - a->z, c->z - a->z};
-            const int is_small = ((int64_t)x_max - x_min < SMALL) & ((int64_t)y_max - y_min < SMALL);
-            if (is_small & (right - left < 4) & (bottom - top < 4)) {
-                Small *next = &small[waiting];
-                const unsigned within = ((16u << (4 * (bottom - top))) - 1) & (0x1111u * ((2u << (right - left)) - 1));
-                next->inside = cover_block(a, b, c, sign, left, top, &next->slopes) & within;
-                next->triangle = t;
-                next->left = left, next->top = top;
-                waiting += next->inside != 0;
+            const int32_t *box = near[m];
+            if (!small[m]) {
+                /* Of equal depth the first one shows: what waits goes first. */
+                draw_waiting(job, corners, &waiting, target, channels);
+                fill(job, corners, numbers[m], box, target, channels);
                 continue;
             }
-            /* Of equal depth the first one shows: what waits goes first. */
-            draw_waiting(job, small, waiting, target, channels);
-            waiting = 0;
-            const Corner p[3] = {*a, *b, *c};
-            if (is_small)
-                fill_small(job, &t, p, target, channels, sign, left, right, top, bottom);
-            else
-                fill_large(job, &t, p, target, channels, sign, left, right, top, bottom);
+            add_small(&waiting, numbers[m], box);
+            if (waiting.count > WAITING - 16) draw_waiting(job, corners, &waiting, target, channels);
         }
-        draw_waiting(job, small, waiting, target, channels);
-        if (missing) return -1;
     }
+    draw_waiting(job, corners, &waiting, target, channels);
     return 0;
 }
 
-static int draw(const Job *job, Corner *snapped) {
-    snap(job, snapped);
-    if (job->index) return draw_triangles(job, snapped, INDEX, 0);
-    if (job->out) return draw_triangles(job, snapped, VALUES, job->channels);
-    if (job->picture && job->channels == 1) return draw_triangles(job, snapped, PICTURE, 1);
-    if (job->picture) return draw_triangles(job, snapped, PICTURE, 3);
-    return draw_triangles(job, snapped, DEPTH, 0);
+static int draw(const Job *job, Corner *corners, Box *boxes) {
+    if (job->width < 1 || job->height < 1) return 0;
+    snap_all(job, corners, boxes);
+    if (job->index) return draw_triangles(job, corners, boxes, INDEX, 0);
+    if (job->out) return draw_triangles(job, corners, boxes, VALUES, job->channels);
+    if (job->picture && job->channels == 1) return draw_triangles(job, corners, boxes, PICTURE, 1);
+    if (job->picture) return draw_triangles(job, corners, boxes, PICTURE, 3);
+    return draw_triangles(job, corners, boxes, DEPTH, 0);
 }
 
 /* Draws without the interpreter lock, and turns what went wrong into an exception. */
 static PyObject *draw_job(const Job *job, Arrays *arrays) {
-    Corner *snapped = malloc(sizeof(Corner) * (size_t)(job->n_vertices + 1));
+    Corner *snapped = malloc((sizeof(Corner) + sizeof(Box)) * (size_t)(job->n_vertices + 1));
     int status = 0;
     if (snapped) {
         Py_BEGIN_ALLOW_THREADS
-        status = draw(job, snapped);
+        status = draw(job, snapped, (Box *)(snapped + job->n_vertices + 1));
         Py_END_ALLOW_THREADS
         free(snapped);
     }
