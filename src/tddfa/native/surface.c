@@ -5,6 +5,17 @@
 
 #include "kernel.h"
 
+#define SPAN 48 /* coordinates looked at together: loops of this length become vector instructions */
+
+static ALWAYS_INLINE void widen(const float *RESTRICT v, float *RESTRICT low, float *RESTRICT high,
+                                float *RESTRICT finite) {
+    for (int j = 0; j < SPAN; j++) {
+        low[j] = v[j] < low[j] ? v[j] : low[j];
+        high[j] = v[j] > high[j] ? v[j] : high[j];
+        finite[j] += 0.0f * v[j]; /* 0 times a number is 0, times infinity or NaN it is NaN */
+    }
+}
+
 /* bounds(n, points, out): smallest and largest x, y, z of n points; NaN where one is not finite */
 PyObject *bounds(PyObject *self, PyObject *args) {
     Arrays arrays = {.count = 0};
@@ -18,25 +29,17 @@ PyObject *bounds(PyObject *self, PyObject *args) {
         release(&arrays);
         return NULL;
     }
-    /* Four points at once: loops of this length become vector instructions. */
-    float low[12], high[12], finite[12];
-    for (int j = 0; j < 12; j++) low[j] = INFINITY, high[j] = -INFINITY, finite[j] = 0;
-    for (Py_ssize_t i = 0; i < n; i += 4) {
-        float last[12];
-        const float *four = points + 3 * i;
-        if (n - i < 4) { /* the last ones, and the first of them again */
-            for (int j = 0; j < 12; j++) last[j] = points[3 * (i + j / 3 < n ? i + j / 3 : i) + j % 3];
-            four = last;
-        }
-        for (int j = 0; j < 12; j++) {
-            const float v = four[j];
-            low[j] = v < low[j] ? v : low[j];
-            high[j] = v > high[j] ? v : high[j];
-            finite[j] += 0.0f * v; /* 0 times a number is 0, times infinity or NaN it is NaN */
-        }
+    float low[SPAN], high[SPAN], finite[SPAN];
+    for (int j = 0; j < SPAN; j++) low[j] = INFINITY, high[j] = -INFINITY, finite[j] = 0;
+    Py_ssize_t i = 0;
+    for (; i + SPAN <= 3 * n; i += SPAN) widen(points + i, low, high, finite);
+    if (i < 3 * n) { /* the last ones, and then the first of them again */
+        float last[SPAN];
+        for (int j = 0; j < SPAN; j++) last[j] = points[i + j < 3 * n ? i + j : i + j % 3];
+        widen(last, low, high, finite);
     }
     for (int k = 0; k < 3; k++) {
-        for (int j = k + 3; j < 12; j += 3) {
+        for (int j = k + 3; j < SPAN; j += 3) {
             low[k] = low[j] < low[k] ? low[j] : low[k];
             high[k] = high[j] > high[k] ? high[j] : high[k];
             finite[k] += finite[j];
