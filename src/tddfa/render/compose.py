@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
@@ -119,7 +120,19 @@ def window(
     points: Float[np.ndarray, "n d"], margin: float, height: int, width: int
 ) -> tuple[int, int, int, int]:
     """The part of a picture that holds the points and a margin: first column and row, width and height."""
-    low, high = points[:, :2].min(axis=0) - margin, points[:, :2].max(axis=0) + margin
-    x0, y0 = (int(v) for v in np.clip(np.floor(low), 0, [width, height]))
-    x1, y1 = (int(v) for v in np.clip(np.ceil(high) + 1, [x0, y0], [width, height]))
+    return window_between(points[:, :2].min(axis=0), points[:, :2].max(axis=0), margin, height, width)
+
+
+def window_between(
+    low: Float[np.ndarray, "2"], high: Float[np.ndarray, "2"], margin: float, height: int, width: int
+) -> tuple[int, int, int, int]:
+    """The part of a picture between two corners, with a margin: first column and row, width and height."""
+    # A few numbers: NumPy would take longer over them than all drawing.
+    x0, y0 = (
+        min(max(math.floor(v - margin), 0), n) for v, n in zip(low.tolist(), (width, height), strict=True)
+    )
+    x1, y1 = (
+        min(max(math.ceil(v + margin) + 1, start), n)
+        for v, start, n in zip(high.tolist(), (x0, y0), (width, height), strict=True)
+    )
     return x0, y0, x1 - x0, y1 - y0
