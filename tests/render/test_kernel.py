@@ -126,13 +126,14 @@ def test_both_kernels_tint_the_same(channels: int, alpha: float) -> None:
 
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("size", [1, 2, 32, 45])
-def test_both_kernels_complete_textures_alike(size: int, symmetric: bool) -> None:
+@pytest.mark.parametrize("widest", [0, 1, 2])
+def test_both_kernels_complete_textures_alike(size: int, symmetric: bool, widest: int) -> None:
     rng = np.random.default_rng(4)
     trust = (rng.random((size, size)) * (rng.random((size, size)) < 0.4)).astype(np.float32)
     trust[rng.random((size, size)) < 0.2] = 1
     colors = (255 * rng.random((3, size, size), np.float32)) * (trust > 0)
     np.testing.assert_array_equal(
-        native.complete(colors, trust, symmetric=symmetric),
+        native.complete(colors, trust, symmetric=symmetric, widest=widest),
         numpy_kernel.complete(colors, trust, symmetric=symmetric),
     )
 

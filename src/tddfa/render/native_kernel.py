@@ -167,14 +167,25 @@ def texels(
 
 
 def complete(
-    colors: Float32[np.ndarray, "3 size size"], trust: Float32[np.ndarray, "size size"], *, symmetric: bool
+    colors: Float32[np.ndarray, "3 size size"],
+    trust: Float32[np.ndarray, "size size"],
+    *,
+    symmetric: bool,
+    widest: int = 2,
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """A texture without holes; see `numpy_kernel.complete`."""
+    """A texture without holes; see `numpy_kernel.complete`.
+
+    Args:
+        colors: 0 to 255, as far as they are trusted.
+        trust: in [0, 1].
+        symmetric: whether the layout is its own mirror image.
+        widest: vector unit to use, 0 to 2; the result is the same.
+    """
     size = len(trust)
     out = np.empty((size, size, 3), np.uint8)
     arrays = np.ascontiguousarray(colors), np.ascontiguousarray(trust)
     levels, smooth = (size - 1).bit_length(), coarse_levels(size)
-    _kernel.complete(size, levels, *arrays, symmetric, smooth, float(PER_LIGHT), out)
+    _kernel.complete(size, levels, *arrays, symmetric, smooth, float(PER_LIGHT), widest, out)
     return out
 
 
