@@ -120,19 +120,18 @@ def window(
     points: Float[np.ndarray, "n d"], margin: float, height: int, width: int
 ) -> tuple[int, int, int, int]:
     """The part of a picture that holds the points and a margin: first column and row, width and height."""
-    return window_between(points[:, :2].min(axis=0), points[:, :2].max(axis=0), margin, height, width)
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    return window_between(low.tolist(), high.tolist(), margin, height, width)
 
 
 def window_between(
-    low: Float[np.ndarray, "2"], high: Float[np.ndarray, "2"], margin: float, height: int, width: int
+    low: Sequence[float], high: Sequence[float], margin: float, height: int, width: int
 ) -> tuple[int, int, int, int]:
     """The part of a picture between two corners, with a margin: first column and row, width and height."""
     # A few numbers: NumPy would take longer over them than all drawing.
-    x0, y0 = (
-        min(max(math.floor(v - margin), 0), n) for v, n in zip(low.tolist(), (width, height), strict=True)
-    )
+    x0, y0 = (min(max(math.floor(v - margin), 0), n) for v, n in zip(low, (width, height), strict=True))
     x1, y1 = (
         min(max(math.ceil(v + margin) + 1, start), n)
-        for v, start, n in zip(high.tolist(), (x0, y0), (width, height), strict=True)
+        for v, start, n in zip(high, (x0, y0), (width, height), strict=True)
     )
     return x0, y0, x1 - x0, y1 - y0

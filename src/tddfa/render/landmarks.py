@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -55,9 +56,8 @@ def draw_landmarks(
     color = color or ((255, 255, 255) if style == "fancy" else (0, 255, 0))
     for face in faces:
         points: Float32[np.ndarray, "68 2"] = face.landmarks[:, :2]
-        low, high = kernel.bounds(face.landmarks)[:, :2]
-        extent = high - low
-        size = float(np.sqrt(extent[0] * extent[1]))
+        low, high = kernel.bounds(face.landmarks)[:, :2].tolist()
+        size = math.sqrt((high[0] - low[0]) * (high[1] - low[1]))
         thickness = max(1, round(size / _FACE_PER_LINE))
         radius = max(1.0, 1.35 * size / _FACE_PER_LINE)
         x0, y0, w, h = window_between(low, high, 3 * radius + 2, *image.shape[:2])
