@@ -93,6 +93,17 @@ def test_both_kernels_light_and_measure_the_same(mesh: Mesh, exponent: int, lamp
     )
 
 
+@pytest.mark.parametrize("widest", [0, 1, 2])
+def test_both_kernels_light_large_meshes_the_same(widest: int) -> None:
+    mesh = moved(sphere(20, 25), 40 * np.eye(3), np.array([50, 60, 70]))
+    normals = numpy_kernel.vertex_normals(mesh)
+    normals[7] = 0
+    np.testing.assert_array_equal(
+        native.phong(mesh.vertices, normals, Light(), widest=widest),
+        numpy_kernel.phong(mesh.vertices, normals, Light()),
+    )
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("picture_channels", "over"), [(3, True), (3, False), (4, False)])
 @pytest.mark.parametrize("alpha", [0.3, 0.6, 1.0])

@@ -148,7 +148,7 @@ PyObject *vertex_normals(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-#define LANES 8 /* vertices lit at once: loops of this length become vector instructions */
+#define LANES 64 /* vertices lit at once: loops of this length become vector instructions */
 
 typedef struct {
     float low[3], half[3], scale; /* of the unit cube */
@@ -156,7 +156,7 @@ typedef struct {
     int exponent;
 } Light;
 
-static void light_block(const Light *light, const float *vertices, const float *normals, float *out) {
+static ALWAYS_INLINE void light_block(const Light *light, const float *vertices, const float *normals, float *out) {
     float to_lamp[3][LANES], normal[3][LANES], per_length[LANES], cosine[LANES], highlight[LANES];
     for (int j = 0; j < LANES; j++) {
         for (int k = 0; k < 3; k++) {
@@ -189,17 +189,33 @@ static void light_block(const Light *light, const float *vertices, const float *
     }
 }
 
+typedef struct {
+    Py_ssize_t n; /* a whole number of LANES */
+    const Light *light;
+    const float *vertices, *normals;
+    float *out;
+} Lighting;
+
+static ALWAYS_INLINE void light_blocks(const Lighting *job) {
+    for (Py_ssize_t i = 0; i < job->n; i += LANES)
+        light_block(job->light, job->vertices + 3 * i, job->normals + 3 * i, job->out + i);
+}
+
+DEFINE_VARIANTS(light_blocks, Lighting)
+
 /* phong(n_vertices, vertices, normals, low (3), side, light (ambient, directional, specular, x, y, z),
- *       exponent, out): vertices and normals in the image frame; see lighting.py */
+ *       exponent, most, out): vertices and normals in the image frame; `most` is the widest vector unit to use, 0
+ *       to 2; see lighting.py */
 PyObject *phong(PyObject *self, PyObject *args) {
     Arrays arrays = {.count = 0};
     Py_ssize_t n;
     PyObject *vertices_object, *normals_object, *out_object;
     Light light;
-    if (!PyArg_ParseTuple(args, "nOO(fff)(fff)f(ffffff)iO", &n, &vertices_object, &normals_object, &light.low[0],
+    int most;
+    if (!PyArg_ParseTuple(args, "nOO(fff)(fff)f(ffffff)iiO", &n, &vertices_object, &normals_object, &light.low[0],
                           &light.low[1], &light.low[2], &light.half[0], &light.half[1], &light.half[2], &light.scale,
                           &light.ambient, &light.directional, &light.specular, &light.lamp[0], &light.lamp[1],
-                          &light.lamp[2], &light.exponent, &out_object))
+                          &light.lamp[2], &light.exponent, &most, &out_object))
         return NULL;
     const float *vertices, *normals;
     float *out;
@@ -210,14 +226,16 @@ PyObject *phong(PyObject *self, PyObject *args) {
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
-    Py_ssize_t i = 0;
-    for (; i + LANES <= n; i += LANES) light_block(&light, vertices + 3 * i, normals + 3 * i, out + i);
-    if (i < n) {
+    const Py_ssize_t whole = n / LANES * LANES;
+    const Lighting job = {whole, &light, vertices, normals, out};
+    light_blocks_variants[vectors(most)](&job);
+    if (whole < n) {
         float last_vertices[3 * LANES] = {0}, last_normals[3 * LANES] = {0}, last_out[LANES];
-        memcpy(last_vertices, vertices + 3 * i, sizeof(float) * 3 * (size_t)(n - i));
-        memcpy(last_normals, normals + 3 * i, sizeof(float) * 3 * (size_t)(n - i));
-        light_block(&light, last_vertices, last_normals, last_out);
-        memcpy(out + i, last_out, sizeof(float) * (size_t)(n - i));
+        memcpy(last_vertices, vertices + 3 * whole, sizeof(float) * 3 * (size_t)(n - whole));
+        memcpy(last_normals, normals + 3 * whole, sizeof(float) * 3 * (size_t)(n - whole));
+        const Lighting rest = {LANES, &light, last_vertices, last_normals, last_out};
+        light_blocks_variants[vectors(most)](&rest);
+        memcpy(out + whole, last_out, sizeof(float) * (size_t)(n - whole));
     }
     Py_END_ALLOW_THREADS
     release(&arrays);

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, UInt8
 
 from tddfa.imaging.sample import Reduced
-from tddfa.native import _kernel
+from tddfa.native import WIDEST, _kernel
 from tddfa.render.lighting import Light, UnitCube
 from tddfa.render.numpy_kernel import (
     EDGE_ON,
@@ -86,7 +86,11 @@ def vertex_normals(mesh: Mesh) -> Float32[np.ndarray, "n_vertices 3"]:
 
 
 def phong(
-    vertices: Float32[np.ndarray, "n 3"], normals: Float32[np.ndarray, "n 3"], light: Light
+    vertices: Float32[np.ndarray, "n 3"],
+    normals: Float32[np.ndarray, "n 3"],
+    light: Light,
+    *,
+    widest: int = WIDEST,
 ) -> Float32[np.ndarray, "n 1"]:
     """Brightness of each vertex, in [0, 1]; see `tddfa.render.lighting`."""
     cube = UnitCube.around(bounds(vertices))
@@ -100,6 +104,7 @@ def phong(
         float(cube.scale),
         (light.ambient, light.directional, light.specular, *light.position),
         light.exponent,
+        widest,
         out,
     )
     return out
@@ -171,16 +176,9 @@ def complete(
     trust: Float32[np.ndarray, "size size"],
     *,
     symmetric: bool,
-    widest: int = 2,
+    widest: int = WIDEST,
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """A texture without holes; see `numpy_kernel.complete`.
-
-    Args:
-        colors: 0 to 255, as far as they are trusted.
-        trust: in [0, 1].
-        symmetric: whether the layout is its own mirror image.
-        widest: vector unit to use, 0 to 2; the result is the same.
-    """
+    """A texture without holes; see `numpy_kernel.complete`."""
     size = len(trust)
     out = np.empty((size, size, 3), np.uint8)
     arrays = np.ascontiguousarray(colors), np.ascontiguousarray(trust)
