@@ -135,6 +135,22 @@ def test_both_kernels_tint_the_same(channels: int, alpha: float) -> None:
     np.testing.assert_array_equal(one, other)
 
 
+def test_both_kernels_recolor_the_same_and_each_pixel_once() -> None:
+    rng = np.random.default_rng(6)
+    picture = rng.integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    tables = np.stack([rng.permutation(256) for _ in range(3)]).astype(np.uint8)
+    places = np.array([0, 5, 5, 62, 17, 5])
+    one, other = picture.copy(), picture.copy()
+    native.recolor(one, places, tables)
+    numpy_kernel.recolor(other, places, tables)
+    np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(one[0, 5], tables[range(3), picture[0, 5]])
+    assert (one != picture).any(axis=2).sum() <= 4
+    for outside in (-1, 63):
+        with pytest.raises(IndexError):
+            native.recolor(one, np.array([outside]), tables)
+
+
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("size", [1, 2, 32, 45])
 @pytest.mark.parametrize("widest", [0, 1, 2])

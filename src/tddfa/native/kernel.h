@@ -92,6 +92,7 @@ PyObject *phong(PyObject *self, PyObject *args);
 PyObject *texels(PyObject *self, PyObject *args);
 PyObject *complete(PyObject *self, PyObject *args);
 PyObject *tint(PyObject *self, PyObject *args);
+PyObject *recolor(PyObject *self, PyObject *args);
 PyObject *discs(PyObject *self, PyObject *args);
 PyObject *compact(PyObject *self, PyObject *args);
 PyObject *reconstruct(PyObject *self, PyObject *args);

@@ -105,14 +105,12 @@ def tint_pixels(
         color: RGB, 0 to 255.
         alpha: opacity.
     """
-    channels = picture.shape[2]
-    pixels, flat = picture.reshape(-1, channels), rows * picture.shape[1] + columns
-    if channels == 3:
-        levels = np.arange(256, dtype=np.float32)
-        for k in range(3):
-            table = np.rint(alpha * color[k] + (1 - alpha) * levels).astype(np.uint8)
-            pixels[flat, k] = table[pixels[flat, k]]
+    flat = rows * picture.shape[1] + columns
+    if picture.shape[2] == 3:
+        under = (1 - alpha) * np.arange(256, dtype=np.float32)
+        kernel.recolor(picture, flat, np.stack([np.rint(alpha * c + under).astype(np.uint8) for c in color]))
         return
+    pixels = picture.reshape(-1, 4)
     pixels[flat] = composed(pixels[flat], color, np.full(len(flat), alpha, np.float32))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float32, Int32, UInt8
+from jaxtyping import Float32, Int32, Int64, UInt8
 
 from tddfa.imaging.sample import Reduced
 from tddfa.native import WIDEST, _kernel
@@ -143,6 +143,17 @@ def tint(
         *(*picture.shape, picture, *origin, *coverage.shape),
         *(np.ascontiguousarray(coverage), color, float(np.float32(alpha / 255))),
     )
+
+
+def recolor(
+    picture: UInt8[np.ndarray, "height width 3"],
+    places: Int64[np.ndarray, " n"],
+    tables: UInt8[np.ndarray, "3 256"],
+) -> None:
+    """Send some pixels of a picture through a table, in place; see `numpy_kernel.recolor`."""
+    n_pixels = picture.shape[0] * picture.shape[1]
+    arrays = [np.ascontiguousarray(a) for a in (places, tables)]
+    _kernel.recolor(n_pixels, picture, len(places), *arrays)
 
 
 def texels(
