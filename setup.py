@@ -7,6 +7,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 PARTS = ("module", "rasterizer", "surface", "texture", "canvas", "reconstruction")
+HEADERS = ("kernel", "pixels", "blocks", "waiting")
 
 
 class BuildKernel(build_ext):
@@ -28,7 +29,7 @@ setup(
         Extension(
             "tddfa.native._kernel",
             [f"src/tddfa/native/{part}.c" for part in PARTS],
-            depends=["src/tddfa/native/kernel.h"],
+            depends=[f"src/tddfa/native/{part}.h" for part in HEADERS],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,
             optional=True,

@@ -23,6 +23,7 @@ TITLES = {
     "draw_2d_sparse": "draw landmarks",
     "draw_2d_dense": "draw the dense points",
     "draw_3d": "draw the lit mesh",
+    "draw_3d_1080": "draw the lit mesh, 1920×1080",
     "draw_3d_c": "draw the lit mesh, its C variant (another light)",
     "draw_depth": "draw depth",
     "draw_pncc": "draw PNCC",

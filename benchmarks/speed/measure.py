@@ -46,7 +46,18 @@ STAGES = (
     "track",
     *(
         f"draw_{kind}"
-        for kind in ("2d_sparse", "2d_dense", "3d", "3d_c", "depth", "pncc", "uv_tex", "pose", "normals")
+        for kind in (
+            "2d_sparse",
+            "2d_dense",
+            "3d",
+            "3d_1080",
+            "3d_c",
+            "depth",
+            "pncc",
+            "uv_tex",
+            "pose",
+            "normals",
+        )
     ),
     *(f"write_{kind}" for kind in ("ply", "obj", "glb", "json", "npz")),
 )
@@ -209,7 +220,8 @@ def _write_scenes(folder: Path) -> None:
         picture, boxes = crowd(n)
         write_image(folder / f"crowd-{n}.png", picture)
         np.save(folder / f"crowd-{n}.npy", np.array([(*box, 1.0) for box in boxes]))
-    for height in {h for stage, heights in GROWTH.items() if stage.endswith("_sized") for h in heights}:
+    heights = {h for stage, heights in GROWTH.items() if stage.endswith("_sized") for h in heights}
+    for height in heights | {1080}:
         write_image(folder / f"sized-{height}.png", sized(height))
 
 

@@ -14,6 +14,7 @@ from benchmarks.samples import summary
 from benchmarks.speed import measure
 from benchmarks.speed.processes import Participant, Worker, environment, run_command
 from benchmarks.speed.scenes import MOST_FACES, crowd, portrait, sized
+from benchmarks.tables import TITLES
 
 from evaluation_sets import toy_set, write_archive
 from tddfa import FaceAligner
@@ -109,16 +110,20 @@ def test_scenes_show_as_many_faces_as_they_say():
 def small(monkeypatch, packs_folder, toy_pack):
     """A benchmark of the toy pack with little to do."""
     shutil.copytree(toy_pack.folder, packs_folder / "3ddfa-v2-mb05")
-    monkeypatch.setattr(measure, "STAGES", ("read", "regress", "draw_3d"))
+    monkeypatch.setattr(measure, "STAGES", ("read", "regress", "draw_3d", "draw_3d_1080"))
     monkeypatch.setattr(measure, "THREADED", ("regress",))
     monkeypatch.setattr(measure, "GROWTH", {"faces": (1, 2), "detect_sized": (90,), "triangles": (0, 1)})
+
+
+def test_every_stage_has_a_title_in_the_report():
+    assert list(measure.STAGES) == list(TITLES)
 
 
 def test_a_run_gives_results_of_the_schema_and_a_report_with_plots(small, toy_pack, tmp_path):
     speed = measure.measure_speed(["3ddfa-v2-mb05"], rounds=1, seconds=0.0, commands=False)
     jsonschema.validate(speed, SCHEMA)
     assert speed["errors"] == {}
-    assert set(speed["stages"]["1"]) == {"read", "regress", "draw_3d"}
+    assert set(speed["stages"]["1"]) == {"read", "regress", "draw_3d", "draw_3d_1080"}
     assert set(speed["growth"]["faces"]["3ddfa-v2-mb05"]) == {"1", "2"}
 
     write_archive(tmp_path / "aflw2000", toy_set(FaceAligner(toy_pack)))
@@ -136,6 +141,8 @@ def test_a_run_gives_results_of_the_schema_and_a_report_with_plots(small, toy_pa
     text = (tmp_path / "docs" / "benchmarks.md").read_text()
     median = speed["stages"]["1"]["regress"]["3ddfa-v2-mb05"]["median"]
     assert f"| crop + network + 68 landmarks, one face | {median:.3g} [" in text
+    larger = speed["stages"]["1"]["draw_3d_1080"]["3ddfa-v2-mb05"]["median"]
+    assert f"| draw the lit mesh, 1920×1080 | {larger:.3g} [" in text
     assert "| MediaPipe" not in text
     (compared,) = [
         line for line in text.splitlines() if line.startswith("| 3ddfa-v2-mb05 | ") and "–" in line

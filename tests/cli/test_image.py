@@ -104,10 +104,16 @@ def test_raw_depth_is_pixels_with_a_mask(photo, out):
     assert np.nanmin(depth) == pytest.approx(-60 * 40 / 70 * int(1.58 * toys.DETECTED_SIDE) / 120, abs=0.5)
 
 
-def test_16_bit_depth_is_the_depth(photo, out):
+def test_16_bit_depth_is_the_depth_and_measured_once(photo, out, monkeypatch):
     from PIL import Image
 
+    from tddfa import render
+
+    measured = []
+    once = render.depth_map
+    monkeypatch.setattr(render, "depth_map", lambda *given: measured.append(once(*given)) or measured[-1])
     assert main(["image", str(photo), "-o", "depth,depth16", "--raw-depth", "-d", str(out)]) == 0
+    assert len(measured) == 1
     depth = np.load(out / "photo_depth.npy", allow_pickle=False)
     with Image.open(out / "photo_depth16.png") as png:
         scale, offset = float(png.info["depth_scale"]), float(png.info["depth_offset"])

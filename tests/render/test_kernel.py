@@ -67,6 +67,20 @@ def test_both_kernels_draw_the_same_pixels_at_every_size(scale: float) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("radius", [4.0, 12.0, 25.0, 60.0])
+@pytest.mark.parametrize("cull_back", [False, True])
+def test_both_kernels_draw_the_same_pixels_of_fine_meshes(radius: float, cull_back: bool) -> None:
+    rng = np.random.default_rng(7)
+    # From several triangles a pixel to many pixels a triangle; some reach out of the region, some lie behind.
+    pair = [moved(sphere(30, 40), radius * random_rotation(rng), rng.uniform(10, 50, 3)) for _ in range(2)]
+    for one, other in zip(
+        native.rasterize(pair, (3, 2, 50, 47), cull_back=cull_back),
+        numpy_kernel.rasterize(pair, (3, 2, 50, 47), cull_back=cull_back),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
 @settings(max_examples=60, deadline=None)
 @given(meshes, st.integers(1, 9), st.tuples(*[st.floats(-6, 6, width=32)] * 3))
 def test_both_kernels_light_and_measure_the_same(mesh: Mesh, exponent: int, lamp: tuple) -> None:
@@ -76,6 +90,17 @@ def test_both_kernels_light_and_measure_the_same(mesh: Mesh, exponent: int, lamp
     light = Light(0.2, 0.7, 0.3, exponent, lamp)
     np.testing.assert_array_equal(
         native.phong(mesh.vertices, normals, light), numpy_kernel.phong(mesh.vertices, normals, light)
+    )
+
+
+@pytest.mark.parametrize("widest", [0, 1, 2])
+def test_both_kernels_light_large_meshes_the_same(widest: int) -> None:
+    mesh = moved(sphere(20, 25), 40 * np.eye(3), np.array([50, 60, 70]))
+    normals = numpy_kernel.vertex_normals(mesh)
+    normals[7] = 0
+    np.testing.assert_array_equal(
+        native.phong(mesh.vertices, normals, Light(), widest=widest),
+        numpy_kernel.phong(mesh.vertices, normals, Light()),
     )
 
 
@@ -110,15 +135,32 @@ def test_both_kernels_tint_the_same(channels: int, alpha: float) -> None:
     np.testing.assert_array_equal(one, other)
 
 
+def test_both_kernels_recolor_the_same_and_each_pixel_once() -> None:
+    rng = np.random.default_rng(6)
+    picture = rng.integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    tables = np.stack([rng.permutation(256) for _ in range(3)]).astype(np.uint8)
+    places = np.array([0, 5, 5, 62, 17, 5])
+    one, other = picture.copy(), picture.copy()
+    native.recolor(one, places, tables)
+    numpy_kernel.recolor(other, places, tables)
+    np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(one[0, 5], tables[range(3), picture[0, 5]])
+    assert (one != picture).any(axis=2).sum() <= 4
+    for outside in (-1, 63):
+        with pytest.raises(IndexError):
+            native.recolor(one, np.array([outside]), tables)
+
+
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("size", [1, 2, 32, 45])
-def test_both_kernels_complete_textures_alike(size: int, symmetric: bool) -> None:
+@pytest.mark.parametrize("widest", [0, 1, 2])
+def test_both_kernels_complete_textures_alike(size: int, symmetric: bool, widest: int) -> None:
     rng = np.random.default_rng(4)
     trust = (rng.random((size, size)) * (rng.random((size, size)) < 0.4)).astype(np.float32)
     trust[rng.random((size, size)) < 0.2] = 1
     colors = (255 * rng.random((3, size, size), np.float32)) * (trust > 0)
     np.testing.assert_array_equal(
-        native.complete(colors, trust, symmetric=symmetric),
+        native.complete(colors, trust, symmetric=symmetric, widest=widest),
         numpy_kernel.complete(colors, trust, symmetric=symmetric),
     )
 

@@ -138,6 +138,7 @@ def _stages(aligner):
         "photo_mesh": lambda _: lambda: [f.mesh for f in aligner.align(image)],
         "track": track,
         **{f"draw_{kind}": overlay(kind) for kind in OVERLAYS},
+        "draw_3d_1080": lambda _: draw_sized(1080),
         **{f"write_{kind}": export(kind) for kind in EXPORTS},
         "faces": faces,
         "faces_drawn": faces_drawn,

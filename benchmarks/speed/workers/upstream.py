@@ -152,6 +152,7 @@ def _stages(detector, aligner, scenes):
         "draw_2d_sparse": fixed(lambda: cv_draw_landmark(image, sparse[0])),
         "draw_2d_dense": fixed(lambda: cv_draw_landmark(image, dense[0], size=1)),
         "draw_3d": fixed(lambda: render(image, dense, aligner.tri)),
+        "draw_3d_1080": lambda argument: draw_sized(1080),
         "draw_depth": fixed(lambda: depth(image, dense, aligner.tri)),
         "draw_pncc": fixed(lambda: pncc(image, dense, aligner.tri)),
         "draw_uv_tex": fixed(lambda: uv_tex(image, dense, aligner.tri)),

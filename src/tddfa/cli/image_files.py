@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from tddfa.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tddfa.types import Face, Image
 
 # What `all` means, in the order of the help. The tables that make them are in tddfa.render and tddfa.export,
@@ -65,9 +67,11 @@ def write_files(
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {target.parent}: {error.strerror}") from None
-    textures = functools.cache(lambda: _textures(image, faces))  # several kinds may want them
+    # Several kinds may want them.
+    textures = functools.cache(lambda: _textures(image, faces))
+    depth = functools.cache(lambda: _depth(image, faces))
     for kind in kinds:
-        _write(kind, target, image, faces, textures, options)
+        _write(kind, target, image, faces, textures, depth, options)
 
 
 def _write(
@@ -76,11 +80,12 @@ def _write(
     image: Image,
     faces: Sequence[Face],
     textures: Callable[[], Sequence[Image] | None],
+    depth: Callable[[], tuple[np.ndarray, np.ndarray]],
     options: FileOptions,
 ) -> None:
     from tddfa.export import EXPORTS, write_depth_png, write_npy
     from tddfa.imaging import write_image
-    from tddfa.render import OVERLAYS, depth_map
+    from tddfa.render import OVERLAYS
 
     path, *more = files_of(kind, target, options)
     if kind in MESHES:
@@ -88,12 +93,12 @@ def _write(
     elif kind in EXPORTS:
         EXPORTS[kind](path, image, faces)
     elif kind == "depth16":
-        write_depth_png(path, depth_map(image, faces)[0])
+        write_depth_png(path, depth()[0])
     else:
         write_image(path, OVERLAYS[kind](image, faces, background=options.background))
     if more:
-        depth, mask = depth_map(image, faces)
-        write_npy(more[0], depth)
+        measured, mask = depth()
+        write_npy(more[0], measured)
         write_image(more[1], mask.astype("uint8") * 255)
 
 
@@ -121,6 +126,12 @@ def _write_meshes(
 
 def _of_face(path: Path, number: int) -> Path:
     return path.with_name(f"{path.stem}_face_{number}{path.suffix}")
+
+
+def _depth(image: Image, faces: Sequence[Face]) -> tuple[np.ndarray, np.ndarray]:
+    from tddfa.render import depth_map
+
+    return depth_map(image, faces)
 
 
 def _textures(image: Image, faces: Sequence[Face]) -> list[Image] | None:

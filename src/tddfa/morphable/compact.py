@@ -20,8 +20,6 @@ _HALF = 3 * _BLOCK // 2  # numbers in the low bits of a row of words, and in the
 _DETAILED = 2
 _STEPS, _WORD = np.float32(32767), np.float32(65536)
 
-_WIDEST = 2  # vector unit: as wide as there is
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompactBasis:
@@ -71,7 +69,7 @@ class CompactBasis:
         coefficients: Float[np.ndarray, " n_coefficients"],
         camera: Float64[np.ndarray, "3 4"],
         *,
-        widest: int = _WIDEST,
+        widest: int = native.WIDEST,
     ) -> Float32[np.ndarray, "n_vertices 3"]:
         """The vertices of a face as a camera sees them.
 

@@ -9,6 +9,10 @@ from __future__ import annotations
 import os
 from types import ModuleType
 
+WIDEST = 2
+"""The vector unit that functions use which ask for one: as wide as there is. With 0 none, with 1 AVX2, with 2
+AVX-512; the results are the same."""
+
 
 def _load() -> ModuleType | None:
     if os.environ.get("TDDFA_NATIVE", "1") == "0":

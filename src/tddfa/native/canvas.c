@@ -49,6 +49,41 @@ PyObject *tint(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* recolor(n_pixels, picture, n, places, tables): n pixels of an RGB picture through tables (3 x 256), one that is named
+ * twice once */
+PyObject *recolor(PyObject *self, PyObject *args) {
+    Arrays arrays = {.count = 0};
+    Py_ssize_t n_pixels, n;
+    PyObject *picture_object, *places_object, *tables_object;
+    if (!PyArg_ParseTuple(args, "nOnOO", &n_pixels, &picture_object, &n, &places_object, &tables_object)) return NULL;
+    uint8_t *picture;
+    const int64_t *places;
+    const uint8_t *tables;
+    if (!(picture = elements(&arrays, picture_object, 1, 3 * n_pixels, 1)) ||
+        !(places = elements(&arrays, places_object, 8, n, 0)) ||
+        !(tables = elements(&arrays, tables_object, 1, 3 * 256, 0))) {
+        release(&arrays);
+        return NULL;
+    }
+    uint8_t *colors = malloc(3 * (size_t)n + 1); /* all are read before one is written */
+    int outside = 0;
+    if (colors) {
+        for (Py_ssize_t i = 0; i < n && !outside; i++) {
+            outside = places[i] < 0 || places[i] >= n_pixels;
+            for (int k = 0; k < 3 && !outside; k++) colors[3 * i + k] = tables[256 * k + picture[3 * places[i] + k]];
+        }
+        for (Py_ssize_t i = 0; i < n && !outside; i++) memcpy(picture + 3 * places[i], colors + 3 * i, 3);
+        free(colors);
+    }
+    release(&arrays);
+    if (!colors) return PyErr_NoMemory();
+    if (outside) {
+        PyErr_SetString(PyExc_IndexError, "a pixel lies outside the picture");
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 /* discs(height, width, out, n, centers, radius): how much of each pixel discs cover; the twin is in
  * imaging/draw.py */
 PyObject *discs(PyObject *self, PyObject *args) {

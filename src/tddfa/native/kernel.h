@@ -54,6 +54,32 @@ static inline PyObject *missing_vertex(void) {
 
 static inline float clamp01(float v) { return v > 0.0f ? (v > 1.0f ? 1.0f : v) : 0.0f; } /* NaN: 0 */
 
+/* DEFINE_VARIANTS(work, Job) compiles `static ALWAYS_INLINE void work(const Job *)` for each vector unit that a
+ * machine may have; work_variants[vectors(most)] is the one for this machine, and no wider than `most`, 0 to 2.
+ * None may fuse a product and a sum: all give the same bits. */
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+#define DEFINE_VARIANTS(WORK, JOB)                                                             \
+    static void WORK##_plain(const JOB *job) { WORK(job); }                                    \
+    __attribute__((target("avx2"))) static void WORK##_avx2(const JOB *job) { WORK(job); }      \
+    __attribute__((target("avx512f"))) static void WORK##_avx512(const JOB *job) { WORK(job); } \
+    static void (*const WORK##_variants[])(const JOB *) = {WORK##_plain, WORK##_avx2, WORK##_avx512};
+
+static inline int vectors(int most) {
+    __builtin_cpu_init();
+    const int best = __builtin_cpu_supports("avx512f") ? 2 : __builtin_cpu_supports("avx2") ? 1 : 0;
+    return most < 0 ? 0 : most < best ? most : best;
+}
+#else
+#define DEFINE_VARIANTS(WORK, JOB)                          \
+    static void WORK##_plain(const JOB *job) { WORK(job); } \
+    static void (*const WORK##_variants[])(const JOB *) = {WORK##_plain};
+
+static inline int vectors(int most) {
+    (void)most;
+    return 0;
+}
+#endif
+
 /* The functions of the module; each part says what its own take. */
 PyObject *rasterize(PyObject *self, PyObject *args);
 PyObject *depth(PyObject *self, PyObject *args);
@@ -66,6 +92,7 @@ PyObject *phong(PyObject *self, PyObject *args);
 PyObject *texels(PyObject *self, PyObject *args);
 PyObject *complete(PyObject *self, PyObject *args);
 PyObject *tint(PyObject *self, PyObject *args);
+PyObject *recolor(PyObject *self, PyObject *args);
 PyObject *discs(PyObject *self, PyObject *args);
 PyObject *compact(PyObject *self, PyObject *args);
 PyObject *reconstruct(PyObject *self, PyObject *args);

@@ -14,6 +14,7 @@ static PyMethodDef methods[] = {
     {"phong", phong, METH_VARARGS, "Brightness of each vertex."},
     {"paint", paint, METH_VARARGS, "Vertex values over a picture."},
     {"tint", tint, METH_VARARGS, "A colour over a picture, as much as coverage says."},
+    {"recolor", recolor, METH_VARARGS, "Some pixels of a picture through a table."},
     {"discs", discs, METH_VARARGS, "How much of each pixel discs cover."},
     {"compact", compact, METH_VARARGS, "A basis in 16 bits."},
     {"reconstruct", reconstruct, METH_VARARGS, "The vertices of a face in the picture."},

@@ -62,28 +62,11 @@ static ALWAYS_INLINE void reconstruct_blocks(const Reconstruction *job) {
     }
 }
 
-/* The same for the vector units of this machine. None may fuse a product and a sum: all give the same bits. */
-static void reconstruct_plain(const Reconstruction *job) { reconstruct_blocks(job); }
-
-#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
-__attribute__((target("avx2"))) static void reconstruct_avx2(const Reconstruction *job) { reconstruct_blocks(job); }
-__attribute__((target("avx512f"))) static void reconstruct_avx512(const Reconstruction *job) {
-    reconstruct_blocks(job);
-}
-#define VARIANTS {reconstruct_plain, reconstruct_avx2, reconstruct_avx512}
-static int widest_vectors(void) {
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512f") ? 2 : __builtin_cpu_supports("avx2") ? 1 : 0;
-}
-#else
-#define VARIANTS {reconstruct_plain}
-static int widest_vectors(void) { return 0; }
-#endif
+DEFINE_VARIANTS(reconstruct_blocks, Reconstruction)
 
 /* reconstruct(n_vertices, n_rows, mean, words, scales, coefficients, camera, most, out): `most` is the widest
  * vector unit to use, 0 to 2 */
 PyObject *reconstruct(PyObject *self, PyObject *args) {
-    static void (*const variants[])(const Reconstruction *) = VARIANTS;
     Arrays arrays = {.count = 0};
     Reconstruction job;
     int most;
@@ -101,9 +84,8 @@ PyObject *reconstruct(PyObject *self, PyObject *args) {
         release(&arrays);
         return NULL;
     }
-    const int best = widest_vectors();
     Py_BEGIN_ALLOW_THREADS
-    variants[most < 0 ? 0 : most < best ? most : best](&job);
+    reconstruct_blocks_variants[vectors(most)](&job);
     Py_END_ALLOW_THREADS
     release(&arrays);
     Py_RETURN_NONE;

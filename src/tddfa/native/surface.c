@@ -5,6 +5,17 @@
 
 #include "kernel.h"
 
+#define SPAN 48 /* coordinates looked at together: loops of this length become vector instructions */
+
+static ALWAYS_INLINE void widen(const float *RESTRICT v, float *RESTRICT low, float *RESTRICT high,
+                                float *RESTRICT finite) {
+    for (int j = 0; j < SPAN; j++) {
+        low[j] = v[j] < low[j] ? v[j] : low[j];
+        high[j] = v[j] > high[j] ? v[j] : high[j];
+        finite[j] += 0.0f * v[j]; /* 0 times a number is 0, times infinity or NaN it is NaN */
+    }
+}
+
 /* bounds(n, points, out): smallest and largest x, y, z of n points; NaN where one is not finite */
 PyObject *bounds(PyObject *self, PyObject *args) {
     Arrays arrays = {.count = 0};
@@ -18,25 +29,17 @@ PyObject *bounds(PyObject *self, PyObject *args) {
         release(&arrays);
         return NULL;
     }
-    /* Four points at once: loops of this length become vector instructions. */
-    float low[12], high[12], finite[12];
-    for (int j = 0; j < 12; j++) low[j] = INFINITY, high[j] = -INFINITY, finite[j] = 0;
-    for (Py_ssize_t i = 0; i < n; i += 4) {
-        float last[12];
-        const float *four = points + 3 * i;
-        if (n - i < 4) { /* the last ones, and the first of them again */
-            for (int j = 0; j < 12; j++) last[j] = points[3 * (i + j / 3 < n ? i + j / 3 : i) + j % 3];
-            four = last;
-        }
-        for (int j = 0; j < 12; j++) {
-            const float v = four[j];
-            low[j] = v < low[j] ? v : low[j];
-            high[j] = v > high[j] ? v : high[j];
-            finite[j] += 0.0f * v; /* 0 times a number is 0, times infinity or NaN it is NaN */
-        }
+    float low[SPAN], high[SPAN], finite[SPAN];
+    for (int j = 0; j < SPAN; j++) low[j] = INFINITY, high[j] = -INFINITY, finite[j] = 0;
+    Py_ssize_t i = 0;
+    for (; i + SPAN <= 3 * n; i += SPAN) widen(points + i, low, high, finite);
+    if (i < 3 * n) { /* the last ones, and then the first of them again */
+        float last[SPAN];
+        for (int j = 0; j < SPAN; j++) last[j] = points[i + j < 3 * n ? i + j : i + j % 3];
+        widen(last, low, high, finite);
     }
     for (int k = 0; k < 3; k++) {
-        for (int j = k + 3; j < 12; j += 3) {
+        for (int j = k + 3; j < SPAN; j += 3) {
             low[k] = low[j] < low[k] ? low[j] : low[k];
             high[k] = high[j] > high[k] ? high[j] : high[k];
             finite[k] += finite[j];
@@ -145,7 +148,7 @@ PyObject *vertex_normals(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-#define LANES 8 /* vertices lit at once: loops of this length become vector instructions */
+#define LANES 64 /* vertices lit at once: loops of this length become vector instructions */
 
 typedef struct {
     float low[3], half[3], scale; /* of the unit cube */
@@ -153,7 +156,7 @@ typedef struct {
     int exponent;
 } Light;
 
-static void light_block(const Light *light, const float *vertices, const float *normals, float *out) {
+static ALWAYS_INLINE void light_block(const Light *light, const float *vertices, const float *normals, float *out) {
     float to_lamp[3][LANES], normal[3][LANES], per_length[LANES], cosine[LANES], highlight[LANES];
     for (int j = 0; j < LANES; j++) {
         for (int k = 0; k < 3; k++) {
@@ -186,17 +189,33 @@ static void light_block(const Light *light, const float *vertices, const float *
     }
 }
 
+typedef struct {
+    Py_ssize_t n; /* a whole number of LANES */
+    const Light *light;
+    const float *vertices, *normals;
+    float *out;
+} Lighting;
+
+static ALWAYS_INLINE void light_blocks(const Lighting *job) {
+    for (Py_ssize_t i = 0; i < job->n; i += LANES)
+        light_block(job->light, job->vertices + 3 * i, job->normals + 3 * i, job->out + i);
+}
+
+DEFINE_VARIANTS(light_blocks, Lighting)
+
 /* phong(n_vertices, vertices, normals, low (3), side, light (ambient, directional, specular, x, y, z),
- *       exponent, out): vertices and normals in the image frame; see lighting.py */
+ *       exponent, most, out): vertices and normals in the image frame; `most` is the widest vector unit to use, 0
+ *       to 2; see lighting.py */
 PyObject *phong(PyObject *self, PyObject *args) {
     Arrays arrays = {.count = 0};
     Py_ssize_t n;
     PyObject *vertices_object, *normals_object, *out_object;
     Light light;
-    if (!PyArg_ParseTuple(args, "nOO(fff)(fff)f(ffffff)iO", &n, &vertices_object, &normals_object, &light.low[0],
+    int most;
+    if (!PyArg_ParseTuple(args, "nOO(fff)(fff)f(ffffff)iiO", &n, &vertices_object, &normals_object, &light.low[0],
                           &light.low[1], &light.low[2], &light.half[0], &light.half[1], &light.half[2], &light.scale,
                           &light.ambient, &light.directional, &light.specular, &light.lamp[0], &light.lamp[1],
-                          &light.lamp[2], &light.exponent, &out_object))
+                          &light.lamp[2], &light.exponent, &most, &out_object))
         return NULL;
     const float *vertices, *normals;
     float *out;
@@ -207,14 +226,16 @@ PyObject *phong(PyObject *self, PyObject *args) {
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
-    Py_ssize_t i = 0;
-    for (; i + LANES <= n; i += LANES) light_block(&light, vertices + 3 * i, normals + 3 * i, out + i);
-    if (i < n) {
+    const Py_ssize_t whole = n / LANES * LANES;
+    const Lighting job = {whole, &light, vertices, normals, out};
+    light_blocks_variants[vectors(most)](&job);
+    if (whole < n) {
         float last_vertices[3 * LANES] = {0}, last_normals[3 * LANES] = {0}, last_out[LANES];
-        memcpy(last_vertices, vertices + 3 * i, sizeof(float) * 3 * (size_t)(n - i));
-        memcpy(last_normals, normals + 3 * i, sizeof(float) * 3 * (size_t)(n - i));
-        light_block(&light, last_vertices, last_normals, last_out);
-        memcpy(out + i, last_out, sizeof(float) * (size_t)(n - i));
+        memcpy(last_vertices, vertices + 3 * whole, sizeof(float) * 3 * (size_t)(n - whole));
+        memcpy(last_normals, normals + 3 * whole, sizeof(float) * 3 * (size_t)(n - whole));
+        const Lighting rest = {LANES, &light, last_vertices, last_normals, last_out};
+        light_blocks_variants[vectors(most)](&rest);
+        memcpy(out + whole, last_out, sizeof(float) * (size_t)(n - whole));
     }
     Py_END_ALLOW_THREADS
     release(&arrays);

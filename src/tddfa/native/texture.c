@@ -124,7 +124,7 @@ PyObject *texels(PyObject *self, PyObject *args) {
 #define PLANES 4
 
 /* The next coarser level of the planes: cells from four cells each. `scale` is room for half a row. */
-static void push(const float *RESTRICT fine, float *RESTRICT coarse, float *RESTRICT scale, Py_ssize_t side) {
+static ALWAYS_INLINE void push(const float *RESTRICT fine, float *RESTRICT coarse, float *RESTRICT scale, Py_ssize_t side) {
     const Py_ssize_t half = side / 2, cells = side * side;
     for (Py_ssize_t y = 0; y < half; y++) {
         const float *weight = fine + (PLANES - 1) * cells + 2 * y * side;
@@ -142,7 +142,7 @@ static void push(const float *RESTRICT fine, float *RESTRICT coarse, float *REST
 }
 
 /* One row of a level doubled, linear between the centres of its cells. `row` is room for half of it. */
-static void double_row(const float *RESTRICT coarse, Py_ssize_t half, Py_ssize_t y, float *RESTRICT row,
+static ALWAYS_INLINE void double_row(const float *RESTRICT coarse, Py_ssize_t half, Py_ssize_t y, float *RESTRICT row,
                        float *RESTRICT out) {
     Py_ssize_t far = y % 2 ? y / 2 + 1 : y / 2 - 1;
     if (far < 0) far = 0;
@@ -158,7 +158,7 @@ static void double_row(const float *RESTRICT coarse, Py_ssize_t half, Py_ssize_t
 }
 
 /* The next finer level, in place of its sums: the coarse one doubled, under what is known. */
-static void pull(const float *coarse, float *fine, float *room, Py_ssize_t half, int smooth) {
+static ALWAYS_INLINE void pull(const float *coarse, float *fine, float *room, Py_ssize_t half, int smooth) {
     const Py_ssize_t side = 2 * half, cells = side * side;
     for (Py_ssize_t y = 0; y < side; y++) {
         const float *known = fine + (PLANES - 1) * cells + y * side;
@@ -175,7 +175,7 @@ static void pull(const float *coarse, float *fine, float *room, Py_ssize_t half,
 static size_t room_above(Py_ssize_t side) { return PLANES * (size_t)(side * side / 3 + 1) + 2 * (size_t)side; }
 
 /* Sums and weight become values everywhere, in place; the `smooth` finest levels add no detail. */
-static void push_pull_planes(float *planes, float *room, int levels, int smooth) {
+static ALWAYS_INLINE void push_pull_planes(float *planes, float *room, int levels, int smooth) {
     const Py_ssize_t side = (Py_ssize_t)1 << levels;
     float *level[32], *rows = room;
     level[0] = planes;
@@ -200,18 +200,18 @@ typedef struct {
     float *RESTRICT r, *RESTRICT g, *RESTRICT b, *RESTRICT known;
 } Sums;
 
-static Colors colors_at(const float *planes, Py_ssize_t cells, Py_ssize_t at) {
+static ALWAYS_INLINE Colors colors_at(const float *planes, Py_ssize_t cells, Py_ssize_t at) {
     const Colors row = {planes + at, planes + cells + at, planes + 2 * cells + at};
     return row;
 }
 
-static Sums sums_at(float *planes, Py_ssize_t cells, Py_ssize_t at) {
+static ALWAYS_INLINE Sums sums_at(float *planes, Py_ssize_t cells, Py_ssize_t at) {
     const Sums row = {planes + at, planes + cells + at, planes + 2 * cells + at, planes + 3 * cells + at};
     return row;
 }
 
 /* Sums and weights of a row of texels. */
-static void keep_row(Colors c, const float *RESTRICT trust, Sums s, Py_ssize_t size) {
+static ALWAYS_INLINE void keep_row(Colors c, const float *RESTRICT trust, Sums s, Py_ssize_t size) {
     for (Py_ssize_t x = 0; x < size; x++) {
         s.known[x] = trust[x];
         s.r[x] = trust[x] * c.r[x], s.g[x] = trust[x] * c.g[x], s.b[x] = trust[x] * c.b[x];
@@ -220,7 +220,7 @@ static void keep_row(Colors c, const float *RESTRICT trust, Sums s, Py_ssize_t s
 
 /* The same, where hidden texels borrow the colours of the other half of the face. `d` is what light makes
  * between the halves. */
-static void borrow_row(Colors c, const float *RESTRICT trust, Colors d, Sums s, Py_ssize_t size) {
+static ALWAYS_INLINE void borrow_row(Colors c, const float *RESTRICT trust, Colors d, Sums s, Py_ssize_t size) {
     for (Py_ssize_t x = 0; x < size; x++) {
         const Py_ssize_t other = size - 1 - x;
         const float part = (1.0f - trust[x]) * trust[other];
@@ -232,7 +232,7 @@ static void borrow_row(Colors c, const float *RESTRICT trust, Colors d, Sums s, 
 }
 
 /* How the halves of the face differ in a row: sums and weight. What differs more than light does counts less. */
-static void compare_row(Colors c, const float *RESTRICT trust, float per_light, Sums s, Py_ssize_t size) {
+static ALWAYS_INLINE void compare_row(Colors c, const float *RESTRICT trust, float per_light, Sums s, Py_ssize_t size) {
     for (Py_ssize_t x = 0; x < size; x++) {
         const Py_ssize_t other = size - 1 - x;
         const float r = c.r[x] - c.r[other], g = c.g[x] - c.g[other], b = c.b[x] - c.b[other];
@@ -245,65 +245,90 @@ static void compare_row(Colors c, const float *RESTRICT trust, float per_light, 
     }
 }
 
-/* A row of colours as bytes, rounded to even. */
-static void write_row(const float *RESTRICT plane, Py_ssize_t cells, Py_ssize_t size, uint8_t *RESTRICT out) {
-    const float whole = 8388608.0f; /* 2^23: what is added to it has no fraction left */
-    for (Py_ssize_t x = 0; x < size; x++)
-        for (int k = 0; k < 3; k++)
-            out[3 * x + k] = (uint8_t)(int32_t)((clamp(plane[k * cells + x], 0.0f, 255.0f) + whole) - whole);
+/* 0 to 255, rounded to even: with 2^23 added, the bits of a float end in the whole number. */
+static ALWAYS_INLINE uint32_t byte_of(float v) {
+    const float sum = clamp(v, 0.0f, 255.0f) + 8388608.0f;
+    uint32_t bits;
+    memcpy(&bits, &sum, sizeof bits);
+    return bits & 0xFFu;
 }
 
-/* complete(size, log2 of the side, colors, trust, symmetric, smooth, per_light, out); see numpy_kernel.complete */
+/* A row of colours as bytes. `pixels` is room for them, four bytes each: so far they are vector instructions. */
+static ALWAYS_INLINE void write_row(Colors c, Py_ssize_t size, uint32_t *RESTRICT pixels, uint8_t *RESTRICT out) {
+    const int red = PY_BIG_ENDIAN ? 24 : 0, green = PY_BIG_ENDIAN ? 16 : 8, blue = PY_BIG_ENDIAN ? 8 : 16;
+    for (Py_ssize_t x = 0; x < size; x++)
+        pixels[x] = byte_of(c.r[x]) << red | byte_of(c.g[x]) << green | byte_of(c.b[x]) << blue;
+    for (Py_ssize_t x = 0; x + 1 < size; x++) memcpy(out + 3 * x, &pixels[x], 4); /* the fourth goes under the next */
+    memcpy(out + 3 * (size - 1), &pixels[size - 1], 3);
+}
+
+typedef struct {
+    Py_ssize_t size, side;
+    int levels, symmetric, smooth;
+    const float *colors, *trust;
+    float per_light;
+    float *planes, *difference, *room; /* the difference only where the layout is symmetric */
+    uint8_t *out;
+} Completion;
+
+static ALWAYS_INLINE void complete_planes(const Completion *job) {
+    const Py_ssize_t size = job->size, side = job->side, texels = size * size, cells = side * side;
+    if (job->symmetric) {
+        for (Py_ssize_t y = 0; y < size; y++)
+            compare_row(colors_at(job->colors, texels, y * size), job->trust + y * size, job->per_light,
+                        sums_at(job->difference, cells, y * side), size);
+        push_pull_planes(job->difference, job->room, job->levels, job->smooth);
+    }
+    for (Py_ssize_t y = 0; y < size; y++) {
+        const Colors row = colors_at(job->colors, texels, y * size);
+        const Sums to = sums_at(job->planes, cells, y * side);
+        if (job->symmetric)
+            borrow_row(row, job->trust + y * size, colors_at(job->difference, cells, y * side), to, size);
+        else
+            keep_row(row, job->trust + y * size, to, size);
+    }
+    push_pull_planes(job->planes, job->room, job->levels, 0);
+    for (Py_ssize_t y = 0; y < size; y++)
+        write_row(colors_at(job->planes, cells, y * side), size, (uint32_t *)job->room, job->out + 3 * y * size);
+}
+
+DEFINE_VARIANTS(complete_planes, Completion)
+
+/* complete(size, log2 of the side, colors, trust, symmetric, smooth, per_light, most, out): `most` is the widest
+ * vector unit to use, 0 to 2; see numpy_kernel.complete */
 PyObject *complete(PyObject *self, PyObject *args) {
     Arrays arrays = {.count = 0};
-    Py_ssize_t size;
-    int levels, symmetric, smooth;
-    float per_light;
+    Completion job;
+    int most;
     PyObject *colors_object, *trust_object, *out_object;
-    if (!PyArg_ParseTuple(args, "niOOiifO", &size, &levels, &colors_object, &trust_object, &symmetric, &smooth,
-                          &per_light, &out_object))
+    if (!PyArg_ParseTuple(args, "niOOiifiO", &job.size, &job.levels, &colors_object, &trust_object, &job.symmetric,
+                          &job.smooth, &job.per_light, &most, &out_object))
         return NULL;
-    if (levels < 0 || levels > 15 || size < 1 || size > (Py_ssize_t)1 << levels) {
+    if (job.levels < 0 || job.levels > 15 || job.size < 1 || job.size > (Py_ssize_t)1 << job.levels) {
         PyErr_SetString(PyExc_ValueError, "textures have up to 32768 texels a side");
         return NULL;
     }
-    const Py_ssize_t side = (Py_ssize_t)1 << levels, cells = side * side;
-    const float *colors, *trust;
-    uint8_t *out;
-    if (!(colors = elements(&arrays, colors_object, 4, 3 * size * size, 0)) ||
-        !(trust = elements(&arrays, trust_object, 4, size * size, 0)) ||
-        !(out = elements(&arrays, out_object, 1, 3 * size * size, 1))) {
+    const Py_ssize_t size = job.size;
+    job.side = (Py_ssize_t)1 << job.levels;
+    if (!(job.colors = elements(&arrays, colors_object, 4, 3 * size * size, 0)) ||
+        !(job.trust = elements(&arrays, trust_object, 4, size * size, 0)) ||
+        !(job.out = elements(&arrays, out_object, 1, 3 * size * size, 1))) {
         release(&arrays);
         return NULL;
     }
-    const size_t whole = PLANES * (size_t)cells, above = room_above(side);
-    /* Zeros beyond the texture, where it does not fill the square. */
-    float *planes = calloc((symmetric ? 2 : 1) * whole + above, sizeof(float));
-    if (!planes) {
+    const size_t whole = PLANES * (size_t)(job.side * job.side), n_planes = job.symmetric ? 2 : 1;
+    job.planes = malloc(sizeof(float) * (n_planes * whole + room_above(job.side)));
+    if (!job.planes) {
         release(&arrays);
         return PyErr_NoMemory();
     }
+    job.difference = job.planes + whole, job.room = job.planes + n_planes * whole;
     Py_BEGIN_ALLOW_THREADS
-    float *difference = planes + whole, *room = planes + (symmetric ? 2 : 1) * whole;
-    const Py_ssize_t texels = size * size;
-    if (symmetric) {
-        for (Py_ssize_t y = 0; y < size; y++)
-            compare_row(colors_at(colors, texels, y * size), trust + y * size, per_light,
-                        sums_at(difference, cells, y * side), size);
-        push_pull_planes(difference, room, levels, smooth);
-    }
-    for (Py_ssize_t y = 0; y < size; y++) {
-        const Colors row = colors_at(colors, texels, y * size);
-        const Sums to = sums_at(planes, cells, y * side);
-        if (symmetric)
-            borrow_row(row, trust + y * size, colors_at(difference, cells, y * side), to, size);
-        else
-            keep_row(row, trust + y * size, to, size);
-    }
-    push_pull_planes(planes, room, levels, 0);
-    for (Py_ssize_t y = 0; y < size; y++) write_row(planes + y * side, cells, size, out + 3 * y * size);
+    /* Beyond the texture, where it does not fill the square, nothing is known. */
+    if (size < job.side) memset(job.planes, 0, sizeof(float) * n_planes * whole);
+    complete_planes_variants[vectors(most)](&job);
     Py_END_ALLOW_THREADS
-    free(planes);
+    free(job.planes);
     release(&arrays);
     Py_RETURN_NONE;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
@@ -104,14 +105,12 @@ def tint_pixels(
         color: RGB, 0 to 255.
         alpha: opacity.
     """
-    channels = picture.shape[2]
-    pixels, flat = picture.reshape(-1, channels), rows * picture.shape[1] + columns
-    if channels == 3:
-        levels = np.arange(256, dtype=np.float32)
-        for k in range(3):
-            table = np.rint(alpha * color[k] + (1 - alpha) * levels).astype(np.uint8)
-            pixels[flat, k] = table[pixels[flat, k]]
+    flat = rows * picture.shape[1] + columns
+    if picture.shape[2] == 3:
+        under = (1 - alpha) * np.arange(256, dtype=np.float32)
+        kernel.recolor(picture, flat, np.stack([np.rint(alpha * c + under).astype(np.uint8) for c in color]))
         return
+    pixels = picture.reshape(-1, 4)
     pixels[flat] = composed(pixels[flat], color, np.full(len(flat), alpha, np.float32))
 
 
@@ -119,7 +118,18 @@ def window(
     points: Float[np.ndarray, "n d"], margin: float, height: int, width: int
 ) -> tuple[int, int, int, int]:
     """The part of a picture that holds the points and a margin: first column and row, width and height."""
-    low, high = points[:, :2].min(axis=0) - margin, points[:, :2].max(axis=0) + margin
-    x0, y0 = (int(v) for v in np.clip(np.floor(low), 0, [width, height]))
-    x1, y1 = (int(v) for v in np.clip(np.ceil(high) + 1, [x0, y0], [width, height]))
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    return window_between(low.tolist(), high.tolist(), margin, height, width)
+
+
+def window_between(
+    low: Sequence[float], high: Sequence[float], margin: float, height: int, width: int
+) -> tuple[int, int, int, int]:
+    """The part of a picture between two corners, with a margin: first column and row, width and height."""
+    # A few numbers: NumPy would take longer over them than all drawing.
+    x0, y0 = (min(max(math.floor(v - margin), 0), n) for v, n in zip(low, (width, height), strict=True))
+    x1, y1 = (
+        min(max(math.ceil(v + margin) + 1, start), n)
+        for v, start, n in zip(high, (x0, y0), (width, height), strict=True)
+    )
     return x0, y0, x1 - x0, y1 - y0

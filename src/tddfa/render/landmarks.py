@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32
 
-from tddfa.imaging.draw import disc_coverage, line_coverage
-from tddfa.render.compose import Background, Picture, canvas, tint, window
+from tddfa.imaging.draw import disc_coverage, joined_line_coverage
+from tddfa.render.compose import Background, Picture, canvas, tint, window_between
+from tddfa.render.kernel import kernel
 from tddfa.types import Face, Image
 
-# First and last point and whether the outline closes. Source: Sagonas et al., "300 faces in-the-wild
-# challenge", 2013, figure 1 (iBUG annotation), 0-based.
+# The points of the outlines; those that close end where they begin. Source: Sagonas et al., "300 faces
+# in-the-wild challenge", 2013, figure 1 (iBUG annotation), 0-based.
 _OUTLINES = (
-    (0, 16, False),  # jaw
-    (17, 21, False),  # right brow
-    (22, 26, False),  # left brow
-    (27, 30, False),  # bridge of the nose
-    (31, 35, False),  # nostrils
-    (36, 41, True),  # right eye
-    (42, 47, True),  # left eye
-    (48, 59, True),  # outer lips
-    (60, 67, True),  # inner lips
+    range(17),  # jaw
+    range(17, 22),  # right brow
+    range(22, 27),  # left brow
+    range(27, 31),  # bridge of the nose
+    range(31, 36),  # nostrils
+    (*range(36, 42), 36),  # right eye
+    (*range(42, 48), 42),  # left eye
+    (*range(48, 60), 48),  # outer lips
+    (*range(60, 68), 60),  # inner lips
 )
+_LENGTHS = [len(outline) for outline in _OUTLINES]
+_JOINED = np.concatenate(_OUTLINES)
 
 _FACE_PER_LINE = 170.0  # a line is this part of the face's size thick
 
@@ -52,16 +56,17 @@ def draw_landmarks(
     color = color or ((255, 255, 255) if style == "fancy" else (0, 255, 0))
     for face in faces:
         points: Float32[np.ndarray, "68 2"] = face.landmarks[:, :2]
-        size = float(np.sqrt(np.prod(np.ptp(points, axis=0))))
+        low, high = kernel.bounds(face.landmarks)[:, :2].tolist()
+        size = math.sqrt((high[0] - low[0]) * (high[1] - low[1]))
         thickness = max(1, round(size / _FACE_PER_LINE))
         radius = max(1.0, 1.35 * size / _FACE_PER_LINE)
-        x0, y0, w, h = window(points, 3 * radius + 2, *image.shape[:2])
+        x0, y0, w, h = window_between(low, high, 3 * radius + 2, *image.shape[:2])
         if w == 0 or h == 0:
             continue
         points = points - np.array([x0, y0], np.float32)
         if style == "fancy":
-            paths = [points[[*range(a, b + 1), *[a] * loop]] for a, b, loop in _OUTLINES]
-            tint(out, line_coverage(paths, thickness, h, w), color, alpha=alpha * 0.9, x0=x0, y0=y0)
+            lines = joined_line_coverage(points[_JOINED], _LENGTHS, thickness, h, w)
+            tint(out, lines, color, alpha=alpha * 0.9, x0=x0, y0=y0)
             rim = disc_coverage(points, radius + max(0.7, 0.35 * radius), h, w)
             tint(out, rim, (0, 0, 0), alpha=alpha, x0=x0, y0=y0)
         tint(out, disc_coverage(points, radius, h, w), color, alpha=alpha, x0=x0, y0=y0)

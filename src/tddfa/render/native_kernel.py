@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float32, Int32, UInt8
+from jaxtyping import Float32, Int32, Int64, UInt8
 
 from tddfa.imaging.sample import Reduced
-from tddfa.native import _kernel
+from tddfa.native import WIDEST, _kernel
 from tddfa.render.lighting import Light, UnitCube
 from tddfa.render.numpy_kernel import (
     EDGE_ON,
@@ -86,7 +86,11 @@ def vertex_normals(mesh: Mesh) -> Float32[np.ndarray, "n_vertices 3"]:
 
 
 def phong(
-    vertices: Float32[np.ndarray, "n 3"], normals: Float32[np.ndarray, "n 3"], light: Light
+    vertices: Float32[np.ndarray, "n 3"],
+    normals: Float32[np.ndarray, "n 3"],
+    light: Light,
+    *,
+    widest: int = WIDEST,
 ) -> Float32[np.ndarray, "n 1"]:
     """Brightness of each vertex, in [0, 1]; see `tddfa.render.lighting`."""
     cube = UnitCube.around(bounds(vertices))
@@ -100,6 +104,7 @@ def phong(
         float(cube.scale),
         (light.ambient, light.directional, light.specular, *light.position),
         light.exponent,
+        widest,
         out,
     )
     return out
@@ -140,6 +145,17 @@ def tint(
     )
 
 
+def recolor(
+    picture: UInt8[np.ndarray, "height width 3"],
+    places: Int64[np.ndarray, " n"],
+    tables: UInt8[np.ndarray, "3 256"],
+) -> None:
+    """Send some pixels of a picture through a table, in place; see `numpy_kernel.recolor`."""
+    n_pixels = picture.shape[0] * picture.shape[1]
+    arrays = [np.ascontiguousarray(a) for a in (places, tables)]
+    _kernel.recolor(n_pixels, picture, len(places), *arrays)
+
+
 def texels(
     mesh: Mesh,
     normals: Float32[np.ndarray, "n_vertices 3"],
@@ -167,14 +183,18 @@ def texels(
 
 
 def complete(
-    colors: Float32[np.ndarray, "3 size size"], trust: Float32[np.ndarray, "size size"], *, symmetric: bool
+    colors: Float32[np.ndarray, "3 size size"],
+    trust: Float32[np.ndarray, "size size"],
+    *,
+    symmetric: bool,
+    widest: int = WIDEST,
 ) -> UInt8[np.ndarray, "size size 3"]:
     """A texture without holes; see `numpy_kernel.complete`."""
     size = len(trust)
     out = np.empty((size, size, 3), np.uint8)
     arrays = np.ascontiguousarray(colors), np.ascontiguousarray(trust)
     levels, smooth = (size - 1).bit_length(), coarse_levels(size)
-    _kernel.complete(size, levels, *arrays, symmetric, smooth, float(PER_LIGHT), out)
+    _kernel.complete(size, levels, *arrays, symmetric, smooth, float(PER_LIGHT), widest, out)
     return out
 
 

@@ -278,6 +278,23 @@ def composed(
     return np.rint(out).astype(np.uint8)
 
 
+def recolor(
+    picture: UInt8[np.ndarray, "height width 3"],
+    places: Int64[np.ndarray, " n"],
+    tables: UInt8[np.ndarray, "3 256"],
+) -> None:
+    """Send some pixels of a picture through a table, in place.
+
+    Args:
+        picture: RGB, contiguous.
+        places: flat indices of the pixels; one that is named twice is changed once.
+        tables: of each channel, what becomes of its levels.
+    """
+    pixels = picture.reshape(-1, 3)
+    for k in range(3):
+        pixels[places, k] = tables[k, pixels[places, k]]
+
+
 def texels(
     mesh: Mesh,
     normals: Float32[np.ndarray, "n_vertices 3"],
