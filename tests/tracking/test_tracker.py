@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -232,9 +233,35 @@ def test_a_search_leaves_out_who_is_followed_already_and_what_is_too_faint():
     assert follow(Watched([still()]), 5, min_score=0.95) == [[]] * 5
 
 
+def test_a_faint_detection_is_somebody_who_comes_back_and_nobody_new():
+    class Faint(SceneAligner):
+        sure_until = 30
+
+        def search(self, image, among=None):
+            score = 0.9 if int(image[0, 0, 2]) - 1 < self.sure_until else 0.3
+            faces = super().search(image, among)
+            return [replace(f, detection=replace(f.detection, score=score)) for f in faces]
+
+    person = Person(lambda t: None if 20 <= t < 40 else (200, 150, 90, 1))
+    frames = follow(Faint([person], states_confidence=True), 60, detect_every=1)
+    assert ids(frames[10]) == ids(frames[55]) == [0]
+    newcomer = Person(lambda t: None if t < 40 else (200, 150, 90, 1))
+    assert follow(Faint([newcomer], states_confidence=True), 60, detect_every=1)[-1] == []
+    assert ids(follow(Faint([newcomer], states_confidence=True), 60, detect_every=1, new_score=0.25)[-1]) == [
+        0
+    ]
+
+
 @pytest.mark.parametrize(
     "option",
-    [{"max_faces": 0}, {"detect_every": 0}, {"check_every": 0}, {"grace": -1}, {"min_score": 1.5}],
+    [
+        {"max_faces": 0},
+        {"detect_every": 0},
+        {"check_every": 0},
+        {"grace": -1},
+        {"min_score": 1.5},
+        {"new_score": -0.1},
+    ],
 )
 def test_options_out_of_range_are_one_line(option):
     with pytest.raises(InputError, match="it takes"):

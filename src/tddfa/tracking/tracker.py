@@ -113,8 +113,9 @@ class FaceTracker:
         detect_every: frames between searches of the whole picture.
         check_every: frames between looks of the detector at each face.
         grace: for how many frames a lost face is waited for.
-        min_score: of what a search finds: something faint, which a photo shows once, a video follows for
-            seconds.
+        min_score: of the detection of somebody who may have come back.
+        new_score: of the detection of somebody new: something faint, which a photo shows once, a video would
+            follow for seconds.
         motion: "constant-velocity", or "none" to look exactly where the face was, as 3DDFA_V2 does.
         follow: cut the next crop around the "landmarks" or, as 3DDFA_V2 does for its dense pictures, around
             the whole "mesh".
@@ -138,6 +139,7 @@ class FaceTracker:
         check_every: int = 6,
         grace: int = 60,
         min_score: float = 0.2,
+        new_score: float = 0.5,
         motion: Literal["constant-velocity", "none"] = "constant-velocity",
         follow: Literal["landmarks", "mesh"] = "landmarks",
     ) -> None:
@@ -147,12 +149,13 @@ class FaceTracker:
                 raise InputError(f"{name}={number}; it takes 1 or more")
         if grace < 0:
             raise InputError(f"grace={grace}; it takes 0 or more")
-        if not 0 <= min_score <= 1:
-            raise InputError(f"min_score={min_score}; it takes 0 to 1")
+        for name, score in {"min_score": min_score, "new_score": new_score}.items():
+            if not 0 <= score <= 1:
+                raise InputError(f"{name}={score}; it takes 0 to 1")
         self._aligner = aligner
         self._max_faces = max_faces
         self._detect_every, self._check_every, self._grace = detect_every, check_every, grace
-        self._min_score = min_score
+        self._min_score, self._new_score = min_score, new_score
         self._motion, self._follow = motion, follow
         self._tracks: list[_Track] = []
         self._frame = -1
@@ -320,7 +323,9 @@ class FaceTracker:
             look = self._first_look(image, found[k])
             if look is not None:
                 self._see(track, *look)
-        newcomers = [f for k, f in enumerate(found) if k not in taken]
+        newcomers = [
+            f for k, f in enumerate(found) if k not in taken and f.detection.score >= self._new_score
+        ]
         room = len(newcomers)
         if self._max_faces is not None:
             newcomers.sort(key=lambda f: -f.detection.box.width * f.detection.box.height)
