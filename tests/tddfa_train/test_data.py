@@ -269,6 +269,23 @@ def test_frames_of_a_video_are_neighbours_and_all_their_labels_move_together(dra
         assert np.linalg.norm(drawn - batch["landmarks68"][row, :, :2], axis=1).mean() < 1.0
 
 
+def test_the_surface_of_a_second_round_moves_with_the_landmarks(drawn_faces, tmp_path):
+    faces = open_face_folder(drawn_faces / "faces")
+    surface = faces.labels["landmarks68"] + np.float32([0, 0, 5])  # in a depth of its own
+    labels = faces.labels | {"surface": surface, "surface_mirror": IBUG68_MIRROR}
+    write_face_folder(tmp_path / "again", np.array(faces.images), labels)
+    config = LandmarkDataConfig(
+        (str(tmp_path / "again"),),
+        str(drawn_faces / "backgrounds.npy"),
+        batch_size=8,
+        held_out_every=0,
+        video_share=1.0,
+    )
+    batches = LandmarkBatches(config, 4)
+    for batch in (batches[k] for k in range(4)):
+        np.testing.assert_allclose(batch["surface"], batch["landmarks68"], atol=1e-3)
+
+
 def test_videos_of_faces_without_fits_are_refused_with_the_command_that_fits(drawn_faces, tmp_path):
     faces = open_face_folder(drawn_faces / "faces")
     points = {key: faces.labels[key] for key in ("landmarks68", "landmarks68_std", "yaw_deg")}

@@ -194,12 +194,14 @@ class LandmarkBatches:
         camera = labels["camera"].astype(np.float64)
         fit = FaceParams(camera, labels["identity"], labels["expression"])
         photo = DeepPhoto.of(np.asarray(image), self.head.reconstruct(fit))
-        points = labels["landmarks68"].astype(np.float32)
-        # Labels know depth up to a shift; the head decides it.
-        points[:, 2] += (self.head.landmarks(fit)[:, 2] - points[:, 2]).mean()
+        # Labels know depth up to a shift; the head decides it. The surface begins with the landmarks.
+        deep = {key: labels[key].astype(np.float32) for key in ("landmarks68", "surface") if key in labels}
+        for points in deep.values():
+            points[:, 2] += (self.head.landmarks(fit)[:, 2] - points[:68, 2]).mean()
         others = {key: photo.lifted(labels[key]) for key in ("mediapipe", "human21") if key in labels}
         mirror = bool(rng.random() < 0.5) and self.mirrors
-        matrix = crop_from_image(points[:, :2], config.side, config.placement, rng, mirror=mirror)
+        landmarks = deep["landmarks68"][:, :2]
+        matrix = crop_from_image(landmarks, config.side, config.placement, rng, mirror=mirror)
         border = self._border(rng)
         frames: list[Batch] = []
         for motion in random_motions(config.video, image.shape[1], image.shape[0], rng):
@@ -208,7 +210,7 @@ class LandmarkBatches:
             crop = photo.frame(motion, cut, (config.side, config.side), border)
             crop = spoil(crop, config.photometric, rng, fillers=self.backgrounds)
             moved = labels | {key: photo.turned(value, motion)[:, :2] for key, value in others.items()}
-            moved["landmarks68"] = photo.turned(points, motion)
+            moved |= {key: photo.turned(points, motion) for key, points in deep.items()}
             moved["camera"] = _turned_camera(camera, photo.pivot, motion)
             frames.append(
                 self._labelled_crop(film(crop, config.video, rng), moved, cut, mirror=mirror, negative=False)
