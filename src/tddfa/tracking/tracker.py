@@ -301,8 +301,11 @@ class FaceTracker:
         self._searched = self._frame
         seen = [t for t in self._tracks if t.visible and t.path.frame == self._frame]
 
+        # A faint detection can only be somebody who is missing.
+        least = self._min_score if missing else max(self._min_score, self._new_score)
+
         def strangers(candidates: list[Detection]) -> list[Detection]:
-            likely = [d for d in candidates if d.score >= self._min_score and _can_be_there(d.box, image)]
+            likely = [d for d in candidates if d.score >= least and _can_be_there(d.box, image)]
             return self._unexplained(likely, seen)
 
         found = self._aligner.search(image, strangers)
