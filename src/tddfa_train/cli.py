@@ -298,54 +298,20 @@ def _card(args: argparse.Namespace) -> None:
 
 
 def _export(args: argparse.Namespace) -> None:
-    from tddfa.morphable import MorphableModel
-    from tddfa_train.config import read_config
-    from tddfa_train.detector.faceboxes import FaceBoxesNetwork
-    from tddfa_train.export import (
-        export_alignment,
-        export_detector,
-        export_faceboxes,
-        half_precision_storage,
-        write_network,
-    )
-    from tddfa_train.mirror import Mirror, MirroredNetwork
-    from tddfa_train.recipes import load_alignment_network, load_detector
+    from tddfa_train.export import write_network
+    from tddfa_train.export_pack import Source, alignment_onnx, detector_onnx
+    from tddfa_train.recipes import load_detector
 
-    if args.mirrored and args.kind != "alignment":
-        raise InputError("--mirrored is for alignment networks")
+    int8 = None if args.int8 is None else str(args.int8)
     if args.kind == "alignment":
-        model = MorphableModel.open(level=0, crop="head")
-        network = load_alignment_network(args.checkpoint, args.trunk, model)
-        data = export_alignment(MirroredNetwork(network, Mirror.of(model)) if args.mirrored else network)
-        if args.int8 is not None:
-            from tddfa_train.quantize import calibration_crops, int8_network
-            from tddfa_train.recipes import AlignmentRecipe
-
-            recipe = read_config(AlignmentRecipe, args.int8)
-            write_network(args.output, int8_network(data, calibration_crops(recipe.data)))
-            return _print_size(args.output)
+        source = Source(str(args.checkpoint), args.trunk, title="", int8=int8, mirrored=args.mirrored)
+        data = alignment_onnx(source, float32=args.float32)
+    elif args.mirrored:
+        raise InputError("--mirrored is for alignment networks")
     else:
-        detector = load_detector(args.checkpoint)
-        if isinstance(detector, FaceBoxesNetwork):
-            if args.int8 is not None:
-                raise InputError("--int8 is for alignment networks and detectors of the kind tddfa")
-            data = export_faceboxes(detector)
-        else:
-            data = export_detector(detector)
-        if args.int8 is not None:
-            from tddfa_train.quantize import calibration_pictures, int8_detector
-            from tddfa_train.recipes import DetectorRecipe, read_box_rule
-
-            recipe = read_config(DetectorRecipe, args.int8)
-            pictures = calibration_pictures(recipe.data, read_box_rule(recipe))
-            write_network(args.output, int8_detector(data, pictures))
-            return _print_size(args.output)
-    write_network(args.output, data if args.float32 else half_precision_storage(data))
-    _print_size(args.output)
-
-
-def _print_size(path: Path) -> None:
-    print(json.dumps({"file": str(path), "bytes": path.stat().st_size}))
+        data = detector_onnx(load_detector(args.checkpoint), int8, float32=args.float32)
+    write_network(args.output, data)
+    print(json.dumps({"file": str(args.output), "bytes": args.output.stat().st_size}))
 
 
 def _pack(args: argparse.Namespace) -> None:

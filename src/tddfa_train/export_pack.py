@@ -13,6 +13,7 @@ from tddfa.packs import find_pack
 from tddfa.packs.manifest import FILE_NAME, Manifest, PackedFile
 from tddfa_train.config import read_config
 from tddfa_train.detector.faceboxes import FaceBoxesNetwork
+from tddfa_train.detector.network import FaceDetector
 from tddfa_train.export import export_alignment, export_detector, export_faceboxes, half_precision_storage
 from tddfa_train.mirror import Mirror, MirroredNetwork
 from tddfa_train.quantize import calibration_crops, calibration_pictures, int8_detector, int8_network
@@ -88,13 +89,44 @@ class PackConfig:
     measured: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-def _onnx_of(source: Source) -> bytes:
+def alignment_onnx(source: Source, *, float32: bool = False) -> bytes:
+    """ONNX of an alignment network.
+
+    Args:
+        source: the checkpoint, and what becomes of it.
+        float32: keep weights that are not in int8 in full precision.
+    """
     model = MorphableModel.open(level=0, crop="head")
     network = load_alignment_network(Path(source.checkpoint), source.trunk, model)
     data = export_alignment(MirroredNetwork(network, Mirror.of(model)) if source.mirrored else network)
-    if source.int8 is None:
-        return half_precision_storage(data)
-    return int8_network(data, calibration_crops(read_config(AlignmentRecipe, Path(source.int8)).data))
+    if source.int8 is not None:
+        return int8_network(data, calibration_crops(read_config(AlignmentRecipe, Path(source.int8)).data))
+    return data if float32 else half_precision_storage(data)
+
+
+def detector_onnx(
+    network: FaceDetector | FaceBoxesNetwork, int8: str | None = None, *, float32: bool = False
+) -> bytes:
+    """ONNX of a detector.
+
+    Args:
+        network: of either kind.
+        int8: config of a detector's recipe; its mosaics calibrate convolutions in int8.
+        float32: keep weights that are not in int8 in full precision.
+
+    Raises:
+        InputError: int8 was asked of FaceBoxes.
+    """
+    if isinstance(network, FaceBoxesNetwork):
+        if int8 is not None:
+            raise InputError("--int8 is for alignment networks and detectors of the kind tddfa")
+        data = export_faceboxes(network)
+    else:
+        data = export_detector(network)
+        if int8 is not None:
+            recipe = read_config(DetectorRecipe, Path(int8))
+            return int8_detector(data, calibration_pictures(recipe.data, read_box_rule(recipe)))
+    return data if float32 else half_precision_storage(data)
 
 
 def _record(checkpoint: str) -> dict[str, Any]:
@@ -131,20 +163,15 @@ def _detector(source: str, int8: str | None = None) -> tuple[bytes, dict[str, An
             raise InputError(f"pack {pack.manifest.name!r} has no detector to take")
         return pack.read(settings["file"]), {**settings, "file": "detector.onnx"}
     network = load_detector(Path(source))
+    data = detector_onnx(network, int8)
     if isinstance(network, FaceBoxesNetwork):
-        return half_precision_storage(export_faceboxes(network)), {
+        return data, {
             "kind": "faceboxes",
             "file": "detector.onnx",
             "input": {"channels": "bgr", "mean": [104, 117, 123], "scale": 1.0},
             "max_height": 720,
             "max_width": 1080,
         }
-    data = export_detector(network)
-    if int8 is None:
-        data = half_precision_storage(data)
-    else:
-        recipe = read_config(DetectorRecipe, Path(int8))
-        data = int8_detector(data, calibration_pictures(recipe.data, read_box_rule(recipe)))
     return data, {
         "kind": "tddfa",
         "file": "detector.onnx",
@@ -173,10 +200,10 @@ def write_pack(folder: Path, config: PackConfig) -> Manifest:
             f"first_look is {config.first_look!r}; the variants are: {', '.join(variants) or 'none'}"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    files = {"regressor.onnx": _onnx_of(default)}
+    files = {"regressor.onnx": alignment_onnx(default)}
     runs = {"default": _record(default.checkpoint)}
     for key, source in variants.items():
-        files[_variant_file(key)] = _onnx_of(source)
+        files[_variant_file(key)] = alignment_onnx(source)
         runs[key] = _record(source.checkpoint)
     detector_settings = None
     if detector is not None:

@@ -23,11 +23,7 @@ from tddfa_train.detector.mosaics import BoxRule, MosaicBatches, MosaicConfig
 from tddfa_train.detector.network import DetectorConfig, FaceDetector
 from tddfa_train.detector.task import DetectorLossConfig, DetectorTask
 from tddfa_train.devices import device_of
-from tddfa_train.distillation_task import (
-    DistillationLossConfig,
-    DistillationTask,
-    as_teacher,
-)
+from tddfa_train.distillation_task import DistillationLossConfig, DistillationTask, as_teacher
 from tddfa_train.evaluate import evaluate_points, open_aflw2000
 from tddfa_train.landmark_task import LandmarkLossConfig, LandmarkNetwork, LandmarkTask, network_input
 from tddfa_train.losses import FaceBasis
@@ -235,15 +231,16 @@ def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
 
     evaluate = None if recipe.evaluation is None else _evaluation(recipe.evaluation, predict, pose=True)
     task: Task = AlignmentTask(recipe.loss, landmarks, mediapipe, weight)
-    points = PointModel(model, SurfacePoints.of(model).points)
+    teacher = mirror = None
     if recipe.teacher:
         try:
             teacher = load_alignment_network(Path(recipe.teacher), recipe.teacher_trunk, model)
         except InputError as error:
             raise InputError(f"{error}; give the teacher's trunk as teacher_trunk") from None
-        task = DistillationTask(recipe.distillation, task, points, as_teacher(teacher), Mirror.of(model))
-    elif data.surface_mirror is not None:
-        task = DistillationTask(recipe.distillation, task, points)
+        teacher, mirror = as_teacher(teacher), Mirror.of(model)
+    if teacher is not None or data.surface_mirror is not None:
+        points = PointModel(model, SurfacePoints.of(model).points)
+        task = DistillationTask(recipe.distillation, task, points, teacher, mirror)
     return Experiment(network, task, data, recipe.loop, evaluate)
 
 

@@ -45,11 +45,12 @@ def towards_people(
     size = np.sqrt(np.prod(np.ptp(points[:, :68, :2], axis=1), axis=1))
     scale = np.cbrt(np.linalg.det(cameras[:, :, :3]))
     rotation = cameras[:, :, :3] / scale[:, None, None]
+    side = np.where(rotation[:, 0, 2] < 0, -1.0, 1.0)
     yaw = np.degrees(np.arcsin(np.clip(np.abs(rotation[:, 0, 2]), 0, 1)))
     differences = (marked - np.einsum("ij,njk->nik", select, points[:, :68, :2])) / size[:, None, None]
     offsets, sigma = head_offsets(differences, rotation, yaw < _NEAR_FRONTAL_DEG)
     expected = differences - np.einsum("nij,pj->npi", rotation[:, :2], offsets)
-    expected -= _common_shift(expected, np.where(rotation[:, 0, 2] < 0, -yaw, yaw))[:, None]
+    expected -= _common_shift(expected, yaw, side)[:, None]
     moved = points.copy()
     share = np.full(len(points), np.nan)
     for k in range(len(points)):
@@ -113,14 +114,13 @@ def head_offsets(
 
 
 def _common_shift(
-    expected: Float[np.ndarray, "n 21 2"], yaw_deg: Float[np.ndarray, " n"]
+    expected: Float[np.ndarray, "n 21 2"], yaw_deg: Float[np.ndarray, " n"], side: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, "n 2"]:
     """What faces of about the same yaw are shifted by, in the picture; mirrored faces count as one pose."""
     seen = np.isfinite(expected)
     shift = np.where(seen, expected, 0).sum(1) / np.maximum(seen.sum(1), 1)
-    side = np.where(yaw_deg < 0, -1.0, 1.0)
     shift[:, 0] *= side
-    bins = (np.abs(yaw_deg) // _YAW_STEP_DEG).astype(int)
+    bins = (yaw_deg // _YAW_STEP_DEG).astype(int)
     common = np.zeros_like(shift)
     for k in np.unique(bins):
         members = (bins == k) & (seen[..., 0].sum(1) >= _LEAST_POINTS)
