@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from tddfa.files import atomic_write
 from tddfa.packs.convert.networks import faceboxes, normalised_state
 from tddfa_train.alignment_network import N_CAMERA, AlignmentNetwork, FaceNumbers
+from tddfa_train.byte_input import reading_bytes
 from tddfa_train.detector.faceboxes import FaceBoxesNetwork
-from tddfa_train.detector.network import STRIDES, FaceDetector, boxes_of
+from tddfa_train.detector.network import FaceDetector
+from tddfa_train.landmark_task import network_input
 from tddfa_train.mirror import Mirror, MirroredNetwork
 
 _OPSET = 17
@@ -29,6 +31,7 @@ class _AlignmentOutputs(nn.Module):
 
     cross: Float[Tensor, "9 3"]
     order: Int[Tensor, " p"]
+    columns: Int[Tensor, " w"]
     sign: Float[Tensor, " p"]
     offset: Float[Tensor, " p"]
 
@@ -36,7 +39,7 @@ class _AlignmentOutputs(nn.Module):
         super().__init__()
         mirror = network.mirror if isinstance(network, MirroredNetwork) else None
         network = network.network if isinstance(network, MirroredNetwork) else network
-        self.trunk = network.trunk
+        self.trunk = reading_bytes(network.trunk, network.side)
         affine = network.affine_decoding()
         weight, bias = (
             affine.scale[:, None] * network.head.weight,
@@ -67,23 +70,25 @@ class _AlignmentOutputs(nn.Module):
         order[n_before : numbers - 1] = n_before + mirror.expression_order
         sign[:n_before] = torch.cat([camera, mirror.identity_sign])
         offset[7] = side - 1
-        for name, value in (("order", order), ("sign", sign), ("offset", offset)):
+        # Mirrored columns are gathered, pixel by pixel: a slice that runs backwards goes byte by byte.
+        columns = torch.arange(side - 1, -1, -1)
+        for name, value in (("order", order), ("sign", sign), ("offset", offset), ("columns", columns)):
             self.register_buffer(name, value)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         if self.mirrored:
-            crops = torch.cat([crops, crops.flip(3)])
+            crops = torch.cat([crops, crops.index_select(2, self.columns)])
         raw = self.head(self.trunk(crops))
         if self.mirrored:
-            seen, mirrored = raw.reshape(2, -1, raw.shape[1]).unbind(0)
-            raw = torch.cat([seen, mirrored[:, self.order] * self.sign + self.offset])
-        first, second, log_scale, shift, identity, expression, confidence = raw.split(self.parts, dim=1)
+            seen, mirrored = raw.reshape(2, -1, self.head.out_features).unbind(0)
+            raw = torch.stack([seen, mirrored[:, self.order] * self.sign + self.offset])
+        first, second, *others = raw.split(self.parts, dim=-1)
         first, second = _orthonormal(first, second)
-        expression = torch.sigmoid(expression)
+        others[3] = torch.sigmoid(others[3])
         if self.mirrored:
-            first, second = _orthonormal(_mean(first), _mean(second))
-            log_scale, shift, identity = _mean(log_scale), _mean(shift), _mean(identity)
-            expression, confidence = _mean(expression), _mean(confidence)
+            first, second = _orthonormal(first.mean(0), second.mean(0))
+            others = [both.mean(0) for both in others]
+        log_scale, shift, identity, expression, confidence = others
         products = first[:, :, None] * second[:, None, :]
         third = products.reshape(-1, 9) @ self.cross
         linear = torch.cat([first, second, third], 1) * log_scale.exp()
@@ -93,28 +98,21 @@ class _AlignmentOutputs(nn.Module):
 
 def _orthonormal(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Two unit vectors at right angles; the first keeps its direction."""
-    first = first / first.norm(dim=1, keepdim=True)
-    second = second - (first * second).sum(1, keepdim=True) * first
-    return first, second / second.norm(dim=1, keepdim=True)
-
-
-def _mean(both: Tensor) -> Tensor:
-    """Of the answers to crops and to their mirror images, which follow them."""
-    return both.reshape(2, -1, both.shape[1]).mean(0)
+    first = first / first.norm(dim=-1, keepdim=True)
+    second = second - (first * second).sum(-1, keepdim=True) * first
+    return first, second / second.norm(dim=-1, keepdim=True)
 
 
 class _DetectorOutputs(nn.Module):
-    """All levels in one list: boxes in px of the input, scores in [0, 1]."""
+    """All places in one list: the logit of a face, and the logarithms of the distances to its box's sides."""
 
     def __init__(self, network: FaceDetector):
         super().__init__()
-        self.network = network
+        self.network = reading_bytes(network)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        levels = self.network(pictures)
-        boxes = [boxes_of(level, stride).flatten(1, 2) for level, stride in zip(levels, STRIDES, strict=True)]
-        scores = [torch.sigmoid(level.score).flatten(1) for level in levels]
-        return torch.cat(boxes, 1), torch.cat(scores, 1)
+    def forward(self, pictures: Tensor) -> Tensor:
+        assert isinstance(self.network, FaceDetector)
+        return torch.cat([level.flatten(2) for level in self.network.raw_levels(pictures)], 2)
 
 
 def _export(
@@ -137,20 +135,19 @@ def _export(
 
 
 def export_alignment(network: AlignmentNetwork | MirroredNetwork) -> bytes:
-    """ONNX: `input` (n, 3, s, s) → `camera`, `identity`, `expression`, `confidence`."""
+    """ONNX: `input` (n, s, s, 3) RGB bytes → `camera`, `identity`, `expression`, `confidence`."""
     names = ("camera", "identity", "expression", "confidence")
     side = network.network.side if isinstance(network, MirroredNetwork) else network.side
-    example = torch.zeros(2, 3, side, side)
+    example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     dynamic = {name: {0: "batch"} for name in ("input", *names)}
     return _export(_AlignmentOutputs(network).cpu().float(), example, names, dynamic)
 
 
 def export_detector(network: FaceDetector) -> bytes:
-    """ONNX: `input` (1, 3, h, w), sides multiples of 64 → `boxes` (1, m, 4), `scores` (1, m)."""
-    dynamic = {"input": {2: "height", 3: "width"}, "boxes": {1: "places"}, "scores": {1: "places"}}
-    return _export(
-        _DetectorOutputs(network).cpu().float(), torch.zeros(1, 3, 128, 192), ("boxes", "scores"), dynamic
-    )
+    """ONNX: `input` (1, h, w, 3) RGB bytes, sides multiples of 64 → `places` (1, 5, m)."""
+    dynamic = {"input": {1: "height", 2: "width"}, "places": {2: "places"}}
+    example = torch.zeros(1, 128, 192, 3, dtype=torch.uint8)
+    return _export(_DetectorOutputs(network), example, ("places",), dynamic)
 
 
 def export_faceboxes(network: FaceBoxesNetwork) -> bytes:
@@ -204,7 +201,7 @@ class Parity:
 
 
 def alignment_parity(
-    network: AlignmentNetwork | MirroredNetwork, onnx_bytes: bytes, crops: Float32[np.ndarray, "n 3 s s"]
+    network: AlignmentNetwork | MirroredNetwork, onnx_bytes: bytes, crops: UInt8[np.ndarray, "n s s 3"]
 ) -> Parity:
     """How far ONNX Runtime is from PyTorch in float32."""
     import onnxruntime
@@ -212,7 +209,7 @@ def alignment_parity(
     session = onnxruntime.InferenceSession(onnx_bytes, providers=["CPUExecutionProvider"])
     theirs = [np.asarray(value) for value in session.run(None, {"input": crops})]
     with torch.no_grad():
-        face: FaceNumbers = network.eval()(torch.from_numpy(crops))
+        face: FaceNumbers = network.eval()(network_input(torch.from_numpy(crops)))
     said = (face.camera, face.identity, face.expression, torch.sigmoid(face.confidence))
     ours = [value.numpy() for value in said]
     camera, identity, expression, confidence = (np.abs(a - b) for a, b in zip(ours, theirs, strict=True))

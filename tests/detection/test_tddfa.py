@@ -4,14 +4,21 @@ import pytest
 from tddfa.detection import make_detector
 from tddfa.errors import PackError
 
-SETTINGS = {
-    "kind": "tddfa",
-    "input": {"channels": "rgb", "mean": [0, 0, 0], "scale": 1.0},
-    "max_side": 256,
-    "multiple": 64,
-    "min_score": 0.5,
-    "max_overlap": 0.4,
-}
+SETTINGS = {"kind": "tddfa", "max_side": 256, "min_score": 0.5, "max_overlap": 0.4}
+STRIDES = (8, 16, 32, 64)
+
+
+def places_of(boxes, scores, height, width):
+    """What a network says of a picture that shows the boxes: one place of the finest level for each."""
+    logits = [np.full((height // s, width // s), -20.0) for s in STRIDES]
+    sides = [np.zeros((4, height // s, width // s)) for s in STRIDES]
+    for (x0, y0, x1, y1), score in zip(boxes, scores, strict=True):
+        column, row = int((x0 + x1) / 2) // 8, int((y0 + y1) / 2) // 8
+        x, y = 8 * column + 3.5, 8 * row + 3.5
+        logits[0][row, column] = np.log(score / (1 - score))
+        sides[0][:, row, column] = np.log(np.array([x - x0, y - y0, x1 - x, y1 - y]) / 8)
+    flat = [np.concatenate([a.reshape(1, -1), b.reshape(4, -1)]) for a, b in zip(logits, sides, strict=True)]
+    return np.concatenate(flat, axis=1)[None].astype(np.float32)
 
 
 class WhiteRectangle:
@@ -24,11 +31,11 @@ class WhiteRectangle:
 
     def __call__(self, x):
         self.shapes.append(x.shape)
-        rows, columns = np.nonzero(x[0, 0] > 128)
+        rows, columns = np.nonzero(x[0, :, :, 0] > 128)
         # Boxes run along the outer edges of pixels.
         box = [columns.min() - 0.5, rows.min() - 0.5, columns.max() + 0.5, rows.max() + 0.5]
-        boxes = np.array([[box, np.add(box, 1), [0, 0, 5, 5]]], np.float32)
-        return {"boxes": boxes, "scores": np.array([[0.9, 0.8, 0.3]], np.float32)}
+        boxes = [box, np.add(box, [8, 0, 8, 0]), [-9, -9, 9, 9]]
+        return {"places": places_of(boxes, [0.9, 0.8, 0.3], *x.shape[1:3])}
 
 
 def rectangle(width, height, x0, y0, x1, y1):
@@ -46,13 +53,13 @@ def test_a_face_is_found_once_where_it_is(width, height):
     np.testing.assert_allclose(list(face.box), np.array(shown) - 0.5, atol=1.01 * step - 0.99)
     assert face.score == pytest.approx(0.9)
     (shape,) = network.shapes
-    assert max(shape[2:]) <= 256
-    assert (shape[2] % 64, shape[3] % 64) == (0, 0)
+    assert max(shape[1:]) <= 256
+    assert (shape[1] % 64, shape[2] % 64) == (0, 0)
 
 
 def test_a_network_without_the_outputs_is_a_line():
     detector = make_detector(lambda x: {"heat": np.zeros((1, 3), np.float32)}, SETTINGS)
-    with pytest.raises(PackError, match="gives heat, but needs boxes, scores"):
+    with pytest.raises(PackError, match="gives heat, but needs places"):
         detector.detect(np.zeros((9, 9, 3), np.uint8))
 
 
@@ -61,7 +68,7 @@ def test_a_picture_taken_in_the_dark_is_lit_and_others_stay_as_they_are():
 
     def network(x):
         seen.append(x)
-        return {"boxes": np.zeros((1, 0, 4), np.float32), "scores": np.zeros((1, 0), np.float32)}
+        return {"places": places_of([], [], *x.shape[1:3])}
 
     detector = make_detector(network, SETTINGS)
     day = rectangle(128, 128, 32, 32, 96, 96)
@@ -69,8 +76,8 @@ def test_a_picture_taken_in_the_dark_is_lit_and_others_stay_as_they_are():
     night = np.clip(day * 0.1 + noise, 0, 255).astype(np.uint8)
     detector.detect(day)
     detector.detect(night)
-    np.testing.assert_array_equal(seen[0][0], day.transpose(2, 0, 1))
-    inside, outside = seen[1][0, :, 40:88, 40:88], seen[1][0, :, 100:, 100:]
+    np.testing.assert_array_equal(seen[0][0], day)
+    inside, outside = seen[1][0, 40:88, 40:88], seen[1][0, 100:, 100:]
     assert inside.mean() > 180
     assert outside.mean() < 40
     assert inside.std() < 20  # ten times the light would be ten times the noise

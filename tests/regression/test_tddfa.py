@@ -13,7 +13,7 @@ from tddfa.types import BoundingBox
 SIZE = 120
 SETTINGS = {
     "kind": "tddfa",
-    "input": {"size": SIZE, "channels": "rgb", "mean": [127.5] * 3, "scale": 1 / 127.5},
+    "size": SIZE,
     "crop": {"box_scale": 1.4, "box_down": 0.1, "points_scale": 1.3},
 }
 
@@ -23,7 +23,7 @@ class BrightestPixel:
 
     def __call__(self, x):
         n = len(x)
-        place = x.sum(axis=1).reshape(n, -1).argmax(axis=1)
+        place = x.sum(axis=3).reshape(n, -1).argmax(axis=1)
         camera = np.zeros((n, 3, 4), np.float32)
         camera[:, 0, 3], camera[:, 1, 3] = place % SIZE, place // SIZE
         camera[:, [0, 1, 2], [0, 1, 2]] = [1, -1, -1]

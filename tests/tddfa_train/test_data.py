@@ -19,6 +19,7 @@ from tddfa_train import cli
 from tddfa_train.alignment_task import AlignmentLossConfig, AlignmentTask
 from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, spoil, warp
 from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
+from tddfa_train.data.disguise import DisguiseConfig, disguised
 from tddfa_train.data.fits import fit_folder
 from tddfa_train.data.folder import open_face_folder, write_face_folder
 from tddfa_train.data.matfiles import prepare_mat_folder, read_mat
@@ -33,7 +34,7 @@ from tddfa_train.data.profiling import bend_picture, rotation_about, turn_pictur
 from tddfa_train.data.renders import RenderConfig, make_renders
 from tddfa_train.data.video import DeepPhoto, Motion, ShortVideoConfig, short_video
 from tddfa_train.data.views import ViewConfig, further_turn, make_views
-from tddfa_train.detector.disguise import DisguiseConfig, disguised
+from tddfa_train.detector.clutter import ClutterConfig, body_outline, dress, scrap, sign
 from tddfa_train.detector.mosaics import BoxRule, MosaicBatches, MosaicConfig
 from tddfa_train.morphable import PointModel
 from tddfa_train.recipes import make_alignment_network
@@ -383,7 +384,7 @@ def test_masks_and_covers_hide_faces_where_they_should(drawn_faces):
     picture = np.array(folder.images[0])
     landmarks = folder.labels["landmarks68"][0].astype(float)
     backgrounds = np.load(drawn_faces / "backgrounds.npy")
-    nothing = DisguiseConfig(masked=0, covered=0, dim=0)
+    nothing = DisguiseConfig(masked=0, shaded=0, covered=0, dim=0)
 
     def changed(config):
         shown = disguised(picture, landmarks, config, backgrounds, np.random.default_rng(0))
@@ -394,11 +395,64 @@ def test_masks_and_covers_hide_faces_where_they_should(drawn_faces):
     mouth, brow = landmarks[48:68, :2].mean(0).astype(int), landmarks[19, :2].astype(int)
     assert masked[mouth[1], mouth[0]]
     assert not masked[: brow[1] + 1].any()
+    shaded = changed(replace(nothing, shaded=1))
+    for eye in (landmarks[36:42, :2], landmarks[42:48, :2]):
+        x, y = eye.mean(0).astype(int)
+        assert shaded[y, x]
+    assert not shaded[mouth[1], mouth[0]]
     assert 0.01 < changed(replace(nothing, covered=1)).mean() < 0.5
     assert changed(replace(nothing, dim=1)).all()
 
 
-def test_mosaics_of_disguised_faces_keep_their_boxes(drawn_faces):
+def test_scraps_of_face_pictures_show_no_face(drawn_faces):
+    folder = open_face_folder(drawn_faces / "faces")
+    landmarks = folder.labels["landmarks68"][0].astype(float)
+    low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+    side = folder.images.shape[1]
+    # Every pixel says whether it lies in the landmarks' box.
+    y, x = np.mgrid[:side, :side]
+    inside = (x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1])
+    picture = np.repeat(np.where(inside, 255, 0).astype(np.uint8)[..., None], 3, axis=2)
+    rng = np.random.default_rng(0)
+    found = 0
+    for _ in range(200):
+        piece = scrap(picture, landmarks, np.array([0, 0, side, side]), rng)
+        if piece is not None:
+            found += 1
+            face, face_area = piece[..., 0] > 0, np.prod(high - low)
+            # Little of a face, or a part of one that is far too large.
+            assert face.mean() < 0.2 or face.sum() < 0.2 * face_area
+    assert found > 50
+
+
+def test_bodies_hang_below_their_heads_and_signs_show_something():
+    rng = np.random.default_rng(0)
+    box = np.array([60.0, 40.0, 90.0, 80.0])
+    for _ in range(20):
+        outline, needed = body_outline(box, rng)
+        assert outline[:, 1].min() > box[1] + 0.7 * (box[3] - box[1])
+        assert needed[1] >= box[3]
+        canvas = np.zeros((256, 256, 3), np.uint8)
+        dress(canvas, outline, np.full_like(canvas, 200), np.array([200.0, 150, 120]), rng)
+        assert canvas[int(box[3]) + 20, 75].any()
+        assert not canvas[: int(outline[:, 1].min()) - 1].any()
+        assert len(np.unique(sign(rng).reshape(-1, 3), axis=0)) > 1
+
+
+def test_crops_of_disguised_faces_keep_their_labels(drawn_faces):
+    faces, backgrounds = (str(drawn_faces / name) for name in ("faces", "backgrounds.npy"))
+    config = LandmarkDataConfig((faces,), backgrounds, batch_size=8, negatives=0.0)
+    bare = replace(config, disguise=DisguiseConfig(masked=0, shaded=0, covered=0, dim=0))
+    worn = replace(config, disguise=DisguiseConfig(masked=1, shaded=1, covered=0, dim=0))
+    seen = [LandmarkBatches(each, 1)[0] for each in (bare, worn)]
+    assert (seen[0]["crop"] != seen[1]["crop"]).any()
+    for batch in seen:
+        points = batch["landmarks68"][..., :2]
+        assert np.isfinite(points).all()
+        assert (batch["is_face"] == 1).all()
+
+
+def test_mosaics_of_disguised_faces_in_clutter_keep_their_boxes(drawn_faces):
     with np.load(drawn_faces / "rule.npz") as stored:
         rule = BoxRule(stored["mean"], stored["matrix"])
     config = MosaicConfig(
@@ -406,7 +460,8 @@ def test_mosaics_of_disguised_faces_keep_their_boxes(drawn_faces):
         str(drawn_faces / "backgrounds.npy"),
         shapes=((256, 6),),
         empty=0.0,
-        disguise=DisguiseConfig(masked=1, covered=1, dim=1),
+        disguise=DisguiseConfig(masked=1, shaded=1, covered=1, dim=1),
+        clutter=ClutterConfig(bodies=1, most_decoys=9, scraps=0.5, signs=0.4),
     )
     batch = MosaicBatches(config, rule, 1)[0]
     assert np.isfinite(batch["boxes"]).all(2).any(1).all()

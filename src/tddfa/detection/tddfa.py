@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
 
 from tddfa.errors import PackError
 from tddfa.geometry.boxes import non_maximum_suppression
 from tddfa.imaging.light import lit
-from tddfa.imaging.pixels import PixelFormat
 from tddfa.imaging.warp import cut, resize
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, Detection, Image
 
 _MAX_CANDIDATES = 2000
+_STRIDES = (8, 16, 32, 64)  # px of the input between the places of each level
+_LARGEST_LOG = 6.0  # of a side, in strides: more than any picture
 
 
 class TddfaDetector:
@@ -24,40 +28,25 @@ class TddfaDetector:
     Pictures taken in the dark are lit for it.
 
     Args:
-        network: picture → `boxes` (1, n, 4), px of its input, and `scores` (1, n) in [0, 1].
-        pixels: how it reads the picture.
+        network: RGB picture (1, h, w, 3) → `places` (1, 5, m), level by level and row by row: the logit of a
+            face whose middle is there, and how far its left, top, right and bottom side are from the middle
+            of the place, as logarithms of strides.
         max_side: larger pictures are searched with their longer side at this length, px.
-        multiple: of which the sides of the network's input are; the rest is filled with black.
-        min_score: of a face.
+        min_score: of a face, in (0, 1).
         max_overlap: intersection over union that is still two faces.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        *,
-        pixels: PixelFormat,
-        max_side: int,
-        multiple: int,
-        min_score: float,
-        max_overlap: float,
-    ) -> None:
+    def __init__(self, network: Network, *, max_side: int, min_score: float, max_overlap: float) -> None:
         self._network = network
-        self._pixels = pixels
-        self._max_side, self._multiple = max_side, multiple
-        self._min_score, self._max_overlap = min_score, max_overlap
+        self._max_side = max_side
+        self._least_logit = math.log(min_score / (1 - min_score))
+        self._max_overlap = max_overlap
 
     @classmethod
     def from_settings(cls, network: Network, settings: Mapping[str, Any]) -> TddfaDetector:
         """The detector with the settings of a manifest."""
-        return cls(
-            network,
-            pixels=PixelFormat.from_settings(settings["input"]),
-            max_side=settings["max_side"],
-            multiple=settings["multiple"],
-            min_score=settings["min_score"],
-            max_overlap=settings["max_overlap"],
-        )
+        names = ("max_side", "min_score", "max_overlap")
+        return cls(network, **{name: settings[name] for name in names})
 
     def detect(self, image: Image) -> list[Detection]:
         """The faces of `image`, best first; boxes may reach outside the picture."""
@@ -66,14 +55,19 @@ class TddfaDetector:
         if shrink < 1:
             image = resize(image, max(round(shrink * width), 1), max(round(shrink * height), 1))
         small_height, small_width = image.shape[:2]
-        padded = cut(lit(image), 0, 0, self._whole(small_width), self._whole(small_height))
-        output = self._network(self._pixels.blob([padded]))
-        if not {"boxes", "scores"} <= set(output):
-            raise PackError(f"the pack's detector gives {', '.join(output)}, but needs boxes, scores")
-        boxes, scores = output["boxes"][0], output["scores"][0]
-        found = np.flatnonzero(scores > self._min_score)
-        found = found[np.argsort(-scores[found], kind="stable")][:_MAX_CANDIDATES]
-        kept = found[non_maximum_suppression(boxes[found], scores[found], self._max_overlap)]
+        padded = cut(lit(image), 0, 0, _whole(small_width), _whole(small_height))
+        output = self._network(np.ascontiguousarray(padded)[None])
+        if "places" not in output:
+            raise PackError(f"the pack's detector gives {', '.join(output)}, but needs places")
+        places = output["places"][0]
+        found = np.flatnonzero(places[0] > self._least_logit)
+        found = found[np.argsort(-places[0, found], kind="stable")][:_MAX_CANDIDATES]
+        centers, strides = _grid(*padded.shape[:2])
+        # Only candidates are decoded: most places see no face.
+        reach = np.exp(np.minimum(places[1:, found].T, _LARGEST_LOG)) * strides[found, None]
+        boxes = np.concatenate([centers[found] - reach[:, :2], centers[found] + reach[:, 2:]], axis=1)
+        scores = 1 / (1 + np.exp(-places[0, found]))
+        kept = non_maximum_suppression(boxes, scores, self._max_overlap)
         # From pixel centres of the small picture to those of the large one.
         ratio = np.array([width / small_width, height / small_height] * 2)
         in_picture = (boxes[kept] + 0.5) * ratio - 0.5
@@ -83,5 +77,20 @@ class TddfaDetector:
             if box[0] < box[2] and box[1] < box[3]
         ]
 
-    def _whole(self, side: int) -> int:
-        return -(-side // self._multiple) * self._multiple
+
+def _whole(side: int) -> int:
+    """The side that all levels divide; what is added is black."""
+    return -(-side // _STRIDES[-1]) * _STRIDES[-1]
+
+
+@lru_cache(maxsize=8)
+def _grid(height: int, width: int) -> tuple[Float32[np.ndarray, "m 2"], Float32[np.ndarray, " m"]]:
+    """Middle (x, y) of every place, px, and the stride of its level, in the order of the network's output."""
+    centers: list[np.ndarray[Any, Any]] = []
+    strides: list[np.ndarray[Any, Any]] = []
+    for stride in _STRIDES:
+        x, y = np.meshgrid(np.arange(width // stride), np.arange(height // stride))
+        places = np.stack([x, y], axis=-1).reshape(-1, 2)
+        centers.append(places * stride + (stride - 1) / 2)
+        strides.append(np.full(len(places), stride))
+    return np.concatenate(centers).astype(np.float32), np.concatenate(strides).astype(np.float32)

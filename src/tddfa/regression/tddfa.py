@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from tddfa.errors import InputError, PackError
-from tddfa.imaging.pixels import PixelFormat
 from tddfa.imaging.warp import resize, warp_square
 from tddfa.regression.crop import box_in_crop, refuse_outside
 from tddfa.runtime import Network
@@ -22,10 +21,10 @@ class TddfaRegressor:
     """A network that says its camera in pixels of the crop, with the exact way back into the picture.
 
     Args:
-        network: crops → `camera` (n, 3, 4), crop from model with the pixel conventions of the image frame;
-            `identity` (n, i); `expression` (n, e); `confidence` (n,) in [0, 1].
+        network: RGB crops (n, size, size, 3) → `camera` (n, 3, 4), crop from model with the pixel
+            conventions of the image frame; `identity` (n, i); `expression` (n, e); `confidence` (n,) in
+            [0, 1].
         size: side of the crop, px.
-        pixels: how the network reads the crop.
         box_scale: side of the crop in mean sides of a detection box.
         box_down: how far its centre lies below the box's, in mean sides of the box.
         points_scale: side of the crop in longer sides of the box around landmarks.
@@ -36,14 +35,12 @@ class TddfaRegressor:
         network: Network,
         *,
         size: int,
-        pixels: PixelFormat,
         box_scale: float,
         box_down: float,
         points_scale: float,
     ) -> None:
         self._network = network
         self._size = size
-        self._pixels = pixels
         self._box_scale, self._box_down, self._points_scale = box_scale, box_down, points_scale
 
     @classmethod
@@ -54,8 +51,7 @@ class TddfaRegressor:
         crop = settings["crop"]
         return cls(
             network,
-            size=settings["input"]["size"],
-            pixels=PixelFormat.from_settings(settings["input"]),
+            size=settings["size"],
             box_scale=crop["box_scale"],
             box_down=crop["box_down"],
             points_scale=crop["points_scale"],
@@ -104,7 +100,7 @@ class TddfaRegressor:
     ) -> list[FaceParams]:
         if not crops:
             return []
-        said = self._network(self._pixels.blob(crops))
+        said = self._network(np.stack(crops))
         if not set(_OUTPUTS) <= set(said):
             raise PackError(f"the pack's network gives {', '.join(said)}, but needs {', '.join(_OUTPUTS)}")
         return [

@@ -6,16 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
 from tddfa.errors import InputError, PackError
+
+PictureBatch: TypeAlias = Float32[np.ndarray, "n c h w"] | UInt8[np.ndarray, "n h w c"]
+"""What a network is given: numbers made of the pixels, channel by channel, or the pixels themselves."""
 
 
 @runtime_checkable
 class Network(Protocol):
     """One picture batch in, named arrays out."""
 
-    def __call__(self, x: Float32[np.ndarray, "n c h w"]) -> Mapping[str, Float32[np.ndarray, "..."]]:
+    def __call__(self, x: PictureBatch) -> Mapping[str, Float32[np.ndarray, "..."]]:
         """The outputs for the input `x`, by name."""
         ...
 
@@ -68,7 +71,7 @@ class OnnxNetwork:
         self._input = self._session.get_inputs()[0].name
         self._outputs = [output.name for output in self._session.get_outputs()]
 
-    def __call__(self, x: Float32[np.ndarray, "n c h w"]) -> Mapping[str, Float32[np.ndarray, "..."]]:
+    def __call__(self, x: PictureBatch) -> Mapping[str, Float32[np.ndarray, "..."]]:
         """The outputs for the input `x`, by name."""
         results: Sequence[Any] = self._session.run(self._outputs, {self._input: x})
         return dict(zip(self._outputs, results, strict=True))

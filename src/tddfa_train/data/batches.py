@@ -11,6 +11,7 @@ from tddfa.errors import InputError
 from tddfa.morphable.model import MorphableModel
 from tddfa.types import FaceParams
 from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, spoil, warp
+from tddfa_train.data.disguise import DisguiseConfig, disguised
 from tddfa_train.data.folder import FaceFolder, open_backgrounds, open_face_folder
 from tddfa_train.data.points import AFLW21_MIRROR, IBUG68_MIRROR, mirror_twins
 from tddfa_train.data.video import DeepPhoto, Motion, ShortVideoConfig, film, random_motions
@@ -46,6 +47,9 @@ class LandmarkDataConfig:
     yaw_shares: tuple[float, ...] = (0.46, 0.28, 0.26)  # |yaw| up to 30, up to 60, beyond
     placement: PlacementConfig = field(default_factory=PlacementConfig)
     photometric: PhotometricConfig = field(default_factory=PhotometricConfig)
+    disguise: DisguiseConfig = field(
+        default_factory=lambda: DisguiseConfig(masked=0.06, shaded=0.04, covered=0.0, dim=0.03)
+    )
     closed_below: float = 0.17  # eye aspect ratio of eyes that are closed or nearly so
     closed_boost: float = 3.0  # such faces are rare; they are drawn this much more often
     video_share: float = 0.0  # of a batch: frames of short videos; needs fits (`tddfa-train fit`)
@@ -168,6 +172,8 @@ class LandmarkBatches:
         points = face.labels["landmarks68"][:, :2]
         matrix = crop_from_image(points, config.side, config.placement, rng, mirror=mirror)
         negative = bool(rng.random() < config.negatives)
+        if not negative and np.isfinite(points).all():
+            image = disguised(np.asarray(image), points, config.disguise, self.backgrounds, rng)
         if negative and rng.random() < 0.4:  # badly framed
             matrix = matrix.copy()
             if rng.random() < 0.5:

@@ -1,4 +1,4 @@
-"""Training pictures for a detector: faces of the pool pasted over face-free pictures."""
+"""Training pictures for a detector: faces of the pool pasted over face-free pictures, and what is no face."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +10,15 @@ from jaxtyping import Float, Float32
 from tddfa.errors import InputError
 from tddfa_train.data.augment import PhotometricConfig, spoil
 from tddfa_train.data.batches import Batch
-from tddfa_train.data.folder import open_backgrounds, open_face_folder
-from tddfa_train.detector.disguise import DisguiseConfig, disguised
+from tddfa_train.data.disguise import DisguiseConfig, disguised
+from tddfa_train.data.folder import FaceFolder, open_backgrounds, open_face_folder
+from tddfa_train.detector.clutter import ClutterConfig, body_outline, dress, scrap, sign
 
 # Sides of the box around the landmarks' mean, in units of the face's size: means over the training faces.
 _TYPICAL_BOX = (-0.49, -0.731, 0.508, 0.548)
+
+
+_UPRIGHT_DEG = 25.0  # people whose heads lie more than that get no body
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class MosaicConfig:
     any_roll_share: float = 0.08
     empty: float = 0.12
     disguise: DisguiseConfig = field(default_factory=DisguiseConfig)
+    clutter: ClutterConfig = field(default_factory=ClutterConfig)
     most_boxes: int = 8
     photometric: PhotometricConfig = field(
         default_factory=lambda: PhotometricConfig(occlusion=0.0, zero_border=0.05, low_resolution=0.06)
@@ -135,8 +140,7 @@ class MosaicBatches:
         # Large faces first: later, smaller ones may stand in front of them only where they barely touch.
         sizes = np.sort(np.exp(rng.uniform(np.log(config.face_px[0]), np.log(largest), n_faces)))[::-1]
         for size in sizes:
-            folder = self.folders[int(rng.choice(len(self.folders), p=self.folder_share))]
-            row = int(rng.integers(len(folder)))
+            folder, row = self._drawn(rng)
             landmarks = np.nan_to_num(folder.labels["landmarks68"][row].astype(np.float64))
             image = disguised(
                 np.asarray(folder.images[row]), landmarks, config.disguise, self.backgrounds, rng
@@ -173,12 +177,12 @@ class MosaicBatches:
             ):
                 continue
             matrix = np.column_stack([linear, offset]).astype(np.float32)
-            valid = folder.labels.get("valid")
-            rectangle = valid[row] if valid is not None else np.array([0, 0, image.shape[1], image.shape[0]])
-            mask = _face_mask(image.shape[0], landmarks, rectangle, rng)
+            if rng.random() < config.clutter.bodies and abs(angle) < _UPRIGHT_DEG:
+                self._body(canvas, box, boxes, image, landmarks, rng)
+            mask = _face_mask(image.shape[0], landmarks, _valid(folder, row), rng)
             self._paste(canvas, np.ascontiguousarray(image), mask, matrix)
             boxes.append(box)
-        for _ in range(int(rng.integers(0, 4))):
+        for _ in range(int(rng.integers(0, config.clutter.most_decoys + 1))):
             self._decoy(canvas, boxes, rng)
         canvas = spoil(canvas, config.photometric, rng)
         padded = np.full((config.most_boxes, 4), np.nan, np.float32)
@@ -212,10 +216,43 @@ class MosaicBatches:
         view = canvas[y0:y1, x0:x1]
         view[:] = (view + (patch - view.astype(np.float32)) * alpha).astype(np.uint8)
 
+    def _drawn(self, rng: np.random.Generator) -> tuple[FaceFolder, int]:
+        folder = self.folders[int(rng.choice(len(self.folders), p=self.folder_share))]
+        return folder, int(rng.integers(len(folder)))
+
+    def _body(
+        self,
+        canvas: np.ndarray,
+        box: np.ndarray,
+        others: list[np.ndarray],
+        image: np.ndarray,
+        landmarks: np.ndarray,
+        rng: np.random.Generator,
+    ) -> None:
+        """Draws a body below the box, unless it would hide a face."""
+        outline, needed = body_outline(box.astype(np.float64), rng)
+        if any(_overlap(needed, other) > 0.1 for other in others):
+            return
+        x, y = np.clip(landmarks[33, :2].round().astype(int), 0, image.shape[0] - 1)
+        cloth = self._scenery(canvas.shape[0], rng)
+        dress(canvas, outline, cloth, image[y, x].astype(np.float64), rng)
+
+    def _no_face(self, rng: np.random.Generator) -> np.ndarray:
+        kind, clutter = rng.random(), self.config.clutter
+        if kind < clutter.scraps:
+            folder, row = self._drawn(rng)
+            landmarks = np.nan_to_num(folder.labels["landmarks68"][row].astype(np.float64))
+            piece = scrap(np.asarray(folder.images[row]), landmarks, _valid(folder, row), rng)
+            if piece is not None:
+                return piece
+        elif kind < clutter.scraps + clutter.signs:
+            return sign(rng)
+        return self.backgrounds[rng.integers(len(self.backgrounds))]
+
     def _decoy(self, canvas: np.ndarray, boxes: list[np.ndarray], rng: np.random.Generator) -> None:
-        """Pastes scenery the way faces are pasted, so that the seam of a patch says nothing."""
+        """Pastes what is no face the way faces are pasted, so that the seam of a patch says nothing."""
         side = canvas.shape[0]
-        image = self.backgrounds[rng.integers(len(self.backgrounds))]
+        image = self._no_face(rng)
         size = np.exp(rng.uniform(np.log(16), np.log(0.5 * side)))
         target = rng.uniform(0, side, 2)
         box = np.concatenate([target - size / 2, target + size / 2])
@@ -230,6 +267,12 @@ class MosaicBatches:
             mask = cv2.GaussianBlur(mask, (0, 0), middle * rng.uniform(0.02, 0.1))
         matrix = np.array([[scale, 0, box[0]], [0, scale, box[1]]], np.float32)
         self._paste(canvas, np.ascontiguousarray(image), mask, matrix)
+
+
+def _valid(folder: FaceFolder, row: int) -> np.ndarray:
+    """The rectangle of the picture that shows something: x0, y0, x1, y1, px."""
+    height, width = folder.images.shape[1:3]
+    return folder.labels["valid"][row] if "valid" in folder.labels else np.array([0, 0, width, height])
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:

@@ -12,6 +12,8 @@ STRIDES = (8, 16, 32, 64)
 # Faces up to this side belong to the level, the rest to the last: a face is a few cells wide everywhere.
 LARGEST_SIDE = (28.0, 64.0, 150.0, float("inf"))
 
+_LARGEST_LOG = 6.0  # of a side, in strides: more than any picture
+
 
 @dataclass(frozen=True, slots=True)
 class DetectorConfig:
@@ -36,7 +38,7 @@ class LevelOutput:
 
 
 class FaceDetector(nn.Module):
-    """Pictures of any size → four maps; coarse maps tell fine ones about their surroundings."""
+    """Pictures with sides in multiples of 64 → four maps; coarse ones tell fine ones what is around."""
 
     def __init__(self, config: DetectorConfig):
         super().__init__()
@@ -61,20 +63,26 @@ class FaceDetector(nn.Module):
 
     def forward(self, pictures: Float[Tensor, "b 3 h w"]) -> list[LevelOutput]:
         """Scores and sides of all levels, finest first."""
+        return [
+            LevelOutput(raw[:, 0], raw[:, 1:].clamp(max=_LARGEST_LOG).exp().permute(0, 2, 3, 1))
+            for raw in self.raw_levels(pictures)
+        ]
+
+    def raw_levels(self, pictures: Tensor) -> list[Float[Tensor, "b 5 h w"]]:
+        """Of each place of each level, finest first: logit, and logarithms of the sides in strides."""
         x = self.stem(pictures)
         maps: list[Tensor] = []
         for down, lateral in zip(self.down, self.lateral, strict=True):
             x = down(x)
             maps.append(lateral(x))
         for level in range(len(maps) - 2, -1, -1):
-            coarse = nn.functional.interpolate(maps[level + 1], size=maps[level].shape[2:], mode="nearest")
-            maps[level] = maps[level] + coarse
-        outputs: list[LevelOutput] = []
-        for smooth, head, level_map in zip(self.smooth, self.heads, maps, strict=True):
-            raw = head(smooth(level_map)).float()
-            sides = raw[:, 1:].clamp(max=6.0).exp().permute(0, 2, 3, 1)
-            outputs.append(LevelOutput(raw[:, 0], sides))
-        return outputs
+            maps[level] = maps[level] + nn.functional.interpolate(
+                maps[level + 1], scale_factor=2, mode="nearest"
+            )
+        return [
+            head(smooth(level_map)).float()
+            for smooth, head, level_map in zip(self.smooth, self.heads, maps, strict=True)
+        ]
 
 
 def cell_centers(height: int, width: int, stride: int) -> Float[Tensor, "h w 2"]:

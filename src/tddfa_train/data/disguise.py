@@ -1,0 +1,136 @@
+"""What hides faces in life: masks, sunglasses, things in front of them, darkness."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+# Surgical blue, white, black, grey-green, grey.
+_MASK_COLOURS = ((120, 170, 205), (235, 235, 235), (30, 30, 34), (140, 175, 160), (120, 120, 124))
+
+
+_SHIFT = 3  # bits below the pixel, for drawing
+
+
+@dataclass(frozen=True, slots=True)
+class DisguiseConfig:
+    """How many faces are hidden, and how."""
+
+    masked: float = 0.15  # wear a mask over mouth and nose
+    shaded: float = 0.06  # wear sunglasses
+    covered: float = 0.15  # something stands in front of them
+    dim: float = 0.15  # much less light than on their surroundings
+
+
+def disguised(
+    image: UInt8[np.ndarray, "s s 3"],
+    landmarks: Float[np.ndarray, "68 d"],
+    config: DisguiseConfig,
+    fillers: UInt8[np.ndarray, "n f f 3"],
+    rng: np.random.Generator,
+) -> UInt8[np.ndarray, "s s 3"]:
+    """The face picture, by chance masked, in sunglasses, covered or dark.
+
+    Args:
+        image: RGB.
+        landmarks: of the face, px.
+        config: rates.
+        fillers: face-free pictures.
+        rng: source of randomness.
+    """
+    if rng.random() < config.masked:
+        image = _wear_mask(image, landmarks, fillers, rng)
+    if rng.random() < config.shaded:
+        image = _wear_sunglasses(image, landmarks, rng)
+    if rng.random() < config.covered:
+        image = _cover(image, fillers, rng)
+    if rng.random() < config.dim:
+        image = cv2.convertScaleAbs(image, alpha=float(rng.uniform(0.3, 0.75)))
+    return image
+
+
+def _wear_mask(
+    image: np.ndarray, landmarks: np.ndarray, fillers: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """The face with a plain or printed mask from the bridge of the nose, or from under it, to the chin."""
+    if rng.random() < 0.15:  # worn too low: the nose looks out
+        jaw, front = range(4, 13), [31, 33, 35, *range(48, 60)]
+    else:
+        jaw, front = range(2, 15), [28 + int(rng.integers(2)), *range(30, 36), *range(48, 60)]
+    outline = _hull(landmarks[[*jaw, *front], :2], rng.uniform(0.92, 1.08))
+    colour = np.array(_MASK_COLOURS[rng.integers(len(_MASK_COLOURS))]) * rng.uniform(0.6, 1.0)
+    if rng.random() < 0.3:
+        colour = rng.uniform(0, 255, 3)
+    if rng.random() < 0.2:  # printed
+        colour = _filling(fillers, image.shape[0], rng).astype(np.float32)
+    alpha = np.zeros(image.shape[:2], np.float32)
+    if rng.random() < 0.5:  # straps to the ears
+        for ends in ((jaw[0], 0), (jaw[-1], 16)):
+            cv2.polylines(alpha, [_fixed(landmarks[list(ends), :2])], False, 1.0, 1, cv2.LINE_AA, _SHIFT)
+    cv2.fillPoly(alpha, [_fixed(outline)], 1.0, cv2.LINE_AA, _SHIFT)
+    # Folds and the light of the face: the mask keeps a little of what it covers, blurred.
+    light = cv2.GaussianBlur(image, (0, 0), image.shape[0] / 20).astype(np.float32)
+    return _blend(
+        image, colour * (0.55 + 0.45 * light.mean(2, keepdims=True) / max(light.mean(), 1.0)), alpha
+    )
+
+
+def _wear_sunglasses(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The face with dark lenses, a bridge between them and their arms."""
+    points = landmarks[:, :2]
+    alpha = np.zeros(image.shape[:2], np.float32)
+    opacity = rng.uniform(0.7, 1.0)
+    for eye, brow in ((range(36, 42), range(18, 21)), (range(42, 48), range(23, 26))):
+        corners, above = points[[eye[0], eye[3]]], points[list(brow)]
+        along = (corners[1] - corners[0]) / max(float(np.linalg.norm(corners[1] - corners[0])), 1e-3)
+        normal = np.array([-along[1], along[0]])
+        # Lenses reach as far below the eyes as the brows stand above them.
+        below = above - 2 * np.outer((above - corners.mean(0)) @ normal, normal)
+        lens = _hull(np.concatenate([corners, above, below]), rng.uniform(0.85, 1.15))
+        cv2.fillPoly(alpha, [_fixed(lens)], opacity, cv2.LINE_AA, _SHIFT)
+    thickness = int(rng.integers(1, 4))
+    for start, end in ((39, 42), (36, 0), (45, 16)):
+        cv2.polylines(alpha, [_fixed(points[[start, end]])], False, opacity, thickness, cv2.LINE_AA, _SHIFT)
+    tint = rng.uniform(0, 50) + rng.uniform(0, 25, 3)
+    return _blend(image, np.broadcast_to(tint, image.shape), alpha)
+
+
+def _hull(points: np.ndarray, size: float) -> np.ndarray:
+    """The outline around points, made larger or smaller."""
+    hull = cv2.convexHull(points.astype(np.float32))[:, 0]
+    return hull.mean(0) + (hull - hull.mean(0)) * size
+
+
+def _fixed(points: np.ndarray) -> np.ndarray:
+    """Points in the fixed-point numbers that OpenCV draws with below a pixel."""
+    return np.round(points * 2**_SHIFT).astype(np.int32)
+
+
+def _blend(image: np.ndarray, cover: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    share = alpha[..., None]
+    return np.clip(image * (1 - share) + cover * share, 0, 255).astype(np.uint8)
+
+
+def _cover(image: np.ndarray, fillers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The face behind a strip or a patch of scenery."""
+    side = image.shape[0]
+    centre = side / 2 + rng.uniform(-0.3, 0.3, 2) * side
+    size = rng.uniform(0.08, 0.3, 2) * side
+    if rng.random() < 0.4:
+        size[0] = side
+    corners = cv2.boxPoints((centre.tolist(), size.tolist(), rng.uniform(0, 180)))
+    shape = np.zeros((side, side), np.uint8)
+    cv2.fillPoly(shape, [corners.astype(np.int32)], 1)
+    if rng.random() < 0.5:
+        filler = np.broadcast_to(rng.integers(0, 256, 3, dtype=np.uint8), image.shape)
+    else:
+        filler = _filling(fillers, side, rng)
+    return np.where(shape[..., None] > 0, filler, image)
+
+
+def _filling(fillers: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    filler = fillers[rng.integers(len(fillers))]
+    return (
+        filler if filler.shape[0] == side else cv2.resize(filler, (side, side), interpolation=cv2.INTER_AREA)
+    )
