@@ -7,7 +7,7 @@ import pytest
 import toys
 from tddfa import BoundingBox, Detection, FaceAligner
 from tddfa.errors import InputError
-from tddfa.first_look import CheckedDetector, FirstLook
+from tddfa.first_look import Belief, CheckedDetector, FirstLook
 from tddfa.geometry.camera import scaled_camera
 from tddfa.packs import ModelPack
 from tddfa.types import FaceParams
@@ -53,7 +53,22 @@ def at(x, y, score, side=40.0):
 
 
 def first_look(regressor, min_confidence=0.9, sure_score=0.8):
-    return FirstLook(regressor, landmarks, min_confidence=min_confidence, sure_score=sure_score)
+    return FirstLook(regressor, landmarks, Belief(min_confidence, sure_score))
+
+
+def test_score_and_confidence_are_evidence_that_adds_up():
+    alone, together = Belief(0.9), Belief(0.9, score_weight=1.0)
+    for score in (0.1, 0.5, 0.9):
+        assert alone.holds(at(0, 0, score), 0.9)
+        assert not alone.holds(at(0, 0, score), 0.89)
+    # Odds of 9 are needed: 9 · 1, 1 · 9, 81 · 1/9.
+    for score, confidence in ((0.5, 0.9), (0.9, 0.5), (0.1, 81 / 82)):
+        assert together.holds(at(0, 0, score), confidence + 1e-9)
+        assert not together.holds(at(0, 0, score), confidence - 1e-3)
+    assert together.holds(at(0, 0, 0.1), None)
+    assert Belief().holds(at(0, 0, 0.1), 0.0)
+    assert not Belief(0.9, score_weight=1.0).holds(at(0, 0, 0.0), 0.5)
+    assert Belief(0.9, score_weight=1.0).holds(at(0, 0, 1.0), 0.5)
 
 
 def test_only_what_is_doubtful_is_looked_at_and_only_faces_remain():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32
@@ -19,6 +21,43 @@ _REFUSALS = 6
 _AT_A_TIME = 4  # a batch: as fast for each as larger ones
 
 _ONE_FACE = 0.4  # overlap of two boxes that are on one face
+_LEAST = 1e-6  # as unlikely as anything may be said to be
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """When a candidate is a face.
+
+    The detector's score and the confidence of a look are evidence that adds up: a candidate with a score of
+    one half needs `min_confidence`, a better one less, and a fainter one more.
+
+    Attributes:
+        min_confidence: of a face; 0 believes every candidate.
+        sure_score: of candidates that need no look.
+        score_weight: how much the log-odds of the score count, where those of the confidence count 1.
+    """
+
+    min_confidence: float = 0.0
+    sure_score: float = math.inf
+    score_weight: float = 0.0
+
+    @property
+    def blind(self) -> bool:
+        """Whether every candidate is a face."""
+        return self.min_confidence <= 0
+
+    def sure(self, detection: Detection) -> bool:
+        """Whether the detector's word is enough."""
+        return detection.score >= self.sure_score
+
+    def holds(self, detection: Detection, confidence: float | None) -> bool:
+        """Whether a candidate is a face, after a look with that confidence (None: of a network without)."""
+        if self.blind or confidence is None:
+            return True
+        evidence = _log_odds(confidence)
+        if self.score_weight > 0:
+            evidence += self.score_weight * _log_odds(detection.score)
+        return evidence >= _log_odds(self.min_confidence)
 
 
 class FirstLook:
@@ -27,34 +66,31 @@ class FirstLook:
     Args:
         regressor: takes the looks.
         landmarks: of a face: its parameters → points, px.
-        min_confidence: of a face; 0 believes every candidate.
-        sure_score: of candidates that need no check.
+        belief: when a candidate is a face.
     """
 
     def __init__(
         self,
         regressor: Regressor,
         landmarks: Callable[[FaceParams], Float32[np.ndarray, "68 3"]],
-        *,
-        min_confidence: float,
-        sure_score: float,
+        belief: Belief,
     ) -> None:
         self._regressor = regressor
         self._landmarks = landmarks
-        self._min_confidence, self._sure_score = min_confidence, sure_score
+        self._belief = belief
 
     def detections(self, image: Image, candidates: Sequence[Detection]) -> list[Detection]:
         """The candidates that are faces, best first; only the doubtful ones are looked at."""
-        if self._min_confidence <= 0:
+        if self._belief.blind:
             return list(candidates)
-        sure = [d for d in candidates if self._sure(d)]
-        doubtful = [d for d in candidates if not self._sure(d)]
+        sure = [d for d in candidates if self._belief.sure(d)]
+        doubtful = [d for d in candidates if not self._belief.sure(d)]
         found = sure + [d for d, _ in self._believed(image, doubtful)]
         return [found[k] for k in _distinct(found)]
 
     def faces(self, image: Image, candidates: Sequence[Detection]) -> list[tuple[Detection, FaceParams]]:
         """The candidates that are faces, best first, and what the look at each has found."""
-        if self._min_confidence <= 0:
+        if self._belief.blind:
             return self._look(image, candidates)
         found = self._believed(image, candidates)
         return [found[k] for k in _distinct([d for d, _ in found])]
@@ -66,17 +102,14 @@ class FirstLook:
             if refused >= _REFUSALS:
                 break
             for detection, params in self._look(image, candidates[start : start + _AT_A_TIME]):
-                if self._sure(detection):
+                if self._belief.sure(detection):
                     believed.append((detection, params))
-                elif params.confidence is None or params.confidence >= self._min_confidence:
+                elif self._belief.holds(detection, params.confidence):
                     believed.append((self._moved(detection, params), params))
                     refused = 0
                 else:
                     refused += 1
         return believed
-
-    def _sure(self, detection: Detection) -> bool:
-        return detection.score >= self._sure_score
 
     def _look(self, image: Image, detections: Sequence[Detection]) -> list[tuple[Detection, FaceParams]]:
         """The detections that a crop can be cut for, and their parameters."""
@@ -109,6 +142,11 @@ class CheckedDetector:
     def detect(self, image: Image) -> list[Detection]:
         """The faces of `image`, best first; boxes may reach outside the picture."""
         return self._first_look.detections(image, self._detector.detect(image))
+
+
+def _log_odds(probability: float) -> float:
+    kept = min(max(probability, _LEAST), 1 - _LEAST)
+    return math.log(kept / (1 - kept))
 
 
 def _distinct(detections: Sequence[Detection]) -> list[int]:

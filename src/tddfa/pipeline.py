@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from tddfa.detection import Detector, make_detector
 from tddfa.errors import InputError
-from tddfa.first_look import CheckedDetector, FirstLook
+from tddfa.first_look import Belief, CheckedDetector, FirstLook
 from tddfa.morphable import make_model
 from tddfa.packs import ModelPack, default_pack_name, find_pack
 from tddfa.parallel import in_order
@@ -61,17 +61,20 @@ class FaceAligner:
         self.model = make_model(manifest.name, manifest.model, self.pack.arrays)
         self._regressor = self._make_regressor(manifest.regressor["file"])
         self._passes: int = manifest.regressor.get("passes", 1)
-        self._min_confidence: float = manifest.regressor.get("min_confidence", 0.0)
         self._detector = detector
         # Of another detector's scores the pack knows nothing.
-        settings = manifest.detector if detector is None else None
-        self._sure_score: float = (settings or {}).get("sure_score", math.inf)
+        scores = (manifest.detector or {}) if detector is None else {}
+        self._belief = Belief(
+            manifest.regressor.get("min_confidence", 0.0),
+            scores.get("sure_score", math.inf),
+            scores.get("score_weight", 0.0),
+        )
 
     @property
     def detector(self) -> Detector:
         """What looks for faces: the detector, checked by the network where the pack asks for it."""
         own = self._own_detector()
-        return CheckedDetector(own, self._first_look) if self._min_confidence > 0 else own
+        return own if self._belief.blind else CheckedDetector(own, self._first_look)
 
     @cached_property
     def _first_look(self) -> FirstLook:
@@ -79,8 +82,7 @@ class FaceAligner:
         return FirstLook(
             self._regressor if file is None else self._make_regressor(file),
             self.model.landmarks,
-            min_confidence=self._min_confidence,
-            sure_score=self._sure_score,
+            self._belief,
         )
 
     def _own_detector(self) -> Detector:
@@ -155,7 +157,7 @@ class FaceAligner:
         return [
             self._face(d, p)
             for d, p in zip(detections, params, strict=True)
-            if p.confidence is None or p.confidence >= self._min_confidence
+            if self._belief.holds(d, p.confidence)
         ]
 
     def align_many(self, images: Iterable[Image], *, workers: int = 1) -> Iterator[list[Face]]:
@@ -204,7 +206,7 @@ class FaceAligner:
 
     def _upside_down(self, image: Image) -> list[Face]:
         """The faces of a picture that was taken, or scanned, upside down."""
-        if self._min_confidence <= 0:
+        if self._belief.blind:
             return []
         turned = self.search(
             np.ascontiguousarray(image[::-1, ::-1]), lambda found: [d for d in found if d.score >= _LIKELY]

@@ -21,10 +21,10 @@ class PlacementConfig:
     tight_shift: float = 0.025  # sigma of the shift, share of the crop's side
     wide_scale: float = 0.16
     wide_shift: float = 0.07
-    # Networks that never saw a face lie on its side are lost there, and people do lie down.
+    # Networks that never saw a face lie on its side, or upside down, are lost there, and people do lie down.
     roll_sigma_deg: float = 22.0
     any_roll_share: float = 0.2  # samples turned by up to any_roll_deg instead
-    any_roll_deg: float = 125.0
+    any_roll_deg: float = 180.0
     stretch: float = 0.03  # sigma of the log aspect ratio
 
 

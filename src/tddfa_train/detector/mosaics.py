@@ -74,7 +74,8 @@ class MosaicConfig:
     most_faces: int = 6
     face_px: tuple[float, float] = (9.0, 340.0)
     roll_sigma_deg: float = 14.0
-    any_roll_share: float = 0.08
+    any_roll_share: float = 0.08  # faces turned by up to any_roll_deg instead
+    any_roll_deg: float = 180.0
     empty: float = 0.12
     disguise: DisguiseConfig = field(default_factory=DisguiseConfig)
     clutter: ClutterConfig = field(default_factory=ClutterConfig)
@@ -147,7 +148,7 @@ class MosaicBatches:
             )
             extent = np.ptp(landmarks[:, :2], axis=0).max()
             angle = (
-                rng.uniform(-90, 90)
+                rng.uniform(-config.any_roll_deg, config.any_roll_deg)
                 if rng.random() < config.any_roll_share
                 else rng.normal(0, config.roll_sigma_deg)
             )
