@@ -56,21 +56,6 @@ def first_look(regressor, min_confidence=0.9, sure_score=0.8):
     return FirstLook(regressor, landmarks, Belief(min_confidence, sure_score))
 
 
-def test_score_and_confidence_are_evidence_that_adds_up():
-    alone, together = Belief(0.9), Belief(0.9, score_weight=1.0)
-    for score in (0.1, 0.5, 0.9):
-        assert alone.holds(at(0, 0, score), 0.9)
-        assert not alone.holds(at(0, 0, score), 0.89)
-    # Odds of 9 are needed: 9 · 1, 1 · 9, 81 · 1/9.
-    for score, confidence in ((0.5, 0.9), (0.9, 0.5), (0.1, 81 / 82)):
-        assert together.holds(at(0, 0, score), confidence + 1e-9)
-        assert not together.holds(at(0, 0, score), confidence - 1e-3)
-    assert together.holds(at(0, 0, 0.1), None)
-    assert Belief().holds(at(0, 0, 0.1), 0.0)
-    assert not Belief(0.9, score_weight=1.0).holds(at(0, 0, 0.0), 0.5)
-    assert Belief(0.9, score_weight=1.0).holds(at(0, 0, 1.0), 0.5)
-
-
 def test_only_what_is_doubtful_is_looked_at_and_only_faces_remain():
     regressor = Sees((100, 100), (200, 100))
     sure, doubtful, nobody = at(100, 100, 0.9), at(205, 100, 0.5), at(300, 100, 0.4)

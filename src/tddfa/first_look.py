@@ -21,25 +21,19 @@ _REFUSALS = 6
 _AT_A_TIME = 4  # a batch: as fast for each as larger ones
 
 _ONE_FACE = 0.4  # overlap of two boxes that are on one face
-_LEAST = 1e-6  # as unlikely as anything may be said to be
 
 
 @dataclass(frozen=True, slots=True)
 class Belief:
     """When a candidate is a face.
 
-    The detector's score and the confidence of a look are evidence that adds up: a candidate with a score of
-    one half needs `min_confidence`, a better one less, and a fainter one more.
-
     Attributes:
-        min_confidence: of a face; 0 believes every candidate.
+        min_confidence: of a look at a face; 0 believes every candidate.
         sure_score: of candidates that need no look.
-        score_weight: how much the log-odds of the score count, where those of the confidence count 1.
     """
 
     min_confidence: float = 0.0
     sure_score: float = math.inf
-    score_weight: float = 0.0
 
     @property
     def blind(self) -> bool:
@@ -50,14 +44,9 @@ class Belief:
         """Whether the detector's word is enough."""
         return detection.score >= self.sure_score
 
-    def holds(self, detection: Detection, confidence: float | None) -> bool:
-        """Whether a candidate is a face, after a look with that confidence (None: of a network without)."""
-        if self.blind or confidence is None:
-            return True
-        evidence = _log_odds(confidence)
-        if self.score_weight > 0:
-            evidence += self.score_weight * _log_odds(detection.score)
-        return evidence >= _log_odds(self.min_confidence)
+    def holds(self, params: FaceParams) -> bool:
+        """Whether a look has seen a face; networks without a confidence believe what they are given."""
+        return params.confidence is None or params.confidence >= self.min_confidence
 
 
 class FirstLook:
@@ -104,7 +93,7 @@ class FirstLook:
             for detection, params in self._look(image, candidates[start : start + _AT_A_TIME]):
                 if self._belief.sure(detection):
                     believed.append((detection, params))
-                elif self._belief.holds(detection, params.confidence):
+                elif self._belief.holds(params):
                     believed.append((self._moved(detection, params), params))
                     refused = 0
                 else:
@@ -142,11 +131,6 @@ class CheckedDetector:
     def detect(self, image: Image) -> list[Detection]:
         """The faces of `image`, best first; boxes may reach outside the picture."""
         return self._first_look.detections(image, self._detector.detect(image))
-
-
-def _log_odds(probability: float) -> float:
-    kept = min(max(probability, _LEAST), 1 - _LEAST)
-    return math.log(kept / (1 - kept))
 
 
 def _distinct(detections: Sequence[Detection]) -> list[int]:

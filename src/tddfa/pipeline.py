@@ -67,7 +67,6 @@ class FaceAligner:
         self._belief = Belief(
             manifest.regressor.get("min_confidence", 0.0),
             scores.get("sure_score", math.inf),
-            scores.get("score_weight", 0.0),
         )
 
     @property
@@ -154,11 +153,7 @@ class FaceAligner:
         if "first_look" in self.pack.manifest.regressor:
             looks = max(looks, 1)  # another network has looked so far
         params = self._looked_at_again(image, [p for _, p in found], looks)
-        return [
-            self._face(d, p)
-            for d, p in zip(detections, params, strict=True)
-            if self._belief.holds(d, p.confidence)
-        ]
+        return [self._face(d, p) for d, p in zip(detections, params, strict=True) if self._belief.holds(p)]
 
     def align_many(self, images: Iterable[Image], *, workers: int = 1) -> Iterator[list[Face]]:
         """The faces of each picture, picture after picture, as `align` finds them.
