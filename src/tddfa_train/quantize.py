@@ -146,3 +146,6 @@ def _feed_bytes(model: Any, seen: str) -> None:
                 node.input[k] = cast.input[0]
     for node in (cast, subtract, quantize):
         graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
+        graph.initializer.remove(tensor)

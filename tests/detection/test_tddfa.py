@@ -57,6 +57,12 @@ def test_a_face_is_found_once_where_it_is(width, height):
     assert (shape[1] % 64, shape[2] % 64) == (0, 0)
 
 
+@pytest.mark.parametrize("score", [0, 1, -3])
+def test_a_score_that_decides_nothing_is_a_line(score):
+    with pytest.raises(PackError, match=f"min_score {score} is not between 0 and 1"):
+        make_detector(WhiteRectangle(), {**SETTINGS, "min_score": score})
+
+
 def test_a_network_without_the_outputs_is_a_line():
     detector = make_detector(lambda x: {"heat": np.zeros((1, 3), np.float32)}, SETTINGS)
     with pytest.raises(PackError, match="gives heat, but needs places"):

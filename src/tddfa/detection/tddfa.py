@@ -37,6 +37,8 @@ class TddfaDetector:
     """
 
     def __init__(self, network: Network, *, max_side: int, min_score: float, max_overlap: float) -> None:
+        if not 0 < min_score < 1:
+            raise ValueError(f"min_score {min_score} is not between 0 and 1")
         self._network = network
         self._max_side = max_side
         self._least_logit = math.log(min_score / (1 - min_score))
