@@ -16,7 +16,7 @@ from tddfa.regression import Regressor
 from tddfa.types import Detection, FaceParams, Image
 
 # Candidates come best first. After so many that are no face in a row, the less likely ones are none either:
-# on 40 photos every face comes earlier, and a fifth of the looks is saved.
+# on 40 photos every face comes earlier, and an eighth of the looks is saved.
 _REFUSALS = 6
 _AT_A_TIME = 4  # a batch: as fast for each as larger ones
 

@@ -11,15 +11,15 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from tddfa_train.landmark_task import BYTE_MEAN, BYTE_RANGE
+
 MIDDLE = 128.0
 """What is subtracted from each byte: around the middle of a picture's values, and a byte itself, so that a
 convolution on integers can subtract it exactly."""
 
-_MEAN, _SCALE = 127.5, 1 / 128  # as `tddfa_train.landmark_task.network_input`
-
 
 class ByteConvolution(nn.Module):
-    """A convolution of (byte − 127.5) / 128, channels first, rewritten for bytes, channels last.
+    """A convolution of what `network_input` makes of bytes, rewritten for the bytes themselves.
 
     At the border it sees `MIDDLE`, half a byte from what the original sees.
 
@@ -36,7 +36,7 @@ class ByteConvolution(nn.Module):
         self.step = step
         # Column x of the kernel lies in cell (x − pad) // step, counted from the output's own one.
         first, last = -pad // step, (kernel - 1 - pad) // step
-        weight = original.weight.detach() * _SCALE
+        weight = original.weight.detach() / BYTE_RANGE
         cells = torch.zeros(outputs, kernel, last - first + 1, step, channels)
         for x in range(kernel):
             cell, within = divmod(x - pad, step)
@@ -45,7 +45,7 @@ class ByteConvolution(nn.Module):
             step * channels, outputs, (kernel, last - first + 1), stride=(original.stride[0], 1)
         )
         self.convolution.weight = nn.Parameter(cells.flatten(3).permute(0, 3, 1, 2).contiguous())
-        shift = weight.sum((1, 2, 3)) * (MIDDLE - _MEAN)
+        shift = weight.sum((1, 2, 3)) * (MIDDLE - BYTE_MEAN)
         self.convolution.bias = nn.Parameter(
             shift if original.bias is None else shift + original.bias.detach()
         )
@@ -65,7 +65,7 @@ def reading_bytes(network: nn.Module, side: int | None = None) -> nn.Module:
     """A copy of a network, its first convolution reading bytes, in float32 on the CPU and fixed.
 
     Args:
-        network: takes (byte − 127.5) / 128, channels first.
+        network: takes what `network_input` makes of bytes.
         side: as in `ByteConvolution`.
     """
     network = copy.deepcopy(network).cpu().float().eval()

@@ -82,13 +82,14 @@ class _AlignmentOutputs(nn.Module):
         if self.mirrored:
             seen, mirrored = raw.reshape(2, -1, self.head.out_features).unbind(0)
             raw = torch.stack([seen, mirrored[:, self.order] * self.sign + self.offset])
-        first, second, *others = raw.split(self.parts, dim=-1)
+        first, second, log_scale, shift, identity, expression, confidence = raw.split(self.parts, dim=-1)
         first, second = _orthonormal(first, second)
-        others[3] = torch.sigmoid(others[3])
+        expression = torch.sigmoid(expression)
         if self.mirrored:
             first, second = _orthonormal(first.mean(0), second.mean(0))
-            others = [both.mean(0) for both in others]
-        log_scale, shift, identity, expression, confidence = others
+            log_scale, shift, identity, expression, confidence = (
+                both.mean(0) for both in (log_scale, shift, identity, expression, confidence)
+            )
         products = first[:, :, None] * second[:, None, :]
         third = products.reshape(-1, 9) @ self.cross
         linear = torch.cat([first, second, third], 1) * log_scale.exp()

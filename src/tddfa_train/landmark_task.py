@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from tddfa_train.data.points import aflw21_matrix
 
+BYTE_MEAN, BYTE_RANGE = 127.5, 128.0
+
 
 @dataclass(frozen=True, slots=True)
 class LandmarkLossConfig:
@@ -43,7 +45,7 @@ class LandmarkNetwork(nn.Module):
 
 def network_input(crops: Tensor) -> Float[Tensor, "b 3 s s"]:
     """RGB bytes (b, s, s, 3) as the network takes them: (v − 127.5) / 128, channels last in memory."""
-    return (crops.permute(0, 3, 1, 2).float() - 127.5) / 128
+    return (crops.permute(0, 3, 1, 2).float() - BYTE_MEAN) / BYTE_RANGE
 
 
 def masked_distance(predicted: Tensor, truth: Tensor, weight: Tensor) -> Tensor:

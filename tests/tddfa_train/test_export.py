@@ -9,12 +9,13 @@ torch = pytest.importorskip("torch")
 ort = pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")
 
+from tddfa.detection.tddfa import STRIDES  # noqa: E402
 from tddfa.morphable import MorphableModel  # noqa: E402
 from tddfa_train import cli  # noqa: E402
 from tddfa_train.alignment_network import AlignmentNetwork  # noqa: E402
 from tddfa_train.byte_input import ByteConvolution  # noqa: E402
 from tddfa_train.detector.faceboxes import FaceBoxesNetwork  # noqa: E402
-from tddfa_train.detector.network import STRIDES, DetectorConfig, FaceDetector  # noqa: E402
+from tddfa_train.detector.network import DetectorConfig, FaceDetector  # noqa: E402
 from tddfa_train.export import (  # noqa: E402
     alignment_parity,
     export_alignment,

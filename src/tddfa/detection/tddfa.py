@@ -18,8 +18,12 @@ from tddfa.runtime import Network
 from tddfa.types import BoundingBox, Detection, Image
 
 _MAX_CANDIDATES = 2000
-_STRIDES = (8, 16, 32, 64)  # px of the input between the places of each level
-_LARGEST_LOG = 6.0  # of a side, in strides: more than any picture
+
+STRIDES = (8, 16, 32, 64)
+"""Px of the input between the places of each level."""
+
+LARGEST_LOG = 6.0
+"""Of a side, in strides: more than any picture."""
 
 
 class TddfaDetector:
@@ -66,7 +70,7 @@ class TddfaDetector:
         found = found[np.argsort(-places[0, found], kind="stable")][:_MAX_CANDIDATES]
         centers, strides = _grid(*padded.shape[:2])
         # Only candidates are decoded: most places see no face.
-        reach = np.exp(np.minimum(places[1:, found].T, _LARGEST_LOG)) * strides[found, None]
+        reach = np.exp(np.minimum(places[1:, found].T, LARGEST_LOG)) * strides[found, None]
         boxes = np.concatenate([centers[found] - reach[:, :2], centers[found] + reach[:, 2:]], axis=1)
         scores = 1 / (1 + np.exp(-places[0, found]))
         kept = non_maximum_suppression(boxes, scores, self._max_overlap)
@@ -82,7 +86,7 @@ class TddfaDetector:
 
 def _whole(side: int) -> int:
     """The side that all levels divide; what is added is black."""
-    return -(-side // _STRIDES[-1]) * _STRIDES[-1]
+    return -(-side // STRIDES[-1]) * STRIDES[-1]
 
 
 @lru_cache(maxsize=8)
@@ -90,7 +94,7 @@ def _grid(height: int, width: int) -> tuple[Float32[np.ndarray, "m 2"], Float32[
     """Middle (x, y) of every place, px, and the stride of its level, in the order of the network's output."""
     centers: list[np.ndarray[Any, Any]] = []
     strides: list[np.ndarray[Any, Any]] = []
-    for stride in _STRIDES:
+    for stride in STRIDES:
         x, y = np.meshgrid(np.arange(width // stride), np.arange(height // stride))
         places = np.stack([x, y], axis=-1).reshape(-1, 2)
         centers.append(places * stride + (stride - 1) / 2)

@@ -8,8 +8,6 @@ from jaxtyping import Float, UInt8
 
 # Surgical blue, white, black, grey-green, grey.
 _MASK_COLOURS = ((120, 170, 205), (235, 235, 235), (30, 30, 34), (140, 175, 160), (120, 120, 124))
-
-
 _SHIFT = 3  # bits below the pixel, for drawing
 
 
@@ -71,9 +69,8 @@ def _wear_mask(
     cv2.fillPoly(alpha, [_fixed(outline)], 1.0, cv2.LINE_AA, _SHIFT)
     # Folds and the light of the face: the mask keeps a little of what it covers, blurred.
     light = cv2.GaussianBlur(image, (0, 0), image.shape[0] / 20).astype(np.float32)
-    return _blend(
-        image, colour * (0.55 + 0.45 * light.mean(2, keepdims=True) / max(light.mean(), 1.0)), alpha
-    )
+    cloth = colour * (0.55 + 0.45 * light.mean(2, keepdims=True) / max(light.mean(), 1.0))
+    return _blend(image, cloth, alpha)
 
 
 def _wear_sunglasses(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -131,6 +128,6 @@ def _cover(image: np.ndarray, fillers: np.ndarray, rng: np.random.Generator) -> 
 
 def _filling(fillers: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
     filler = fillers[rng.integers(len(fillers))]
-    return (
-        filler if filler.shape[0] == side else cv2.resize(filler, (side, side), interpolation=cv2.INTER_AREA)
-    )
+    if filler.shape[0] == side:
+        return filler
+    return cv2.resize(filler, (side, side), interpolation=cv2.INTER_AREA)

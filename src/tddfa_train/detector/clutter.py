@@ -96,22 +96,19 @@ def body_outline(
     width, height = box[2:] - box[:2]
     middle = (box[0] + box[2]) / 2 + rng.normal(0, 0.08) * width
     neck, shoulder = rng.uniform(0.25, 0.45) * width, rng.uniform(0.85, 1.5) * width
-    chin, slope, bottom = (
-        box[3] - 0.2 * height,
-        rng.uniform(0.15, 0.5) * height,
-        rng.uniform(1.2, 3.0) * height,
-    )
+    slope, bottom = rng.uniform(0.15, 0.5) * height, box[3] + rng.uniform(1.2, 3.0) * height
+    collar = box[3] + 0.1 * height
     half = np.array(
         [
-            [neck, chin],
-            [neck, box[3] + 0.1 * height],
-            [0.8 * shoulder, box[3] + 0.1 * height + 0.5 * slope],
-            [shoulder, box[3] + 0.1 * height + slope],
-            [shoulder * rng.uniform(0.8, 1.15), box[3] + bottom],
+            [neck, box[3] - 0.2 * height],
+            [neck, collar],
+            [0.8 * shoulder, collar + 0.5 * slope],
+            [shoulder, collar + slope],
+            [shoulder * rng.uniform(0.8, 1.15), bottom],
         ]
     )
     outline = np.concatenate([half, (half * [-1, 1])[::-1]]) + np.array([middle, 0.0])
-    return outline, np.concatenate([[middle - shoulder, box[3]], [middle + shoulder, box[3] + bottom]])
+    return outline, np.concatenate([[middle - shoulder, box[3]], [middle + shoulder, bottom]])
 
 
 def dress(

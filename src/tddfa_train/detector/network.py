@@ -6,13 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tddfa.detection.tddfa import LARGEST_LOG
 from tddfa_train.networks.dense import ResidualBlock, conv
 
-STRIDES = (8, 16, 32, 64)
 # Faces up to this side belong to the level, the rest to the last: a face is a few cells wide everywhere.
 LARGEST_SIDE = (28.0, 64.0, 150.0, float("inf"))
-
-_LARGEST_LOG = 6.0  # of a side, in strides: more than any picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class FaceDetector(nn.Module):
     def forward(self, pictures: Float[Tensor, "b 3 h w"]) -> list[LevelOutput]:
         """Scores and sides of all levels, finest first."""
         return [
-            LevelOutput(raw[:, 0], raw[:, 1:].clamp(max=_LARGEST_LOG).exp().permute(0, 2, 3, 1))
+            LevelOutput(raw[:, 0], raw[:, 1:].clamp(max=LARGEST_LOG).exp().permute(0, 2, 3, 1))
             for raw in self.raw_levels(pictures)
         ]
 
