@@ -11,7 +11,7 @@ from tddfa.errors import PackError, PackNotFoundError
 from tddfa.packs import ModelPack, find_pack, installed_packs, remove_pack, store
 from tddfa.packs.convert import published, sources
 from tddfa.packs.convert.published import install_published
-from tddfa.packs.store import install_folder, installing
+from tddfa.packs.store import install, install_folder
 
 
 @pytest.fixture
@@ -146,30 +146,55 @@ def test_a_manifest_cannot_reach_outside_its_folder(installed, name):
 
 @pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt(), OSError(28, "No space left")])
 def test_an_install_that_fails_leaves_the_old_pack_and_nothing_else(installed, packs_folder, error):
-    def fail():
-        with installing("3ddfa-v2-mb05") as folder:
-            (folder / "half").write_bytes(b"x")
-            raise error
+    def fail(folder):
+        (folder / "half").write_bytes(b"x")
+        raise error
 
     with pytest.raises((type(error), PackError)):
-        fail()
+        install("3ddfa-v2-mb05", fail)
     installed.verify()
     assert [p.name for p in packs_folder.iterdir()] == ["3ddfa-v2-mb05"]
 
 
 def test_a_pack_that_is_none_is_not_installed(packs_folder):
-    with pytest.raises(PackError, match="is not a model pack"), installing("empty"):
-        pass
+    with pytest.raises(PackError, match="is not a model pack"):
+        install("empty", lambda _: None)
     assert list(packs_folder.iterdir()) == []
 
 
-def test_installs_at_the_same_time_all_succeed(toy_project, packs_folder):
-    command = [sys.executable, "-m", "tddfa", "packs", "install", "3ddfa-v2-mb05", "--from", str(toy_project)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(4)]
-    for process in running:
-        process.communicate(timeout=60)
-        assert process.returncode == 0
-    find_pack("3ddfa-v2-mb05").verify()
+def test_an_equal_pack_stays_and_a_broken_or_different_one_is_replaced(toy_pack, installed, tmp_path):
+    before = installed.folder.stat().st_ino
+    assert install_folder("3ddfa-v2-mb05", str(toy_pack.folder)) == installed
+    assert installed.folder.stat().st_ino == before
+
+    (installed.folder / "model.npz").write_bytes(b"broken")
+    install_folder("3ddfa-v2-mb05", str(toy_pack.folder)).verify()
+
+    other = tmp_path / "other"
+    shutil.copytree(toy_pack.folder, other)
+    fields = json.loads((other / "manifest.json").read_text())
+    (other / "manifest.json").write_text(json.dumps(fields | {"title": "Another"}))
+    assert install_folder("3ddfa-v2-mb05", str(other)).manifest.title == "Another"
+    assert find_pack("3ddfa-v2-mb05").manifest.title == "Another"
+
+
+@pytest.mark.parametrize("titles", [["The same"] * 4, ["One", "Two", "Three", "Four"]])
+def test_installs_at_the_same_time_all_succeed(toy_pack, packs_folder, tmp_path, titles):
+    running = []
+    for number, title in enumerate(titles):
+        folder = tmp_path / str(number)
+        shutil.copytree(toy_pack.folder, folder)
+        fields = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps(fields | {"title": title}))
+        program = (
+            "from tddfa.packs.store import install_folder\n"
+            f"for _ in range(25): install_folder('3ddfa-v2-mb05', {str(folder)!r})"
+        )
+        running.append(subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True))
+    assert [process.communicate(timeout=60)[1] for process in running] == [""] * len(titles)
+    pack = find_pack("3ddfa-v2-mb05")
+    pack.verify()
+    assert pack.manifest.title in titles
     assert [p.name for p in packs_folder.iterdir()] == ["3ddfa-v2-mb05"]
 
 
@@ -295,7 +320,7 @@ def test_mb1_and_resnet22_install_from_checkpoints_of_their_layout(toy_project, 
 class TestOpenPack:
     """The pack that ships: whole, ours, small enough, and what its manifest says."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def pack(self):
         return ModelPack.open(store.BUILT_IN / "open")
 

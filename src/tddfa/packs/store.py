@@ -7,11 +7,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable
 from pathlib import Path
 
 from tddfa.errors import PackError, PackNotFoundError
-from tddfa.packs.manifest import FILE_NAME
+from tddfa.packs.manifest import FILE_NAME, Manifest
 from tddfa.packs.pack import ModelPack
 
 BUILT_IN = Path(__file__).parent / "built_in"
@@ -130,19 +130,20 @@ def install_folder(name: str, location: str) -> ModelPack:
     pack = ModelPack.open(Path(location))
     if pack.manifest.name != name:
         raise PackError(f"the pack in {location} is named {pack.manifest.name!r}, not {name!r}")
-    with installing(name) as folder:
+
+    def write(folder: Path) -> None:
         for file in pack.manifest.files:
             (folder / file).write_bytes(pack.read(file))
         (folder / FILE_NAME).write_text(pack.manifest.to_json(), encoding="utf-8")
-    return ModelPack.open(pack_folder() / name)
+
+    return install(name, write)
 
 
-@contextlib.contextmanager
-def installing(name: str) -> Generator[Path]:
-    """A work folder whose content becomes the installed pack `name` at the end of the block.
+def install(name: str, write: Callable[[Path], object]) -> ModelPack:
+    """Make what `write` writes into an empty folder the installed pack `name`.
 
-    Nothing is left behind when the block raises. When two processes install the same pack, both succeed
-    and the last one stays.
+    Nothing is left behind when it raises. When two processes install the same pack, both succeed; a pack
+    that is whole and equal to the new one stays as it is.
 
     Raises:
         PackError: the name is none, the folder of packs cannot be written, or what was made is no pack.
@@ -161,30 +162,45 @@ def installing(name: str) -> Generator[Path]:
         _sweep(root)
         content = work / "pack"
         content.mkdir()
-        yield content
-        ModelPack.open(content).verify()
-        _put(content, root / name, work)
+        write(content)
+        made = ModelPack.open(content)
+        made.verify()
+        _put(made, root / name, work)
     except OSError as error:
         if isinstance(error, PackError):
             raise
         raise PackError(f"cannot install {name!r} in {root}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    # Not read again: another process may be between the two steps of putting its own there.
+    return ModelPack(root / name, made.manifest)
 
 
-def _put(content: Path, target: Path, work: Path) -> None:
-    # A folder cannot replace a folder in one step: move the old one aside first, and try again when another
-    # process has put its own there meanwhile.
+def _put(made: ModelPack, target: Path, work: Path) -> None:
+    # A folder cannot replace a folder in one step: for a moment there is none. So an equal pack stays, which
+    # is how processes that install the same pack never take it from each other; a different one is moved
+    # aside first, again when another process has put its own there meanwhile.
     for attempt in range(100):
+        if _is_whole(target, made.manifest):
+            return
         with contextlib.suppress(OSError):
             target.rename(work / f"old-{attempt}")
         try:
-            content.rename(target)
+            made.folder.rename(target)
         except OSError:
             if attempt == 99:
                 raise
         else:
             return
+
+
+def _is_whole(folder: Path, manifest: Manifest) -> bool:
+    try:
+        there = ModelPack.open(folder)
+        there.verify()
+    except PackError:
+        return False
+    return there.manifest == manifest
 
 
 def _discard(folder: Path) -> None:

@@ -17,7 +17,7 @@ from tddfa.packs.convert.pickles import load_arrays
 from tddfa.packs.convert.sources import COMMIT, Progress, Source, SourceFile
 from tddfa.packs.manifest import FILE_NAME, Manifest, PackedFile
 from tddfa.packs.pack import ModelPack
-from tddfa.packs.store import installing, pack_folder
+from tddfa.packs.store import install
 
 N_IDENTITY, N_EXPRESSION = 40, 10
 _UM_PER_MM = 1000.0  # the Basel model is in micrometres
@@ -41,9 +41,9 @@ def install_published(name: str, location: str | None = None, progress: Progress
             "the weights of ResNet-22 are not in the published repository; download resnet22.pth by the link "
             "in its weights/readme.md, put it into weights/ of a local copy and use --from DIR"
         )
-    with installing(name) as folder:
-        write_published(pack, Source(location, folder.parent, progress), folder)
-    return ModelPack.open(pack_folder() / name)
+    return install(
+        name, lambda folder: write_published(pack, Source(location, folder.parent, progress), folder)
+    )
 
 
 def write_published(pack: PublishedPack, source: Source, folder: Path) -> None:
