@@ -48,7 +48,9 @@ class LandmarkDataConfig:
     placement: PlacementConfig = field(default_factory=PlacementConfig)
     photometric: PhotometricConfig = field(default_factory=PhotometricConfig)
     disguise: DisguiseConfig = field(
-        default_factory=lambda: DisguiseConfig(masked=0.06, shaded=0.04, covered=0.0, dim=0.03)
+        default_factory=lambda: DisguiseConfig(
+            masked=0.06, shaded=0.04, hooded=0.04, hatted=0.03, covered=0.0, dim=0.03
+        )
     )
     closed_below: float = 0.17  # eye aspect ratio of eyes that are closed or nearly so
     closed_boost: float = 3.0  # such faces are rare; they are drawn this much more often

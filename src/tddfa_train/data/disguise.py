@@ -1,4 +1,4 @@
-"""What hides faces in life: masks, sunglasses, things in front of them, darkness."""
+"""What hides faces in life: masks, sunglasses, hoods, hats, things in front of them, darkness."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from tddfa_train.data.headwear import wear_hat, wear_hood
+from tddfa_train.data.painting import SHIFT, blended, filled, fixed, scenery
+
 # Surgical blue, white, black, grey-green, grey.
 _MASK_COLOURS = ((120, 170, 205), (235, 235, 235), (30, 30, 34), (140, 175, 160), (120, 120, 124))
-_SHIFT = 3  # bits below the pixel, for drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,8 @@ class DisguiseConfig:
 
     masked: float = 0.15  # wear a mask over mouth and nose
     shaded: float = 0.06  # wear sunglasses
+    hooded: float = 0.06  # wear a hood or a headscarf
+    hatted: float = 0.06  # wear a hat or a helmet
     covered: float = 0.15  # something stands in front of them
     dim: float = 0.15  # much less light than on their surroundings
 
@@ -28,7 +32,7 @@ def disguised(
     fillers: UInt8[np.ndarray, "n f f 3"],
     rng: np.random.Generator,
 ) -> UInt8[np.ndarray, "s s 3"]:
-    """The face picture, by chance masked, in sunglasses, covered or dark.
+    """The face picture, by chance masked, in sunglasses, in a hood or a hat, covered or dark.
 
     Args:
         image: RGB.
@@ -41,6 +45,10 @@ def disguised(
         image = _wear_mask(image, landmarks, fillers, rng)
     if rng.random() < config.shaded:
         image = _wear_sunglasses(image, landmarks, rng)
+    if rng.random() < config.hooded:
+        image = wear_hood(image, landmarks, fillers, rng)
+    if rng.random() < config.hatted:
+        image = wear_hat(image, landmarks, fillers, rng)
     if rng.random() < config.covered:
         image = _cover(image, fillers, rng)
     if rng.random() < config.dim:
@@ -61,16 +69,15 @@ def _wear_mask(
     if rng.random() < 0.3:
         colour = rng.uniform(0, 255, 3)
     if rng.random() < 0.2:  # printed
-        colour = _filling(fillers, image.shape[0], rng).astype(np.float32)
-    alpha = np.zeros(image.shape[:2], np.float32)
+        colour = scenery(fillers, image.shape[0], rng).astype(np.float32)
+    alpha = filled(outline, image.shape[0])
     if rng.random() < 0.5:  # straps to the ears
         for ends in ((jaw[0], 0), (jaw[-1], 16)):
-            cv2.polylines(alpha, [_fixed(landmarks[list(ends), :2])], False, 1.0, 1, cv2.LINE_AA, _SHIFT)
-    cv2.fillPoly(alpha, [_fixed(outline)], 1.0, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(alpha, [fixed(landmarks[list(ends), :2])], False, 1.0, 1, cv2.LINE_AA, SHIFT)
     # Folds and the light of the face: the mask keeps a little of what it covers, blurred.
     light = cv2.GaussianBlur(image, (0, 0), image.shape[0] / 20).astype(np.float32)
     cloth = colour * (0.55 + 0.45 * light.mean(2, keepdims=True) / max(light.mean(), 1.0))
-    return _blend(image, cloth, alpha)
+    return blended(image, cloth, alpha)
 
 
 def _wear_sunglasses(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -85,28 +92,18 @@ def _wear_sunglasses(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Ge
         # Lenses reach as far below the eyes as the brows stand above them.
         below = above - 2 * np.outer((above - corners.mean(0)) @ normal, normal)
         lens = _hull(np.concatenate([corners, above, below]), rng.uniform(0.85, 1.15))
-        cv2.fillPoly(alpha, [_fixed(lens)], opacity, cv2.LINE_AA, _SHIFT)
+        cv2.fillPoly(alpha, [fixed(lens)], opacity, cv2.LINE_AA, SHIFT)
     thickness = int(rng.integers(1, 4))
     for start, end in ((39, 42), (36, 0), (45, 16)):
-        cv2.polylines(alpha, [_fixed(points[[start, end]])], False, opacity, thickness, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(alpha, [fixed(points[[start, end]])], False, opacity, thickness, cv2.LINE_AA, SHIFT)
     tint = rng.uniform(0, 50) + rng.uniform(0, 25, 3)
-    return _blend(image, np.broadcast_to(tint, image.shape), alpha)
+    return blended(image, np.broadcast_to(tint, image.shape), alpha)
 
 
 def _hull(points: np.ndarray, size: float) -> np.ndarray:
     """The outline around points, made larger or smaller."""
     hull = cv2.convexHull(points.astype(np.float32))[:, 0]
     return hull.mean(0) + (hull - hull.mean(0)) * size
-
-
-def _fixed(points: np.ndarray) -> np.ndarray:
-    """Points in the fixed-point numbers that OpenCV draws with below a pixel."""
-    return np.round(points * 2**_SHIFT).astype(np.int32)
-
-
-def _blend(image: np.ndarray, cover: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    share = alpha[..., None]
-    return np.clip(image * (1 - share) + cover * share, 0, 255).astype(np.uint8)
 
 
 def _cover(image: np.ndarray, fillers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -122,12 +119,5 @@ def _cover(image: np.ndarray, fillers: np.ndarray, rng: np.random.Generator) -> 
     if rng.random() < 0.5:
         filler = np.broadcast_to(rng.integers(0, 256, 3, dtype=np.uint8), image.shape)
     else:
-        filler = _filling(fillers, side, rng)
+        filler = scenery(fillers, side, rng)
     return np.where(shape[..., None] > 0, filler, image)
-
-
-def _filling(fillers: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-    filler = fillers[rng.integers(len(fillers))]
-    if filler.shape[0] == side:
-        return filler
-    return cv2.resize(filler, (side, side), interpolation=cv2.INTER_AREA)
