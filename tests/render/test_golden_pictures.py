@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -45,9 +47,7 @@ def test_the_atlas_shows_the_published_colours_where_the_photo_shows_the_face() 
 
 
 def test_a_photo_is_drawn_within_its_second() -> None:
-    import time
-
     image, faces = golden_faces("trump_hillary")
-    start = time.perf_counter()
+    start = time.process_time()  # a busy machine can take any time
     OVERLAYS["3d"](image, faces)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
