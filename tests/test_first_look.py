@@ -168,3 +168,5 @@ def test_the_first_look_may_be_another_networks_but_never_the_last(toy_pack, tmp
     assert crops == {"quick.onnx": 2, "regressor.onnx": 2 * later}
     assert len(aligner.detector.detect(toys.picture())) == 2
     assert crops == {"quick.onnx": 4, "regressor.onnx": 2 * later}
+    aligner.align(toys.picture(), boxes=[tuple(p.box) for p in people])
+    assert crops == {"quick.onnx": 6, "regressor.onnx": 4 * later}

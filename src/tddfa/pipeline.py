@@ -77,12 +77,18 @@ class FaceAligner:
 
     @cached_property
     def _first_look(self) -> FirstLook:
+        return FirstLook(self._first_regressor, self.model.landmarks, self._belief)
+
+    @cached_property
+    def _first_regressor(self) -> Regressor:
         file = self.pack.manifest.regressor.get("first_look")
-        return FirstLook(
-            self._regressor if file is None else self._make_regressor(file),
-            self.model.landmarks,
-            self._belief,
-        )
+        return self._regressor if file is None else self._make_regressor(file)
+
+    @property
+    def _further_looks(self) -> int:
+        # Where another network takes the first look, the last is never its own.
+        other = "first_look" in self.pack.manifest.regressor
+        return max(self._passes - 1, 1 if other else 0)
 
     def _own_detector(self) -> Detector:
         # The pack's own is loaded when first needed.
@@ -126,8 +132,8 @@ class FaceAligner:
             params = self._regressor.from_points(image, points)
         elif boxes is not None:
             detections = _detections(boxes)
-            params = self._regressor.from_boxes(image, [d.box for d in detections])
-            params = self._looked_at_again(image, params, self._passes - 1)
+            params = self._first_regressor.from_boxes(image, [d.box for d in detections])
+            params = self._looked_at_again(image, params, self._further_looks)
         else:
             return self.search(image) or self._upside_down(image)
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
@@ -149,10 +155,7 @@ class FaceAligner:
         candidates = list(self._own_detector().detect(image))
         found = self._first_look.faces(image, candidates if among is None else list(among(candidates)))
         detections = [d for d, _ in found]
-        looks = self._passes - 1
-        if "first_look" in self.pack.manifest.regressor:
-            looks = max(looks, 1)  # another network has looked so far
-        params = self._looked_at_again(image, [p for _, p in found], looks)
+        params = self._looked_at_again(image, [p for _, p in found], self._further_looks)
         return [self._face(d, p) for d, p in zip(detections, params, strict=True) if self._belief.holds(p)]
 
     def align_many(self, images: Iterable[Image], *, workers: int = 1) -> Iterator[list[Face]]:

@@ -36,6 +36,7 @@ _MIN_SCORE, _MIN_CONFIDENCE = 0.15, 0.98
 # Above it every one of 47 detections in 40 photos is a face, and none of 774 in 700 face-free pictures.
 _SURE_SCORE = 0.9
 _SIDE = 120
+_FIRST_LOOK = "first-look.onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,8 @@ class PackConfig:
             for a pack without one.
         detector_int8: config of a detector's recipe; its mosaics calibrate a detector of the kind "tddfa"
             whose convolutions are in int8.
-        first_look: the variant whose network looks at detections first, if it is faster than the default
-            network.
+        first_look: a network that looks at detections before the others do: it has to know faces from other
+            things and to read them at any angle, and need not be exact. None: each network for itself.
         min_confidence: of a detected face, in the networks' own judgement; 0 for networks that trained too
             little to have one.
         measured: numbers measured with the pack, by protocol.
@@ -85,7 +86,7 @@ class PackConfig:
     variants: dict[str, Source] = field(default_factory=dict[str, Source])
     detector: str | None = None
     detector_int8: str | None = None
-    first_look: str | None = None
+    first_look: Source | None = None
     min_confidence: float = _MIN_CONFIDENCE
     measured: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -135,9 +136,7 @@ def _record(checkpoint: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def _regressor(
-    file: str, source: Source, min_confidence: float, first_look: str | None = None
-) -> dict[str, Any]:
+def _regressor(file: str, source: Source, config: PackConfig) -> dict[str, Any]:
     # Detection boxes frame turned faces badly; two more looks, cropped from landmarks, mend it.
     return {
         "kind": "tddfa",
@@ -146,8 +145,8 @@ def _regressor(
         "size": _SIDE,
         "crop": _CROP,
         "passes": 3,
-        "min_confidence": min_confidence,
-        **({} if first_look is None else {"first_look": _variant_file(first_look)}),
+        "min_confidence": config.min_confidence,
+        **({} if config.first_look is None else {"first_look": _FIRST_LOOK}),
     }
 
 
@@ -191,19 +190,18 @@ def write_pack(folder: Path, config: PackConfig) -> Manifest:
         config: what goes in.
 
     Raises:
-        InputError: a checkpoint is of another network, or the first look is no variant's.
+        InputError: a checkpoint is of another network.
     """
     default, variants, detector = config.default, config.variants, config.detector
-    if config.first_look is not None and config.first_look not in variants:
-        raise InputError(
-            f"first_look is {config.first_look!r}; the variants are: {', '.join(variants) or 'none'}"
-        )
     folder.mkdir(parents=True, exist_ok=True)
     files = {"regressor.onnx": alignment_onnx(default)}
     runs = {"default": _record(default.checkpoint)}
     for key, source in variants.items():
         files[_variant_file(key)] = alignment_onnx(source)
         runs[key] = _record(source.checkpoint)
+    if config.first_look is not None:
+        files[_FIRST_LOOK] = alignment_onnx(config.first_look)
+        runs["first look"] = _record(config.first_look.checkpoint)
     detector_settings = None
     if detector is not None:
         files["detector.onnx"], detector_settings = _detector(detector, config.detector_int8)
@@ -215,13 +213,13 @@ def write_pack(folder: Path, config: PackConfig) -> Manifest:
         provenance={"made by": "tddfa_train", "runs": runs},
         files={key: PackedFile(len(data), hashlib.sha256(data).hexdigest()) for key, data in files.items()},
         detector=detector_settings,
-        regressor=_regressor("regressor.onnx", default, config.min_confidence, config.first_look),
+        regressor=_regressor("regressor.onnx", default, config),
         model={"kind": "open", "level": 1, "crop": "face"},
         measured=config.measured,
         variants={
             key: {
                 "title": source.title,
-                "regressor": _regressor(_variant_file(key), source, config.min_confidence),
+                "regressor": _regressor(_variant_file(key), source, config),
                 "measured": {},
             }
             for key, source in variants.items()

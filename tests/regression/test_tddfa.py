@@ -8,6 +8,7 @@ from tddfa.errors import InputError, PackError
 from tddfa.geometry.camera import project
 from tddfa.imaging.warp import warp_square
 from tddfa.regression import make_regressor
+from tddfa.regression.upright import quarter_turns, turned_back
 from tddfa.types import BoundingBox
 
 SIZE = 120
@@ -123,3 +124,56 @@ def test_the_box_around_points_has_the_crop_of_the_points(x, y, width, height, s
     box = regressor.box_around(points, BoundingBox(3, 4, 3 + 7, 4 + 7 * shape))
     assert box.height / box.width == pytest.approx(shape)
     np.testing.assert_allclose(regressor._around_box(box), regressor._around_points(points))
+
+
+UPRIGHT = np.random.default_rng(0).uniform(-20, 20, (68, 2))
+UPRIGHT[36:48, 1] -= 30
+UPRIGHT[48:, 1] += 30
+
+
+def turned(points, degrees):
+    """Points turned clockwise, as they are seen in pictures."""
+    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return points @ np.array([[c, s], [-s, c]])
+
+
+@pytest.mark.parametrize(
+    ("degrees", "turns"),
+    [(0, 0), (40, 0), (-40, 0), (50, 1), (90, 1), (180, 2), (-180, 2), (-90, 3), (220, 2)],
+)
+def test_a_face_is_turned_upright(degrees, turns):
+    points = turned(UPRIGHT, degrees)
+    assert quarter_turns(points) == turns
+    assert quarter_turns(points[:67]) == 0
+    assert quarter_turns(np.full((68, 2), np.nan)) == 0
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_a_crop_that_was_turned_shows_the_same_place(turns):
+    crop = np.zeros((SIZE, SIZE, 3), np.uint8)
+    crop[17, 90] = 255
+    camera = BrightestPixel()(np.rot90(crop, turns)[None])["camera"][0].astype(float)
+    back = turned_back(camera, turns, SIZE)
+    np.testing.assert_allclose(project(back, np.zeros((1, 3)))[0, :2], [90, 17], atol=1e-9)
+    np.testing.assert_allclose(np.linalg.det(back[:, :3]), np.linalg.det(camera[:, :3]), atol=1e-9)
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_looks_at_a_turned_picture_are_the_turned_looks(degrees):
+    class Upright:
+        """Sees a face only where it stands upright: bright above, dark below."""
+
+        def __call__(self, x):
+            assert (x[:, :40].mean((1, 2, 3)) > x[:, -40:].mean((1, 2, 3)) + 50).all()
+            return BrightestPixel()(x)
+
+    image = np.zeros((301, 301, 3), np.uint8)
+    image[:150] = 150
+    image[110, 180] = 255
+    points, place = 3 * UPRIGHT, np.array([180.0, 110.0]) - 150
+    seen = make_regressor(Upright(), SETTINGS, lambda name: {})
+    # np.rot90 turns to the left, a face with it.
+    shown = np.ascontiguousarray(np.rot90(image, degrees // 90))
+    (params,) = seen.from_points(shown, [turned(points, -degrees) + 150])
+    found = project(params.camera, np.zeros((1, 3)))[0, :2]
+    np.testing.assert_allclose(found, turned(place[None], -degrees)[0] + 150, atol=3)

@@ -43,7 +43,7 @@ def pack(trained, tmp_path):
         "default": source,
         "variants": {"small": source},
         "detector": str(tmp_path / "detector.pt"),
-        "first_look": "small",
+        "first_look": source,
     }
     (tmp_path / "pack.json").write_text(json.dumps(config))
     assert cli.main(["pack", str(tmp_path / "pack.json"), str(tmp_path / "pack")]) == 0
@@ -74,7 +74,12 @@ def test_the_library_sees_the_crop_that_training_showed_and_draws_the_landmarks_
 def test_a_pack_is_whole_and_its_detector_and_variants_run(pack, drawn_faces):
     opened = ModelPack.open(pack)
     opened.verify()
-    assert set(opened.manifest.files) == {"regressor.onnx", "regressor-small.onnx", "detector.onnx"}
+    assert set(opened.manifest.files) == {
+        "regressor.onnx",
+        "regressor-small.onnx",
+        "first-look.onnx",
+        "detector.onnx",
+    }
     image = np.array(open_face_folder(drawn_faces / "faces").images[0])
     assert isinstance(FaceAligner(opened).align(image), list)
 
@@ -108,12 +113,11 @@ def test_a_checkpoint_of_another_network_is_refused(pack, tmp_path, capsys):
     assert not (tmp_path / "other" / "manifest.json").exists()
 
 
-def test_a_first_look_is_a_variants(pack, tmp_path, capsys):
+def test_every_network_of_a_pack_has_the_same_first_look_or_none(pack, tmp_path):
     manifest = ModelPack.open(pack).manifest
-    assert manifest.regressor["first_look"] == manifest.variants["small"]["regressor"]["file"]
-    assert "first_look" not in manifest.variants["small"]["regressor"]
-    config = json.loads((tmp_path / "pack.json").read_text()) | {"first_look": "tiny"}
+    settings = [manifest.regressor, manifest.variants["small"]["regressor"]]
+    assert [each["first_look"] for each in settings] == ["first-look.onnx"] * 2
+    config = json.loads((tmp_path / "pack.json").read_text()) | {"first_look": None}
     (tmp_path / "pack.json").write_text(json.dumps(config))
-    assert cli.main(["pack", str(tmp_path / "pack.json"), str(tmp_path / "other")]) == 1
-    assert "first_look is 'tiny'; the variants are: small" in capsys.readouterr().err
-    assert not (tmp_path / "other" / "manifest.json").exists()
+    assert cli.main(["pack", str(tmp_path / "pack.json"), str(tmp_path / "other")]) == 0
+    assert "first_look" not in ModelPack.open(tmp_path / "other").manifest.regressor

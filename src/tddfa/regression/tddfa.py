@@ -11,6 +11,7 @@ from jaxtyping import Float, Float64
 from tddfa.errors import InputError, PackError
 from tddfa.imaging.warp import resize, warp_square
 from tddfa.regression.crop import box_in_crop, refuse_outside
+from tddfa.regression.upright import quarter_turns, turned_back
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, FaceParams, Image
 
@@ -59,11 +60,16 @@ class TddfaRegressor:
 
     def from_boxes(self, image: Image, boxes: Sequence[BoundingBox]) -> list[FaceParams]:
         """The parameters of the faces in detection boxes."""
-        return self._regress(image, [self._around_box(box) for box in boxes])
+        return self._regress(image, [self._around_box(box) for box in boxes], [0] * len(boxes))
 
     def from_points(self, image: Image, points: Sequence[Float[np.ndarray, "n d"]]) -> list[FaceParams]:
-        """The parameters of the faces that landmarks or vertices (px) lie on, as when tracking."""
-        return self._regress(image, [self._around_points(p) for p in points])
+        """The parameters of the faces that landmarks or vertices (px) lie on, as when tracking.
+
+        68 landmarks say also where a face has its chin: its crop is turned until it stands upright.
+        """
+        return self._regress(
+            image, [self._around_points(p) for p in points], [quarter_turns(p) for p in points]
+        )
 
     def box_around(self, points: Float[np.ndarray, "n d"], like: BoundingBox) -> BoundingBox:
         """The detection box, in the shape of `like`, for which the same crop is cut as for the points."""
@@ -75,6 +81,7 @@ class TddfaRegressor:
             [resize(crop, self._size, self._size) for crop in crops],
             # The corner of a square is a pixel that was cut, and a pixel's place is its centre.
             [(box.x0 + (box.width - 1) / 2, box.y0 + (box.height - 1) / 2, box.width) for box in squares],
+            [0] * len(crops),
         )
 
     def _around_box(self, box: BoundingBox) -> tuple[float, float, float]:
@@ -86,17 +93,22 @@ class TddfaRegressor:
         box = BoundingBox.around(points.astype(np.float64))
         return *box.center, self._points_scale * max(box.width, box.height)
 
-    def _regress(self, image: Image, squares: Sequence[tuple[float, float, float]]) -> list[FaceParams]:
+    def _regress(
+        self, image: Image, squares: Sequence[tuple[float, float, float]], turns: Sequence[int]
+    ) -> list[FaceParams]:
         crops: list[Image] = []
-        for x, y, side in squares:
+        for (x, y, side), turn in zip(squares, turns, strict=True):
             if side < 1:
                 raise InputError("the box is smaller than a pixel")
             refuse_outside(image, x - side / 2, y - side / 2, x + side / 2, y + side / 2)
-            crops.append(warp_square(image, x, y, side, self._size))
-        return self._decode(crops, squares)
+            crops.append(np.rot90(warp_square(image, x, y, side, self._size), turn))
+        return self._decode(crops, squares, turns)
 
     def _decode(
-        self, crops: Sequence[Image], squares: Sequence[tuple[float, float, float]]
+        self,
+        crops: Sequence[Image],
+        squares: Sequence[tuple[float, float, float]],
+        turns: Sequence[int],
     ) -> list[FaceParams]:
         if not crops:
             return []
@@ -105,12 +117,14 @@ class TddfaRegressor:
             raise PackError(f"the pack's network gives {', '.join(said)}, but needs {', '.join(_OUTPUTS)}")
         return [
             FaceParams(
-                in_picture(said["camera"][k].astype(np.float64), square, self._size),
+                in_picture(
+                    turned_back(said["camera"][k].astype(np.float64), turn, self._size), square, self._size
+                ),
                 said["identity"][k],
                 said["expression"][k],
                 float(said["confidence"][k]),
             )
-            for k, square in enumerate(squares)
+            for k, (square, turn) in enumerate(zip(squares, turns, strict=True))
         ]
 
 

@@ -71,6 +71,20 @@ def _cover(points: Sequence[int], colour: tuple[int, int, int], grow: float) -> 
     return spoil
 
 
+def _hood(colour: tuple[int, int, int]) -> Spoil:
+    def spoil(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        brows, mouth = landmarks[17:27, :2], landmarks[48:60, :2]
+        forehead = brows + 0.2 * (brows.mean(0) - mouth.mean(0))
+        face = cv2.convexHull(np.concatenate([landmarks[:17, :2], forehead]).astype(np.float32))[:, 0]
+        shape = np.zeros(image.shape[:2], np.uint8)
+        for size, value in ((1.6, 1), (0.97, 0)):
+            outline = face.mean(0) + size * (face - face.mean(0))
+            cv2.fillConvexPoly(shape, np.rint(outline).astype(np.int32), value)
+        return np.where(shape[..., None] > 0, np.uint8(colour), image)
+
+    return spoil
+
+
 STRESSES: Mapping[str, Stress] = {
     "as it is": Stress(),
     "roll 45°": Stress(45),
@@ -83,6 +97,7 @@ STRESSES: Mapping[str, Stress] = {
     "motion": Stress(spoil=_motion(21)),
     "mask": Stress(spoil=_cover((*range(2, 15), 28), (190, 205, 215), 1.02)),
     "dark glasses": Stress(spoil=_cover((*range(17, 27), 1, 15, 29, 40, 47), (20, 20, 24), 0.95)),
+    "hood": Stress(spoil=_hood((44, 52, 70))),
     "left half": Stress(
         spoil=_cover((27, 30, 33, 57, 8, *range(9, 17), *range(22, 27)), (120, 110, 100), 1.1)
     ),
