@@ -118,6 +118,32 @@ def test_a_checked_detector_finds_the_faces_among_what_another_finds():
     assert checked.detect(IMAGE) == [at(100, 100, 0.5)]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "together"), [(0.95, 0.995, 0.984), (0.6, 0.99, 0.924), (0.99, 0.0, 0.01), (1, 1, 1)]
+)
+def test_a_face_on_its_head_is_judged_by_two_looks(first, second, together):
+    on_its_head = np.zeros((68, 2))
+    on_its_head[48:] = [0, -30]
+
+    class Twice(Sees):
+        def from_boxes(self, image, boxes):
+            return [replace(p, confidence=first) for p in super().from_boxes(image, boxes)]
+
+        def from_points(self, image, points):
+            none = np.zeros(0, np.float32)
+            camera = scaled_camera(1.0, np.eye(3), np.array([100.0, 100.0]))
+            return [FaceParams(camera, none, none, second) for _ in points]
+
+    look = FirstLook(
+        Twice((90, 100)), lambda params: on_its_head + params.camera[:2, 3], Belief(0.98, sure_score=2)
+    )
+    found = look.faces(IMAGE, [at(90, 100, 0.7)])
+    assert len(found) == (together >= 0.98)
+    for _, params in found:
+        assert params.confidence == pytest.approx(together, abs=1e-3)
+        assert params.camera[0, 3] == 100
+
+
 def counted(toy_pack, candidates, **settings):
     """An aligner and the crops that each file of its pack has looked at so far."""
     from tddfa.runtime import OnnxNetwork

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ from tddfa import BoundingBox, Detection, FaceAligner, read_image
 from tddfa.errors import InputError, PackNotFoundError
 from tddfa.geometry.camera import camera_pose, project
 from tddfa.geometry.rotation import head_pose, nearest_rotation
+from tddfa.tracking import FaceTracker
 
 PHOTO = Path(__file__).parent.parent / "examples/photos/hopper.jpg"
 PHOTOS = ["emma", "trump_hillary", "JianzhuGuo"]
@@ -120,6 +122,9 @@ def test_detections_that_the_network_does_not_believe_are_dropped_but_given_boxe
     class Doubtful:
         def from_boxes(self, image, boxes):
             return [replace(p, confidence=0.5) for p in plain.from_boxes(image, boxes)]
+
+        def from_points(self, image, points):
+            return [replace(p, confidence=0.5) for p in plain.from_points(image, points)]
 
     aligner._regressor = Doubtful()
     assert aligner.align(toys.picture()) == []
@@ -275,23 +280,54 @@ def test_threads_and_providers_that_cannot_be_are_refused(toy_pack):
         FaceAligner(toy_pack, engine=onnx_engine(providers=["Abacus"]))
 
 
-class TestUpsideDown:
-    def test_a_photo_that_stands_on_its_head_has_the_same_faces(self, open_aligner):
-        photo = read_image(PHOTO)
-        turned = np.ascontiguousarray(photo[::-1, ::-1])
-        height, width = photo.shape[:2]
-        (upright,) = open_aligner.align(photo)
-        (face,) = open_aligner.align(turned)
-        back = np.array([width - 1, height - 1]) - face.landmarks[:, :2]
-        np.testing.assert_allclose(back, upright.landmarks[:, :2], atol=0.1)
-        np.testing.assert_allclose(face.landmarks[:, 2], upright.landmarks[:, 2], atol=0.1)
-        corners = [width - 1, height - 1] * 2 - np.array([*face.detection.box])
-        np.testing.assert_allclose(corners[[2, 3, 0, 1]], [*upright.detection.box], atol=1e-3)
-        assert abs(abs(face.pose.roll_deg - upright.pose.roll_deg) - 180) < 1
+def turned_pixels(points, turns, shape):
+    """Where pixels (x, y) of a picture of that shape are after so many `np.rot90`."""
+    height, width = shape[:2]
+    for _ in range(turns):
+        points = np.column_stack([points[:, 1], width - 1 - points[:, 0]])
+        height, width = width, height
+    return points
 
-    def test_a_tracker_follows_nobody_whose_crops_would_stand_on_their_head(self, open_aligner):
+
+class TestAnyAngle:
+    @pytest.mark.parametrize("turns", [1, 2, 3])
+    def test_a_photo_that_lies_or_stands_on_its_head_has_the_same_face(self, open_aligner, turns):
         photo = read_image(PHOTO)
-        assert open_aligner.search(np.ascontiguousarray(photo[::-1, ::-1])) == []
+        turned = np.ascontiguousarray(np.rot90(photo, turns))
+        (upright,), (face,) = open_aligner.align(photo), open_aligner.align(turned)
+        back = turned_pixels(face.landmarks[:, :2], 4 - turns, turned.shape)
+        size = np.sqrt(np.prod(np.ptp(upright.landmarks[:, :2], axis=0)))
+        assert np.linalg.norm(back - upright.landmarks[:, :2], axis=1).mean() < 0.01 * size
+        np.testing.assert_allclose(face.landmarks[:, 2], upright.landmarks[:, 2], atol=0.05 * size)
+        middle = turned_pixels(np.array([face.detection.box.center]), 4 - turns, turned.shape)[0]
+        # Boxes end at the brows above, also where above is the chin.
+        np.testing.assert_allclose(middle, upright.detection.box.center, atol=0.3 * size)
+        roll = (face.pose.roll_deg + 90 * turns - upright.pose.roll_deg + 180) % 360 - 180
+        assert abs(roll) < 3
+        assert abs(face.pose.yaw_deg - upright.pose.yaw_deg) < 3
+
+    def test_a_head_that_turns_a_somersault_is_followed(self, open_aligner):
+        photo = read_image(PHOTO)
+        (upright,) = open_aligner.align(photo)
+        truth = upright.landmarks[:, :2].astype(np.float64)
+        size = np.ptp(truth, axis=0).max()
+        tracker = FaceTracker(open_aligner)
+        for degrees in range(0, 361, 6):
+            angle, scale = np.deg2rad(degrees), 110 / size
+            c, s = scale * np.cos(angle), scale * np.sin(angle)
+            linear = np.array([[c, -s], [s, c]])
+            offset = 160 - linear @ truth.mean(axis=0)
+            frame = cv2.warpAffine(
+                photo,
+                np.column_stack([linear, offset]),
+                (320, 320),
+                flags=cv2.INTER_AREA,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            (seen,) = tracker.update(frame)
+            assert seen.id == 0
+            error = np.linalg.norm(seen.face.landmarks[:, :2] - (truth @ linear.T + offset), axis=1)
+            assert error.mean() < 0.02 * 110
 
 
 class TestHeadPoseOnTruth:

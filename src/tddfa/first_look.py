@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float32
@@ -13,6 +14,7 @@ from tddfa.detection import Detector
 from tddfa.errors import InputError
 from tddfa.geometry.boxes import non_maximum_suppression
 from tddfa.regression import Regressor
+from tddfa.regression.upright import quarter_turns
 from tddfa.types import Detection, FaceParams, Image
 
 # Candidates come best first. After so many that are no face in a row, the less likely ones are none either:
@@ -106,7 +108,20 @@ class FirstLook:
             params = self._regressor.from_boxes(image, [d.box for d in detections])
         except InputError:  # at a border of the picture, a crop can lie beyond it
             return [] if len(detections) <= 1 else [p for d in detections for p in self._look(image, [d])]
-        return list(zip(detections, params, strict=True))
+        return list(zip(detections, self._upright(image, params), strict=True))
+
+    def _upright(self, image: Image, params: list[FaceParams]) -> list[FaceParams]:
+        """The looks, with a second one at faces that lie or stand on their head, where they stand upright.
+
+        Only both looks together say whether it is a face: turned far enough, some foreheads look like chins.
+        """
+        points = [self._landmarks(p) for p in params]
+        for k, first in enumerate(params):
+            if first.confidence is not None and quarter_turns(points[k]):
+                with contextlib.suppress(InputError):  # landmarks of what is no face can lie anywhere
+                    (second,) = self._regressor.from_points(image, [points[k]])
+                    params[k] = replace(second, confidence=_together(first, second))
+        return params
 
     def _moved(self, detection: Detection, params: FaceParams) -> Detection:
         """The detection where the face was seen: of a doubtful candidate, the box is doubtful too."""
@@ -131,6 +146,16 @@ class CheckedDetector:
     def detect(self, image: Image) -> list[Detection]:
         """The faces of `image`, best first; boxes may reach outside the picture."""
         return self._first_look.detections(image, self._detector.detect(image))
+
+
+def _together(first: FaceParams, second: FaceParams) -> float:
+    """The confidence of two looks: the mean of their log-odds, as a probability."""
+    odds = [math.log(p / (1 - p)) for p in (_inside(first.confidence), _inside(second.confidence))]
+    return 1 / (1 + math.exp(-sum(odds) / 2))
+
+
+def _inside(confidence: float | None) -> float:
+    return min(max(confidence or 0.0, 1e-6), 1 - 1e-6)
 
 
 def _distinct(detections: Sequence[Detection]) -> list[int]:
