@@ -80,7 +80,7 @@ def _hood(colour: tuple[int, int, int]) -> Spoil:
         for size, value in ((1.6, 1), (0.97, 0)):
             outline = face.mean(0) + size * (face - face.mean(0))
             cv2.fillConvexPoly(shape, np.rint(outline).astype(np.int32), value)
-        return np.where(shape[..., None] > 0, np.uint8(colour), image)
+        return np.where(shape[..., None] > 0, np.array(colour, np.uint8), image)
 
     return spoil
 
