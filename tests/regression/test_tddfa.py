@@ -62,7 +62,7 @@ def test_what_is_seen_in_the_crop_is_found_in_the_picture(x, y, side, dx, dy):
 
 @given(st.floats(100, 400), st.floats(100, 300), st.floats(20, 800))
 def test_a_warped_square_shows_the_places_it_says(x, y, side):
-    # On a linear ramp every interpolation and every average is exact.
+    # On a linear ramp every interpolation and every average is exact, but for the rounding of each halving.
     rows, columns = np.mgrid[0:400, 0:500]
     ramp = np.stack([columns / 2, rows / 2, 0 * rows], axis=-1)
     image = np.rint(ramp).astype(np.uint8)
@@ -73,10 +73,10 @@ def test_a_warped_square_shows_the_places_it_says(x, y, side):
     inside_y = (y + place > margin) & (y + place < 399 - margin)
     part = out[np.ix_(inside_y, inside_x)].astype(np.float64)
     np.testing.assert_allclose(
-        part[..., 0], np.broadcast_to((x + place[inside_x]) / 2, part.shape[:2]), atol=1.1
+        part[..., 0], np.broadcast_to((x + place[inside_x]) / 2, part.shape[:2]), atol=1.6
     )
     np.testing.assert_allclose(
-        part[..., 1].T, np.broadcast_to((y + place[inside_y]) / 2, part.shape[1::-1]), atol=1.1
+        part[..., 1].T, np.broadcast_to((y + place[inside_y]) / 2, part.shape[1::-1]), atol=1.6
     )
 
 

@@ -32,15 +32,17 @@ def warp_square(image: Image, x: float, y: float, side: float, size: int) -> Ima
     Where the square shrinks, pixels are averaged, not skipped.
     """
     step = side / size
-    shrink = max(int(step), 1)
-    if shrink > 1:
-        # Whole multiples by averaging, the rest (a factor below 2) bilinearly.
+    halvings = max(int(step), 1).bit_length() - 1
+    if halvings:
+        # Halved as often as possible, by averaging; the rest, a factor below 2, is bilinear.
+        shrink = 1 << halvings
         x0, y0 = int(np.floor(x - side / 2)) - shrink, int(np.floor(y - side / 2)) - shrink
         blocks = int(np.ceil(side / shrink)) + 3
-        region = cut(image, x0, y0, x0 + blocks * shrink, y0 + blocks * shrink)
-        image = cv2.resize(region, (blocks, blocks), interpolation=cv2.INTER_AREA).astype(
-            np.uint8, copy=False
-        )
+        image = cut(image, x0, y0, x0 + blocks * shrink, y0 + blocks * shrink)
+        for k in reversed(range(halvings)):
+            image = cv2.resize(image, (blocks << k, blocks << k), interpolation=cv2.INTER_AREA).astype(
+                np.uint8, copy=False
+            )
         x, y = ((v - v0 + 0.5) / shrink - 0.5 for v, v0 in ((x, x0), (y, y0)))
         step /= shrink
     corner = (size - 1) / 2 * step
