@@ -169,7 +169,7 @@ def counted(toy_pack, candidates, **settings):
 def test_no_face_of_a_photo_is_looked_at_more_often_than_the_pack_asks_for(toy_pack):
     people = [at(30, 30, 0.9, 30), at(90, 90, 0.8, 30)]
     aligner, crops = counted(toy_pack, people)
-    assert len(aligner.align(toys.picture())) == 2
+    assert len(aligner.search(toys.picture())) == 2
     assert crops == {"regressor.onnx": 6}
 
 
@@ -178,7 +178,7 @@ def test_a_search_looks_at_what_is_chosen_alone(toy_pack):
     aligner, crops = counted(toy_pack, people)
     (face,) = aligner.search(toys.picture(), lambda found: found[1:])
     assert crops == {"regressor.onnx": 3}
-    (same,) = FaceAligner(aligner.pack, detector=Candidates(people[1])).align(toys.picture())
+    (same,) = FaceAligner(aligner.pack, detector=Candidates(people[1])).search(toys.picture())
     np.testing.assert_allclose(face.landmarks, same.landmarks, atol=1e-4)
 
 
@@ -190,7 +190,7 @@ def test_the_first_look_may_be_another_networks_but_never_the_last(toy_pack, tmp
     pack = ModelPack(tmp_path / "pack", replace(toy_pack.manifest, files=files))
     people = [at(30, 30, 0.9, 30), at(90, 90, 0.8, 30)]
     aligner, crops = counted(pack, people, passes=passes, first_look="quick.onnx")
-    assert len(aligner.align(toys.picture())) == 2
+    assert len(aligner.search(toys.picture())) == 2
     assert crops == {"quick.onnx": 2, "regressor.onnx": 2 * later}
     assert len(aligner.detector.detect(toys.picture())) == 2
     assert crops == {"quick.onnx": 4, "regressor.onnx": 2 * later}

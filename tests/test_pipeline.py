@@ -306,6 +306,19 @@ class TestAnyAngle:
         assert abs(roll) < 3
         assert abs(face.pose.yaw_deg - upright.pose.yaw_deg) < 3
 
+    @pytest.mark.parametrize("turns", [1, 2, 3])
+    def test_a_picture_of_several_people_is_turned_as_a_whole(self, open_aligner, turns):
+        photo = read_image(PHOTO.parent / "group.jpg")
+        turned = np.ascontiguousarray(np.rot90(photo, turns))
+        upright, faces = open_aligner.align(photo), open_aligner.align(turned)
+        assert len(faces) == len(upright) == 4
+        for face, known in zip(faces, upright, strict=True):
+            back = turned_pixels(face.landmarks[:, :2], 4 - turns, turned.shape)
+            np.testing.assert_allclose(back, known.landmarks[:, :2], atol=0.1)
+            box = turned_pixels(np.reshape([*face.detection.box], (2, 2)), 4 - turns, turned.shape)
+            expected = np.reshape([*known.detection.box], (2, 2))
+            np.testing.assert_allclose(np.sort(box, axis=0), expected, atol=1e-2)
+
     def test_a_head_that_turns_a_somersault_is_followed(self, open_aligner):
         photo = read_image(PHOTO)
         (upright,) = open_aligner.align(photo)

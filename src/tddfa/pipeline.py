@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -19,6 +20,7 @@ from tddfa.morphable import make_model
 from tddfa.packs import ModelPack, default_pack_name, find_pack
 from tddfa.parallel import in_order
 from tddfa.regression import Regressor, make_regressor
+from tddfa.regression.upright import quarter_turns, turned_back
 from tddfa.runtime import Engine, onnx_engine
 from tddfa.types import BoundingBox, BoxLike, Detection, Face, FaceParams, Image
 
@@ -110,8 +112,8 @@ class FaceAligner:
     ) -> list[Face]:
         """The faces of a picture, in the order of their boxes; [] when nobody is there.
 
-        Where nobody is found, the picture is searched upside down too, if the pack's network can tell whether
-        a face is one.
+        Where most faces lie or stand on their head, or nobody is found, the picture is turned and searched
+        again, if the pack's network can tell whether a face is one.
 
         Args:
             image: RGB (h, w, 3), uint8.
@@ -135,7 +137,12 @@ class FaceAligner:
             params = self._first_regressor.from_boxes(image, [d.box for d in detections])
             params = self._looked_at_again(image, params, self._further_looks)
         else:
-            return self.search(image) or self._upside_down(image)
+            found = self.search(image)
+            turns = _turns_of_the_picture(found)
+            turned = self._search_turned(image, turns, sure=bool(found)) if turns else []
+            # Faces that stand upright in a picture of others that do not are mostly none.
+            lost = len(turned) < sum(quarter_turns(face.landmarks) == turns for face in found)
+            return found if lost or not turned else turned
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
 
     def search(
@@ -202,22 +209,29 @@ class FaceAligner:
         params = self._regressor.from_crops(crops, [d.box for d in detections])
         return [self._face(d, p) for d, p in zip(detections, params, strict=True)]
 
-    def _upside_down(self, image: Image) -> list[Face]:
-        """The faces of a picture that was taken, or scanned, upside down."""
+    def _search_turned(self, image: Image, turns: int, *, sure: bool) -> list[Face]:
+        """The faces of a picture that was taken, or scanned, on its side or upside down.
+
+        Args:
+            image: the picture.
+            turns: how often `np.rot90` turns it upright.
+            sure: that it has to be turned; else only faces that are seen well are believed.
+        """
         if self._belief.blind:
             return []
-        turned = self.search(
-            np.ascontiguousarray(image[::-1, ::-1]), lambda found: [d for d in found if d.score >= _LIKELY]
-        )
-        bottom, right = image.shape[0] - 1.0, image.shape[1] - 1.0
+        turned = np.ascontiguousarray(np.rot90(image, turns))
+        height, width = turned.shape[:2]
         faces: list[Face] = []
-        for face in turned:
-            camera = face.params.camera * np.array([[-1], [-1], [1]])
-            camera[:2, 3] += (right, bottom)
-            b = face.detection.box
-            box = BoundingBox(right - b.x1, bottom - b.y1, right - b.x0, bottom - b.y0)
-            detection, params = replace(face.detection, box=box), replace(face.params, camera=camera)
-            faces.append(self._face(detection, params))
+        for face in self.search(turned, None if sure else _seen_well):
+            detection = face.detection
+            # A corner is a point that a camera without a model would show.
+            corners = [
+                turned_back(np.column_stack([np.zeros((3, 3)), [x, y, 0.0]]), turns, width, height)[:2, 3]
+                for x, y in ((detection.box.x0, detection.box.y0), (detection.box.x1, detection.box.y1))
+            ]
+            detection = replace(detection, box=BoundingBox.around(np.array(corners)))
+            camera = turned_back(face.params.camera, turns, width, height)
+            faces.append(self._face(detection, replace(face.params, camera=camera)))
         return faces
 
     def _looked_at_again(self, image: Image, params: list[FaceParams], times: int) -> list[FaceParams]:
@@ -240,6 +254,18 @@ class FaceAligner:
 
     def _network(self, file: str) -> Any:
         return self._engine(self.pack.read(file), f"{file} of pack {self.pack.manifest.name!r}")
+
+
+def _seen_well(candidates: list[Detection]) -> list[Detection]:
+    return [d for d in candidates if d.score >= _LIKELY]
+
+
+def _turns_of_the_picture(faces: Sequence[Face]) -> int:
+    """How often `np.rot90` turns a picture until most of its faces stand upright; twice where nobody is."""
+    if not faces:
+        return 2
+    turns, count = Counter(quarter_turns(face.landmarks) for face in faces).most_common(1)[0]
+    return turns if count > len(faces) / 2 else 0
 
 
 def check_image(image: Any) -> None:

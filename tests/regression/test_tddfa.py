@@ -153,7 +153,7 @@ def test_a_crop_that_was_turned_shows_the_same_place(turns):
     crop = np.zeros((SIZE, SIZE, 3), np.uint8)
     crop[17, 90] = 255
     camera = BrightestPixel()(np.rot90(crop, turns)[None])["camera"][0].astype(float)
-    back = turned_back(camera, turns, SIZE)
+    back = turned_back(camera, turns, SIZE, SIZE)
     np.testing.assert_allclose(project(back, np.zeros((1, 3)))[0, :2], [90, 17], atol=1e-9)
     np.testing.assert_allclose(np.linalg.det(back[:, :3]), np.linalg.det(camera[:, :3]), atol=1e-9)
 

@@ -118,7 +118,9 @@ class TddfaRegressor:
         return [
             FaceParams(
                 in_picture(
-                    turned_back(said["camera"][k].astype(np.float64), turn, self._size), square, self._size
+                    turned_back(said["camera"][k].astype(np.float64), turn, self._size, self._size),
+                    square,
+                    self._size,
                 ),
                 said["identity"][k],
                 said["expression"][k],

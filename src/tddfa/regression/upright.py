@@ -23,10 +23,12 @@ def quarter_turns(points: Float[np.ndarray, "n d"]) -> int:
     return round(clockwise / (math.pi / 2)) % 4 if math.isfinite(clockwise) else 0
 
 
-def turned_back(camera: Float64[np.ndarray, "3 4"], turns: int, size: int) -> Float64[np.ndarray, "3 4"]:
-    """The camera of a crop `size` px wide from that of the crop after so many `np.rot90`."""
+def turned_back(
+    camera: Float64[np.ndarray, "3 4"], turns: int, width: int, height: int
+) -> Float64[np.ndarray, "3 4"]:
+    """The camera of a picture from that of the picture after so many `np.rot90`, which has that size, px."""
     for _ in range(turns):
-        x, y = camera[0], camera[1]
-        camera = np.stack([-y, x, camera[2]])
-        camera[0, 3] += size - 1
+        camera = np.stack([-camera[1], camera[0], camera[2]])
+        camera[0, 3] += height - 1
+        width, height = height, width
     return camera
