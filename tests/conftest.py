@@ -23,6 +23,7 @@ CHECKED = [
     "tddfa.export",
     "tddfa.video",
     "tddfa.tracking",
+    "tddfa.streams",
     "tddfa.evaluation",
 ]
 install_import_hook(CHECKED, "typechecker.check")

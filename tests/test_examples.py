@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from conftest import REPOSITORY
+from tddfa.tracking import SMOOTHERS
 
 EXAMPLES = REPOSITORY / "examples"
 
@@ -28,11 +29,12 @@ def test_the_photo_example_draws_its_faces(with_pack, tmp_path, monkeypatch, cap
     assert {p.name for p in tmp_path.iterdir()} >= {"group_landmarks.jpg", "group_mesh.jpg"}
 
 
+@pytest.mark.parametrize("smoother", SMOOTHERS)
 def test_the_video_example_follows_two_people_who_cross_leave_and_return(
-    with_pack, tmp_path, monkeypatch, capsys
+    with_pack, tmp_path, monkeypatch, capsys, smoother
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["02_video.py"])
+    monkeypatch.setattr(sys, "argv", ["02_video.py", str(EXAMPLES / "clip.mp4"), smoother])
     runpy.run_path(str(EXAMPLES / "02_video.py"), run_name="__main__")
     lines = capsys.readouterr().out.splitlines()
     assert {line.split()[3] for line in lines} == {"0", "1"}
@@ -45,8 +47,9 @@ def test_the_video_example_follows_two_people_who_cross_leave_and_return(
     assert {p.name for p in tmp_path.iterdir()} >= {"clip_landmarks.mp4", "clip.csv"}
 
 
-def test_the_live_example_plays_a_video_too(with_pack, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["03_live.py", str(EXAMPLES / "clip.mp4")])
+@pytest.mark.parametrize("smoother", SMOOTHERS)
+def test_the_live_example_plays_a_video_too(with_pack, monkeypatch, capsys, smoother):
+    monkeypatch.setattr(sys, "argv", ["03_live.py", str(EXAMPLES / "clip.mp4"), smoother])
     runpy.run_path(str(EXAMPLES / "03_live.py"), run_name="__main__")
     assert len(capsys.readouterr().out.splitlines()) == 125
 

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 
 import tddfa
-from tddfa.cli import evaluate, image, packs, video, webcam
+from tddfa.cli import evaluate, image, live, packs, video, webcam
+from tddfa.cli.interrupts import sigterm_as_ctrl_c
 from tddfa.cli.messages import report
 from tddfa.errors import TddfaError
 
@@ -29,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     image.add_parser(commands)
     video.add_parser(commands)
+    live.add_parser(commands)
     webcam.add_parser(commands)
     evaluate.add_parser(commands)
     packs.add_parser(commands)
@@ -49,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         stream=sys.stderr,
     )
     try:
-        return int(args.run(args))
+        with sigterm_as_ctrl_c():
+            return int(args.run(args))
     except TddfaError as error:
         if args.verbose:
             raise

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 import threading
-from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tddfa.cli.arguments import positive
 from tddfa.cli.inputs import VIDEO_SUFFIXES, Job, find_jobs
+from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import report
 from tddfa.errors import InputError, MissingExtraError, PackError, TddfaError
 
 if TYPE_CHECKING:
     from tddfa.pipeline import FaceAligner
-    from tddfa.tracking import FaceTracker, TrackedFace
+    from tddfa.streams import Sink, TrackedFrame
     from tddfa.tracking.smoothing import Smoother
-    from tddfa.types import Image
     from tddfa.video import VideoReader
 
 # Tables of what there is are in tddfa.render and tddfa.tracking, which are imported when used.
@@ -30,9 +27,6 @@ TABLES = ("csv", "jsonl", "npz", "parquet")
 SMOOTHINGS = ("one-euro", "none", "window", "zero-phase")
 
 INTERRUPTED = 130
-
-_READ_AHEAD = 8  # frames
-_WRITE_BEHIND = 8
 
 
 def add_parser(commands: Any) -> None:
@@ -113,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     from tddfa.pipeline import FaceAligner
 
     aligner = FaceAligner(args.pack)
-    with _interrupts() as stop:
+    with interrupts() as stop:
         for job in jobs:
             try:
                 failed += not _process(job, args, aligner, stop)
@@ -127,50 +121,61 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Done:
-    """A frame that is ready to be written; without its picture where none is drawn."""
-
-    index: int
-    time: float
-    image: Image | None
-    faces: list[TrackedFace]
-
-
 def _process(job: Job, args: argparse.Namespace, aligner: FaceAligner, stop: threading.Event) -> bool:
     """Follow the faces of one video; whether all went well."""
     from tqdm import tqdm
 
+    from tddfa.streams import follow, write_frames
     from tddfa.tracking import FaceTracker
     from tddfa.video import VideoReader
 
     reader = VideoReader(job.path, start=args.start, end=args.end)
     tracker = FaceTracker(aligner, max_faces=args.max_faces)
-    kinds: list[str] = args.output or ([] if args.data or args.glb else ["2d_sparse"])
-    people: set[int] = set()
-    count = 0
-    bar = tqdm(total=reader.n_frames, desc=job.path.name, unit=" frames", disable=None)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(bar)
-        outputs = [_picture_output(stack, kind, job, args, reader) for kind in kinds]
-        outputs += [_table_output(stack, kind, job, args, aligner) for kind in args.data]
-        outputs += [_animation_output(stack, job, args)] if args.glb else []
-        pictures = bool(kinds) or args.glb
-        frames = _followed(reader, tracker, _smoother(args), stop, pictures, bar.update)
-        stack.enter_context(contextlib.closing(frames))
-        for done in frames:
-            for output in outputs:
-                output(done)
-            people.update(tracked.id for tracked in done.faces)
-            count += 1
+    sinks = _sinks(_target(args.dir / job.target), args, reader, aligner)
+    ids: set[int] = set()
+
+    def counted(frames: Iterable[TrackedFrame]) -> Iterator[TrackedFrame]:
+        for frame in frames:
+            yield frame
+            ids.update(tracked.id for tracked in frame.faces)
+
+    with tqdm(total=reader.n_frames, desc=job.path.name, unit=" frames", disable=None) as bar:
+        frames = follow(
+            reader,
+            tracker,
+            _smoother(args),
+            images=any(sink.needs_image for sink in sinks),
+            stop=stop,
+            progress=bar.update,
+        )
+        with contextlib.closing(frames):
+            count = write_frames(counted(frames), *sinks)
     if stop.is_set():
         report(f"interrupted: the outputs of {job.path} hold its first {count} frames")
         return False
     if reader.damage is not None:
         report(f"{reader.damage}; the outputs hold these")
-    elif not people:
+    elif not ids:
         report(f"{job.path}: no face found; faces should be upright and at least 20 px wide")
-    return reader.damage is None and bool(people)
+    return reader.damage is None and bool(ids)
+
+
+def _sinks(target: Path, args: argparse.Namespace, reader: VideoReader, aligner: FaceAligner) -> list[Sink]:
+    """Return the outputs that the arguments ask for; nothing is opened yet."""
+    from tddfa.streams import AnimationSink, TableSink, VideoSink
+
+    kinds: list[str] = args.output or ([] if args.data or args.glb else ["2d_sparse"])
+    sinks: list[Sink] = [
+        VideoSink(
+            target.with_name(f"{target.name}_{kind}.mp4"), reader, draw=kind, background=args.background
+        )
+        for kind in kinds
+    ]
+    names = aligner.model.expression_names
+    sinks += [TableSink(target.with_name(f"{target.name}.{suffix}"), names) for suffix in args.data]
+    if args.glb:
+        sinks.append(AnimationSink(target.parent, target.name))
+    return sinks
 
 
 def _smoother(args: argparse.Namespace) -> Smoother:
@@ -180,117 +185,12 @@ def _smoother(args: argparse.Namespace) -> Smoother:
     return make_smoother(args.smooth, **{name: n for name, n in given.items() if n is not None})
 
 
-def _followed(
-    reader: VideoReader,
-    tracker: FaceTracker,
-    smoother: Smoother,
-    stop: threading.Event,
-    pictures: bool,
-    progress: Callable[[], object],
-) -> Generator[_Done]:
-    """The frames of a video with their smoothed faces, as soon as these are known."""
-    from tddfa.video import ahead
-
-    waiting: deque[tuple[int, float, Image | None]] = deque()
-    keep_pictures = pictures and smoother.delay is not None
-    with contextlib.closing(ahead(reader, _READ_AHEAD)) as frames:
-        for frame in frames:
-            if stop.is_set():
-                break
-            waiting.append((frame.index, frame.time, frame.image if keep_pictures else None))
-            for faces in smoother.push(tracker.update(frame.image), frame.time):
-                yield _Done(*waiting.popleft(), faces)
-            progress()
-    left = smoother.flush()
-    if not pictures or keep_pictures:
-        yield from (_Done(*waiting.popleft(), faces) for faces in left)
-        return
-    # The whole video had to be seen before the first frame was ready: its pictures are read once more.
-    damage = reader.damage
-    with contextlib.closing(ahead(reader, _READ_AHEAD)) as frames:
-        for faces, frame in zip(left, frames, strict=False):
-            yield _Done(frame.index, frame.time, frame.image, faces)
-    reader.damage = damage
-
-
-def _picture_output(
-    stack: contextlib.ExitStack, kind: str, job: Job, args: argparse.Namespace, reader: VideoReader
-) -> Callable[[_Done], None]:
-    from tddfa.render import OVERLAYS
-    from tddfa.video import Behind, VideoWriter
-
-    target = _target(args.dir / job.target)
-    writer = stack.enter_context(
-        VideoWriter(
-            target.with_name(f"{target.name}_{kind}.mp4"),
-            rate=reader.rate,
-            time_base=reader.time_base,
-            sound_of=reader,
-        )
-    )
-    draw = OVERLAYS[kind]
-
-    def write(done: _Done) -> None:
-        faces = [tracked.face for tracked in done.faces if tracked.visible]
-        writer.write(draw(done.image, faces, background=args.background), done.time)
-
-    behind = stack.enter_context(Behind(write, _WRITE_BEHIND))
-    return behind.put
-
-
-def _table_output(
-    stack: contextlib.ExitStack, kind: str, job: Job, args: argparse.Namespace, aligner: FaceAligner
-) -> Callable[[_Done], None]:
-    from tddfa.tracking.table import TableWriter
-
-    target = _target(args.dir / job.target)
-    table = stack.enter_context(
-        TableWriter(target.with_name(f"{target.name}.{kind}"), aligner.model.expression_names)
-    )
-    return lambda done: table.write(done.faces, done.index, done.time)
-
-
-def _animation_output(
-    stack: contextlib.ExitStack, job: Job, args: argparse.Namespace
-) -> Callable[[_Done], None]:
-    from tddfa.tracking.animation import AnimationWriter
-
-    target = _target(args.dir / job.target)
-    animations = stack.enter_context(AnimationWriter(target.parent, target.name))
-
-    def write(done: _Done) -> None:
-        assert done.image is not None  # frames keep theirs when animations are asked for
-        animations.write(done.image, done.faces, done.time)
-
-    return write
-
-
 def _target(path: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from None
     return path
-
-
-@contextlib.contextmanager
-def _interrupts() -> Generator[threading.Event]:
-    """An event that Ctrl-C sets, so that open files can be finished; a second Ctrl-C ends at once."""
-    stop = threading.Event()
-
-    def interrupted(*_: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = signal.signal(signal.SIGINT, interrupted)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _list_of(known: Sequence[str]) -> Callable[[str], list[str]]:

@@ -15,8 +15,10 @@ class Frame:
         index: 0 for the first picture of the whole video.
         time: s since the first picture of the whole video.
         image: upright, with square pixels.
+        captured: `time.perf_counter()` when a live source delivered it; None for recorded ones.
     """
 
     index: int
     time: float
     image: Image
+    captured: float | None = None

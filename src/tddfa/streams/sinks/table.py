@@ -1,6 +1,6 @@
 """Faces over time as a table: one row per face and frame, in CSV, JSON lines, NPZ or Parquet.
 
-Columns that OpenFace has are called as there; docs/video.md describes all.
+Columns that OpenFace has too carry its names; docs/video.md describes all columns.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import csv
 import json
 import math
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,16 +21,17 @@ import numpy as np
 from tddfa.errors import ExportFileError, InputError, require_extra
 from tddfa.files import atomic_path
 from tddfa.geometry.camera import camera_scale
+from tddfa.streams.frame import TrackedFrame
 from tddfa.tracking.face import TrackedFace
 
 Row = Mapping[str, Any]
 
-_ROWS_AT_ONCE = 4096  # of a Parquet file; the rest of it is on disk already
+_ROWS_PER_GROUP = 4096  # rows of a Parquet file that are held in memory
 _DECIMALS = 6
 
 
 def columns(expression_names: Sequence[str]) -> tuple[str, ...]:
-    """The names of the columns, in order, for a model with these expressions."""
+    """Return the names of the columns, in order, for a model with these expressions."""
     return (
         *("frame", "face_id", "timestamp", "confidence", "success", "state"),
         *("pose_Rx", "pose_Ry", "pose_Rz"),
@@ -41,11 +43,11 @@ def columns(expression_names: Sequence[str]) -> tuple[str, ...]:
 
 
 def row(tracked: TrackedFace, frame: int, time: float) -> dict[str, Any]:
-    """The values of a face in one frame, by column; NaN for what a lost face does not have.
+    """Return the values of a face in one frame, by column; NaN for what a lost face does not have.
 
     Args:
         tracked: the face.
-        frame: its number, 0 for the first of the video.
+        frame: number of the frame, 0 for the first of the video.
         time: s since the first frame.
     """
     face, pose = tracked.face, tracked.face.pose
@@ -69,50 +71,63 @@ def row(tracked: TrackedFace, frame: int, time: float) -> dict[str, Any]:
     return dict(zip(columns(names), values, strict=True))
 
 
-class TableWriter(contextlib.AbstractContextManager["TableWriter"]):
-    """Writes rows to a file that appears, whole, when the context is left without an error.
+class TableSink(contextlib.AbstractContextManager["TableSink"]):
+    """Write rows to a file that appears, whole, when the context is left without an error.
 
     Args:
-        path: where to; the suffix is the format: .csv, .jsonl, .npz or .parquet.
-        expression_names: of the faces' model.
+        path: of the file; its suffix is the format: .csv, .jsonl, .npz or .parquet.
+        expression_names: names of the model's expressions, which become columns; those of the first face when
+            not given.
 
     Raises:
-        InputError: there is no such format.
+        InputError: no format has that suffix.
         ExportFileError: the file cannot be written.
         MissingExtraError: the format needs a package that is not installed.
     """
 
-    def __init__(self, path: str | os.PathLike[str], expression_names: Sequence[str]) -> None:
+    needs_image = False
+
+    def __init__(self, path: str | os.PathLike[str], expression_names: Sequence[str] | None = None) -> None:
         self.path = Path(path)
-        kind = self.path.suffix.removeprefix(".")
-        if kind not in FORMATS:
-            raise InputError(f"no table format {kind!r}; choose from {', '.join(FORMATS)}")
-        self._make = FORMATS[kind]
-        self._columns = columns(expression_names)
+        suffix = self.path.suffix.removeprefix(".")
+        if suffix not in FORMATS:
+            raise InputError(f"no table format {suffix!r}; choose from {', '.join(FORMATS)}")
+        self._make = FORMATS[suffix]
+        self._names = expression_names
         self._exit = contextlib.ExitStack()
+        self._temporary = self.path
         self._format: Any = None
 
-    def __enter__(self) -> TableWriter:
+    def __enter__(self) -> TableSink:
         if self.path.is_dir():
             raise ExportFileError(f"cannot write {self.path}: it is a folder")
         try:
-            temporary = self._exit.enter_context(atomic_path(self.path))
-            try:
-                self._format = self._make(temporary, self._columns)
-            except BaseException as error:
-                self._exit.__exit__(type(error), error, error.__traceback__)
-                raise
+            self._temporary = self._exit.enter_context(atomic_path(self.path))
+            if self._names is not None:
+                self._format = self._opened(self._names)
         except OSError as error:
             raise self._failed(error) from None
         return self
 
-    def write(self, faces: Sequence[TrackedFace], frame: int, time: float) -> None:
-        """Add the faces of a frame; see `row`."""
+    def write(self, frame: TrackedFrame) -> None:
+        """Add a row for each face of a frame; see `row`."""
+        self._add(frame.faces, frame.index, frame.time)
+
+    def _add(self, faces: Sequence[TrackedFace], frame: int, time: float) -> None:
         try:
             for tracked in faces:
+                if self._format is None:
+                    self._format = self._opened(tracked.face.model.expression_names)
                 self._format.add(row(tracked, frame, time))
         except OSError as error:
             raise self._failed(error) from None
+
+    def _opened(self, expression_names: Sequence[str]) -> Any:
+        try:
+            return self._make(self._temporary, columns(expression_names))
+        except BaseException as error:
+            self._exit.__exit__(type(error), error, error.__traceback__)  # removes the temporary file
+            raise
 
     def __exit__(
         self,
@@ -121,12 +136,15 @@ class TableWriter(contextlib.AbstractContextManager["TableWriter"]):
         trace: TracebackType | None,
     ) -> None:
         if error is not None:
-            with contextlib.suppress(OSError):
-                self._format.close()
+            if self._format is not None:
+                with contextlib.suppress(OSError):
+                    self._format.close()
             self._exit.__exit__(kind, error, trace)  # removes the temporary file
             return
         try:
-            with self._exit.pop_all():  # gives it its name
+            with self._exit.pop_all():  # gives the file its name
+                if self._format is None:
+                    self._format = self._opened(())
                 self._format.close()
         except OSError as failure:
             raise self._failed(failure) from None
@@ -135,6 +153,24 @@ class TableWriter(contextlib.AbstractContextManager["TableWriter"]):
         if isinstance(error, ExportFileError) or error.errno is None:
             return error
         return ExportFileError(f"cannot write {self.path}: {error.strerror}")
+
+
+class TableWriter(TableSink):
+    """The table sink under its former name, whose `write` takes the faces of a frame."""
+
+    def __init__(self, path: str | os.PathLike[str], expression_names: Sequence[str]) -> None:
+        warnings.warn(
+            "TableWriter is now tddfa.streams.TableSink, whose write takes a TrackedFrame",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        super().__init__(path, expression_names)
+
+    def write(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, faces: Sequence[TrackedFace], frame: int, time: float
+    ) -> None:
+        """Add the faces of a frame; see `row`."""
+        self._add(faces, frame, time)
 
 
 class _Csv:
@@ -205,7 +241,7 @@ class _Parquet:
 
     def add(self, values: Row) -> None:
         self._rows.append(values)
-        if len(self._rows) >= _ROWS_AT_ONCE:
+        if len(self._rows) >= _ROWS_PER_GROUP:
             self._flush()
 
     def _flush(self) -> None:
@@ -224,7 +260,7 @@ FORMATS: Mapping[str, Callable[[Path, Sequence[str]], Any]] = {
     "npz": _Npz,
     "parquet": _Parquet,
 }
-"""Suffix → what writes rows to a file."""
+"""Suffix → the class that writes rows to a file."""
 
 
 def _is_nan(value: Any) -> bool:

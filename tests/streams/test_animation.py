@@ -11,7 +11,8 @@ from tddfa.errors import ExportFileError
 from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.morphable import MorphableModel
-from tddfa.tracking import AnimationWriter, State, TrackedFace
+from tddfa.streams import AnimationSink, TrackedFrame
+from tddfa.tracking import State, TrackedFace
 from tddfa.types import BoundingBox, Detection, Face, HeadPose
 
 SIZE = 160
@@ -35,6 +36,10 @@ def tracked(
     landmarks = model.landmarks(params)
     face = Face(Detection(BoundingBox.around(landmarks)), params, landmarks, model)
     return TrackedFace(id, face, 0.0 if state == "lost" else 1.0, 0, state)
+
+
+def frame(value: int, faces: list[TrackedFace], time: float) -> TrackedFrame:
+    return TrackedFrame(0, time, picture(value), tuple(faces))
 
 
 def picture(value: int) -> np.ndarray:
@@ -69,11 +74,11 @@ def texture_of(path) -> np.ndarray:
 
 
 def test_people_have_a_file_each_on_one_clock_and_are_there_when_they_were(model, tmp_path):
-    with AnimationWriter(tmp_path, "talk") as out:
-        out.write(picture(90), [tracked(model)], 1.0)
-        out.write(picture(90), [tracked(model), tracked(model, 1, x=130)], 1.5)
-        out.write(picture(90), [tracked(model), tracked(model, 1, x=130, state="lost")], 2.0)
-        out.write(picture(90), [tracked(model), tracked(model, 1, x=120, state="returned")], 2.5)
+    with AnimationSink(tmp_path, "talk") as out:
+        out.write(frame(90, [tracked(model)], 1.0))
+        out.write(frame(90, [tracked(model), tracked(model, 1, x=130)], 1.5))
+        out.write(frame(90, [tracked(model), tracked(model, 1, x=130, state="lost")], 2.0))
+        out.write(frame(90, [tracked(model), tracked(model, 1, x=120, state="returned")], 2.5))
     assert {p.name for p in tmp_path.iterdir()} == {"talk_face_0.glb", "talk_face_1.glb"}
     assert (track(tmp_path / "talk_face_0.glb", "scale") > 0).all()
     assert (track(tmp_path / "talk_face_1.glb", "scale")[:, 0] > 0).tolist() == [False, True, False, True]
@@ -84,13 +89,13 @@ def test_people_have_a_file_each_on_one_clock_and_are_there_when_they_were(model
 
 def test_the_texture_shows_the_face_where_it_was_seen_best(model, tmp_path):
     """From the front, with closed mouth and open eyes, alone."""
-    with AnimationWriter(tmp_path, "talk") as out:
-        out.write(picture(20), [tracked(model, yaw=60)], 0.0)
-        out.write(picture(40), [tracked(model, jawOpen=1.0)], 0.1)
-        out.write(picture(60), [tracked(model, eyeBlinkLeft=1.0)], 0.2)
-        out.write(picture(150), [tracked(model)], 0.3)
-        out.write(picture(80), [tracked(model), tracked(model, 1, x=85)], 0.4)
-        out.write(picture(100), [tracked(model, yaw=20)], 0.5)
+    with AnimationSink(tmp_path, "talk") as out:
+        out.write(frame(20, [tracked(model, yaw=60)], 0.0))
+        out.write(frame(40, [tracked(model, jawOpen=1.0)], 0.1))
+        out.write(frame(60, [tracked(model, eyeBlinkLeft=1.0)], 0.2))
+        out.write(frame(150, [tracked(model)], 0.3))
+        out.write(frame(80, [tracked(model), tracked(model, 1, x=85)], 0.4))
+        out.write(frame(100, [tracked(model, yaw=20)], 0.5))
     texture = texture_of(tmp_path / "talk_face_0.glb")
     face = tracked(model).face
     for landmark in (30, 51):  # tip of the nose, upper lip
@@ -101,16 +106,16 @@ def test_the_texture_shows_the_face_where_it_was_seen_best(model, tmp_path):
 
 
 def test_frames_at_one_time_count_once(model, tmp_path):
-    with AnimationWriter(tmp_path, "talk") as out:
+    with AnimationSink(tmp_path, "talk") as out:
         for time in (0.0, 0.0, 0.1):
-            out.write(picture(90), [tracked(model)], time)
+            out.write(frame(90, [tracked(model)], time))
     assert len(track(tmp_path / "talk_face_0.glb", "scale")) == 2
 
 
 def test_an_error_leaves_nothing(model, tmp_path):
     def interrupted() -> None:
-        with AnimationWriter(tmp_path, "talk") as out:
-            out.write(picture(90), [tracked(model)], 0.0)
+        with AnimationSink(tmp_path, "talk") as out:
+            out.write(frame(90, [tracked(model)], 0.0))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -118,16 +123,29 @@ def test_an_error_leaves_nothing(model, tmp_path):
     assert list(tmp_path.iterdir()) == []
     with (
         pytest.raises(ExportFileError, match="No such file"),
-        AnimationWriter(tmp_path / "none", "talk"),
+        AnimationSink(tmp_path / "none", "talk"),
     ):
         pass
 
 
 def test_meshes_are_not_kept(model, tmp_path):
     people = [tracked(model, yaw=k) for k in range(3)]
-    with AnimationWriter(tmp_path, "talk") as out:
+    with AnimationSink(tmp_path, "talk") as out:
         for k, person in enumerate(people):
             assert person.face.mesh is not None
-            out.write(picture(90), [person], float(k))
-        kept = out._people[0].faces  # what no file can tell
+            out.write(frame(90, [person], float(k)))
+        kept = out._tracks[0].faces  # what no file can tell
         assert all("mesh" not in vars(face) for face in kept)
+
+
+def test_the_former_name_writes_the_same_file_and_warns(model, tmp_path):
+    from tddfa import tracking
+
+    with AnimationSink(tmp_path, "new") as out:
+        out.write(frame(90, [tracked(model)], 0.0))
+    assert out.paths == [tmp_path / "new_face_0.glb"]
+    with pytest.warns(DeprecationWarning, match="AnimationSink"):
+        old = tracking.AnimationWriter(tmp_path, "old")
+    with old:
+        old.write(picture(90), [tracked(model)], 0.0)
+    assert (tmp_path / "old_face_0.glb").read_bytes() == (tmp_path / "new_face_0.glb").read_bytes()

@@ -16,8 +16,9 @@ from scipy.spatial.transform import Rotation
 from scene import MODEL, Person, face_of
 from tddfa.errors import ExportFileError, InputError, MissingExtraError
 from tddfa.geometry.camera import camera_rotation
+from tddfa.streams import TableSink, TrackedFrame
+from tddfa.streams.sinks.table import FORMATS, columns, row
 from tddfa.tracking import TrackedFace
-from tddfa.tracking.table import FORMATS, TableWriter, columns, row
 
 NAMES = columns(MODEL.expression_names)
 
@@ -32,9 +33,9 @@ def faces() -> list[list[TrackedFace]]:
 
 
 def write(path: Path) -> Path:
-    with TableWriter(path, MODEL.expression_names) as table:
+    with TableSink(path, MODEL.expression_names) as table:
         for frame, tracked in enumerate(faces()):
-            table.write(tracked, 10 + frame, 10 / 30 + frame / 30)
+            table.write(TrackedFrame(10 + frame, 10 / 30 + frame / 30, None, tuple(tracked)))
     return path
 
 
@@ -113,7 +114,7 @@ def test_a_lost_face_has_no_numbers(tmp_path):
 
 def test_a_video_without_faces_is_a_table_without_rows(tmp_path):
     for kind in ("csv", "jsonl", "npz"):
-        with TableWriter(tmp_path / f"a.{kind}", MODEL.expression_names):
+        with TableSink(tmp_path / f"a.{kind}", MODEL.expression_names):
             pass
     assert (tmp_path / "a.csv").read_text().splitlines() == [",".join(NAMES)]
     assert np.load(tmp_path / "a.npz")["yaw_deg"].shape == (0,)
@@ -125,8 +126,8 @@ def test_an_error_leaves_nothing_behind(tmp_path, kind):
         pytest.importorskip("pyarrow", reason="needs the parquet extra")
 
     def fail():
-        with TableWriter(tmp_path / f"a.{kind}", MODEL.expression_names) as table:
-            table.write(faces()[0], 0, 0.0)
+        with TableSink(tmp_path / f"a.{kind}", MODEL.expression_names) as table:
+            table.write(TrackedFrame(0, 0.0, None, tuple(faces()[0])))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -136,10 +137,33 @@ def test_an_error_leaves_nothing_behind(tmp_path, kind):
 
 def test_what_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="choose from csv, jsonl, npz, parquet"):
-        TableWriter(tmp_path / "a.xlsx", ())
+        TableSink(tmp_path / "a.xlsx", ())
     with pytest.raises(ExportFileError, match="cannot write"):
         write(tmp_path / "nowhere" / "a.csv")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"tddfa\[parquet\]"):
         write(tmp_path / "a.parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_names_of_expressions_come_from_the_first_face(tmp_path):
+    for kind in ("csv", "jsonl", "npz"):
+        with TableSink(tmp_path / f"a.{kind}") as table:
+            table.write(TrackedFrame(0, 0.0, None, ()))
+            for tracked in faces():
+                table.write(TrackedFrame(1, 0.1, None, tuple(tracked)))
+    assert tuple(read(tmp_path / "a.csv")) == tuple(read(tmp_path / "a.npz")) == NAMES
+    with TableSink(tmp_path / "empty.csv"):
+        pass
+    assert (tmp_path / "empty.csv").read_text().strip() == ",".join(columns(()))
+
+
+def test_the_former_name_writes_the_same_table_and_warns(tmp_path):
+    from tddfa import tracking
+
+    with pytest.warns(DeprecationWarning, match="TableSink"):
+        table = tracking.TableWriter(tmp_path / "old.csv", MODEL.expression_names)
+    with table:
+        for frame, tracked in enumerate(faces()):
+            table.write(tracked, 10 + frame, 10 / 30 + frame / 30)
+    assert (tmp_path / "old.csv").read_text() == write(tmp_path / "new.csv").read_text()

@@ -1,0 +1,228 @@
+"""`tddfa live`: the faces of a camera or a file, as they come, to windows, files and other programs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tddfa.cli.arguments import positive
+from tddfa.cli.interrupts import interrupts
+from tddfa.cli.messages import report
+from tddfa.cli.video import PICTURES, TABLES
+from tddfa.errors import InputError, TddfaError
+
+if TYPE_CHECKING:
+    from tddfa.streams import NewestFrames, RealTimeFrames, Sink, TrackedFrame
+    from tddfa.streams.destinations import Destination
+
+INTERRUPTED = 130
+
+_STREAMING = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt", "rtp")  # endless: cameras, not files
+
+
+def add_parser(commands: Any) -> None:
+    """Add `live` to the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "live",
+        help="send the faces of a camera to other programs, record and show them",
+        description="Follow the faces of a camera or a video in real time, and send, record or show them. "
+        "Without --to and --record, a window shows them. Always the newest frame is taken: frames that come "
+        "while another one is worked on are dropped, never queued.",
+    )
+    add_source_arguments(parser)
+    parser.add_argument("--loop", action="store_true", help="with --source: play it again and again")
+    parser.add_argument(
+        "--to",
+        metavar="URL",
+        action="append",
+        type=_destination,
+        default=[],
+        help="send every frame to SCHEME://HOST[:PORT]; may be given several times",
+    )
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        action="append",
+        type=_table,
+        default=[],
+        help=f"also write a table, as 'tddfa video --data' does: FILE ends in .{', .'.join(TABLES)}",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="KIND",
+        choices=PICTURES,
+        help=f"show a window with this overlay: {', '.join(PICTURES)}",
+    )
+    parser.add_argument("--mirror", action="store_true", help="show the image as a mirror would")
+    add_tracking_arguments(parser)
+    parser.set_defaults(run=run, parser=parser)
+
+
+def add_source_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--camera` and `--source`."""
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--camera",
+        metavar="N",
+        default="0",
+        help="number of the camera, or its name as FFmpeg has it: /dev/video2, 'video=HD Webcam', rtsp://… "
+        "(default: 0)",
+    )
+    source.add_argument(
+        "--source",
+        metavar="FILE|URL",
+        help="a video instead, played once at its own speed; or a stream's URL",
+    )
+
+
+def add_tracking_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the live commands share beside their source."""
+    parser.add_argument(
+        "-d",
+        "--dir",
+        metavar="DIR",
+        type=Path,
+        default=Path(),
+        help="folder for snapshots (default: the current)",
+    )
+    parser.add_argument(
+        "--smooth", choices=("one-euro", "none"), default="one-euro", help="(default: one-euro)"
+    )
+    parser.add_argument("--max-faces", metavar="N", type=positive, help="follow at most N faces at a time")
+    parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run `tddfa live`.
+
+    Returns:
+        0 at the end of a file or when the window is closed; 1 when the source or a sink fails; 130 when
+        interrupted.
+    """
+    if args.loop and args.source is None:
+        args.parser.error("--loop needs --source")
+    if not (args.to or args.record or args.output):
+        args.output = "2d_sparse"
+    return play(args)
+
+
+def play(args: argparse.Namespace) -> int:
+    """Play the source that the arguments name, into the sinks that they name."""
+    from tddfa.pipeline import FaceAligner
+    from tddfa.streams import TableSink, WindowSink, follow, write_frames
+    from tddfa.streams.destinations import open_sink
+    from tddfa.streams.live import UntilError
+    from tddfa.tracking import FaceTracker
+
+    with interrupts() as stop:
+        paced = _source(args, stop)
+        frames = UntilError(paced)
+        aligner = FaceAligner(args.pack)
+        tracker = FaceTracker(aligner, max_faces=args.max_faces)
+        latency = LatencyMeter()
+        sinks: list[Sink] = [open_sink(destination) for destination in args.to]
+        sinks.append(latency)
+        sinks += [TableSink(path, aligner.model.expression_names) for path in args.record]
+        window: WindowSink | None = None
+        if args.output:
+            title = f"tddfa: {args.source or f'camera {args.camera}'}"
+            window = WindowSink(
+                title, draw=args.output, mirrored=args.mirror, folder=args.dir, on_snapshot=_snapshot
+            )
+            sinks.append(window)
+        tracked = follow(frames, tracker, args.smooth, images=window is not None, stop=stop)
+        write_frames(_until_closed(tracked, window), *sinks)
+    for path in args.record:
+        print(path)
+    print(f"tddfa: {latency.summary(paced.dropped)}", file=sys.stderr)
+    if frames.error is not None:
+        report(frames.error)
+        return 1
+    return INTERRUPTED if stop.is_set() else 0
+
+
+class LatencyMeter:
+    """A sink that measures how long frames take from the camera to the sinks before it."""
+
+    needs_image = False
+
+    def __init__(self) -> None:
+        # One count per 0.1 ms: a camera may run for days.
+        self._counts: dict[int, int] = {}
+        self._n = 0
+
+    def __enter__(self) -> LatencyMeter:
+        return self
+
+    def write(self, frame: TrackedFrame) -> None:
+        """Measure a frame."""
+        self._n += 1
+        if frame.captured is not None:
+            bin = int(10_000 * (time.perf_counter() - frame.captured))
+            self._counts[bin] = self._counts.get(bin, 0) + 1
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def quantile_ms(self, part: float) -> float:
+        """Return the latency, ms, that `part` of the frames do not exceed; 0 without frames."""
+        left = part * sum(self._counts.values())
+        for bin in sorted(self._counts):
+            left -= self._counts[bin]
+            if left <= 0:
+                return (bin + 0.5) / 10
+        return 0.0
+
+    def summary(self, dropped: int) -> str:
+        """Return one line: frames, dropped frames, latency."""
+        median, slowest = self.quantile_ms(0.5), self.quantile_ms(0.99)
+        return (
+            f"{self._n} frames, {dropped} dropped; latency from capture to sink {median:.1f} ms (median), "
+            f"{slowest:.1f} ms (99 %)"
+        )
+
+
+def _source(args: argparse.Namespace, stop: threading.Event) -> NewestFrames | RealTimeFrames:
+    from tddfa.streams import NewestFrames, RealTimeFrames
+    from tddfa.video import Camera, VideoReader
+
+    if args.source is None or args.source.partition("://")[0] in _STREAMING:
+        name: str = args.camera if args.source is None else args.source
+        return NewestFrames(Camera(int(name) if name.isdecimal() else name), stop)
+    return RealTimeFrames(VideoReader(args.source), loop=getattr(args, "loop", False), stop=stop)
+
+
+def _until_closed(frames: Iterable[TrackedFrame], window: Any) -> Iterator[TrackedFrame]:
+    for frame in frames:
+        yield frame
+        if window is not None and window.closed:
+            return
+
+
+def _snapshot(outcome: Path | OSError | TddfaError) -> None:
+    if isinstance(outcome, Path):
+        print(outcome)
+    else:
+        report(outcome)
+
+
+def _destination(text: str) -> Destination:
+    from tddfa.streams.destinations import Destination
+
+    try:
+        return Destination.parse(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _table(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.removeprefix(".") not in TABLES:
+        raise argparse.ArgumentTypeError(f"{text!r} is no table; its name ends in .{', .'.join(TABLES)}")
+    return path

@@ -1,0 +1,88 @@
+"""URLs of live receivers → the sinks that send to them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from tddfa.errors import InputError
+from tddfa.streams.sink import Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a live sink sends to.
+
+    Attributes:
+        scheme: protocol, a key of `SENDERS`.
+        host: name or address.
+        port: port number.
+        options: what the URL says behind its question mark.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @classmethod
+    def parse(cls, url: str) -> Destination:
+        """Return the destination that a URL such as `vmc://192.168.0.7:39539` names.
+
+        Raises:
+            InputError: the scheme is unknown, the host is missing, or the port is not a port.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise InputError(f"{url!r} is not an address: {error}") from None
+        if parts.scheme not in SENDERS:
+            known = ", ".join(f"{scheme}://" for scheme in SENDERS)
+            raise InputError(f"{url!r} is no destination; it begins with one of {known or '(none)'}")
+        if not parts.hostname:
+            raise InputError(f"{url!r} names no host; write {parts.scheme}://HOST[:PORT]")
+        port = SENDERS[parts.scheme].port if port is None else port
+        return cls(parts.scheme, parts.hostname, port, dict(parse_qsl(parts.query)))
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A protocol for live receivers.
+
+    Attributes:
+        module: module of the sink, imported when it is used.
+        name: the sink in it, called with a `Destination` and the keyword arguments of `open_sink`.
+        port: port that receivers listen on by default.
+    """
+
+    module: str
+    name: str
+    port: int
+
+
+SENDERS: Mapping[str, Sender] = {}
+"""Scheme of a URL → the protocol that it stands for."""
+
+
+def open_sink(url: str | Destination, **options: Any) -> Sink:
+    """Return the sink that sends to a URL; its context opens the connection.
+
+    Args:
+        url: `scheme://host[:port]`.
+        options: keyword arguments of the sink.
+
+    Raises:
+        InputError: the URL cannot be used.
+    """
+    destination = Destination.parse(url) if isinstance(url, str) else url
+    sender = SENDERS[destination.scheme]
+    make = getattr(importlib.import_module(sender.module), sender.name)
+    return make(destination, **options)

@@ -1,0 +1,32 @@
+"""A frame of a video together with the faces in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tddfa.tracking.face import TrackedFace
+from tddfa.types import Face, Image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackedFrame:
+    """One frame of a stream.
+
+    Attributes:
+        index: number of the frame in its source, from 0.
+        time: s since the first frame of the source.
+        image: the frame, RGB; None where no sink needs images.
+        faces: every face that is tracked, by id, also those that are lost in this frame.
+        captured: `time.perf_counter()` when a live source delivered the image; None for recorded sources.
+    """
+
+    index: int
+    time: float
+    image: Image | None
+    faces: tuple[TrackedFace, ...]
+    captured: float | None = None
+
+    @property
+    def visible_faces(self) -> list[Face]:
+        """The faces that are seen in this frame: those to draw."""
+        return [tracked.face for tracked in self.faces if tracked.visible]

@@ -1,0 +1,88 @@
+"""Frames with their faces drawn, as an MP4 file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeAlias
+
+from tddfa.errors import InputError
+from tddfa.render import OVERLAYS
+from tddfa.streams.frame import TrackedFrame
+from tddfa.types import Face, Image
+from tddfa.video import Behind, VideoReader, VideoWriter
+
+Drawing: TypeAlias = Callable[[Image, list[Face]], Image]
+"""Draws the faces of an image: (image, faces) → image."""
+
+_WRITE_BEHIND = 8  # frames that wait for the thread that draws and encodes
+_FALLBACK_RATE = Fraction(30)
+
+
+class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
+    """Draw the faces of each frame and write an H.264 MP4 file.
+
+    Drawing and encoding happen in a thread, beside the tracking of later frames.
+
+    Args:
+        path: of the file; ends in .mp4.
+        like: the source, from which the file takes its frame rate, its clock and its sound.
+        draw: name of an overlay (see `tddfa.render.OVERLAYS`), or a function (image, faces) → image.
+        rate: frames per second for players, without `like`.
+        options: of the overlay, such as `background="black"`.
+
+    Raises:
+        InputError: no overlay has that name.
+        VideoFileError: the file cannot be written.
+    """
+
+    needs_image = True
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        like: VideoReader | None = None,
+        *,
+        draw: str | Drawing = "2d_sparse",
+        rate: Fraction | float = _FALLBACK_RATE,
+        **options: Any,
+    ) -> None:
+        if isinstance(draw, str) and draw not in OVERLAYS:
+            raise InputError(f"no overlay {draw!r}; choose from {', '.join(OVERLAYS)}")
+        self.path = Path(path)
+        self._draw: Callable[..., Image] = OVERLAYS[draw] if isinstance(draw, str) else draw
+        self._options = options
+        self._writer = VideoWriter(
+            self.path,
+            rate=Fraction(rate).limit_denominator(1001) if like is None else like.rate,
+            time_base=None if like is None else like.time_base,
+            sound_of=like,
+        )
+        self._exit = contextlib.ExitStack()
+        self._thread: Behind | None = None
+
+    def __enter__(self) -> VideoSink:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._writer)
+            self._thread = stack.enter_context(Behind(self._write, _WRITE_BEHIND))
+            self._exit = stack.pop_all()
+        return self
+
+    def write(self, frame: TrackedFrame) -> None:
+        """Draw and add a frame; returns before it is encoded."""
+        assert self._thread is not None, "write is called inside the context"
+        self._thread.put(frame)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exit.__exit__(kind, error, trace)
+
+    def _write(self, frame: TrackedFrame) -> None:
+        if frame.image is None:
+            raise InputError(f"{self.path} needs images; call follow with images=True")
+        self._writer.write(self._draw(frame.image, frame.visible_faces, **self._options), frame.time)

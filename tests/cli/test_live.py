@@ -1,0 +1,162 @@
+"""`tddfa live` and `tddfa webcam` without a camera: a file as source, pygame's dummy screen as window."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import toys
+from clips import write_clip
+from tddfa.cli.live import LatencyMeter
+from tddfa.cli.main import main
+from tddfa.streams import TrackedFrame, destinations
+from tddfa.streams.destinations import Destination, Sender
+
+
+@pytest.fixture(autouse=True)
+def with_toy_pack(toy_pack, packs_folder):
+    shutil.copytree(toy_pack.folder, packs_folder / "3ddfa-v2-mb05")
+
+
+@pytest.fixture
+def clip(tmp_path) -> Path:
+    return write_clip(tmp_path / "a.mp4", [toys.picture()] * 8)
+
+
+class Collects:
+    """A protocol that keeps what it is sent."""
+
+    needs_image = False
+    opened: list[Collects] = []  # noqa: RUF012
+
+    def __init__(self, destination: Destination) -> None:
+        self.destination, self.frames, self.closed = destination, [], False
+        self.opened.append(self)
+
+    def __enter__(self) -> Collects:
+        return self
+
+    def write(self, frame: TrackedFrame) -> None:
+        self.frames.append(frame)
+
+    def __exit__(self, *_: object) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def protocol(monkeypatch) -> list[Collects]:
+    monkeypatch.setattr(Collects, "opened", [])
+    module = sys.modules[__name__]
+    monkeypatch.setitem(sys.modules, "a_protocol", module)
+    monkeypatch.setitem(destinations.SENDERS, "test", Sender("a_protocol", "Collects", 1234))
+    return Collects.opened
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("command", ["live", "webcam"])
+def test_the_command_plays_a_file_in_a_window(clip, monkeypatch, command):
+    pytest.importorskip("pygame", reason="needs the webcam extra")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    assert main([command, "--source", str(clip)]) == 0
+
+
+def test_a_recorded_clip_has_the_rows_of_tddfa_video(clip, tmp_path, capsys):
+    record = tmp_path / "live.csv"
+    assert main(["live", "--source", str(clip), "--record", str(record)]) == 0
+    out = capsys.readouterr()
+    assert out.out.splitlines() == [str(record)]
+    assert "8 frames, 0 dropped; latency from capture to sink" in out.err
+    assert main(["video", str(clip), "--data", "csv", "-d", str(tmp_path)]) == 0
+    assert rows(record) == rows(tmp_path / "a.csv")
+
+
+def test_every_destination_gets_every_frame(clip, protocol):
+    urls = ["--to", "test://here", "--to", "test://[::1]:99?name=x"]
+    assert main(["live", "--source", str(clip), *urls]) == 0
+    first, second = protocol
+    assert str(first.destination) == "test://here:1234"
+    assert str(second.destination) == "test://[::1]:99"
+    assert second.destination.options == {"name": "x"}
+    for sink in protocol:
+        assert sink.closed
+        assert [frame.index for frame in sink.frames] == list(range(8))
+        assert all(frame.captured and frame.image is None for frame in sink.frames)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--to", "fax://here"], "begins with one of test://"),
+        (["--to", "test://"], "names no host"),
+        (["--to", "test://here:port"], "is not an address"),
+        (["--to", "test://here:99999"], "is not an address"),
+        (["--record", "a.xls"], "ends in .csv"),
+        (["--camera", "1"], "not allowed with argument"),
+        (["-o", "4d"], "invalid choice"),
+    ],
+)
+def test_wrong_usage_says_what_is_possible(clip, protocol, capfd, arguments, text):
+    with pytest.raises(SystemExit) as ended:
+        main(["live", "--source", str(clip), *arguments])
+    assert ended.value.code == 2
+    assert text in capfd.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["live", "--loop"])
+    assert "--loop needs --source" in capfd.readouterr().err
+
+
+def test_a_camera_that_is_not_there_is_one_line(capfd):
+    for command in ("live", "webcam"):
+        assert main([command, "--camera", "97"]) == 1
+        error = capfd.readouterr().err
+        assert error.startswith("tddfa: error: cannot open camera 97")
+        assert len(error.splitlines()) == 1
+
+
+def test_without_pygame_it_says_what_to_install(clip, monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    assert main(["webcam", "--source", str(clip)]) == 1
+    assert "pip install 'tddfa[webcam]'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_endless_show_ends_with_one_signal_and_keeps_its_record(clip, tmp_path, number):
+    record = tmp_path / "live.csv"
+    command = [sys.executable, "-m", "tddfa", "live", "--source", str(clip), "--loop"]
+    process = subprocess.Popen(
+        [*command, "--record", str(record), "--pack", "3ddfa-v2-mb05"], stderr=subprocess.PIPE, text=True
+    )
+    while not any(tmp_path.glob(".live*")) and process.poll() is None:
+        time.sleep(0.02)
+    time.sleep(1)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    frames = [int(row["frame"]) for row in rows(record)]
+    assert len(frames) > 8
+    assert frames == sorted(frames)
+    assert not any(tmp_path.glob(".live*"))
+
+
+def test_latency_is_measured_in_quantiles():
+    meter = LatencyMeter()
+    assert meter.quantile_ms(0.5) == 0
+    now = time.perf_counter()
+    for ms in [5] * 98 + [50] * 2:
+        meter.write(TrackedFrame(0, 0.0, None, (), time.perf_counter() - ms / 1000))
+    spent = 1000 * (time.perf_counter() - now)
+    assert 5 <= meter.quantile_ms(0.5) <= 5.1 + spent
+    assert 50 <= meter.quantile_ms(0.99) <= 50.1 + spent
+    assert "100 frames, 3 dropped" in meter.summary(3)
