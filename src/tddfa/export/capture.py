@@ -1,0 +1,141 @@
+"""What an avatar needs of a face in one frame: expression, head, eyes, landmarks.
+
+The encoders of the live protocols take a `FaceCapture`, so that what is done to the numbers on the way
+(calibration, gains, mirroring; `tddfa.streams.avatar`) happens once and before them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from tddfa.types import Face, HeadPose
+
+ARKIT_SHAPES: tuple[str, ...] = (
+    *("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight"),
+    *("cheekPuff", "cheekSquintLeft", "cheekSquintRight"),
+    *("eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight", "eyeLookInLeft"),
+    *("eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight"),
+    *("eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight"),
+    *("jawForward", "jawLeft", "jawOpen", "jawRight"),
+    *("mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight"),
+    *("mouthFunnel", "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft"),
+    *("mouthPressRight", "mouthPucker", "mouthRight", "mouthRollLower", "mouthRollUpper"),
+    *("mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft"),
+    *("mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight"),
+    *("noseSneerLeft", "noseSneerRight", "tongueOut"),
+)
+"""The 52 expressions of ARKit, in alphabetical order.
+
+Source: Apple, ARFaceAnchor.BlendShapeLocation.
+"""
+
+EYE_RANGE_DEG = 35.0
+"""Degrees that an eye turns at coefficient 1 of an `eyeLook…` shape.
+
+In a recording of the Live Link Face app, the eye angles are 0.611 rad times the coefficients (180 frames,
+correlation 0.9996).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class EyeRotation:
+    """Where an eye looks, relative to the head, degrees; with the signs of `HeadPose`.
+
+    Attributes:
+        yaw_deg: positive looks to the left of the picture, which is the subject's right.
+        pitch_deg: positive looks up.
+    """
+
+    yaw_deg: float
+    pitch_deg: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceCapture:
+    """One face in one frame, as the live protocols send it.
+
+    Attributes:
+        face_id: identity of the track.
+        slot: 0 for the only or first face that is sent; stays with a person as long as it is sent.
+        shapes: the 52 ARKit expressions by name, 0 (rest) to 1.
+        head: rotation of the head.
+        left_eye: rotation of the subject's left eye.
+        right_eye: rotation of the subject's right eye.
+        landmarks: 68 points in iBUG order, image frame, px.
+        camera: `image_from_model`, image frame (px) from model frame (mm).
+        confidence: certainty of the tracker that the face is there, in [0, 1]; 0 while `held`.
+        held: the face is lost in this frame; what is sent is its last state on the way to rest.
+    """
+
+    face_id: int
+    slot: int
+    shapes: Mapping[str, float]
+    head: HeadPose
+    left_eye: EyeRotation
+    right_eye: EyeRotation
+    landmarks: Float32[np.ndarray, "68 3"]
+    camera: Float64[np.ndarray, "3 4"]
+    confidence: float = 1.0
+    held: bool = False
+
+    @classmethod
+    def of(cls, face: Face, *, face_id: int = 0, slot: int = 0, confidence: float = 1.0) -> FaceCapture:
+        """Return the capture of a face, with its numbers as they are.
+
+        Args:
+            face: of any model; expressions that its model does not have are 0.
+            face_id: identity of the track.
+            slot: place among the faces that are sent.
+            confidence: certainty of the tracker, in [0, 1].
+        """
+        expression = face.expression
+        shapes = {name: expression.get(name, 0.0) for name in ARKIT_SHAPES}
+        left, right = eye_rotations(shapes)
+        return cls(
+            face_id, slot, shapes, face.pose, left, right, face.landmarks, face.params.camera, confidence
+        )
+
+
+def eye_rotations(
+    shapes: Mapping[str, float], range_deg: float = EYE_RANGE_DEG
+) -> tuple[EyeRotation, EyeRotation]:
+    """Return the rotations of the left and the right eye that `eyeLook…` shapes stand for.
+
+    Args:
+        shapes: ARKit expressions by name.
+        range_deg: angle at coefficient 1, degrees.
+    """
+    to_right = {"Left": shapes["eyeLookInLeft"] - shapes["eyeLookOutLeft"]}
+    to_right["Right"] = shapes["eyeLookOutRight"] - shapes["eyeLookInRight"]
+    left, right = (
+        EyeRotation(
+            range_deg * to_right[side],
+            range_deg * (shapes[f"eyeLookUp{side}"] - shapes[f"eyeLookDown{side}"]),
+        )
+        for side in ("Left", "Right")
+    )
+    return left, right
+
+
+def quaternion(R: Float64[np.ndarray, "3 3"]) -> tuple[float, float, float, float]:
+    """Return the unit quaternion (x, y, z, w) of a rotation; its largest component is positive.
+
+    Source: Shepperd, "Quaternion from rotation matrix", Journal of Guidance and Control, 1978.
+    """
+    trace = float(np.trace(R))
+    squares = [*(1 + 2 * float(R[k, k]) - trace for k in range(3)), 1 + trace]  # 4 times the squares
+    largest = max(range(4), key=squares.__getitem__)
+    if largest == 3:
+        parts = [R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1], squares[3]]
+    else:
+        i, j, k = largest, (largest + 1) % 3, (largest + 2) % 3
+        parts = [0.0, 0.0, 0.0, R[k, j] - R[j, k]]
+        parts[i], parts[j], parts[k] = squares[i], R[i, j] + R[j, i], R[i, k] + R[k, i]
+    scale = 0.5 / math.sqrt(squares[largest])
+    x, y, z, w = (float(part) * scale for part in parts)
+    return x, y, z, w
