@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tddfa.errors import TddfaError as TddfaError
+    from tddfa.imaging import decode_image as decode_image
     from tddfa.imaging import read_image as read_image
     from tddfa.imaging import write_image as write_image
     from tddfa.pipeline import FaceAligner as FaceAligner
@@ -33,6 +34,7 @@ _PUBLIC = {
     "Mesh": "tddfa.types",
     "TddfaError": "tddfa.errors",
     "VideoReader": "tddfa.video",
+    "decode_image": "tddfa.imaging",
     "read_image": "tddfa.imaging",
     "write_image": "tddfa.imaging",
 }

@@ -198,7 +198,7 @@ def test_a_bad_file_is_reported_and_the_rest_go_on(photo, out, capsys):
     assert main(["image", str(bad), str(photo), str(photo.with_name("gone.png")), "-d", str(out)]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(":")[0] for line in lines] == ["tddfa"] * 3
-    assert "bad.jpg is no picture" in lines[0]
+    assert "bad.jpg is no image" in lines[0]
     assert "no such file" in lines[1]
     assert lines[2] == "tddfa: 1 of 3 pictures done; problems: 2"
     assert names(out) == {"photo_2d_sparse.jpg"}

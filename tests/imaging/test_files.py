@@ -105,7 +105,7 @@ def truncated(rgb: np.ndarray, suffix: str) -> bytes:
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"this is text\n" * 20, "is no picture; readable are JPEG, PNG"),
+        (b"this is text\n" * 20, "is no image; readable are JPEG, PNG"),
         (b"%PDF-1.7 ...", "PDF"),
         (b"\xff\xd8\xff\xe0 nothing more", "truncated JPEG"),
         (b"\x89PNG\r\n\x1a\n", "damaged or truncated PNG"),
@@ -147,7 +147,7 @@ def test_144_million_pixels_are_read(tmp_path):
 
 
 def test_a_format_that_cannot_be_written_is_refused_and_leaves_nothing(tmp_path, rgb):
-    with pytest.raises(InputError, match="cannot write pictures as 'docx'"):
+    with pytest.raises(InputError, match="cannot write images as 'docx'"):
         write_image(tmp_path / "a.docx", rgb)
     with pytest.raises(ImageFileError, match="cannot write"):
         write_image(tmp_path / "no such folder" / "a.png", rgb)

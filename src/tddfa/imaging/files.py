@@ -1,8 +1,9 @@
-"""Picture files to RGB arrays and back."""
+"""Image files and bytes to RGB arrays, and back."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,98 +13,154 @@ from jaxtyping import UInt8, UInt16
 
 from tddfa.errors import ImageFileError, InputError
 from tddfa.files import atomic_write
+from tddfa.imaging.decoders import DECODERS
+from tddfa.imaging.formats import (
+    READABLE,
+    UNREADABLE,
+    DamagedImageError,
+    ImageFormat,
+    UnreadableImageError,
+    identify,
+)
+from tddfa.imaging.orientation import apply_orientation
+from tddfa.imaging.quiet import quiet_decoders
 from tddfa.types import Image
 
 Pixels: TypeAlias = UInt8[np.ndarray, "..."] | UInt16[np.ndarray, "..."]
 """What can be written: RGB (h, w, 3), RGBA (h, w, 4) or one channel (h, w)."""
 
-_READABLE = "JPEG, PNG, WebP, TIFF, BMP, GIF"
+# Largest image that is decoded, px: 2^28 is 16384², more than any camera takes, and 0.8 GB as RGB.
+MAX_PIXELS = 1 << 28
+_MAX_PIXELS_VARIABLE = "TDDFA_MAX_PIXELS"
+_MAX_FILE_BYTES = 1 << 30  # a file of 2^28 px takes about this when nothing is compressed
 
-# First bytes → format, for messages that say what a file is rather than what its name claims.
-_SIGNATURES = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"GIF8": "GIF",
-    b"BM": "BMP",
-    b"II*\x00": "TIFF",
-    b"MM\x00*": "TIFF",
-    b"RIFF": "WebP",
-    b"%PDF": "PDF",
-}
+_URL = re.compile(r"(?i)(?:https?|ftps?|s3|gs|azure|data|file|rtsp):")
+_WRITABLE = ("jpg", "jpeg", "png", "webp", "tif", "tiff", "bmp")
 
 
-def read_image(path: str | os.PathLike[str]) -> Image:
-    """The picture in a file, upright: RGB, (height, width, 3), uint8.
+def read_image(path: str | os.PathLike[str], *, max_pixels: int | None = None) -> Image:
+    """Return the image in a file, upright: RGB, (height, width, 3), uint8.
 
-    The orientation in the EXIF data is applied. Grey pictures are repeated over the channels, palettes and
-    CMYK converted, 16-bit values scaled to 8, transparency dropped; an animation gives its first frame.
+    The orientation in the file is applied. Grey images are repeated over the channels, palettes and CMYK
+    converted, wider samples scaled to 8 bits (floats from 0…1), high dynamic range is tone-mapped and
+    transparency dropped; an animation gives its first frame, a motion photo its photo.
 
     Args:
-        path: JPEG, PNG, WebP, TIFF, BMP or GIF.
+        path: JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000 or PNM.
+        max_pixels: the largest image to decode, px; when not given, the environment variable
+            TDDFA_MAX_PIXELS, or 2^28.
 
     Raises:
-        ImageFileError: the file is missing, empty, truncated or not a picture.
+        ImageFileError: the file is missing, empty, truncated, too large or not an image.
+        InputError: `path` is no path.
     """
-    path = Path(path)
+    if isinstance(path, (bytes, bytearray, memoryview)):
+        raise InputError("read_image needs a path; for the bytes of a file use tddfa.decode_image")
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise ImageFileError(f"no such file: {path}") from None
-    except IsADirectoryError:
-        raise ImageFileError(f"{path} is a folder, not a picture") from None
-    except OSError as error:
-        raise ImageFileError(f"cannot read {path}: {error.strerror}") from error
-    if not data:
-        raise ImageFileError(f"{path} is empty (0 bytes)")
-    return decode_image(data, str(path))
+        name = os.fspath(path)
+    except TypeError:
+        raise InputError(
+            f"read_image needs a path, not {type(path).__name__}; for the bytes of a file use "
+            "tddfa.decode_image"
+        ) from None
+    if _URL.match(name) and not os.path.lexists(name):
+        raise ImageFileError(
+            f"{_short(name)} is a URL, and images are not downloaded; save it first, or give its bytes to "
+            "tddfa.decode_image"
+        )
+    return decode_image(_file_bytes(name), name, max_pixels=max_pixels)
 
 
-def decode_image(data: bytes, name: str = "picture") -> Image:
-    """The picture in the bytes of a file; as `read_image`.
+def decode_image(
+    data: bytes | bytearray | memoryview, name: str = "image", *, max_pixels: int | None = None
+) -> Image:
+    """Return the image in the bytes of a file, as `read_image` does.
 
     Args:
-        data: the bytes of a JPEG, PNG, WebP, TIFF, BMP or GIF file.
+        data: the bytes of an image file: of an upload, a download, an archive. Decode base64 text first.
         name: what error messages call it.
+        max_pixels: as in `read_image`.
 
     Raises:
-        ImageFileError: the bytes are truncated or no picture.
+        ImageFileError: the bytes are truncated, too large an image, or no image.
+        InputError: `data` is not bytes.
     """
-    kind = next((k for magic, k in _SIGNATURES.items() if data.startswith(magic)), None)
-    if kind == "JPEG" and not _jpeg_is_whole(data):
-        # OpenCV would return the missing part as grey, without an error.
-        raise ImageFileError(f"{name} is a truncated JPEG: its end is missing; copy or download it again")
+    data = _as_bytes(data)
+    if not data:
+        raise ImageFileError(f"{name} is empty (0 bytes)")
+    fmt = identify(data)
+    if fmt is None:
+        raise ImageFileError(f"{name} is {_what(data)}; readable are {READABLE}")
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error as error:
-        if "CV_IO_MAX_IMAGE" in str(error):
-            raise ImageFileError(
-                f"{name} is larger than OpenCV reads (2^30 pixels); shrink it first"
-            ) from None
-        image = None
-    if image is None or image.size == 0:
-        what = f"a damaged or truncated {kind} file" if kind else "no picture"
-        raise ImageFileError(f"{name} is {what}; readable are {_READABLE}")
-    return image.astype(np.uint8, copy=False)
+        header = fmt.inspect(data)
+        _check_size(name, header.width, header.height, max_pixels)
+        return apply_orientation(DECODERS[fmt.decode](header), header.orientation)
+    except DamagedImageError as error:
+        text = str(error) or f"a damaged or truncated {fmt.name} file"
+        raise ImageFileError(f"{name} is {text}") from None
+    except UnreadableImageError as error:
+        raise ImageFileError(f"{name} is {error}") from None
+    except MemoryError:
+        raise _no_memory(name, fmt) from None
 
 
-def _jpeg_is_whole(data: bytes) -> bool:
-    # The end-of-image marker of the picture itself, not of a thumbnail in its EXIF data: search behind the
-    # last start-of-scan.
-    scan = data.rfind(b"\xff\xda")
-    return scan >= 0 and data.rfind(b"\xff\xd9") > scan
+def image_size(data: bytes | bytearray | memoryview) -> tuple[int, int] | None:
+    """Return width and height (px, upright) of the image in the bytes of a file, without decoding it.
+
+    Args:
+        data: the bytes of an image file.
+
+    Returns:
+        None when they are no image, or one that is damaged.
+    """
+    data = _as_bytes(data)
+    fmt = identify(data)
+    try:
+        header = fmt.inspect(data) if fmt is not None else None
+    except (DamagedImageError, UnreadableImageError):
+        return None
+    if header is None:
+        return None
+    return (header.height, header.width) if header.orientation >= 5 else (header.width, header.height)
+
+
+def pixel_limit(max_pixels: int | None = None) -> int:
+    """Return the largest number of pixels of an image or video frame that is decoded.
+
+    Args:
+        max_pixels: what the caller gave.
+
+    Raises:
+        InputError: it, or the environment variable TDDFA_MAX_PIXELS, is not a positive whole number.
+    """
+    given: object = max_pixels if max_pixels is not None else os.environ.get(_MAX_PIXELS_VARIABLE, MAX_PIXELS)
+    try:
+        limit = int(given)  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        limit = 0
+    if limit <= 0:
+        where = "max_pixels" if max_pixels is not None else _MAX_PIXELS_VARIABLE
+        raise InputError(f"{where} is {given!r}; give a number of pixels above 0")
+    return limit
 
 
 def encode_image(image: Pixels, extension: str, *, quality: int = 95) -> bytes:
-    """The bytes of a picture file.
+    """Return the bytes of an image file.
 
     Args:
         image: RGB (h, w, 3), RGBA (h, w, 4) or one channel (h, w), uint8 or (PNG, TIFF) uint16.
-        extension: "jpg", "png", …: the format.
+        extension: the format: jpg, png, webp, tiff or bmp.
         quality: of JPEG and WebP, 1 to 100.
 
     Raises:
-        InputError: the format cannot be written.
+        InputError: the format cannot be written, or the array is no image.
     """
+    extension = extension.lower().removeprefix(".")
+    if extension not in _WRITABLE:
+        raise InputError(f"cannot write images as {extension!r}; use jpg, png, webp, tiff or bmp")
+    image = _checked_pixels(image, extension)
+    if not 1 <= quality <= 100:
+        raise InputError(f"quality is {quality}; it goes from 1 to 100")
     if image.ndim == 3:
         image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR)
     options: list[int] = []
@@ -114,17 +171,21 @@ def encode_image(image: Pixels, extension: str, *, quality: int = 95) -> bytes:
     elif extension == "png":
         # Level 1 writes four times faster than the default and is 10 % larger.
         options = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    try:
-        done, data = cv2.imencode(f".{extension}", image, options)
-    except cv2.error:
-        done, data = False, np.empty(0, np.uint8)
+    with quiet_decoders():
+        try:
+            done, data = cv2.imencode(f".{extension}", image, options)
+        except cv2.error:
+            done, data = False, np.empty(0, np.uint8)
     if not done:
-        raise InputError(f"cannot write pictures as {extension!r}; use jpg, png, webp, tiff or bmp")
+        height, width = image.shape[:2]
+        raise InputError(
+            f"cannot write an image of {width} × {height} px as {extension}; PNG takes larger ones"
+        )
     return data.tobytes()
 
 
 def write_image(path: str | os.PathLike[str], image: Pixels, *, quality: int = 95) -> None:
-    """Write a picture; the format is that of the file's extension.
+    """Write an image; the format is that of the file's extension.
 
     Args:
         path: ends in .jpg, .png, .webp, .tiff or .bmp.
@@ -132,12 +193,89 @@ def write_image(path: str | os.PathLike[str], image: Pixels, *, quality: int = 9
         quality: of JPEG and WebP, 1 to 100.
 
     Raises:
-        InputError: the format cannot be written.
+        InputError: the format cannot be written, or the array is no image.
         ImageFileError: the file cannot be written; nothing is left behind.
     """
     path = Path(path)
-    data = encode_image(image, path.suffix.lower().removeprefix("."), quality=quality)
+    data = encode_image(image, path.suffix, quality=quality)
     try:
         atomic_write(path, data)
     except OSError as error:
         raise ImageFileError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _as_bytes(data: object) -> bytes:
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, (bytearray, memoryview)):
+        return bytes(data)
+    if isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 1:
+        return data.tobytes()  # as np.fromfile gives a file
+    hint = {
+        True: "; decode base64 text first: decode_image(base64.b64decode(text))",
+        False: "; give the bytes of a file, such as file.read()",
+    }[isinstance(data, str)]
+    raise InputError(f"decode_image needs bytes, not {type(data).__name__}{hint}")
+
+
+def _file_bytes(name: str) -> bytes:
+    try:
+        with Path(name).open("rb") as file:
+            data = file.read(_MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise ImageFileError(f"no such file: {name}") from None
+    except IsADirectoryError:
+        raise ImageFileError(f"{name} is a folder, not an image") from None
+    except OSError as error:
+        raise ImageFileError(f"cannot read {name}: {error.strerror}") from error
+    except ValueError:
+        raise ImageFileError(f"no such file: {name!r}") from None  # a NUL character in its name
+    except MemoryError:
+        raise ImageFileError(f"not enough memory to read {name}") from None
+    if len(data) > _MAX_FILE_BYTES:
+        raise ImageFileError(f"{name} is larger than 1 GiB, which no image needs to be")
+    return data
+
+
+def _check_size(name: str, width: int, height: int, max_pixels: int | None) -> None:
+    limit = pixel_limit(max_pixels)
+    if width * height > limit:
+        raise ImageFileError(
+            f"{name} has {width} × {height} pixels, more than the limit of {limit}; shrink it, or raise the "
+            f"limit with {_MAX_PIXELS_VARIABLE}"
+        )
+    # Decoders hold the image and a copy. They report a lack of memory as damage, so it is asked for here.
+    np.empty((2, height, width, 3), np.uint8)
+
+
+def _no_memory(name: str, fmt: ImageFormat) -> ImageFileError:
+    return ImageFileError(
+        f"not enough memory to decode {name} ({fmt.name}); close other programs or shrink the image"
+    )
+
+
+def _what(data: bytes) -> str:
+    """Return what a file that is no readable image is."""
+    head = data.lstrip()[:64] if data[:1] in b" \t\r\n\xef" else data[:64]
+    for at, signature, what in UNREADABLE:
+        if head[at : at + len(signature)] == signature:
+            return what
+    return "no image"
+
+
+def _checked_pixels(image: object, extension: str) -> np.ndarray:
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"an image to write is a NumPy array, not {type(image).__name__}")
+    fits = (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4))) and image.size > 0
+    if not fits or image.dtype not in (np.uint8, np.uint16):
+        raise InputError(
+            f"cannot write an array of shape {image.shape} and type {image.dtype}; an image is RGB (h, w, 3),"
+            " RGBA (h, w, 4) or grey (h, w), uint8 or uint16"
+        )
+    if image.dtype == np.uint16 and extension not in ("png", "tif", "tiff"):
+        raise InputError(f"{extension} holds 8 bits per channel; write uint16 as png or tiff, or convert it")
+    return np.ascontiguousarray(image)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}…"

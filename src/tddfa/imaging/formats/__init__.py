@@ -1,0 +1,42 @@
+"""Image file formats: recognise one by its first bytes, and learn its size before it is decoded.
+
+A format is one entry of `FORMATS`. OpenCV decodes most of them; what it gets has been checked here first, so
+that truncated files, absurd sizes and metadata that it cannot digest never reach it.
+"""
+
+from __future__ import annotations
+
+from tddfa.imaging.formats import heif, jpeg, jpeg2000, png, simple, tiff, webp
+from tddfa.imaging.formats.header import DamagedImageError, ImageFormat, ImageHeader, UnreadableImageError
+from tddfa.imaging.formats.names import IMAGE_SUFFIXES, READABLE, UNREADABLE
+
+__all__ = [
+    "FORMATS",
+    "IMAGE_SUFFIXES",
+    "READABLE",
+    "UNREADABLE",
+    "DamagedImageError",
+    "ImageFormat",
+    "ImageHeader",
+    "UnreadableImageError",
+    "identify",
+]
+
+FORMATS: tuple[ImageFormat, ...] = (
+    jpeg.FORMAT,
+    png.FORMAT,
+    webp.FORMAT,
+    heif.FORMAT,
+    tiff.FORMAT,
+    simple.GIF,
+    simple.BMP,
+    jpeg2000.FORMAT,
+    simple.PNM,
+    simple.RADIANCE,
+    simple.SUN,
+)
+
+
+def identify(data: bytes) -> ImageFormat | None:
+    """Return the format of a file's bytes; None when it is none of `FORMATS`."""
+    return next((fmt for fmt in FORMATS if fmt.matches(data)), None)

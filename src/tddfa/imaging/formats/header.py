@@ -1,0 +1,57 @@
+"""What is known of an image before it is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class DamagedImageError(Exception):
+    """The bytes break the rules of their format; the text completes "NAME is …"."""
+
+
+class UnreadableImageError(Exception):
+    """The bytes are whole, but no decoder here reads this kind; the text completes "NAME is …"."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """Size and orientation of an image file.
+
+    Attributes:
+        width: of the stored image, px.
+        height: of the stored image, px.
+        orientation: EXIF's number of how it is shown, 1 to 8.
+        data: the bytes to decode: the image alone, without what follows it and without metadata that the
+            decoder complains about.
+        details: what the format's own decoder needs.
+    """
+
+    width: int
+    height: int
+    orientation: int = 1
+    data: bytes | memoryview = b""
+    details: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFormat:
+    """One image file format.
+
+    Attributes:
+        name: for messages.
+        matches: whether bytes begin as files of this format do.
+        inspect: reads size and orientation. Raises `DamagedImageError` or `UnreadableImageError`.
+        decode: name of the decoder in `tddfa.imaging.decoders`.
+    """
+
+    name: str
+    matches: Callable[[bytes], bool]
+    inspect: Callable[[bytes], ImageHeader]
+    decode: str = "color"
+
+
+def starts_with(*signatures: bytes) -> Callable[[bytes], bool]:
+    """Return a test for files that begin with one of the signatures."""
+    return lambda data: data.startswith(signatures)

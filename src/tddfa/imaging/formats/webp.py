@@ -1,0 +1,47 @@
+"""WebP: the canvas size, and the orientation in its EXIF chunk.
+
+Source: RFC 9649, sections 2 and 3.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from tddfa.imaging.formats.exif import exif_orientation
+from tddfa.imaging.formats.header import DamagedImageError, ImageFormat, ImageHeader
+
+_TRUNCATED = "a damaged or truncated WebP file: its end is missing; copy or download it again"
+
+
+def _matches(data: bytes) -> bool:
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+
+
+def _inspect(data: bytes) -> ImageHeader:
+    if len(data) < 20:
+        raise DamagedImageError(_TRUNCATED)
+    end = 8 + int(struct.unpack_from("<I", data, 4)[0])
+    if end > len(data):
+        raise DamagedImageError(_TRUNCATED)
+    size, orientation, pixels, at = None, 1, False, 12
+    while at + 8 <= end:
+        kind, length = struct.unpack_from("<4sI", data, at)
+        body = data[at + 8 : at + 8 + (30 if kind != b"EXIF" else length)]
+        if kind == b"VP8X" and len(body) >= 10:
+            size = (1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little"))
+        elif kind == b"VP8 " and len(body) >= 10:
+            width, height = struct.unpack_from("<HH", body, 6)
+            size = size or (width & 0x3FFF, height & 0x3FFF)
+        elif kind == b"VP8L" and len(body) >= 5:
+            (bits,) = struct.unpack_from("<I", body, 1)
+            size = size or (1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
+        elif kind == b"EXIF":
+            orientation = exif_orientation(body)
+        pixels |= kind in (b"VP8 ", b"VP8L", b"ANMF")
+        at += 8 + length + length % 2
+    if size is None or 0 in size or not pixels or at > end + 1:
+        raise DamagedImageError("a damaged or truncated WebP file")
+    return ImageHeader(*size, orientation, memoryview(data)[:end])
+
+
+FORMAT = ImageFormat("WebP", _matches, _inspect)

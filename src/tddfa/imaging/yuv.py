@@ -1,0 +1,61 @@
+"""Decoded frames to RGB: which colours their numbers mean.
+
+A frame says its matrix, range, primaries and transfer with the numbers of ITU-T H.273; FFmpeg applies the
+first two, and `tone.py` turns high dynamic range and wide gamut into what an 8-bit RGB image shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tddfa.imaging.tone import Transfer, needs_mapping, tone_mapped
+from tddfa.types import Image
+
+_UNSPECIFIED = 2
+_FULL, _LIMITED = 2, 1  # FFmpeg's color_range
+_TRANSFERS = {16: Transfer.PQ, 18: Transfer.HLG}
+_BT2020 = 9
+_SDR_WIDE = (1, 6, 14, 15)  # transfers that BT.2020 video of standard range uses
+
+
+@dataclass(frozen=True, slots=True)
+class ColorTags:
+    """How to read the numbers of a frame.
+
+    Attributes:
+        primaries: ITU-T H.273, table 2.
+        transfer: table 3.
+        matrix: table 4.
+        full_range: whether 0 and the largest value are black and white.
+    """
+
+    primaries: int
+    transfer: int
+    matrix: int
+    full_range: bool
+
+
+def frame_to_rgb(frame: Any, *, width: int = 0, height: int = 0, tags: ColorTags | None = None) -> Image:
+    """Return a decoded frame as 8-bit RGB; high dynamic range is tone-mapped.
+
+    Args:
+        frame: of PyAV.
+        width: px to scale to; 0 for the frame's own.
+        height: px to scale to; 0 for the frame's own.
+        tags: what the container says of its colours; it wins over the frame's own.
+    """
+    if tags is not None:
+        frame.color_range = _FULL if tags.full_range else _LIMITED
+        if tags.matrix != _UNSPECIFIED:
+            frame.colorspace = tags.matrix
+    primaries = int(tags.primaries if tags is not None else getattr(frame, "color_primaries", _UNSPECIFIED))
+    transfer = int(tags.transfer if tags is not None else getattr(frame, "color_trc", _UNSPECIFIED))
+    size = {"width": width or frame.width, "height": height or frame.height}
+    curve = _TRANSFERS.get(transfer, Transfer.SDR)
+    wide = primaries == _BT2020
+    if not needs_mapping(curve, wide=wide):
+        return np.ascontiguousarray(frame.to_ndarray(format="rgb24", **size))
+    return tone_mapped(frame.to_ndarray(format="rgb48le", **size), curve, wide=wide)

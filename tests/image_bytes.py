@@ -1,0 +1,196 @@
+"""Image files of many formats, made without the library, with known orientations, samples and colours."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+# EXIF's number → what is stored so that a viewer shows the image upright.
+STORED = {
+    1: lambda p: p,
+    2: np.fliplr,
+    3: lambda p: np.rot90(p, 2),
+    4: np.flipud,
+    5: lambda p: p.swapaxes(0, 1),
+    6: np.rot90,
+    7: lambda p: np.rot90(p, 2).swapaxes(0, 1),
+    8: lambda p: np.rot90(p, -1),
+}
+
+
+def corners(height: int = 40, width: int = 64) -> np.ndarray:
+    """A smooth image, wider than high, whose corners differ: orientation and channel order show."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    return np.stack([x * 4, y * 6, 255 - x * 4], axis=-1).clip(0, 255).astype(np.uint8)
+
+
+def exif(orientation: int) -> PIL.Image.Exif:
+    out = PIL.Image.Exif()
+    out[0x0112] = orientation
+    return out
+
+
+def pillow(image: np.ndarray, kind: str, orientation: int = 1, **options: Any) -> bytes:
+    """The file that Pillow writes of an image, stored as `orientation` asks for."""
+    if kind in ("HEIF", "HEIC"):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+        kind = "HEIF"
+    stored = PIL.Image.fromarray(np.ascontiguousarray(STORED[orientation](image)))
+    out = io.BytesIO()
+    if kind == "HEIF":  # its writer turns this into properties of the image
+        stored.info["exif"] = exif(orientation).tobytes()
+    else:
+        options["exif"] = exif(orientation)
+    stored.save(out, kind, **options)
+    return out.getvalue()
+
+
+def tiff(image: np.ndarray, orientation: int = 1, *, order: str = "<") -> bytes:
+    """An uncompressed TIFF of any type of samples, stored as `orientation` asks for."""
+    stored = np.ascontiguousarray(STORED[orientation](image))
+    height, width = stored.shape[:2]
+    channels = stored.shape[2] if stored.ndim == 3 else 1
+    data = stored.astype(stored.dtype.newbyteorder(order)).tobytes()
+    kind = {"u": 1, "i": 2, "f": 3}[stored.dtype.kind]
+    entries = [
+        (256, (width,)),
+        (257, (height,)),
+        (258, (stored.dtype.itemsize * 8,) * channels),
+        (259, (1,)),
+        (262, (2 if channels >= 3 else 1,)),
+        (273, None),
+        (274, (orientation,)),
+        (277, (channels,)),
+        (278, (height,)),
+        (279, (len(data),)),
+        (339, (kind,) * channels),
+    ]
+    base, pool, directory = 8 + 2 + 12 * len(entries) + 4, b"", b""
+    for tag, values in entries:
+        if tag == 273:
+            directory += struct.pack(order + "HHII", tag, 4, 1, base + 2 * 2 * channels * (channels > 2))
+        elif tag == 279:
+            directory += struct.pack(order + "HHII", tag, 4, 1, len(data))
+        else:
+            assert values is not None
+            body = struct.pack(f"{order}{len(values)}H", *values)
+            if len(body) > 4:
+                body, pool = struct.pack(order + "I", base + len(pool)), pool + body
+            directory += struct.pack(order + "HHI", tag, 3, len(values)) + body.ljust(4, b"\0")
+    magic = b"II*\0" if order == "<" else b"MM\0*"
+    head = magic + struct.pack(order + "IH", 8, len(entries))
+    return head + directory + b"\0\0\0\0" + pool + data
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def jpeg_segment(marker: int, body: bytes) -> bytes:
+    return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
+
+
+def box(kind: bytes, *bodies: bytes) -> bytes:
+    body = b"".join(bodies)
+    return struct.pack(">I", 8 + len(body)) + kind + body
+
+
+def full_box(kind: bytes, version: int, flags: int, *bodies: bytes) -> bytes:
+    return box(kind, bytes([version]) + flags.to_bytes(3, "big"), *bodies)
+
+
+def heif_grid(
+    tiles: list[np.ndarray],
+    *,
+    columns: int,
+    width: int,
+    height: int,
+    turns: int = 0,
+    mirror: int | None = None,
+) -> bytes:
+    """A HEIF file of JPEG tiles, as large photos of phones are stored (theirs are HEVC).
+
+    Args:
+        tiles: row by row, all of one size.
+        columns: tiles in a row.
+        width: of the image that they make, px.
+        height: of it, px.
+        turns: quarter turns counter-clockwise (property irot).
+        mirror: axis of the property imir: 0 exchanges top and bottom, 1 left and right.
+    """
+    coded = [pillow(tile, "JPEG", quality=98, subsampling=0) for tile in tiles]
+    grid = struct.pack(">BBBBHH", 0, 0, len(tiles) // columns - 1, columns - 1, width, height)
+    h, w = tiles[0].shape[:2]
+    properties = [
+        full_box(b"ispe", 0, 0, struct.pack(">II", width, height)),
+        full_box(b"ispe", 0, 0, struct.pack(">II", w, h)),
+        box(b"irot", bytes([turns])),
+    ]
+    shown = [1, *([3] if turns else [])]
+    if mirror is not None:
+        properties.append(box(b"imir", bytes([mirror])))
+        shown.append(4)
+    ids = [1, *range(2, 2 + len(tiles))]
+    kinds = [b"grid", *[b"jpeg"] * len(tiles)]
+    entries = [
+        full_box(b"infe", 2, 0, struct.pack(">HH4s", i, 0, k) + b"\0")
+        for i, k in zip(ids, kinds, strict=True)
+    ]
+    links = [(i, shown if i == 1 else [2]) for i in ids]
+    associations = b"".join(struct.pack(">HB", i, len(p)) + bytes(p) for i, p in links)
+
+    def meta(start: int) -> bytes:
+        lengths = [len(grid), *map(len, coded)]
+        offsets = [0, *(start + sum(lengths[1:k]) for k in range(1, len(lengths)))]
+        places = b"".join(
+            struct.pack(">HHHHII", i, 1 if i == 1 else 0, 0, 1, o, n)
+            for i, o, n in zip(ids, offsets, lengths, strict=True)
+        )
+        return full_box(
+            b"meta",
+            0,
+            0,
+            full_box(b"hdlr", 0, 0, struct.pack(">I4s12s", 0, b"pict", b"") + b"\0"),
+            full_box(b"pitm", 0, 0, struct.pack(">H", 1)),
+            full_box(b"iloc", 1, 0, bytes([0x44, 0]), struct.pack(">H", len(ids)), places),
+            full_box(b"iinf", 0, 0, struct.pack(">H", len(ids)), *entries),
+            full_box(b"iref", 0, 0, box(b"dimg", struct.pack(f">HH{len(tiles)}H", 1, len(tiles), *ids[1:]))),
+            box(
+                b"iprp",
+                box(b"ipco", *properties),
+                full_box(b"ipma", 0, 0, struct.pack(">I", len(ids)), associations),
+            ),
+            box(b"idat", grid),
+        )
+
+    head = box(b"ftyp", b"mif1", bytes(4), b"mif1")
+    start = len(head) + len(meta(0)) + 8
+    return head + meta(start) + box(b"mdat", *coded)
+
+
+def avif_10_bit(code: int, *, primaries: int, transfer: int, matrix: int) -> bytes:
+    """A grey AVIF of 64 × 64 px whose luma is `code` of 1023 (full range); colours as H.273 numbers them."""
+    import av
+
+    out = io.BytesIO()
+    with av.open(out, "w", format="avif") as container:
+        stream = container.add_stream("libsvtav1", rate=1, options={"crf": "1", "preset": "8"})
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p10le"
+        context = stream.codec_context
+        context.color_primaries, context.color_trc, context.colorspace = primaries, transfer, matrix
+        context.color_range = 2
+        frame = av.VideoFrame(64, 64, "yuv420p10le")
+        for plane, value in zip(frame.planes, (code, 512, 512), strict=True):
+            plane.update(np.full(plane.buffer_size // 2, value, np.uint16).tobytes())
+        frame.color_range = 2
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return out.getvalue()

@@ -1,0 +1,307 @@
+"""Every format that is read: upright, in eight bits, and refused in one line where it is broken."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import image_bytes
+from image_bytes import corners, pillow, tiff
+from tddfa.errors import ImageFileError, InputError
+from tddfa.imaging import decode_image, image_size
+from tddfa.imaging.orientation import apply_orientation, orientation_of_matrix
+
+RGB = corners()
+PILLOW = {
+    "JPEG": ({"quality": 98}, 12),
+    "PNG": ({}, 0),
+    "WEBP": ({"lossless": True}, 0),
+    "TIFF": ({}, 0),
+    "TIFF, LZW": ({"compression": "tiff_lzw"}, 0),
+    "AVIF": ({"quality": 98}, 24),
+    "HEIC": ({"quality": 98, "chroma": 444}, 12),
+}
+
+
+def close(image: np.ndarray, expected: np.ndarray, tolerance: int) -> bool:
+    return image.shape == expected.shape and np.abs(image.astype(int) - expected).max() <= tolerance
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", PILLOW)
+def test_all_eight_orientations_are_applied_in_every_format_that_has_them(kind, orientation):
+    if kind == "HEIC":
+        pytest.importorskip("pillow_heif", reason="writes the files of this test")
+    options, tolerance = PILLOW[kind]
+    data = pillow(RGB, kind.partition(",")[0], orientation, **options)
+    assert close(decode_image(data), RGB, tolerance)
+    assert image_size(data) == (64, 40)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("kind", "scale"),
+    [
+        (np.uint8, 1),
+        (np.uint16, 257),
+        (np.uint32, 2**24),
+        (np.int16, 128.5),
+        (np.float32, 1 / 255),
+        (np.float64, 1 / 255),
+        (np.float32, 1),
+        (np.float32, 257),
+    ],
+)
+def test_tiff_samples_of_every_type_become_eight_bits_upright(kind, scale, order):
+    for orientation in (1, 6):
+        samples = (RGB.astype(np.float64) * scale).astype(kind)
+        assert close(decode_image(tiff(samples, orientation, order=order)), RGB, 1)
+    grey = decode_image(tiff((RGB[..., 0].astype(np.float64) * scale).astype(kind), order=order))
+    assert close(grey, np.repeat(RGB[..., :1], 3, axis=2), 1)
+
+
+def test_floats_that_are_no_numbers_are_black():
+    samples = np.full((4, 4), 0.5, np.float32)
+    samples[0] = np.nan, np.inf, -np.inf, -1
+    image = decode_image(tiff(samples))
+    assert image[0].max() == 0
+    assert set(image[1:].ravel()) == {128}
+
+
+def test_exif_that_imagemagick_hides_in_a_png_text_is_honoured():
+    stored = np.ascontiguousarray(np.rot90(RGB))
+    plain = cv2.imencode(".png", stored[..., ::-1])[1].tobytes()
+    raw = image_bytes.exif(6).tobytes()
+    text = b"\nexif\n%8d\n" % len(raw) + raw.hex().encode() + b"\n"
+    chunk = image_bytes.png_chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text))
+    np.testing.assert_array_equal(decode_image(plain[:33] + chunk + plain[33:]), RGB)
+
+
+def test_a_heif_grid_is_joined_turned_and_cut():
+    """Phones store large photos as tiles, the last of which reach beyond the image."""
+    tiles = [RGB[y : y + 16, x : x + 32] for y in (0, 16, 24) for x in (0, 32)]
+    tiles[4:] = [np.vstack([t[8:], t[:8]]) for t in tiles[4:]]  # rows 32 to 40, then what is not shown
+    grid = image_bytes.heif_grid(tiles, columns=2, width=64, height=40)
+    assert close(decode_image(grid), RGB, 30)
+    turned = image_bytes.heif_grid(tiles, columns=2, width=64, height=40, turns=1, mirror=1)
+    assert close(decode_image(turned), np.fliplr(np.rot90(RGB)), 30)
+    assert image_size(turned) == (40, 64)
+
+
+def test_a_ten_bit_image_of_high_dynamic_range_is_tone_mapped():
+    """Dark and middle tones keep their light relative to white (203 cd/m²); 1000 cd/m² is white."""
+    from tddfa.imaging.tone import pq_code
+
+    middle = 255 * 0.18 ** (1 / 2.4)
+    for light, low, high in (
+        (0.0, 0, 2),
+        (203 * 0.18, middle - 2, middle + 2),
+        (203, 215, 245),
+        (1000, 253, 255),
+    ):
+        code = round(1023 * float(pq_code(np.array([float(light)]))[0]))
+        image = decode_image(image_bytes.avif_10_bit(code, primaries=9, transfer=16, matrix=9))
+        assert low <= image[8, 8, 0] <= high
+        assert np.ptp(image[8, 8].astype(int)) <= 4, "grey stays grey"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("WEBP", {"save_all": True}), ("PNG", {"save_all": True}), ("GIF", {"save_all": True})],
+)
+def test_an_animation_gives_its_first_frame(kind, options):
+    first, second = (PIL.Image.new("RGB", (20, 10), color) for color in ((255, 0, 0), (0, 0, 255)))
+    out = io.BytesIO()
+    first.save(out, kind, append_images=[second], lossless=True, **options)
+    image = decode_image(out.getvalue())
+    assert image.shape == (10, 20, 3)
+    assert (image == [255, 0, 0]).all()
+
+
+@pytest.mark.parametrize("suffix", [".ppm", ".pgm", ".pfm", ".hdr", ".jp2", ".ras", ".webp", ".bmp"])
+def test_rarer_formats_are_read_and_know_their_size(suffix):
+    image = RGB[..., ::-1] if suffix != ".pgm" else RGB[..., 0]
+    if suffix in (".pfm", ".hdr"):
+        image = image.astype(np.float32) / 255
+    data = cv2.imencode(suffix, image)[1].tobytes()
+    expected = RGB if suffix != ".pgm" else np.repeat(RGB[..., :1], 3, axis=2)
+    assert image_size(data) == (64, 40)
+    assert np.abs(decode_image(data).astype(int) - expected).mean() < 4
+
+
+def test_a_motion_photo_is_a_photo():
+    """Phones write the photo, then a video, in whose bytes any marker may occur."""
+    photo = pillow(RGB, "JPEG", quality=98)
+    for video in (b"\0\0\0\x18ftypmp42" + b"\xff\xda" * 50, b"\xff\xd8\xff\xe1\xff\xff", b"\0" * 4096):
+        assert close(decode_image(photo + video), RGB, 12)
+
+
+def test_a_cut_jpeg_is_refused_although_its_thumbnail_is_whole():
+    thumbnail = pillow(RGB[::4, ::4], "JPEG")
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    photo = pillow(noise, "JPEG", progressive=True)
+    whole = photo[:2] + image_bytes.jpeg_segment(0xE1, b"Exif\0\0" + thumbnail) + photo[2:]
+    assert decode_image(whole).shape == (64, 64, 3)
+    for cut in (len(whole) - 2, len(whole) * 2 // 3, len(thumbnail) + 40, 30):
+        with pytest.raises(ImageFileError, match="truncated JPEG"):
+            decode_image(whole[:cut])
+
+
+@given(st.integers(1, 2000))
+def test_no_cut_of_a_png_is_read_as_whole(cut):
+    data = pillow(RGB, "PNG")
+    with pytest.raises(ImageFileError):
+        decode_image(data[: -min(cut, len(data) - 9)])
+
+
+def gif_of(width: int, height: int) -> bytes:
+    return b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0" * 6 + b";"
+
+
+def png_of(width: int, height: int, bits: int = 1, body: bytes = b"\x78\x9c") -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", body), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(image_bytes.png_chunk(*chunk) for chunk in chunks)
+
+
+BOMBS = {
+    "gif": gif_of(60_000, 60_000),
+    "png": png_of(100_000, 100_000),
+    "png, one bit": png_of(30_000, 30_000, 1, zlib.compress(b"\0" * 100)),
+    "bmp": b"BM"
+    + struct.pack("<IHHIIiiHHIIIIII", 54, 0, 0, 54, 40, 50_000, -50_000, 1, 24, 0, 0, 0, 0, 0, 0),
+    "ppm": b"P6\n# a comment\n70000 70000\n255\n" + b"\0" * 100,
+    "webp": b"RIFF"
+    + struct.pack("<I", 40)
+    + b"WEBPVP8X"
+    + struct.pack("<I4s", 10, b"")
+    + (99_999).to_bytes(3, "little") * 2
+    + b"VP8L"
+    + struct.pack("<I", 10)
+    + b"\x2f" * 10,
+    "tiff": tiff(np.zeros((4, 4), np.uint8))
+    .replace(struct.pack("<HHIHH", 256, 3, 1, 4, 0), struct.pack("<HHIHH", 256, 3, 1, 65_000, 0))
+    .replace(struct.pack("<HHIHH", 257, 3, 1, 4, 0), struct.pack("<HHIHH", 257, 3, 1, 65_000, 0)),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_are_refused_by_their_header(name):
+    with pytest.raises(ImageFileError, match="pixels, more than the limit of 268435456"):
+        decode_image(BOMBS[name])
+
+
+def test_a_chunk_that_claims_more_than_the_file_is_refused_before_it_is_allocated():
+    data = png_of(10, 10)
+    at = data.index(b"IDAT")
+    with pytest.raises(ImageFileError, match="truncated PNG"):
+        decode_image(data[: at - 4] + b"\x7f\xff\xff\xff" + data[at:])
+
+
+def test_the_limit_can_be_set(monkeypatch):
+    data = pillow(RGB, "PNG")
+    with pytest.raises(
+        ImageFileError, match=r"64 × 40 pixels, more than the limit of 100; .*TDDFA_MAX_PIXELS"
+    ):
+        decode_image(data, max_pixels=100)
+    monkeypatch.setenv("TDDFA_MAX_PIXELS", "2559")
+    with pytest.raises(ImageFileError, match="limit of 2559"):
+        decode_image(data)
+    monkeypatch.setenv("TDDFA_MAX_PIXELS", "2560")
+    assert decode_image(data).shape == RGB.shape
+    for bad in ("0", "many"):
+        monkeypatch.setenv("TDDFA_MAX_PIXELS", bad)
+        with pytest.raises(InputError, match="TDDFA_MAX_PIXELS is"):
+            decode_image(data)
+
+
+def test_a_lack_of_memory_is_not_called_damage(monkeypatch):
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    data = pillow(RGB, "PNG")
+    monkeypatch.setattr(np, "empty", no_memory)
+    with pytest.raises(ImageFileError, match="not enough memory to decode image"):
+        decode_image(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"%PDF-1.7 ...", "a PDF file"),
+        (b"\xff\x0a\x00\x00", "a JPEG XL image"),
+        (b"8BPS\0\1", "a Photoshop file"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
+        (b"\n <html><body>404</body></html>", "a web page"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0", "a video; use 'tddfa video'"),
+        (b"BM is how this text begins", "no image"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer"),
+    ],
+)
+def test_what_is_no_image_is_named(data, text):
+    with pytest.raises(ImageFileError) as caught:
+        decode_image(data, "a.jpg")
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_camera_raw_files_are_named_and_their_thumbnail_is_not_taken_for_them():
+    data = tiff(np.zeros((4, 4), np.uint8))
+    raw = data.replace(struct.pack("<HHI", 278, 3, 1), struct.pack("<HHI", 50706, 3, 1))
+    with pytest.raises(ImageFileError, match="camera raw file; develop it"):
+        decode_image(raw)
+
+
+def test_a_twelve_bit_jpeg_is_named():
+    data = pillow(RGB, "JPEG")
+    at = data.index(b"\xff\xc0")
+    with pytest.raises(ImageFileError, match="12-bit JPEG, which cannot be read"):
+        decode_image(data[: at + 4] + b"\x0c" + data[at + 5 :])
+
+
+def test_decoders_write_nothing_to_standard_error(capfd):
+    noisy = pillow(RGB, "JPEG")
+    middle = len(noisy) - 60
+    bad_data = png_of(64, 40, 8, zlib.compress(b"\7" * 3000))
+    profile = image_bytes.png_chunk(b"iCCP", b"x\0\0" + zlib.compress(b"no profile"))
+    png = pillow(RGB, "PNG")
+    for data in (
+        noisy[:middle] + b"\0\xff\x00" * 10 + noisy[middle:],
+        noisy[:-2] + b"\x12\x34\x56\xff\xd9",
+        bad_data,
+        png[:33] + profile + png[33:],
+        tiff(RGB.astype(np.float16)),
+        tiff(RGB)[:-50],
+        b"RIFF\x1a\0\0\0WEBPVP8 \x0e\0\0\0" + b"\x10\0\0\x9d\x01\x2a\x10\0\x10\0\0\0\0\0",
+    ):
+        with contextlib.suppress(ImageFileError):
+            decode_image(data)
+    assert capfd.readouterr().err == ""
+
+
+@given(st.integers(1, 8))
+def test_a_display_matrix_and_exif_agree(orientation):
+    """The pixel at (x, y) is shown at (x', y') = M (x, y), shifted into the image."""
+    stored = np.ascontiguousarray(image_bytes.STORED[orientation](RGB))
+    matrices = [
+        (a, b, c, d) for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1) for d in (-1, 0, 1)
+        if abs(a * d - b * c) == 1 and abs(a) + abs(b) == 1 and abs(c) + abs(d) == 1
+    ]  # fmt: skip
+    (matrix,) = [m for m in matrices if orientation_of_matrix(*m) == orientation]
+    shown = apply_orientation(stored, orientation)
+    np.testing.assert_array_equal(shown, RGB)
+    h, w = stored.shape[:2]
+    xx, xy, yx, yy = matrix
+    x0 = sum(min(k, 0) * (n - 1) for k, n in ((xx, w), (xy, h)))
+    y0 = sum(min(k, 0) * (n - 1) for k, n in ((yx, w), (yy, h)))
+    for x, y in ((0, 0), (w - 1, 0), (3, 5), (w - 2, h - 4)):
+        np.testing.assert_array_equal(shown[yx * x + yy * y - y0, xx * x + xy * y - x0], stored[y, x])
