@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -236,19 +236,38 @@ class MorphableModel:
         self._check(params)
         return project(params.camera, self._point_part(name).points(params))
 
+    @property
+    def corrected_expressions(self) -> tuple[str, ...]:
+        """Names of the expressions whose displacement depends on the identity: eyelids that close."""
+        blinks = () if self.eyelids is None else self.eyelids.blink
+        return tuple(self.expression_names[k] for k in blinks)
+
     def blendshapes(
-        self, identity: Float[np.ndarray, " n_identity"] | None = None
+        self, identity: Float[np.ndarray, " n_identity"] | None = None, names: Iterable[str] | None = None
     ) -> dict[str, Float32[np.ndarray, "n_vertices 3"]]:
-        """Displacement of every vertex at weight 1 of each expression, by name: model frame, mm.
+        """Return the displacement of every vertex at weight 1 of each expression, by name: model frame, mm.
 
         Args:
-            identity: whose face; the eyelids travel as far as this face's eyes are open.
+            identity: coefficients of the face; the eyelids travel as far as its eyes are open. The
+                displacements of all expressions but `corrected_expressions` are the same for every face.
+            names: expressions to return; all when not given.
+
+        Raises:
+            InputError: the model has no expression of such a name.
         """
-        neutral = self.shape(self.params(identity=identity))
-        return {
-            name: self.shape(self.params(identity=identity, expression={name: 1.0})) - neutral
-            for name in self.expression_names
+        numbers_of = {
+            name: self.expression_index(name) for name in (self.expression_names if names is None else names)
         }
+        linear = [name for name in numbers_of if name not in self.corrected_expressions]
+        basis = self.expression_basis[self.mesh_vertices][:, :, [numbers_of[name] for name in linear]]
+        # All in one pass: a surface refines any number of channels at once.
+        moved = basis if self.surface is None or not linear else self.surface(basis)
+        shapes = dict(zip(linear, np.ascontiguousarray(np.moveaxis(moved, 2, 0)), strict=True))
+        if len(linear) < len(numbers_of):
+            neutral = self.shape(self.params(identity=identity))
+            for name in numbers_of.keys() - shapes.keys():
+                shapes[name] = self.shape(self.params(identity=identity, expression={name: 1.0})) - neutral
+        return {name: shapes[name] for name in numbers_of}
 
     def neutral(self, params: FaceParams) -> FaceParams:
         """The same face without its expression."""
