@@ -32,7 +32,8 @@ let renderer;
 window.draw = async shot => {
   renderer?.dispose();
   renderer?.forceContextLoss();  // a page holds only so many
-  const { scene, animations } = await new GLTFLoader().loadAsync('/file' + shot.glb);
+  // load() and not loadAsync(), which older releases lack.
+  const { scene, animations } = await new Promise((done, fail) => new GLTFLoader().load('/file' + shot.glb, done, undefined, fail));
   const meshes = [];
   scene.traverse(node => { if (node.isMesh) meshes.push(node); });
   if (shot.time !== undefined) {
