@@ -97,6 +97,7 @@ def test_three_quads_at_an_edge_are_refused() -> None:
         catmull_clark(quads, 8)
 
 
-def test_a_vertex_without_quads_is_refused() -> None:
-    with pytest.raises(ValueError, match="no quad, such as 4"):
-        catmull_clark(np.array([[0, 1, 2, 3]], np.int32), 5)
+def test_a_vertex_without_quads_stays_where_it_is() -> None:
+    refine = catmull_clark(np.array([[0, 1, 2, 3]], np.int32), 5)
+    values = np.arange(15, dtype=np.float32).reshape(5, 3)
+    np.testing.assert_array_equal(refine(values)[4], values[4])

@@ -7,6 +7,7 @@ from jaxtyping import Float64
 
 from face_model.base_mesh import EYE_CORNERS, BaseMesh, cut_head
 from face_model.expression import build_expressions, expression_names
+from face_model.eyeballs import GAZE_DEG, add_eyeballs
 from face_model.eyelids import find_eyelids
 from face_model.identity import build_identities
 from face_model.landmarks import landmark_sets, mediapipe_numbers
@@ -15,6 +16,8 @@ from face_model.regions import build_regions, ear_mask
 from face_model.source import Source, read_base_object, read_mirror
 from tddfa.morphable.open_model import in_face
 
+LEFT_PUPIL = 473
+"""MediaPipe's number of the left pupil."""
 FORMAT = "tddfa face model 1"
 
 
@@ -43,12 +46,28 @@ def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
     sets = landmark_sets(mesh)
     vertices, weights = sets["ibug68"]
     regions = build_regions(source, mesh, mean, np.einsum("pkc,pk->pc", mean[vertices], weights))
+    mediapipe = sets["mediapipe478"]
+    pupil = mediapipe_numbers().index(LEFT_PUPIL)
+    pupil_left = np.einsum("kc,k->c", mean[mediapipe[0][pupil]], mediapipe[1][pupil])[:2]
+    eyes = add_eyeballs(mesh, mean, identities.basis, identities.mirror_sign, expressions, names, pupil_left)
+    mesh_without, mesh, mean = mesh, eyes.mesh, eyes.mean
+    sets["irises"] = (eyes.iris_vertices, eyes.iris_weights)
+    regions = {name: np.append(mask, np.zeros(len(mean) - len(mask), bool)) for name, mask in regions.items()}
+    behind_lids = (np.arange(len(mean)) >= len(mesh_without.mirror)) & ~mesh.eyeball
+    regions["left_eyelids"] |= behind_lids & (mean[:, 0] > 0)
+    regions["right_eyelids"] |= behind_lids & (mean[:, 0] < 0)
+    regions["eyeballs"] = mesh.eyeball
+    gaze = [
+        (f"eyeLook{direction}{side}", deg)
+        for direction, deg in GAZE_DEG.items()
+        for side in ("Left", "Right")
+    ]
     arrays: dict[str, np.ndarray] = {
         "format": np.array(FORMAT),
         "mean": mean.astype(np.float32),
-        "identity_basis": identities.basis.astype(np.float16),
+        "identity_basis": eyes.identity_basis.astype(np.float16),
         "identity_mirror_sign": identities.mirror_sign.astype(np.int8),
-        "expression_basis": expressions.astype(np.float16),
+        "expression_basis": eyes.expression_basis.astype(np.float16),
         "expression_names": np.array(names),
         "quads": mesh.quads.astype(np.uint16),
         "uv": mesh.uv.astype(np.float32),
@@ -61,6 +80,9 @@ def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
         "eyelids.spread_vertices": eyelids.spread_vertices.astype(np.uint16),
         "eyelids.spread_gap": eyelids.spread_gap.astype(np.uint16),
         "eyelids.spread_weights": eyelids.spread_weights,
+        "gaze.names": np.array([name for name, _ in gaze]),
+        "gaze.degrees": np.array([degrees for _, degrees in gaze], np.float32),
+        "eyes.centers": eyes.centers.astype(np.float32),
         "region_names": np.array(list(regions)),
         "regions": np.packbits(np.stack(list(regions.values())), axis=1),
     }
@@ -68,6 +90,7 @@ def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
         arrays[f"landmarks.{name}.vertices"] = vertices.astype(np.uint16)
         arrays[f"landmarks.{name}.weights"] = weights.astype(np.float32)
     arrays["landmarks.mediapipe478.numbers"] = np.array(mediapipe_numbers(), np.uint16)
+    arrays["landmarks.irises.numbers"] = np.arange(468, 478, dtype=np.uint16)
     report = [
         f"base mesh: {len(mean)} vertices, {len(mesh.quads)} quads, {len(mesh.uv)} texture coordinates",
         f"identity: {len(identities.mirror_sign)} components hold {identities.explained:.1%} of the "

@@ -15,6 +15,7 @@ from tddfa.errors import InputError, PackError
 from tddfa.geometry.camera import camera_pose, camera_scale, project, scaled_camera
 from tddfa.morphable.compact import CompactBasis
 from tddfa.morphable.eyelids import Eyelids
+from tddfa.morphable.eyes import Eyes, Gaze
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.mirrored import MirroredBasis
 from tddfa.morphable.numbers import numbers
@@ -49,6 +50,7 @@ class MorphableModel:
         regions: named parts of the mesh, as masks of its vertices.
         surface: how base vertices become mesh vertices.
         eyelids: the correction of the lids.
+        eyes: how expressions turn the eyeballs; None for a model without any.
         identity_mirror_sign: what each identity coefficient is multiplied with when the face is mirrored;
             None where the mirror image is not a face of the model.
         mirror: for each base vertex its partner on the other side; None with `identity_mirror_sign`.
@@ -66,6 +68,7 @@ class MorphableModel:
     )
     surface: Surface | None = None
     eyelids: Eyelids | None = None
+    eyes: Eyes | None = None
     identity_mirror_sign: Float32[np.ndarray, " n_identity"] | None = None
     mirror: Int32[np.ndarray, " n_base"] | None = None
 
@@ -220,6 +223,19 @@ class MorphableModel:
     def pose(self, params: FaceParams) -> HeadPose:
         """The head pose of `params`, as the camera sees it."""
         return camera_pose(params.camera)
+
+    def gaze(self, params: FaceParams) -> Gaze:
+        """Return where the eyes of `params` look, relative to the head.
+
+        Raises:
+            InputError: the model has no eyeballs.
+        """
+        if self.eyes is None:
+            raise InputError(
+                f"the model {self.name!r} has no eyeballs, so there is no gaze; the open model has"
+            )
+        self._check(params)
+        return self.eyes.gaze(params.expression)
 
     def landmarks(
         self, params: FaceParams, name: str | LandmarkSet = "ibug68"

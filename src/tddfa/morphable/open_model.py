@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Float32, Int32
 
 from tddfa.errors import InputError
 from tddfa.morphable.eyelids import Eyelids
+from tddfa.morphable.eyes import ELSEWHERE, Eyes, gaze_turns
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
 from tddfa.morphable.surface import QuadMesh
@@ -89,13 +90,19 @@ def _model(level: int, crop: str) -> MorphableModel:
         inside = np.concatenate([inside, inside[edges].all(axis=1), half])
     surface = base.surface(level, mean, inside)
     mesh_masks = surface(masks.T[surface.base]) > 0.5
+    expression_names = tuple(arrays["expression_names"].tolist())
+    degrees = dict(zip(arrays["gaze.names"].tolist(), arrays["gaze.degrees"].tolist(), strict=True))
+    mesh_mean, is_eyeball = surface(mean[surface.base]), mesh_masks[:, names.index("eyeballs")]
+    offsets = np.full((len(mesh_mean), 2), ELSEWHERE, np.float32)
+    center = arrays["eyes.centers"][(mesh_mean[is_eyeball, 0] < 0).astype(int), :2]
+    offsets[is_eyeball] = mesh_mean[is_eyeball, :2] - center
     blink = [arrays["expression_names"].tolist().index(f"eyeBlink{side}") for side in ("Left", "Right")]
     return MorphableModel(
         name="open",
         mean=mean,
         identity_basis=arrays["identity_basis"].astype(np.float32),
         expression_basis=arrays["expression_basis"].astype(np.float32),
-        expression_names=tuple(arrays["expression_names"].tolist()),
+        expression_names=expression_names,
         topology=surface.topology,
         landmark_sets=landmarks,
         regions={name: mesh_masks[:, i] for i, name in enumerate(names)},
@@ -109,6 +116,7 @@ def _model(level: int, crop: str) -> MorphableModel:
             spread_weights=arrays["eyelids.spread_weights"],
             blink=(blink[0], blink[1]),
         ),
+        eyes=Eyes(gaze_turns(expression_names, degrees), offsets),
         identity_mirror_sign=arrays["identity_mirror_sign"].astype(np.float32),
         mirror=base.mirror,
     )

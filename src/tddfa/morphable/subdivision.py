@@ -27,8 +27,8 @@ class Subdivision:
     boundary_edges: Int32[np.ndarray, "n_boundary 2"]
     stars: tuple[tuple[Int32[np.ndarray, " _"], Int32[np.ndarray, "_ _"]], ...]
     """Per valence k: inner vertices, and for each its k quads (shifted by `n_coarse`) and k neighbours."""
-    boundary_vertices: Int32[np.ndarray, "n_boundary 3"]
-    """A boundary vertex and its two neighbours along the boundary."""
+    boundary_vertices: Int32[np.ndarray, "n_rim 3"]
+    """A boundary vertex and its two neighbours along the boundary; a vertex without quads, three times."""
 
     @property
     def n_fine(self) -> int:
@@ -117,17 +117,18 @@ def catmull_clark(quads: Int32[np.ndarray, "n_quads 4"], n_vertices: int) -> Sub
     before = np.full(n_vertices, -1)
     after[boundary_edges[:, 0]] = boundary_edges[:, 1]
     before[boundary_edges[:, 1]] = boundary_edges[:, 0]
-    rim = np.flatnonzero(on_boundary)
-    # Around an inner vertex each quad contributes itself and the neighbour that follows the vertex in it.
     corner = quads.reshape(-1)
-    by_vertex = np.argsort(corner, kind="stable")
     valence = np.bincount(corner, minlength=n_vertices)
+    # A vertex without quads stays where it is: its neighbours along the boundary are itself.
+    alone = valence == 0
+    after[alone] = before[alone] = np.flatnonzero(alone)
+    rim = np.flatnonzero(on_boundary | alone)
+    # Around an inner vertex each quad contributes itself and the neighbour that follows the vertex in it.
+    by_vertex = np.argsort(corner, kind="stable")
     offset = np.concatenate([[0], np.cumsum(valence)])
     stars: list[tuple[np.ndarray, np.ndarray]] = []
-    for k in np.unique(valence[~on_boundary]):
+    for k in np.unique(valence[~on_boundary & ~alone]):
         vertices = np.flatnonzero((valence == k) & ~on_boundary)
-        if k == 0:
-            raise ValueError(f"the mesh has vertices that belong to no quad, such as {vertices[0]}")
         incident = by_vertex[offset[vertices][:, None] + np.arange(k)]
         star = np.concatenate([incident // 4 + n_vertices, ends[incident, 1]], axis=1)
         stars.append((vertices.astype(np.int32), star.astype(np.int32)))

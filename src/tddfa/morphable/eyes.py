@@ -1,0 +1,146 @@
+"""Eyes of a face model: how expressions turn them, and the colours of sclera, iris and pupil."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64
+
+IRIS_RADIUS_MM = 5.8
+"""Radius of the visible iris. Source: Rüfer et al., "White-to-white corneal diameter", 2005: 11.7 mm wide."""
+PUPIL_RADIUS_MM = 2.0
+LIMBUS_MM = 0.6
+"""Width of the dark ring at the iris's edge."""
+SOFT_MM = 0.25
+"""Width of the soft edges of iris and pupil."""
+ELSEWHERE = 1000.0
+"""Offset of vertices that are not on an eyeball, mm."""
+
+SCLERA_COLOR = (0.88, 0.86, 0.85)
+IRIS_COLOR = (0.36, 0.25, 0.16)
+PUPIL_COLOR = (0.03, 0.03, 0.03)
+
+_SIDE = {"Left": 1.0, "Right": -1.0}
+_TURNS = {"Out": (0.0, 1.0), "In": (0.0, -1.0), "Up": (-1.0, 0.0), "Down": (1.0, 0.0)}
+"""Rotation about x and y of the model frame that turns the left eye; y changes its sign for the right eye."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gaze:
+    """Where two eyes look, relative to the head.
+
+    Angles have the signs of `HeadPose`: positive yaw turns an eye to the subject's right, which is the left
+    of the picture, and positive pitch looks up. Index 0 is the subject's left eye, 1 the right one.
+
+    Attributes:
+        directions: unit vectors in the model frame.
+    """
+
+    directions: Float64[np.ndarray, "2 3"]
+
+    @property
+    def yaw_deg(self) -> Float64[np.ndarray, " 2"]:
+        """Angle to the subject's right of each eye, degrees."""
+        return np.rad2deg(np.arctan2(0.0 - self.directions[:, 0], self.directions[:, 2]))
+
+    @property
+    def pitch_deg(self) -> Float64[np.ndarray, " 2"]:
+        """Angle upwards of each eye, degrees."""
+        x, y, z = self.directions.T
+        return np.rad2deg(np.arctan2(y, np.hypot(x, z)))
+
+    @property
+    def direction(self) -> Float64[np.ndarray, " 3"]:
+        """Return the mean direction of both eyes, a unit vector in the model frame."""
+        mean = self.directions.mean(axis=0)
+        return mean / np.linalg.norm(mean)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Eyes:
+    """The eyeballs of a model.
+
+    Attributes:
+        turns: displacement of the end of the left and the right eye's unit gaze vector at weight 1 of each
+            expression, model frame. The vertices of the eyeballs move by the same linear rule.
+        offsets: offset of each mesh vertex from the middle of its pupil, across the gaze, mm on the mean
+            face; `ELSEWHERE` for vertices that are not on an eyeball. Interpolated over a triangle it tells
+            every pixel and texel what it shows, so that irises are round at every level of detail.
+    """
+
+    turns: Float64[np.ndarray, "2 3 n_expression"]
+    offsets: Float32[np.ndarray, "n_vertices 2"]
+
+    def gaze(self, expression: Float[np.ndarray, " n_expression"]) -> Gaze:
+        """Return where the eyes look.
+
+        Args:
+            expression: expression coefficients.
+        """
+        ends = np.array([0.0, 0.0, 1.0]) + self.turns @ expression
+        return Gaze(ends / np.linalg.norm(ends, axis=1, keepdims=True))
+
+
+def rotation_of(expression: str, degrees: float) -> Float64[np.ndarray, "3 3"]:
+    """Return the rotation in the model frame that an eyeLook expression stands for.
+
+    Args:
+        expression: such as `eyeLookOutLeft`, which turns the left eye to the subject's left.
+        degrees: angle of the rotation.
+    """
+    side = next(side for side in _SIDE if expression.endswith(side))
+    about_x, about_y = _TURNS[expression.removeprefix("eyeLook").removesuffix(side)]
+    a, b = np.deg2rad(degrees) * about_x, np.deg2rad(degrees) * about_y * _SIDE[side]
+    Rx = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
+    Ry = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
+    return Ry @ Rx
+
+
+def gaze_turns(names: tuple[str, ...], degrees: dict[str, float]) -> Float64[np.ndarray, "2 3 n_expression"]:
+    """Return what each expression adds to the gaze vectors, for `Eyes.turns`.
+
+    Args:
+        names: the expressions of the model.
+        degrees: how far those that turn an eye do at weight 1.
+    """
+    turns = np.zeros((2, 3, len(names)))
+    for name, angle in degrees.items():
+        turns[0 if name.endswith("Left") else 1, :, names.index(name)] = rotation_of(name, angle)[:, 2] - (
+            0,
+            0,
+            1,
+        )
+    return turns
+
+
+def eye_colors(
+    offsets: Float[np.ndarray, "*shape 2"],
+    *,
+    iris: tuple[float, float, float] = IRIS_COLOR,
+    sclera: tuple[float, float, float] = SCLERA_COLOR,
+    pupil_radius_mm: float = PUPIL_RADIUS_MM,
+) -> Float32[np.ndarray, "*shape 3"]:
+    """Return the colours of an eye, RGB in [0, 1].
+
+    Args:
+        offsets: offsets from the middle of the pupil, mm: `Eyes.offsets` at vertices, or interpolated to
+            pixels or texels for sharp edges.
+        iris: colour of the iris.
+        sclera: colour of the white of the eye.
+        pupil_radius_mm: radius of the pupil, mm.
+    """
+    radius = np.linalg.norm(offsets, axis=-1)
+
+    def inside(edge: float) -> np.ndarray:
+        return np.clip((edge - radius) / SOFT_MM + 0.5, 0, 1)[..., None]
+
+    colors = np.broadcast_to(np.asarray(sclera), (*radius.shape, 3))
+    rim, disc, pupil = inside(IRIS_RADIUS_MM), inside(IRIS_RADIUS_MM - LIMBUS_MM), inside(pupil_radius_mm)
+    for color, share in (
+        (np.multiply(iris, 0.45), rim),
+        (np.asarray(iris), disc),
+        (np.asarray(PUPIL_COLOR), pupil),
+    ):
+        colors = colors + share * (color - colors)
+    return colors.astype(np.float32)
