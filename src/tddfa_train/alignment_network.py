@@ -12,9 +12,7 @@ from tddfa_train.morphable import camera_from_six
 N_CAMERA = 9  # two vectors for the rotation, log scale, shift
 # Raw zeros mean: a face that looks at the camera, fills √½ of the crop, has the mean shape and rests.
 _FRONTAL = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
-_EXPRESSION_AT_ZERO = -3.0  # sigmoid(-3) = 0.05
-_EXPRESSION_SLOPE = 2.0
-_NEVER = -200.0  # its sigmoid is 0 in float32
+_LEAK = 0.1  # slope of the expressions outside [0, 1] while training: a clamp alone has no gradient there
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class FaceNumbers:
     Attributes:
         camera: `crop_from_model`.
         identity: coefficients.
-        expression: coefficients in [0, 1].
+        expression: coefficients, linear in the network's feature: `unit_range` makes weights of them.
         confidence: logit of "this crop is a well-framed face".
     """
 
@@ -32,6 +30,17 @@ class FaceNumbers:
     identity: Float[Tensor, "b i"]
     expression: Float[Tensor, "b e"]
     confidence: Float[Tensor, "b"]
+
+
+    def weights(self) -> Float[Tensor, "b e"]:
+        """Return the expression weights in [0, 1], with a gradient outside as well."""
+        return unit_range(self.expression)
+
+
+def unit_range(value: Tensor, leak: float = _LEAK) -> Tensor:
+    """Clamp to [0, 1] but for a small slope outside, so that an expression at rest can still be learned."""
+    inside = value.clamp(0, 1)
+    return inside + leak * (value - inside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class AlignmentNetwork(nn.Module):
         trunk: crop → feature.
         feature: length of the feature.
         n_identity: identity coefficients of the face model.
-        regressed: which expressions the face shows; the others (gaze, tongue) stay 0.
+        regressed: which expressions are estimated; the others stay 0.
         side: of the crop, px.
         scale: pixels per millimetre of a face that fills the crop as trackers cut it.
     """
@@ -88,8 +97,7 @@ class AlignmentNetwork(nn.Module):
         scale[6], shift[6] = 0.5, self.log_scale
         scale[7:9], shift[7:9] = self.side / 2, (self.side - 1) / 2
         expression = slice(N_CAMERA + self.n_identity, numbers - 1)
-        scale[expression] = _EXPRESSION_SLOPE * self.regressed
-        shift[expression] = torch.where(self.regressed > 0, _EXPRESSION_AT_ZERO, _NEVER)
+        scale[expression] = self.regressed
         return Affine(scale, shift)
 
     def decode(self, raw: Float[Tensor, "b p"]) -> FaceNumbers:
@@ -97,7 +105,7 @@ class AlignmentNetwork(nn.Module):
         numbers = raw * self.scale + self.shift
         n = N_CAMERA + self.n_identity
         camera = camera_from_six(numbers[:, :6], numbers[:, 6], numbers[:, 7:9])
-        return FaceNumbers(camera, numbers[:, N_CAMERA:n], torch.sigmoid(numbers[:, n:-1]), numbers[:, -1])
+        return FaceNumbers(camera, numbers[:, N_CAMERA:n], numbers[:, n:-1], numbers[:, -1])
 
     def forward(self, crops: Float[Tensor, "b 3 s s"]) -> FaceNumbers:
         """Camera, coefficients and confidence of crops."""

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tddfa_train.alignment_network import FaceNumbers
-from tddfa_train.alignment_task import AlignmentTask
+from tddfa_train.alignment_task import AlignmentTask, surface_distance
 from tddfa_train.landmark_task import network_input
 from tddfa_train.mirror import Mirror
 from tddfa_train.morphable import PointModel
@@ -53,17 +53,17 @@ class DistillationTask:
         crops = network_input(batch["crop"])
         face: FaceNumbers = network(crops)
         terms = {name: self.config.labels * term for name, term in self.labels.compare(face, batch).items()}
-        shown = self.points(face.camera, face.identity, face.expression)
+        shown = self.points(face.camera, face.identity, face.weights())
         half = batch["crop"].shape[1] / 2
         if self.teacher is None:
             taught = batch["surface"]
             weight = torch.isfinite(taught).all(2).all(1) * batch["is_face"]
-            terms["surface"] = self.config.surface * _distance(shown, taught.nan_to_num(), weight) / half
+            terms["surface"] = self.config.surface * surface_distance(shown, taught.nan_to_num(), weight) / half
             return terms
         taught, trust = self.answer(crops)
         # What the teacher itself takes for no face, it has nothing to say about.
         weight = torch.sigmoid(trust) * batch["is_face"]
-        terms["surface"] = self.config.surface * _distance(shown, taught, weight) / half
+        terms["surface"] = self.config.surface * surface_distance(shown, taught, weight) / half
         unsure = nn.functional.binary_cross_entropy_with_logits(face.confidence, torch.sigmoid(trust))
         terms["confidence"] = terms["confidence"] + self.config.confidence * unsure
         return terms
@@ -76,22 +76,12 @@ class DistillationTask:
         teacher = self.teacher
         assert teacher is not None
         said: FaceNumbers = teacher(crops)
-        points = self.points(said.camera, said.identity, said.expression)
+        points = self.points(said.camera, said.identity, said.weights())
         if self.mirror is None or not self.config.mirrored:
             return points, said.confidence
         again = self.mirror(teacher(crops.flip(3)), crops.shape[3])
-        points = (points + self.points(again.camera, again.identity, again.expression)) / 2
+        points = (points + self.points(again.camera, again.identity, again.weights())) / 2
         return points, (said.confidence + again.confidence) / 2
-
-
-def _distance(
-    points: Float[Tensor, "b n 3"], truth: Float[Tensor, "b n 3"], weight: Float[Tensor, " b"]
-) -> Tensor:
-    """Mean |Δx| + |Δy| + |Δz| / 3 of the points, px; depth is relative to its mean on either face."""
-    flat = (points[..., :2] - truth[..., :2]).abs().sum(2).mean(1)
-    depth, true_depth = points[..., 2], truth[..., 2]
-    deep = ((depth - depth.mean(1, keepdim=True)) - (true_depth - true_depth.mean(1, keepdim=True))).abs()
-    return ((flat + deep.mean(1) / 3) * weight).sum() / weight.sum().clamp(min=1.0)
 
 
 def as_teacher(network: nn.Module) -> nn.Module:

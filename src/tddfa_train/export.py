@@ -84,12 +84,12 @@ class _AlignmentOutputs(nn.Module):
             raw = torch.stack([seen, mirrored[:, self.order] * self.sign + self.offset])
         first, second, log_scale, shift, identity, expression, confidence = raw.split(self.parts, dim=-1)
         first, second = _orthonormal(first, second)
-        expression = torch.sigmoid(expression)
         if self.mirrored:
             first, second = _orthonormal(first.mean(0), second.mean(0))
             log_scale, shift, identity, expression, confidence = (
                 both.mean(0) for both in (log_scale, shift, identity, expression, confidence)
             )
+        expression = expression.clamp(0, 1)  # after the mean: one look's doubt does not lift a face at rest
         products = first[:, :, None] * second[:, None, :]
         third = products.reshape(-1, 9) @ self.cross
         linear = torch.cat([first, second, third], 1) * log_scale.exp()
@@ -211,7 +211,7 @@ def alignment_parity(
     theirs = [np.asarray(value) for value in session.run(None, {"input": crops})]
     with torch.no_grad():
         face: FaceNumbers = network.eval()(network_input(torch.from_numpy(crops)))
-    said = (face.camera, face.identity, face.expression, torch.sigmoid(face.confidence))
+    said = (face.camera, face.identity, face.expression.clamp(0, 1), torch.sigmoid(face.confidence))
     ours = [value.numpy() for value in said]
     camera, identity, expression, confidence = (np.abs(a - b) for a, b in zip(ours, theirs, strict=True))
     reach = camera[:, :, :3].sum(2) * 100 + camera[:, :, 3]

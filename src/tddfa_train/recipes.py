@@ -14,8 +14,14 @@ from tddfa.errors import InputError
 from tddfa.geometry.camera import camera_pose
 from tddfa.morphable import MorphableModel
 from tddfa_train.alignment_network import AlignmentNetwork, FaceNumbers
-from tddfa_train.alignment_task import AlignmentLossConfig, AlignmentTask, regressed_expressions
+from tddfa_train.alignment_task import (
+    AlignmentLossConfig,
+    AlignmentTask,
+    difference_pairs,
+    regressed_expressions,
+)
 from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
+from tddfa_train.data.coefficients import CoefficientBatches
 from tddfa_train.data.parameters import ParameterBatches
 from tddfa_train.data.surface_points import SurfacePoints
 from tddfa_train.detector.faceboxes import FaceBoxesNetwork, MultiBoxConfig, MultiBoxTask
@@ -195,7 +201,7 @@ def landmark_experiment(recipe: LandmarkRecipe) -> Experiment:
 def make_alignment_network(trunk: str, model: MorphableModel) -> AlignmentNetwork:
     """An untrained network for a face model."""
     body = _make_trunk(trunk)
-    regressed = regressed_expressions(model.expression_names)
+    regressed = regressed_expressions(model.expression_names, model.expression_basis)
     return AlignmentNetwork(body, int(body.feature_size), model.n_identity, regressed)  # pyright: ignore[reportArgumentType]
 
 
@@ -218,30 +224,45 @@ def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
     model = MorphableModel.open(level=0, crop="head")
     landmarks = PointModel(model, model.landmark_sets["ibug68"])
     network = make_alignment_network(recipe.trunk, model)
-    data = LandmarkBatches(recipe.data, recipe.loop.n_steps)
+    data = CoefficientBatches(recipe.data, recipe.loop.n_steps, model)
     labels = _labelled(data)
-    mediapipe = None if labels is None else PointModel(model, model.landmark_sets["mediapipe478"])
+    points = model.landmark_sets["mediapipe478"]
+    mediapipe = None if labels is None else PointModel(model, points)
     weight = None if labels is None else mediapipe_weights(labels)
+    pairs = None if labels is None or points.numbers is None else difference_pairs(points.numbers)
+    surface = None if data.surface_mirror is None else PointModel(model, SurfacePoints.of(model).points)
     if recipe.start:
         load_weights(network, Path(recipe.start))
 
     def predict(net: nn.Module, crops: Tensor) -> np.ndarray:
         face: FaceNumbers = net(network_input(crops))
-        return landmarks.to(crops.device)(face.camera, face.identity, face.expression)[..., :2].cpu().numpy()
+        return landmarks.to(crops.device)(face.camera, face.identity, face.weights())[..., :2].cpu().numpy()
 
     evaluate = None if recipe.evaluation is None else _evaluation(recipe.evaluation, predict, pose=True)
-    task: Task = AlignmentTask(recipe.loss, landmarks, mediapipe, weight)
-    teacher = mirror = None
+    scale = expression_scale(data)
+    task: Task = AlignmentTask(recipe.loss, landmarks, mediapipe, weight, pairs, surface, scale)
     if recipe.teacher:
         try:
             teacher = load_alignment_network(Path(recipe.teacher), recipe.teacher_trunk, model)
         except InputError as error:
             raise InputError(f"{error}; give the teacher's trunk as teacher_trunk") from None
-        teacher, mirror = as_teacher(teacher), Mirror.of(model)
-    if teacher is not None or data.surface_mirror is not None:
-        points = PointModel(model, SurfacePoints.of(model).points)
-        task = DistillationTask(recipe.distillation, task, points, teacher, mirror)
+        mirror = Mirror.of(model)
+        shown = PointModel(model, SurfacePoints.of(model).points)
+        task = DistillationTask(recipe.distillation, task, shown, as_teacher(teacher), mirror)
     return Experiment(network, task, data, recipe.loop, evaluate)
+
+
+def expression_scale(data: LandmarkBatches) -> Tensor | None:
+    """How much the error of each expression counts: in units of how much it varies over the labels."""
+    known = [f.labels for f in data.folders if "expression_weight" in f.labels]
+    if not known:
+        return None
+    values = np.concatenate([labels["expression"] for labels in known])
+    weights = np.concatenate([labels["expression_weight"] for labels in known])
+    total = np.maximum(weights.sum(0), 1)
+    mean = (values * weights).sum(0) / total
+    spread = np.sqrt(((values - mean) ** 2 * weights).sum(0) / total)
+    return torch.from_numpy(np.clip(0.2 / np.maximum(spread, 1e-3), 0.7, 2.5).astype(np.float32))
 
 
 def parameter_experiment(recipe: ParameterRecipe) -> Experiment:

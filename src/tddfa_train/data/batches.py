@@ -27,6 +27,10 @@ _FACE_LABELS = (
     "camera",
     "identity",
     "expression",
+    "expression_weight",
+    "fit_weight",
+    "rotation_weight",
+    "mediapipe_trust",
 )
 Batch = dict[str, np.ndarray]
 
@@ -104,8 +108,8 @@ class LandmarkBatches:
         bank = np.random.default_rng(7)
         self.noise_bank = bank.normal(size=(24, config.side, config.side, 3)).astype(np.float32)
 
-    def _probability(self) -> Float[np.ndarray, "n"]:
-        yaw = np.abs(np.concatenate([folder.labels["yaw_deg"] for folder in self.folders]))
+    def _weight(self) -> Float[np.ndarray, " n"]:
+        """How often each face is drawn, beside the balance of poses."""
         spread = np.concatenate([folder.labels["landmarks68_std"] for folder in self.folders])
         weight = np.clip(1.0 / spread, 0.3, 1.5)
         if all("eye_aspect" in folder.labels for folder in self.folders):
@@ -115,6 +119,11 @@ class LandmarkBatches:
             )
         if self.config.folder_weights:
             weight *= np.array(self.config.folder_weights)[self.rows[:, 0]]
+        return weight
+
+    def _probability(self) -> Float[np.ndarray, "n"]:
+        yaw = np.abs(np.concatenate([folder.labels["yaw_deg"] for folder in self.folders]))
+        weight = self._weight()
         bins = np.digitize(yaw, (30, 60))
         probability = np.zeros(len(yaw))
         for index, share in enumerate(self.config.yaw_shares):
@@ -246,9 +255,7 @@ class LandmarkBatches:
                 0 if negative else np.clip(0.6 / labels["landmarks68_std"], 0.3, 1.3), np.float32
             ),
         }
-        # Openings are taught where somebody has seen them: teachers of the 68 points alone close no eyes.
-        aspect = labels.get("eye_aspect", np.nan)
-        sample["opening_weight"] = np.array(np.isfinite(aspect) and not negative, np.float32)
+        sample["mediapipe_trust"] = np.array(labels.get("mediapipe_trust", 1.0), np.float32)
         landmarks = _map_points(labels["landmarks68"], matrix)
         sample["landmarks68"] = landmarks[IBUG68_MIRROR] if mirror else landmarks
         extra = (("mediapipe", N_MEDIAPIPE), ("human21", 21))
@@ -264,7 +271,10 @@ class LandmarkBatches:
             if "surface" in labels and not negative:
                 points = _map_points(labels["surface"], matrix)
                 sample["surface"] = points[self.surface_mirror] if mirror else points
-        return sample | self.more_labels(labels, matrix)
+        more = self.more_labels(labels, matrix)
+        if negative:
+            more = {key: np.zeros_like(value) if key.endswith("_weight") else value for key, value in more.items()}
+        return sample | {key: np.asarray(value) for key, value in more.items()}
 
     def more_labels(self, labels: dict[str, np.ndarray], matrix: Float32[np.ndarray, "2 3"]) -> Batch:
         """Labels that a kind of batch has beyond points.

@@ -114,7 +114,7 @@ def _looked_at(
             crops = np.stack([warp(folder.images[r], cut, _SIDE) for r, cut in zip(rows, cuts, strict=True)])
             with torch.autocast("cpu", torch.bfloat16):
                 said: FaceNumbers = network(network_input(torch.from_numpy(crops)))
-            seen = points(said.camera, said.identity, said.expression).double().numpy()
+            seen = points(said.camera, said.identity, said.weights()).double().numpy()
             back = np.stack([np.linalg.inv(np.vstack([cut, [0, 0, 1]]).astype(np.float64)) for cut in cuts])
             flat = np.einsum("bij,bpj->bpi", back[:, :2, :2], seen[..., :2]) + back[:, None, :2, 2]
             scale = np.sqrt(np.abs(np.linalg.det(back[:, :2, :2])))

@@ -1,6 +1,7 @@
 """Trunks that turn a crop into a feature; a new one is a module and a line in the table."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from torch import nn
 
@@ -10,6 +11,7 @@ from tddfa_train.networks.resnet22 import ResNet22
 
 TRUNKS: dict[str, Callable[[], nn.Module]] = {
     "dense": lambda: DenseNet(DEFAULT),
+    "dense-folded": lambda: DenseNet(replace(DEFAULT, normalized=False)),
     "dense-small": lambda: DenseNet(SMALL),
     "mobilenet-1.0": lambda: MobileNetV1(1.0),
     "mobilenet-0.75": lambda: MobileNetV1(0.75),
