@@ -59,7 +59,7 @@ class AlignmentLossConfig:
     mediapipe: float = 1.0
     differences: float = 1.0
     surface: float = 0.5
-    expression: float = 3.0
+    expression: float = 6.0
     rest: float = 0.02
     identity: float = 0.03
     identity_prior: float = 5e-5
@@ -170,7 +170,7 @@ class AlignmentTask:
             # Below 0 and above 1 there is nothing to tell apart: the clamp gives the same weight.
             over = ((truth <= 0) & (error < 0)) | ((truth >= 1) & (error > 0))
             error = nn.functional.smooth_l1_loss(
-                torch.where(over, 0.1 * error, error), torch.zeros_like(error), reduction="none", beta=0.2
+                torch.where(over, 0.1 * error, error), torch.zeros_like(error), reduction="none"
             )
             expression = (error * known).mean(1).mean()
             fitted = batch["fit_weight"]

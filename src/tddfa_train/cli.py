@@ -90,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     render = commands.add_parser("render", help="a dataset folder of pictures of the open face model")
     render.add_argument("output", type=Path, metavar="DATASET")
     render.add_argument(
-        "--backgrounds", type=Path, required=True, help=".npy of face-free pictures (n, 160, 160, 3)"
+        "--backgrounds", type=Path, required=True, help=".npy of face-free images (n, 192, 192, 3)"
     )
     render.add_argument("--count", type=int, default=5000)
     render.add_argument("--seed", type=int, default=0)
@@ -234,10 +234,10 @@ def _turn(args: argparse.Namespace) -> None:
 
 def _render(args: argparse.Namespace) -> None:
     from tddfa.morphable import MorphableModel
-    from tddfa_train.data.renders import RenderConfig, make_renders
+    from tddfa_train.data.renders import RenderConfig, Studio, make_renders
 
-    model = MorphableModel.open(level=1, crop="head")
-    make_renders(args.output, model, RenderConfig(args.count, seed=args.seed), args.backgrounds)
+    studio = Studio.of(*(MorphableModel.open(level=level, crop="head") for level in (0, 1)))
+    make_renders(args.output, studio, RenderConfig(args.count, seed=args.seed), args.backgrounds)
     print(f"{args.count} renders in {args.output}")
     _show_sheet(args.output)
 

@@ -32,7 +32,8 @@ from tddfa_train.data.points import (
     mirror_twins,
 )
 from tddfa_train.data.profiling import bend_picture, rotation_about, turn_picture
-from tddfa_train.data.renders import RenderConfig, make_renders
+from tddfa_train.data.render_expressions import ExpressionConfig
+from tddfa_train.data.renders import RenderConfig, Studio, make_renders
 from tddfa_train.data.video import DeepPhoto, Motion, ShortVideoConfig, short_video
 from tddfa_train.data.views import ViewConfig, further_turn, make_views
 from tddfa_train.detector.clutter import ClutterConfig, body_outline, dress, scrap, sign
@@ -168,17 +169,20 @@ def test_the_command_line_chooses_yaw_and_pitch_of_turned_faces(drawn_faces, tmp
     assert "yaw from 50 to 20" in capsys.readouterr().err
 
 
+def studio(model):
+    return Studio.of(model, MorphableModel.open(level=1, crop="head"))
+
+
 def test_renders_come_with_exact_labels_and_closed_eyes(drawn_faces, model, tmp_path):
-    make_renders(
-        tmp_path / "renders", model, RenderConfig(12, seed=2, blinks=0.7), drawn_faces / "backgrounds.npy"
-    )
+    config = RenderConfig(12, seed=2, side=160, expression=ExpressionConfig(blinks=0.7, winks=0.2))
+    make_renders(tmp_path / "renders", studio(model), config, drawn_faces / "backgrounds.npy")
     folder = open_face_folder(tmp_path / "renders")
     labels = folder.labels
-    assert np.ptp(labels["landmarks68"][..., :2], axis=1).max(1) == pytest.approx(89.0, abs=0.1)
+    assert np.ptp(labels["landmarks68"][..., :2], axis=1).max(1) == pytest.approx(0.556 * 160, abs=0.1)
     blink = labels["expression"][:, [model.expression_index(f"eyeBlink{side}") for side in ("Left", "Right")]]
     shut, wide = blink.min(1) > 0.85, blink.max(1) == 0
     assert shut.any()
-    assert labels["eye_aspect"][shut].max() < 0.1 < np.median(labels["eye_aspect"][wide])
+    assert labels["eye_aspect"][shut].mean() < 0.1 < np.median(labels["eye_aspect"][wide])
     for row in range(12):
         params = FaceParams(
             labels["camera"][row].astype(np.float64), labels["identity"][row], labels["expression"][row]
@@ -190,7 +194,8 @@ def test_renders_come_with_exact_labels_and_closed_eyes(drawn_faces, model, tmp_
 def test_renders_alone_are_a_training_set_whose_mirrored_points_are_those_of_the_mirrored_face(
     drawn_faces, model, tmp_path
 ):
-    make_renders(tmp_path / "renders", model, RenderConfig(3, seed=3), drawn_faces / "backgrounds.npy")
+    config = RenderConfig(3, seed=3, side=160)
+    make_renders(tmp_path / "renders", studio(model), config, drawn_faces / "backgrounds.npy")
     config = LandmarkDataConfig(
         (str(tmp_path / "renders"),),
         str(drawn_faces / "backgrounds.npy"),

@@ -58,11 +58,12 @@ def twin_of(name: str) -> str | None:
 
 
 def random_expression(
-    names: tuple[str, ...], config: ExpressionConfig, rng: np.random.Generator
+    movable: frozenset[str], names: tuple[str, ...], config: ExpressionConfig, rng: np.random.Generator
 ) -> Float32[np.ndarray, " e"]:
     """Draw the weights of a random expression.
 
     Args:
+        movable: names of the expressions that move something.
         names: of the model's expressions, ARKit's names.
         config: shares of the kinds.
         rng: source of randomness.
@@ -71,12 +72,12 @@ def random_expression(
         Weights in [0, 1] in the order of `names`.
     """
     weights = dict.fromkeys(names, 0.0)
-    movable = [name for name in names if not name.startswith(_EYES)]
+    drawn = [name for name in names if name in movable and not name.startswith(_EYES)]
     kind = rng.random()
     if kind >= config.resting:
         single = kind < config.resting + config.single
         count = 1 if single else int(rng.integers(2, 6))
-        for name in rng.choice(movable, count, replace=False):
+        for name in rng.choice(drawn, count, replace=False):
             weights[name] = float(rng.uniform(0.15, 1.0)) if single else float(rng.beta(1.3, 1.6))
             twin = twin_of(name)
             if twin is not None and rng.random() < config.symmetric:

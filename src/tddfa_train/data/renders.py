@@ -22,6 +22,7 @@ from tddfa_train.data.render_expressions import GAZE_DEG_PER_UNIT, ExpressionCon
 from tddfa_train.data.shading import eye_colors, lit, random_light, random_person, skin_colors
 
 _MOUTH_DEPTH_MM = 14.0
+_FIRST_IRIS = 468
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,12 @@ class Studio:
         eyeballs = np.flatnonzero(model.regions["eyeballs"][: len(basis)])
         basis[np.ix_(eyeballs, range(3), looks)] = 0
         return cls(model, replace(shown, expression_basis=basis))
+
+    @cached_property
+    def movable(self) -> frozenset[str]:
+        """Names of the expressions that move something."""
+        moving = np.abs(self.model.expression_basis).max((0, 1)) > 0
+        return frozenset(name for name, moves in zip(self.model.expression_names, moving, strict=True) if moves)
 
     @cached_property
     def loops(self) -> dict[str, np.ndarray]:
@@ -215,7 +222,7 @@ def random_face(
     pose = HeadPose(float(np.clip(yaw, -90, 90)), float(rng.normal(0, config.pitch_sigma_deg)), 0.0)
     sigma = config.identity_sigma * rng.uniform(0.5, 1.15)
     identity = rng.normal(0, sigma, model.n_identity).astype(np.float32)
-    expression = random_expression(model.expression_names, config.expression, rng)
+    expression = random_expression(studio.movable, model.expression_names, config.expression, rng)
     params = FaceParams(scaled_camera(1.0, head_rotation(pose), np.zeros(2)), identity, expression)
     points = model.landmarks(params)[:, :2].astype(np.float64)
     scale = config.side * config.face_share / np.ptp(points, axis=0).max()
@@ -337,22 +344,39 @@ def make_renders(target: Path, studio: Studio, config: RenderConfig, backgrounds
         background = np.array(scenery[rng.integers(len(scenery))])
         images[index], face = random_face(studio, config, background, rng)
         params.append(face)
-    model = studio.model
+    write_face_folder(target, images, render_labels(studio.model, params))
+
+
+def render_labels(model: MorphableModel, params: list[FaceParams]) -> dict[str, np.ndarray]:
+    """Return the labels of renders: points, coefficients, and that all of them are exact."""
+    points = model.landmark_sets["mediapipe478"]
+    assert points.numbers is not None
     landmarks = np.stack([model.landmarks(face) for face in params])
-    write_face_folder(
-        target,
-        images,
-        {
-            "landmarks68": landmarks,
-            "landmarks68_std": np.full(len(params), 0.6, np.float32),
-            "yaw_deg": np.array([np.rad2deg(np.arcsin(-_unit(f.camera)[0, 2])) for f in params], np.float32),
-            "eye_aspect": eye_aspect(landmarks),
-            "camera": np.stack([face.camera for face in params]).astype(np.float32),
-            "identity": np.stack([face.identity for face in params]),
-            "expression": np.stack([face.expression for face in params]),
-            "fit_error": np.zeros(len(params), np.float32),
-        },
-    )
+    marks = np.stack([model.landmarks(face, "mediapipe478")[:, :2] for face in params])
+    marks[:, points.numbers >= _FIRST_IRIS] = np.nan  # the shader turns the irises, not the model
+    expression = np.stack([face.expression for face in params])
+    weight = np.tile(np.abs(model.expression_basis).max((0, 1)) > 0, (len(params), 1)).astype(np.float32)
+    for column, name in enumerate(model.expression_names):
+        if name.startswith("eyeLook"):
+            side = "Left" if name.endswith("Left") else "Right"
+            closed = expression[:, model.expression_index(f"eyeBlink{side}")]
+            weight[:, column] *= np.clip(1 - 1.2 * closed, 0, 1)  # closed lids hide the gaze
+    sure = np.ones(len(params), np.float32)
+    return {
+        "landmarks68": landmarks,
+        "landmarks68_std": np.full(len(params), 0.6, np.float32),
+        "yaw_deg": np.array([np.rad2deg(np.arcsin(-_unit(f.camera)[0, 2])) for f in params], np.float32),
+        "mediapipe": marks.astype(np.float32),
+        "mediapipe_trust": sure,
+        "eye_aspect": eye_aspect(landmarks),
+        "camera": np.stack([face.camera for face in params]).astype(np.float32),
+        "identity": np.stack([face.identity for face in params]),
+        "expression": expression,
+        "expression_weight": weight,
+        "fit_weight": 0.6 * sure,  # a crop does not tell all that an identity is
+        "rotation_weight": sure,
+        "fit_error": np.zeros(len(params), np.float32),
+    }
 
 
 def eye_aspect(landmarks: Float[np.ndarray, "n 68 d"]) -> Float32[np.ndarray, " n"]:

@@ -12,6 +12,7 @@ from tddfa_train.networks.resnet22 import ResNet22
 TRUNKS: dict[str, Callable[[], nn.Module]] = {
     "dense": lambda: DenseNet(DEFAULT),
     "dense-folded": lambda: DenseNet(replace(DEFAULT, normalized=False)),
+    "dense-detail": lambda: DenseNet(replace(DEFAULT, normalized=False, detail=40)),
     "dense-small": lambda: DenseNet(SMALL),
     "mobilenet-1.0": lambda: MobileNetV1(1.0),
     "mobilenet-0.75": lambda: MobileNetV1(0.75),

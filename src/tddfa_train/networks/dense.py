@@ -15,6 +15,8 @@ class DenseConfig:
     blocks: tuple[int, ...] = (0, 0, 1, 1, 1)
     squeeze: int = 48  # channels of the 4x4 map that is flattened: keeps where, not only what
     feature: int = 256
+    detail: int = 0  # channels of the 8x8 map that is flattened as well, 0: none; lids and lips are small
+    detail_feature: int = 256
     normalized: bool = True  # with batch norms; without, they are folded into the convolutions before them
 
 
@@ -75,7 +77,7 @@ class DenseNet(nn.Module):
 
     def __init__(self, config: DenseConfig):
         super().__init__()
-        self.feature_size = config.feature
+        self.feature_size = config.feature + (config.detail_feature if config.detail else 0)
         layers: list[nn.Module] = []
         inputs = 3
         for width, count in zip(config.widths, config.blocks, strict=True):
@@ -85,10 +87,19 @@ class DenseNet(nn.Module):
         self.body = nn.Sequential(*layers)
         self.squeeze = conv(inputs, config.squeeze, kernel=1, normalized=config.normalized)
         self.project = nn.Linear(config.squeeze * 16, config.feature)
+        self.n_fine = len(self.body) - 1 - config.blocks[-1]  # layers before the last halving
+        if config.detail:
+            self.detail = conv(config.widths[-2], config.detail, kernel=1, normalized=config.normalized)
+            self.detail_project = nn.Linear(config.detail * 64, config.detail_feature)
 
     def forward(self, crops: Float[Tensor, "b 3 120 120"]) -> Float[Tensor, "b feature"]:
-        """Features of crops."""
-        return torch.relu(self.project(self.squeeze(self.body(crops)).flatten(1)))
+        """Compute the features of crops."""
+        fine = self.body[: self.n_fine](crops)
+        feature = torch.relu(self.project(self.squeeze(self.body[self.n_fine :](fine)).flatten(1)))
+        if not hasattr(self, "detail"):
+            return feature
+        detail = torch.relu(self.detail_project(self.detail(fine).flatten(1)))
+        return torch.cat([feature, detail], 1)
 
 
 DEFAULT = DenseConfig()

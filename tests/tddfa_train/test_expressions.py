@@ -1,0 +1,170 @@
+"""What teaches expressions: weights, differences of points, renders with winks and gaze, fits to a teacher."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("scipy")
+
+from tddfa.geometry.camera import scaled_camera  # noqa: E402
+from tddfa.geometry.rotation import head_rotation  # noqa: E402
+from tddfa.morphable import MorphableModel  # noqa: E402
+from tddfa.types import FaceParams, HeadPose  # noqa: E402
+from tddfa_train.alignment_network import unit_range  # noqa: E402
+from tddfa_train.alignment_task import difference_pairs, face_rotation  # noqa: E402
+from tddfa_train.data.coefficients import nearest_rotation, rarity  # noqa: E402
+from tddfa_train.data.point_fits import LabelledPoints, PointFitConfig, fit_points, teacher_labels  # noqa: E402
+from tddfa_train.data.render_expressions import (  # noqa: E402
+    GAZE_DEG_PER_UNIT,
+    ExpressionConfig,
+    random_expression,
+    twin_of,
+)
+from tddfa_train.data.renders import Studio, gaze_direction, random_face, RenderConfig, sphere_through  # noqa: E402
+from tddfa_train.data.teacher_weights import FACE_LANDMARKER  # noqa: E402
+from tddfa_train.networks.dense import DenseConfig, DenseNet, folded  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def model():
+    return MorphableModel.open(level=0, crop="head")
+
+
+@pytest.fixture(scope="module")
+def studio(model):
+    return Studio.of(model, MorphableModel.open(level=1, crop="head"))
+
+
+def test_an_expression_at_rest_is_zero_and_can_still_be_learned():
+    raw = torch.tensor([-0.5, 0.0, 0.4, 1.0, 1.7], requires_grad=True)
+    weights = unit_range(raw)
+    weights.sum().backward()
+    assert (raw.grad > 0).all()
+    assert weights[1:4].tolist() == pytest.approx([0.0, 0.4, 1.0])
+
+
+def test_folded_batch_norms_compute_the_same():
+    torch.manual_seed(0)
+    config = DenseConfig(widths=(8, 8, 16, 16, 16), squeeze=8, feature=16, detail=6, detail_feature=12)
+    network = DenseNet(config).train()
+    crops = torch.randn(4, 3, 120, 120)
+    for _ in range(3):
+        network(crops)
+    network.eval()
+    plain = DenseNet(DenseConfig(**{f: getattr(config, f) for f in config.__slots__} | {"normalized": False}))
+    plain.load_state_dict(folded(network.state_dict()))
+    with torch.no_grad():
+        torch.testing.assert_close(plain.eval()(crops), network(crops), atol=1e-5, rtol=1e-4)
+
+
+def test_pairs_of_points_name_the_points_they_mean(model):
+    points = model.landmark_sets["mediapipe478"]
+    pairs = difference_pairs(points.numbers).numpy()
+    places = points.positions(model.mean)
+    upper, lower = places[pairs[0]]
+    assert points.numbers[pairs[0]].tolist() == [159, 145]
+    assert upper[1] > lower[1]
+    assert np.linalg.norm(upper - lower) < 15
+
+
+def test_random_expressions_wink_look_around_and_rest(model):
+    rng = np.random.default_rng(0)
+    names = model.expression_names
+    movable = frozenset(names) - {"tongueOut"}
+    faces = np.stack([random_expression(movable, names, ExpressionConfig(), rng) for _ in range(2000)])
+    assert faces.min() >= 0 and faces.max() <= 1
+    assert (faces[:, names.index("tongueOut")] == 0).all()
+    left, right = (faces[:, names.index(f"eyeBlink{side}")] for side in ("Left", "Right"))
+    assert 0.04 < (np.abs(left - right) > 0.5).mean() < 0.15
+    still = [k for k, name in enumerate(names) if not name.startswith(("eyeLook", "eyeBlink"))]
+    assert 0.05 < (faces[:, still].max(1) == 0).mean() < 0.2
+    # Both eyes turn to the same side.
+    outward = faces[:, names.index("eyeLookOutLeft")] - faces[:, names.index("eyeLookInLeft")]
+    inward = faces[:, names.index("eyeLookInRight")] - faces[:, names.index("eyeLookOutRight")]
+    assert np.corrcoef(outward, inward)[0, 1] > 0.9
+
+
+def test_twins_are_on_the_other_side():
+    assert twin_of("mouthSmileLeft") == "mouthSmileRight"
+    assert twin_of("jawLeft") is None
+    assert twin_of("jawOpen") is None
+
+
+def test_gaze_turns_by_the_stated_angle_to_the_stated_side(model):
+    names = model.expression_names
+    rest = np.array([0.0, 0.0, 1.0])
+    expression = np.zeros(len(names), np.float32)
+    expression[names.index("eyeLookOutLeft")] = 1
+    direction = gaze_direction(names, expression, "Left", rest)
+    assert direction[0] > 0  # the subject's left
+    assert np.degrees(np.arccos(direction @ rest)) == pytest.approx(GAZE_DEG_PER_UNIT[0], abs=1e-3)
+
+
+def test_irises_at_rest_lie_where_the_model_has_them(studio, model):
+    points = model.landmark_sets["mediapipe478"]
+    iris = points.positions(model.mean)[list(points.numbers).index(473)]
+    left = studio.eyes[1]
+    center, radius = sphere_through(
+        studio.shown.shape(studio.shown.params())[np.unique(left.triangles)].astype(np.float64)
+    )
+    assert 10 < radius < 17
+    assert (iris - center) / np.linalg.norm(iris - center) == pytest.approx(studio.rest_gaze[1])
+
+
+def test_a_render_shows_a_face_before_the_scenery(studio):
+    rng = np.random.default_rng(5)
+    scenery = np.full((192, 192, 3), 128, np.uint8)
+    image, params = random_face(studio, RenderConfig(1), scenery, rng)
+    assert image.shape == scenery.shape
+    assert (image != scenery).any(2).mean() > 0.1
+    assert params.expression.shape == (52,)
+
+
+def test_one_sided_and_rare_faces_are_drawn_more_often(model):
+    names = model.expression_names
+    expression = np.zeros((100, len(names)))
+    expression[:60, names.index("mouthSmileLeft")] = expression[:60, names.index("mouthSmileRight")] = 0.8
+    expression[98, names.index("mouthPucker")] = 0.9
+    expression[99, names.index("eyeBlinkLeft")] = 0.9
+    boost = rarity(expression, model)
+    assert boost[70] == 1
+    assert boost[98] > boost[0]
+    assert boost[99] > boost[98] or boost[99] > 2
+
+
+def test_the_nearest_rotation_of_a_camera_is_its_rotation():
+    rotation = head_rotation(HeadPose(20.0, -10.0, 5.0))
+    camera = scaled_camera(3.0, rotation, np.zeros(2))
+    assert nearest_rotation(camera[:2, :3]) == pytest.approx(rotation, abs=1e-6)
+    batch = torch.from_numpy(camera[None].astype(np.float32))
+    assert face_rotation(batch)[0].numpy() == pytest.approx(rotation, abs=1e-6)
+
+
+def test_fits_find_a_wink_in_points_and_share_an_identity_between_photos(model):
+    rng = np.random.default_rng(1)
+    names = model.expression_names
+    identity = rng.normal(0, 0.7, model.n_identity).astype(np.float32)
+    faces = []
+    for yaw, expression in ((0, {}), (12, {"eyeBlinkLeft": 0.9}), (-12, {"jawOpen": 0.6})):
+        camera = scaled_camera(1.2, head_rotation(HeadPose(yaw, 4.0, 0.0)), np.array([100.0, 90.0]))
+        weights = np.array([expression.get(name, 0.0) for name in names], np.float32)
+        faces.append(FaceParams(camera, identity, weights))
+    raw = np.stack([face.expression for face in faces])
+    targets, *strengths = teacher_labels(FACE_LANDMARKER, raw, names, model)
+    given = LabelledPoints(
+        np.stack([model.landmarks(face) for face in faces]),
+        np.full(3, 0.3),
+        np.stack([model.landmarks(face, "mediapipe478")[:, :2] for face in faces]),
+        np.zeros_like(targets),  # geometry alone
+        np.zeros(len(names)),
+        strengths[1],
+        strengths[2],
+        np.zeros(3, np.int64),
+    )
+    fits, _ = fit_points(given, model, np.ones(162), PointFitConfig(steps=250), calibrate=False)
+    assert fits.error.max() < 0.5
+    blink = names.index("eyeBlinkLeft")
+    assert fits.expression[1, blink] > 0.6
+    assert fits.expression[1, names.index("eyeBlinkRight")] < 0.15
+    assert fits.expression[2, names.index("jawOpen")] == pytest.approx(0.6, abs=0.15)
+    assert fits.identity.std(0).mean() < 0.3 * fits.identity.std()
