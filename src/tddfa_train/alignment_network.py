@@ -31,7 +31,6 @@ class FaceNumbers:
     expression: Float[Tensor, "b e"]
     confidence: Float[Tensor, "b"]
 
-
     def weights(self) -> Float[Tensor, "b e"]:
         """Return the expression weights in [0, 1], with a gradient outside as well."""
         return unit_range(self.expression)

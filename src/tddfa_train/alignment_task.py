@@ -23,7 +23,9 @@ _PAIRS = {
         ((105, 159), (66, 158), (107, 157), (63, 160), (55, 133), (107, 336)),
         ((334, 386), (296, 385), (336, 384), (293, 387), (285, 362)),
     ),
-    "corners": (((61, 291), (61, 4), (291, 4), (61, 13), (291, 13), (61, 14), (291, 14), (61, 133), (291, 362)),),
+    "corners": (
+        ((61, 291), (61, 4), (291, 4), (61, 13), (291, 13), (61, 14), (291, 14), (61, 133), (291, 362)),
+    ),
 }
 
 
@@ -141,8 +143,7 @@ class AlignmentTask:
         assert self.mediapipe_weight is not None
         trust = batch["mediapipe_trust"][:, None]
         terms = {
-            "mediapipe": self.config.mediapipe
-            * masked_distance(shown, truth, trust * self.mediapipe_weight)
+            "mediapipe": self.config.mediapipe * masked_distance(shown, truth, trust * self.mediapipe_weight)
         }
         if self.pairs is not None:
             first, second = self.pairs.unbind(1)

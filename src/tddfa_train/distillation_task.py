@@ -58,7 +58,9 @@ class DistillationTask:
         if self.teacher is None:
             taught = batch["surface"]
             weight = torch.isfinite(taught).all(2).all(1) * batch["is_face"]
-            terms["surface"] = self.config.surface * surface_distance(shown, taught.nan_to_num(), weight) / half
+            terms["surface"] = (
+                self.config.surface * surface_distance(shown, taught.nan_to_num(), weight) / half
+            )
             return terms
         taught, trust = self.answer(crops)
         # What the teacher itself takes for no face, it has nothing to say about.

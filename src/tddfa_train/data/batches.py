@@ -273,7 +273,9 @@ class LandmarkBatches:
                 sample["surface"] = points[self.surface_mirror] if mirror else points
         more = self.more_labels(labels, matrix)
         if negative:
-            more = {key: np.zeros_like(value) if key.endswith("_weight") else value for key, value in more.items()}
+            more = {
+                key: np.zeros_like(value) if key.endswith("_weight") else value for key, value in more.items()
+            }
         return sample | {key: np.asarray(value) for key, value in more.items()}
 
     def more_labels(self, labels: dict[str, np.ndarray], matrix: Float32[np.ndarray, "2 3"]) -> Batch:

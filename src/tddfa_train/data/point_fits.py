@@ -103,8 +103,13 @@ class PointFits:
 
 
 def teacher_labels(
-    teacher: TeacherWeights, blendshapes: Float[np.ndarray, "n k"], names: tuple[str, ...], model: MorphableModel
-) -> tuple[Float[np.ndarray, "n e"], Float[np.ndarray, " e"], Float[np.ndarray, " e"], Float[np.ndarray, " e"]]:
+    teacher: TeacherWeights,
+    blendshapes: Float[np.ndarray, "n k"],
+    names: tuple[str, ...],
+    model: MorphableModel,
+) -> tuple[
+    Float[np.ndarray, "n e"], Float[np.ndarray, " e"], Float[np.ndarray, " e"], Float[np.ndarray, " e"]
+]:
     """Turn a teacher's raw expression weights into targets of the model's expressions.
 
     Args:
@@ -272,8 +277,10 @@ def _tensor(value: np.ndarray) -> Tensor:
 def _joined(first: LandmarkSet, second: LandmarkSet) -> LandmarkSet:
     width = max(first.vertices.shape[1], second.vertices.shape[1])
     widened = [
-        (np.pad(s.vertices, ((0, 0), (0, width - s.vertices.shape[1]))),
-         np.pad(s.weights, ((0, 0), (0, width - s.weights.shape[1]))))
+        (
+            np.pad(s.vertices, ((0, 0), (0, width - s.vertices.shape[1]))),
+            np.pad(s.weights, ((0, 0), (0, width - s.weights.shape[1]))),
+        )
         for s in (first, second)
     ]
     vertices, weights = zip(*widened, strict=True)

@@ -103,7 +103,9 @@ class Studio:
     def movable(self) -> frozenset[str]:
         """Names of the expressions that move something."""
         moving = np.abs(self.model.expression_basis).max((0, 1)) > 0
-        return frozenset(name for name, moves in zip(self.model.expression_names, moving, strict=True) if moves)
+        return frozenset(
+            name for name, moves in zip(self.model.expression_names, moving, strict=True) if moves
+        )
 
     @cached_property
     def loops(self) -> dict[str, np.ndarray]:
@@ -282,7 +284,9 @@ def _paint(
     occlusion[at], gloss[at] = 0.8, 0.3
     region = image[fragments.region]
     flat = region.reshape(-1, 3)
-    flat[fragments.covered] = np.rint(255 * lit(colors, unit_normals, occlusion, light, gloss)).astype(np.uint8)
+    flat[fragments.covered] = np.rint(255 * lit(colors, unit_normals, occlusion, light, gloss)).astype(
+        np.uint8
+    )
     image[fragments.region] = flat.reshape(region.shape)
 
 
@@ -291,7 +295,11 @@ def _mouth(studio: Studio, vertices: Float32[np.ndarray, "n 3"], params: FacePar
     ring = vertices[studio.loops["mouth"]]
     back = -params.camera[:, 2].astype(np.float32)  # into the head, px a mm
     middle = ring.mean(0)
-    rings = [ring + back * 1.5, middle + 0.85 * (ring - middle) + back * 6, middle[None] + back * _MOUTH_DEPTH_MM]
+    rings = [
+        ring + back * 1.5,
+        middle + 0.85 * (ring - middle) + back * 6,
+        middle[None] + back * _MOUTH_DEPTH_MM,
+    ]
     k = len(ring)
     a, b = np.arange(k), (np.arange(k) + 1) % k
     sides = np.concatenate([np.stack([a, b, k + b], 1), np.stack([a, k + b, k + a], 1)])

@@ -25,9 +25,7 @@ _HAIR = np.array(
     [[0.06, 0.05, 0.04], [0.22, 0.14, 0.08], [0.5, 0.34, 0.18], [0.75, 0.62, 0.4], [0.62, 0.62, 0.62]],
     np.float32,
 )
-_IRIS = np.array(
-    [[0.22, 0.12, 0.06], [0.34, 0.45, 0.56], [0.36, 0.42, 0.28], [0.10, 0.07, 0.05]], np.float32
-)
+_IRIS = np.array([[0.22, 0.12, 0.06], [0.34, 0.45, 0.56], [0.36, 0.42, 0.28], [0.10, 0.07, 0.05]], np.float32)
 IRIS_RADIUS_MM = 5.8
 
 
@@ -161,7 +159,9 @@ def eye_colors(
     rays = 1 + 0.12 * np.cos(23 * around + 3) + 0.08 * np.cos(41 * around)
     iris = person.iris * (rays * (0.75 + 0.35 * away / IRIS_RADIUS_MM))[:, None]
     limbus = np.clip((IRIS_RADIUS_MM - away) / 0.9, 0, 1)[:, None]
-    colors += np.clip((IRIS_RADIUS_MM - away) / 0.5 + 0.5, 0, 1)[:, None] * (iris * (0.45 + 0.55 * limbus) - colors)
+    colors += np.clip((IRIS_RADIUS_MM - away) / 0.5 + 0.5, 0, 1)[:, None] * (
+        iris * (0.45 + 0.55 * limbus) - colors
+    )
     pupil = np.clip((2.1 - away) / 0.4 + 0.5, 0, 1)[:, None]
     return np.clip(colors * (1 - 0.95 * pupil), 0, 1)
 

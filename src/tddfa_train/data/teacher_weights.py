@@ -81,7 +81,9 @@ FACE_LANDMARKER = TeacherWeights(
         "mouthClose": 0.2,
         "mouthShrugUpper": 0.4,
     },
-    held_at_rest=_both_sides({"cheekSquint": 4.0, "noseSneer": 4.0, "mouthDimple": 4.0, "mouthFrown": 3.0, "jaw": 4.0})
+    held_at_rest=_both_sides(
+        {"cheekSquint": 4.0, "noseSneer": 4.0, "mouthDimple": 4.0, "mouthFrown": 3.0, "jaw": 4.0}
+    )
     | {"cheekPuff": 4.0, "jawForward": 4.0, "mouthShrugUpper": 4.0},
     # Its jaw closes where lips meet; a chin alone would be taken for an open jaw.
     strength_of={"jawOpen": 25.0},
