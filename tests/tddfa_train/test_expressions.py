@@ -1,4 +1,4 @@
-"""What teaches expressions: weights, differences of points, renders with winks and gaze, fits to a teacher."""
+"""What teaches expressions: weights, differences of points, renders with gaze, fits to a teacher."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from tddfa_train.data.render_expressions import (  # noqa: E402
     random_expression,
     twin_of,
 )
-from tddfa_train.data.renders import Studio, gaze_direction, random_face, RenderConfig, sphere_through  # noqa: E402
+from tddfa_train.data.renders import RenderConfig, Studio, gaze_direction, random_face, sphere_through  # noqa: E402
 from tddfa_train.data.teacher_weights import FACE_LANDMARKER  # noqa: E402
 from tddfa_train.networks.dense import DenseConfig, DenseNet, folded  # noqa: E402
 
@@ -72,7 +72,8 @@ def test_random_expressions_wink_look_around_and_rest(model):
     names = model.expression_names
     movable = frozenset(names) - {"tongueOut"}
     faces = np.stack([random_expression(movable, names, ExpressionConfig(), rng) for _ in range(2000)])
-    assert faces.min() >= 0 and faces.max() <= 1
+    assert faces.min() >= 0
+    assert faces.max() <= 1
     assert (faces[:, names.index("tongueOut")] == 0).all()
     left, right = (faces[:, names.index(f"eyeBlink{side}")] for side in ("Left", "Right"))
     assert 0.04 < (np.abs(left - right) > 0.5).mean() < 0.15

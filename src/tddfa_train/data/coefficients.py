@@ -49,9 +49,9 @@ class CoefficientBatches(LandmarkBatches):
         if "expression_weight" not in labels:
             return {
                 "rotation": np.eye(3, dtype=np.float32),
-                "rotation_weight": np.float32(0),
+                "rotation_weight": np.zeros((), np.float32),
                 "identity": np.zeros(n_identity, np.float32),
-                "fit_weight": np.float32(0),
+                "fit_weight": np.zeros((), np.float32),
                 "expression": np.zeros(n_expression, np.float32),
                 "expression_weight": np.zeros(n_expression, np.float32),
             }
@@ -63,9 +63,9 @@ class CoefficientBatches(LandmarkBatches):
             weight = flipped.expression
         return {
             "rotation": nearest_rotation(numbers[:12].reshape(3, 4)[:2, :3]),
-            "rotation_weight": np.float32(labels["rotation_weight"]),
+            "rotation_weight": np.asarray(labels["rotation_weight"], np.float32),
             "identity": numbers[12 : 12 + n_identity],
-            "fit_weight": np.float32(labels["fit_weight"]),
+            "fit_weight": np.asarray(labels["fit_weight"], np.float32),
             "expression": numbers[12 + n_identity :],
             "expression_weight": weight.astype(np.float32),
         }

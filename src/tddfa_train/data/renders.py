@@ -96,7 +96,8 @@ class Studio:
         looks = [k for k, name in enumerate(names) if name.startswith("eyeLook")]
         # Mesh vertices begin with the base vertices; copies along texture seams follow.
         eyeballs = np.flatnonzero(model.regions["eyeballs"][: len(basis)])
-        basis[np.ix_(eyeballs, range(3), looks)] = 0
+        for look in looks:
+            basis[eyeballs, :, look] = 0
         return cls(model, replace(shown, expression_basis=basis))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What is known about the expression weights of a teacher: rest, reliability, how strongly to hold to them."""
+"""What is known about the expression weights of a teacher: rest, reliability, strength."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,8 +41,8 @@ class TeacherWeights:
         return self.strength_of.get(name, 1.0)
 
 
-# Measured on 13,873 photos of mostly frontal faces: medians of raw weights, agreement of a crop and its mirror
-# image (r .54-.69 for jaw, mouth, dimple and frown sides, .81-.97 otherwise), and which weights never move.
+# Measured on 13,873 photos of mostly frontal faces: medians of raw weights, agreement of a crop and its
+# mirror image (r .54-.69 for jaw, mouth, dimple and frown sides, .81-.97 otherwise), and which never move.
 FACE_LANDMARKER = TeacherWeights(
     rest_of=_both_sides(
         {
