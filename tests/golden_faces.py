@@ -41,13 +41,17 @@ def topology() -> Topology:
 
 @dataclass(frozen=True)
 class GoldenModel:
-    """Stands for a model whose vertices are known."""
+    """Stands for a model whose vertices and landmarks are known."""
 
     vertices: np.ndarray
+    points: np.ndarray
     expression_names: tuple[str, ...] = tuple(f"expression_{i}" for i in range(10))
 
     def reconstruct(self, params: FaceParams) -> Mesh:
         return Mesh(self.vertices, topology())
+
+    def landmarks(self, params: FaceParams, name: str = "ibug68") -> np.ndarray:
+        return self.points
 
     def pose(self, params: FaceParams) -> HeadPose:
         return camera_pose(params.camera)
@@ -81,8 +85,7 @@ def golden_faces(name: str) -> tuple[Image, list[Face]]:
             Face(
                 Detection(BoundingBox(*map(float, box[:4])), float(box[4])),
                 FaceParams(camera, p[12:52].astype(np.float32), p[52:].astype(np.float32)),
-                np.ascontiguousarray(points * flip),
-                GoldenModel(np.ascontiguousarray(dense * flip)),
+                GoldenModel(np.ascontiguousarray(dense * flip), np.ascontiguousarray(points * flip)),
             )
         )
     return read_image(REFERENCE / "examples" / "inputs" / f"{name}.jpg"), faces

@@ -65,7 +65,7 @@ def picture(t: int) -> np.ndarray:
 
 def face_of(params: FaceParams, score: float = 1.0) -> Face:
     points = MODEL.landmarks(params)
-    return Face(Detection(BoundingBox.around(points), score), params, points, MODEL)
+    return Face(Detection(BoundingBox.around(points), score), params, MODEL)
 
 
 @dataclass
@@ -141,12 +141,12 @@ class SceneAligner:
         )
         return [self._look(t, box) for box in asked]
 
-    def search(
-        self, image: np.ndarray, among: Callable[[list[Detection]], Iterable[Detection]] | None = None
+    def align_candidates(
+        self, image: np.ndarray, *, select: Callable[[list[Detection]], Iterable[Detection]] | None = None
     ) -> list[Face]:
         """As detector and network together."""
         candidates = self.detect(image)
-        return self.align(image, boxes=[*(candidates if among is None else among(candidates))])
+        return self.align(image, boxes=[*(candidates if select is None else select(candidates))])
 
     def _look(self, t: int, box: BoundingBox) -> Face:
         size = max(box.width, box.height)

@@ -64,6 +64,14 @@ class SolidModel:
     def shape(self, params: FaceParams) -> np.ndarray:
         return self.solid.vertices
 
+    def landmarks(self, params: FaceParams, name: str = "ibug68") -> np.ndarray:
+        """A ring in the plane through the middle of the solid."""
+        angle = np.linspace(0, 2 * np.pi, 68, endpoint=False)
+        vertices = self.solid.vertices
+        center, reach = vertices.mean(axis=0), np.ptp(vertices[:, :2], axis=0).min() / 2
+        ring = np.stack([np.cos(angle), np.sin(angle), np.zeros(68)], axis=1) * reach + center
+        return ring.astype(np.float32)
+
     def pose(self, params: FaceParams) -> HeadPose:
         return camera_pose(params.camera)
 
@@ -74,13 +82,9 @@ class SolidModel:
 def face_of(mesh: Mesh, *, score: float = 0.75) -> Face:
     """A face whose mesh is `mesh`, looking at the camera."""
     camera = np.hstack([np.diag([1.0, -1.0, -1.0]), mesh.vertices.mean(axis=0, keepdims=True).T])
-    angle = np.linspace(0, 2 * np.pi, 68, endpoint=False)
-    center, reach = mesh.vertices.mean(axis=0), np.ptp(mesh.vertices[:, :2], axis=0).min() / 2
-    ring = np.stack([np.cos(angle), np.sin(angle), np.zeros(68)], axis=1) * reach + center
     return Face(
         Detection(BoundingBox.around(mesh.vertices), score),
         FaceParams(camera, np.array([0.1, -2.5], np.float32), np.array([0.25, 1.0], np.float32)),
-        ring.astype(np.float32),
         SolidModel(mesh),
     )
 

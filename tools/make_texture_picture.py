@@ -78,7 +78,7 @@ def frontal(face: Face, texture: Image) -> Image:
         scale, np.diag([1.0, -1.0, -1.0]), np.array([SIZE / 2 - middle[0], SIZE / 2 + middle[1]])
     )
     params = face.model.params(camera, face.params.identity, face.expression)
-    turned = Face(face.detection, params, face.landmarks, face.model)
+    turned = Face(face.detection, params, face.model)
     return draw_textured(np.zeros((SIZE, SIZE, 3), np.uint8), [turned], [texture])
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.machine import commit, machine, now
+from tddfa.alignment import FaceAligner
 from tddfa.errors import TddfaError
 from tddfa.evaluation import evaluate
-from tddfa.pipeline import FaceAligner
 
 SCHEMA = "tddfa-accuracy/1"
 

@@ -1,41 +1,27 @@
-"""3D dense face alignment: meshes, 68 landmarks, head pose and expression of every face in a picture."""
-
-from __future__ import annotations
+"""3D dense face alignment: meshes, 68 landmarks, head pose and expression of every face in an image."""
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tddfa.errors import TddfaError as TddfaError
-    from tddfa.imaging import decode_image as decode_image
-    from tddfa.imaging import read_image as read_image
-    from tddfa.imaging import write_image as write_image
-    from tddfa.pipeline import FaceAligner as FaceAligner
-    from tddfa.tracking import FaceTracker as FaceTracker
-    from tddfa.types import BoundingBox as BoundingBox
-    from tddfa.types import Detection as Detection
-    from tddfa.types import Face as Face
-    from tddfa.types import FaceParams as FaceParams
-    from tddfa.types import HeadPose as HeadPose
-    from tddfa.types import Mesh as Mesh
-    from tddfa.video import VideoReader as VideoReader
+from tddfa._version import __version__
 
-__version__ = "0.1.0"
-
-# Public name → module. Loaded on first use, so that `import tddfa` costs nothing.
+# Public name → module; `__init__.pyi` has the same names for type checkers. Loaded on first use, so that
+# `import tddfa` costs nothing.
 _PUBLIC = {
     "BoundingBox": "tddfa.types",
     "Detection": "tddfa.types",
     "Face": "tddfa.types",
-    "FaceAligner": "tddfa.pipeline",
+    "FaceAligner": "tddfa.alignment",
     "FaceParams": "tddfa.types",
     "FaceTracker": "tddfa.tracking",
+    "GazeAngles": "tddfa.types",
     "HeadPose": "tddfa.types",
     "Mesh": "tddfa.types",
     "TddfaError": "tddfa.errors",
     "VideoReader": "tddfa.video",
     "decode_image": "tddfa.imaging",
     "read_image": "tddfa.imaging",
+    "to_rows": "tddfa.export",
     "write_image": "tddfa.imaging",
 }
 

@@ -1,39 +1,5 @@
-"""Several things at a time, in order."""
+"""The former name of `tddfa.concurrency`."""
 
-from __future__ import annotations
+from tddfa.deprecation import renamed_names
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-def in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Generator[R]:
-    """`function` of each item, in the order of the items, computed by `workers` threads.
-
-    Items are taken as they are needed, at most two per worker ahead of the caller, so memory does not grow
-    with their number. An error of the function is raised in its item's place and ends the rest.
-
-    Args:
-        function: is called from several threads at once when there is more than one worker.
-        items: may be endless; they are taken in the caller's thread.
-        workers: 1 or more; 1 computes in the caller's thread.
-    """
-    if workers == 1:
-        yield from map(function, items)
-        return
-    waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="tddfa") as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) == 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+__getattr__ = renamed_names(__name__, {"in_order": "tddfa.concurrency:in_order"})

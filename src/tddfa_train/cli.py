@@ -152,7 +152,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _prepare(args: argparse.Namespace) -> None:
-    from tddfa.pipeline import FaceAligner
+    from tddfa.alignment import FaceAligner
     from tddfa_train.prepare import photos_in, prepare_folder
 
     counts = prepare_folder(photos_in(args.photos), args.output, FaceAligner(args.pack), side=args.side)
@@ -167,7 +167,7 @@ def _show_sheet(dataset: Path) -> None:
 
 
 def _backgrounds(args: argparse.Namespace) -> None:
-    from tddfa.pipeline import FaceAligner
+    from tddfa.alignment import FaceAligner
     from tddfa_train.prepare import photos_in, prepare_backgrounds
 
     photos = photos_in(args.photos)

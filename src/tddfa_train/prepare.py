@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float, Float32
 from tqdm import tqdm
 
+from tddfa.alignment import FaceAligner
 from tddfa.errors import ImageFileError, InputError
 from tddfa.files import atomic_path, atomic_write
 from tddfa.geometry.camera import camera_pose
 from tddfa.imaging import read_image, write_image
-from tddfa.pipeline import FaceAligner
 from tddfa.types import Image
 from tddfa_train.data.augment import warp
 from tddfa_train.data.folder import open_face_folder, write_face_folder

@@ -36,7 +36,7 @@ def face_at(
     camera = scaled_camera(scale, head_rotation(pose), np.array([x, y], np.float64))
     params = model.params(camera, identity, expression)
     landmarks = model.landmarks(params)
-    return Face(Detection(BoundingBox.around(landmarks)), params, landmarks, model)
+    return Face(Detection(BoundingBox.around(landmarks)), params, model)
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def face_at(model: MorphableModel, x: float, pose: HeadPose, **expression: float
     camera = scaled_camera(1.3, head_rotation(pose), np.array([x, 130.0]))
     params = model.params(camera, identity, expression)
     landmarks = model.landmarks(params)
-    return Face(Detection(BoundingBox.around(landmarks)), params, landmarks, model)
+    return Face(Detection(BoundingBox.around(landmarks)), params, model)
 
 
 def texture() -> Image:

@@ -34,7 +34,7 @@ def tracked(
     camera = scaled_camera(0.5, head_rotation(HeadPose(yaw, 0, 0)), np.array([x, 80.0]))
     params = model.params(camera, None, expression)
     landmarks = model.landmarks(params)
-    face = Face(Detection(BoundingBox.around(landmarks)), params, landmarks, model)
+    face = Face(Detection(BoundingBox.around(landmarks)), params, model)
     return TrackedFace(id, face, 0.0 if state == "lost" else 1.0, 0, state)
 
 

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 ort = pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")
 
-from tddfa.detection.tddfa import STRIDES  # noqa: E402
+from tddfa.detection.anchor_free import STRIDES  # noqa: E402
 from tddfa.morphable import MorphableModel  # noqa: E402
 from tddfa_train import cli  # noqa: E402
 from tddfa_train.alignment_network import AlignmentNetwork  # noqa: E402

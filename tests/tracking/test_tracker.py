@@ -237,9 +237,9 @@ def test_a_faint_detection_is_somebody_who_comes_back_and_nobody_new():
     class Faint(SceneAligner):
         sure_until = 30
 
-        def search(self, image, among=None):
+        def align_candidates(self, image, *, select=None):
             score = 0.9 if int(image[0, 0, 2]) - 1 < self.sure_until else 0.3
-            faces = super().search(image, among)
+            faces = super().align_candidates(image, select=select)
             return [replace(f, detection=replace(f.detection, score=score)) for f in faces]
 
     person = Person(lambda t: None if 20 <= t < 40 else (200, 150, 90, 1))

@@ -27,8 +27,8 @@ def main() -> None:
     import onnxruntime
 
     import tddfa
+    from tddfa.alignment import FaceAligner
     from tddfa.morphable import MorphableModel
-    from tddfa.pipeline import FaceAligner
 
     cv2.setNumThreads(args.threads)
     aligner = FaceAligner(args.pack, threads=args.threads)

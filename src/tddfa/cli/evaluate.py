@@ -82,8 +82,8 @@ def run(args: argparse.Namespace) -> int:
         if path is not None and not path.parent.is_dir():
             raise ExportFileError(f"cannot write {path}: there is no folder {path.parent}")
 
+    from tddfa.alignment import FaceAligner
     from tddfa.evaluation import evaluate
-    from tddfa.pipeline import FaceAligner
 
     report = evaluate(args.protocol, FaceAligner(args.pack, threads=args.threads), args.data, **options)
     if args.per_image is not None:

@@ -17,7 +17,7 @@ from tddfa.cli.messages import report
 from tddfa.errors import InputError, PackError, TddfaError
 
 if TYPE_CHECKING:
-    from tddfa.pipeline import FaceAligner
+    from tddfa.alignment import FaceAligner
     from tddfa.types import Face, Image
 
 
@@ -130,8 +130,8 @@ def _run_all(jobs: Sequence[Job], kinds: Sequence[str], args: argparse.Namespace
     """Work on all pictures, and say how many had a problem."""
     from tqdm import tqdm
 
-    from tddfa.parallel import in_order
-    from tddfa.pipeline import FaceAligner
+    from tddfa.alignment import FaceAligner
+    from tddfa.concurrency import in_order
 
     aligner = FaceAligner(args.pack)
 

@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
 
 def play(args: argparse.Namespace) -> int:
     """Play the source that the arguments name, into the sinks that they name."""
-    from tddfa.pipeline import FaceAligner
+    from tddfa.alignment import FaceAligner
     from tddfa.streams import TableSink, WindowSink, follow, write_frames
     from tddfa.streams.destinations import open_sink
     from tddfa.streams.live import UntilError

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-import tddfa
+from tddfa._version import __version__
 from tddfa.cli import evaluate, image, live, packs, video, webcam
 from tddfa.cli.interrupts import sigterm_as_ctrl_c
 from tddfa.cli.messages import report
@@ -23,7 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="3D dense face alignment: meshes, 68 landmarks, head pose and expression of every face.",
         epilog="See 'tddfa COMMAND --help' for a command's options.",
     )
-    parser.add_argument("--version", action="version", version=f"tddfa {tddfa.__version__}")
+    parser.add_argument("--version", action="version", version=f"tddfa {__version__}")
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="say what is being done, and show tracebacks"
     )

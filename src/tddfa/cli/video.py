@@ -16,7 +16,7 @@ from tddfa.cli.messages import report
 from tddfa.errors import InputError, MissingExtraError, PackError, TddfaError
 
 if TYPE_CHECKING:
-    from tddfa.pipeline import FaceAligner
+    from tddfa.alignment import FaceAligner
     from tddfa.streams import Sink, TrackedFrame
     from tddfa.tracking.smoothing import Smoother
     from tddfa.video import VideoReader
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     if not jobs:
         return 1
 
-    from tddfa.pipeline import FaceAligner
+    from tddfa.alignment import FaceAligner
 
     aligner = FaceAligner(args.pack)
     with interrupts() as stop:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from tddfa.deprecation import renamed_names
+from tddfa.detection.anchor_free import AnchorFreeDetector
 from tddfa.detection.faceboxes import FaceBoxes
-from tddfa.detection.tddfa import TddfaDetector
 from tddfa.packs import make_part
 from tddfa.runtime import Network
 from tddfa.types import Detection, Image
@@ -17,19 +18,19 @@ class Detector(Protocol):
     """Anything that finds faces."""
 
     def detect(self, image: Image) -> Sequence[Detection]:
-        """The faces of `image`, best first."""
+        """Return the faces of `image`, best first."""
         ...
 
 
 DETECTORS: Mapping[str, Callable[[Network, Mapping[str, Any]], Detector]] = {
     "faceboxes": FaceBoxes.from_settings,
-    "tddfa": TddfaDetector.from_settings,
+    "tddfa": AnchorFreeDetector.from_settings,
 }
 """Kind in a pack's manifest → detector from its network and settings."""
 
 
 def make_detector(network: Network, settings: Mapping[str, Any]) -> Detector:
-    """The detector that a manifest describes.
+    """Return the detector that a manifest describes.
 
     Raises:
         PackError: its kind is unknown or its settings are incomplete or wrong.
@@ -37,4 +38,6 @@ def make_detector(network: Network, settings: Mapping[str, Any]) -> Detector:
     return make_part("detector", DETECTORS, settings, network, settings)
 
 
-__all__ = ["DETECTORS", "Detector", "FaceBoxes", "TddfaDetector", "make_detector"]
+__getattr__ = renamed_names(__name__, {"TddfaDetector": "tddfa.detection:AnchorFreeDetector"})
+
+__all__ = ["DETECTORS", "AnchorFreeDetector", "Detector", "FaceBoxes", "make_detector"]

@@ -19,8 +19,8 @@ from tddfa.imaging.warp import resize
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, Detection, Image
 
-# Stride of each output level, and per level (anchor side, anchors per place and axis): small anchors are
-# repeated within a place, so that small faces meet as many anchors as large ones ("anchor densification").
+# Stride of each output level, and per level (anchor side, anchors per cell and axis): small anchors are
+# repeated within a cell, so that small faces meet as many anchors as large ones ("anchor densification").
 _LEVELS = ((32, ((32, 4), (64, 2), (128, 1))), (64, ((256, 1),)), (128, ((512, 1),)))
 VARIANCES = (0.1, 0.2)
 
@@ -31,14 +31,14 @@ _MAX_FACES = 750
 
 
 class FaceBoxes:
-    """Finds faces larger than about 20 px.
+    """Find faces larger than about 20 px.
 
     Args:
-        network: picture → `offsets` (1, n, 4) and `scores` (1, n).
-        pixels: how it reads the picture.
-        max_height: larger pictures are searched at this height, px.
-        max_width: and at no more than this width, px.
-        min_score: of a face.
+        network: image → `offsets` (1, n, 4) and `scores` (1, n).
+        pixels: layout of the network's input.
+        max_height: height at which larger images are searched, px.
+        max_width: width at which larger images are searched, px.
+        min_score: minimum score of a face.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class FaceBoxes:
 
     @classmethod
     def from_settings(cls, network: Network, settings: Mapping[str, Any]) -> FaceBoxes:
-        """The detector with the settings of a manifest."""
+        """Return the detector with the settings of a manifest."""
         return cls(
             network,
             pixels=PixelFormat.from_settings(settings["input"]),
@@ -66,7 +66,7 @@ class FaceBoxes:
         )
 
     def detect(self, image: Image) -> list[Detection]:
-        """The faces of `image`, best first; boxes may reach outside the picture."""
+        """Return the faces of `image`, best first; boxes may reach outside the image."""
         height, width = image.shape[:2]
         shrink = min(1.0, self._max_height / height)
         shrink = min(shrink, self._max_width / width)
@@ -85,7 +85,7 @@ class FaceBoxes:
 def _candidates(
     offsets: Float32[np.ndarray, "n 4"], scores: Float32[np.ndarray, " n"], height: int, width: int
 ) -> tuple[Float32[np.ndarray, "m 4"], Float32[np.ndarray, " m"]]:
-    """Boxes and scores worth a closer look, best first. Only these are decoded: most anchors see no face."""
+    """Return the boxes and scores above the limit, best first; other anchors are not decoded."""
     found = np.flatnonzero(scores > _CANDIDATE_SCORE)
     found = found[np.argsort(-scores[found], kind="stable")][:_MAX_CANDIDATES]
     anchors, deltas = anchor_boxes(height, width)[found], offsets[found]
@@ -96,16 +96,16 @@ def _candidates(
 
 @lru_cache(maxsize=8)
 def anchor_boxes(height: int, width: int) -> Float32[np.ndarray, "n 4"]:
-    """Centre (x, y) and sides of every anchor, px, in the order of the network's outputs."""
+    """Return the centre (x, y) and sides of every anchor, px, in the order of the network's outputs."""
     levels: list[np.ndarray[Any, Any]] = []
     for stride, kinds in _LEVELS:
         rows, columns = math.ceil(height / stride), math.ceil(width / stride)
-        place = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)  # (rows, columns, xy)
+        cell = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)  # (rows, columns, xy)
         for side, repeats in kinds:
-            # A repeated anchor starts at the corner of its place, a single one sits in the middle.
+            # A repeated anchor starts at the corner of its cell, a single one sits in the middle.
             steps = np.arange(repeats) / repeats if repeats > 1 else np.array([0.5])
             within = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
-            centers = (place[:, :, None, :] + within) * stride
+            centers = (cell[:, :, None, :] + within) * stride
             levels.append(np.concatenate([centers, np.full_like(centers, side)], axis=-1))
         merged = np.concatenate(levels[-len(kinds) :], axis=2)
         levels[-len(kinds) :] = [merged.reshape(-1, 4)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.aflw import read_aflw
 from tddfa.evaluation.faces import faces_in_crops
@@ -14,7 +15,6 @@ from tddfa.evaluation.means import binned_mean
 from tddfa.evaluation.metrics import aflw21, landmark_errors
 from tddfa.evaluation.report import Report, View, in_crop
 from tddfa.evaluation.text import headline, table
-from tddfa.pipeline import FaceAligner
 
 
 def measure_aflw(aligner: FaceAligner, folder: Path) -> Report:

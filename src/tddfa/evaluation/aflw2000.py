@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Shaped
 
+from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError, InputError
 from tddfa.evaluation.data.aflw2000 import Aflw2000, read_aflw2000
 from tddfa.evaluation.data.pictures import Pictures
@@ -17,7 +18,6 @@ from tddfa.evaluation.means import BINS, BinnedMean, binned_mean, mean_interval,
 from tddfa.evaluation.metrics import box_sizes, landmark_errors, pose_errors_deg
 from tddfa.evaluation.report import Report, View, in_crop
 from tddfa.evaluation.text import headline, table
-from tddfa.pipeline import FaceAligner
 from tddfa.types import Face, HeadPose
 
 CROPS = ("ground-truth", "detector")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import existing_folder
 from tddfa.evaluation.data.eyes import EyeCrops, read_eye_clips, read_eye_crops
@@ -20,7 +21,6 @@ from tddfa.evaluation.report import Report, View
 from tddfa.evaluation.separation import area_under_curve, at_threshold, best_threshold
 from tddfa.evaluation.stability import clip_track
 from tddfa.evaluation.text import headline
-from tddfa.pipeline import FaceAligner
 
 CLOSED, OPEN = 0.12, 0.22
 """The ratio of the reference below which an eye is closed and above which it is open; between, neither."""

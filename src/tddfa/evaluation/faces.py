@@ -9,9 +9,9 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Float64
 
+from tddfa.alignment import FaceAligner
 from tddfa.evaluation.data.pictures import Pictures
 from tddfa.geometry.boxes import intersection_over_union
-from tddfa.pipeline import FaceAligner
 from tddfa.types import BoundingBox, Detection, Face, Image
 
 _BATCH = 16
@@ -55,7 +55,6 @@ def _in_picture(face: Face, square: Float64[np.ndarray, "4"], crop: Image) -> Fa
         face,
         detection=Detection(BoundingBox(*map(float, square))),
         params=replace(face.params, camera=camera),
-        landmarks=face.landmarks * scale + shift,
     )
 
 

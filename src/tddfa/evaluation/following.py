@@ -8,8 +8,8 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float32
 
+from tddfa.alignment import FaceAligner
 from tddfa.errors import InputError
-from tddfa.pipeline import FaceAligner
 from tddfa.tracking import FaceTracker, TrackedFace
 from tddfa.tracking.smoothing import SMOOTHERS, make_smoother
 from tddfa.types import Face, Image

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tddfa import __version__
+from tddfa._version import __version__
+from tddfa.alignment import FaceAligner
 from tddfa.errors import InputError
 from tddfa.evaluation.aflw import measure_aflw
 from tddfa.evaluation.aflw2000 import measure_aflw2000
@@ -15,7 +16,6 @@ from tddfa.evaluation.eyes import measure_eyes
 from tddfa.evaluation.report import Report
 from tddfa.evaluation.stability import measure_stability
 from tddfa.evaluation.tracking import measure_tracking
-from tddfa.pipeline import FaceAligner
 
 PROTOCOLS: Mapping[str, Callable[..., Report]] = {
     "aflw2000": measure_aflw2000,

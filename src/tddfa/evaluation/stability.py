@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError, InputError
 from tddfa.evaluation.data.aflw2000 import read_aflw2000
 from tddfa.evaluation.data.arrays import existing_folder
@@ -19,7 +20,6 @@ from tddfa.evaluation.moving_face import STEP, STILL, SWAY, MovingFace
 from tddfa.evaluation.report import Report, View
 from tddfa.evaluation.steadiness import acceleration, lag_frames, overshoot_percent, unsteadiness
 from tddfa.evaluation.text import headline
-from tddfa.pipeline import FaceAligner
 
 CLIP_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi"})
 

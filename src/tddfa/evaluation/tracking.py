@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError, TddfaError
 from tddfa.evaluation.data.arrays import existing_folder
 from tddfa.evaluation.faces import progress
@@ -15,7 +16,6 @@ from tddfa.evaluation.rendered_people import Head, Scene, Seen, plain_background
 from tddfa.evaluation.report import Report
 from tddfa.evaluation.text import headline
 from tddfa.imaging import read_image
-from tddfa.pipeline import FaceAligner
 from tddfa.tracking import FaceTracker, TrackedFace
 from tddfa.tracking.evidence import overlap
 from tddfa.types import BoundingBox, Image

@@ -11,6 +11,7 @@ from tddfa.export.npz import write_npy, write_npz
 from tddfa.export.obj import obj_bytes, write_obj
 from tddfa.export.ply import ply_bytes, write_ply
 from tddfa.export.record import SCHEMA, face_record, picture_record, write_json
+from tddfa.export.rows import columns, face_row, to_rows
 
 EXPORTS: dict[str, Callable[..., Any]] = {
     "ply": write_ply,
@@ -25,12 +26,15 @@ __all__ = [
     "EXPORTS",
     "SCHEMA",
     "clip_glb_bytes",
+    "columns",
     "depth_png_bytes",
     "face_record",
+    "face_row",
     "glb_bytes",
     "obj_bytes",
     "picture_record",
     "ply_bytes",
+    "to_rows",
     "write_depth_png",
     "write_glb",
     "write_json",

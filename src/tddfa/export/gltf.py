@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Integer
 
-import tddfa
+from tddfa._version import __version__
 from tddfa.export.displacements import Displacements
 
 _COMPONENTS = {"f4": 5126, "u1": 5121, "u2": 5123, "u4": 5125}
@@ -26,7 +26,7 @@ class GltfBuilder:
 
     def __init__(self) -> None:
         self.document: dict[str, Any] = {
-            "asset": {"version": "2.0", "generator": f"tddfa {tddfa.__version__}"},
+            "asset": {"version": "2.0", "generator": f"tddfa {__version__}"},
             "scene": 0,
             "scenes": [{}],
         }

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 def intersection_over_union(
     a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"]
 ) -> Float[np.ndarray, "n m"]:
-    """Shared area of each pair of boxes (x0, y0, x1, y1), as a part of the area they cover together."""
+    """Return the shared area of each pair of boxes (x0, y0, x1, y1), as a part of the area of their union."""
     extent = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
     shared = np.clip(extent, 0, None).prod(axis=2)
     area_a = (a[:, 2:] - a[:, :2]).prod(axis=1)
@@ -20,16 +20,16 @@ def intersection_over_union(
 def non_maximum_suppression(
     boxes: Float[np.ndarray, "n 4"], scores: Float[np.ndarray, " n"], max_overlap: float, *, grow: float = 0.0
 ) -> Int[np.ndarray, " kept"]:
-    """Indices of the boxes to keep, best score first: none overlaps a better one by more than `max_overlap`.
+    """Return the indices of the boxes to keep, best first: none overlaps a better one by more than a limit.
 
     Args:
         boxes: (x0, y0, x1, y1).
-        scores: of each box.
-        max_overlap: intersection over union that is still two faces.
+        scores: score of each box.
+        max_overlap: largest intersection over union of two boxes that are both kept.
         grow: added to every width and height; 1 where corners are taken as pixels, as the published
             detectors do.
     """
-    # A row for each coordinate: of a few dozen boxes, each call of NumPy costs more than its numbers.
+    # One row per coordinate: for a few dozen boxes, the calls of NumPy cost more than the arithmetic.
     x0, y0, x1, y1 = np.ascontiguousarray((boxes + np.array([0, 0, grow, grow], dtype=boxes.dtype)).T)
     area, tiny = (x1 - x0) * (y1 - y0), np.finfo(boxes.dtype).tiny
     order = np.argsort(-scores, kind="stable")

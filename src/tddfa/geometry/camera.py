@@ -12,7 +12,7 @@ from tddfa.types import HeadPose
 def project(
     camera: Float64[np.ndarray, "3 4"], points: Float[np.ndarray, "n 3"]
 ) -> Float32[np.ndarray, "n 3"]:
-    """`points` of the model frame (mm) in the image frame (px)."""
+    """Return `points` of the model frame (mm) in the image frame (px)."""
     # One product in the precision of the points, as dense meshes are large; the shift is added in float64
     # only when the points have it.
     projected = points @ camera[:, :3].T.astype(points.dtype)
@@ -22,22 +22,22 @@ def project(
 
 
 def camera_scale(camera: Float64[np.ndarray, "3 4"]) -> float:
-    """Pixels per millimetre: the mean length of the rows that make x and y."""
+    """Return the pixels per millimetre: the mean length of the rows that make x and y."""
     return float((np.linalg.norm(camera[0, :3]) + np.linalg.norm(camera[1, :3])) / 2)
 
 
 def camera_rotation(camera: Float64[np.ndarray, "3 4"]) -> Float64[np.ndarray, "3 3"]:
-    """The rotation nearest to the camera's linear part, image frame from model frame."""
+    """Return the rotation nearest to the camera's linear part, image frame from model frame."""
     return nearest_rotation(camera[:, :3])
 
 
 def camera_pose(camera: Float64[np.ndarray, "3 4"]) -> HeadPose:
-    """The head pose that the camera sees."""
+    """Return the head pose that the camera sees."""
     return head_pose(camera_rotation(camera))
 
 
 def scaled_camera(
     scale: float, R: Float64[np.ndarray, "3 3"], center: Float[np.ndarray, " xy"]
 ) -> Float64[np.ndarray, "3 4"]:
-    """The scaled orthographic camera that shows the model's origin at `center` (px), z = 0."""
+    """Return the scaled orthographic camera that shows the model's origin at `center` (px), z = 0."""
     return np.column_stack([scale * R, [center[0], center[1], 0.0]])

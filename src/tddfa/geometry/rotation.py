@@ -18,7 +18,7 @@ _GIMBAL_COSINE = 1e-6
 
 
 def nearest_rotation(M: Float64[np.ndarray, "3 3"]) -> Float64[np.ndarray, "3 3"]:
-    """The rotation closest to `M` in the Frobenius norm, of any positive scale.
+    """Return the rotation closest to `M` in the Frobenius norm, of any positive scale.
 
     Args:
         M: a 3×3 matrix of rank 2 or 3.
@@ -38,19 +38,12 @@ def nearest_rotation(M: Float64[np.ndarray, "3 3"]) -> Float64[np.ndarray, "3 3"
 
 
 def head_rotation(pose: HeadPose) -> Float64[np.ndarray, "3 3"]:
-    """The rotation of the image frame that has the angles of `pose`.
-
-    Source: 300W-LP, R = Rx(pitch) Ry(yaw) Rz(roll) with y up; here with y down and z away.
-    """
-    x, y, z = (math.radians(a) for a in (pose.pitch_deg, pose.yaw_deg, pose.roll_deg))
-    Rx = np.array([[1, 0, 0], [0, math.cos(x), math.sin(x)], [0, -math.sin(x), math.cos(x)]])
-    Ry = np.array([[math.cos(y), 0, -math.sin(y)], [0, 1, 0], [math.sin(y), 0, math.cos(y)]])
-    Rz = np.array([[math.cos(z), math.sin(z), 0], [-math.sin(z), math.cos(z), 0], [0, 0, 1]])
-    return _FLIP_YZ @ (Rx @ Ry @ Rz)
+    """Return the rotation of the image frame that has the angles of `pose`."""
+    return pose.matrix
 
 
 def head_pose(R: Float64[np.ndarray, "3 3"]) -> HeadPose:
-    """The angles of a rotation `R` (image frame from model frame); the inverse of `head_rotation`.
+    """Return the angles of a rotation `R` (image frame from model frame); the inverse of `head_rotation`.
 
     At yaw = ±90° only a combination of pitch and roll is defined; roll is then 0.
     """
@@ -68,7 +61,7 @@ def head_pose(R: Float64[np.ndarray, "3 3"]) -> HeadPose:
 
 
 def geodesic_deg(A: Float64[np.ndarray, "3 3"], B: Float64[np.ndarray, "3 3"]) -> float:
-    """The angle of the rotation from `A` to `B`, degrees."""
+    """Return the angle of the rotation from `A` to `B`, degrees."""
     # atan2 of sine and cosine: acos alone loses half the digits near 0 and 180 degrees.
     D = A.T @ B
     sine = math.hypot(D[2, 1] - D[1, 2], D[0, 2] - D[2, 0], D[1, 0] - D[0, 1]) / 2
@@ -76,7 +69,7 @@ def geodesic_deg(A: Float64[np.ndarray, "3 3"], B: Float64[np.ndarray, "3 3"]) -
 
 
 def rotation_vector(R: Float64[np.ndarray, "3 3"]) -> Float64[np.ndarray, "3"]:
-    """The axis of a rotation times its angle, rad, in [0, π]; the logarithm on SO(3)."""
+    """Return the axis of a rotation times its angle, rad, in [0, π]; the logarithm on SO(3)."""
     sine = np.array([R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]]) / 2
     length = float(np.linalg.norm(sine))
     cosine = (float(np.trace(R)) - 1) / 2
@@ -91,7 +84,7 @@ def rotation_vector(R: Float64[np.ndarray, "3 3"]) -> Float64[np.ndarray, "3"]:
 
 
 def rotation_about(vector: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3 3"]:
-    """The rotation about an axis by the length of that axis, rad; the inverse of `rotation_vector`.
+    """Return the rotation about an axis by the length of that axis, rad; the inverse of `rotation_vector`.
 
     Source: Rodrigues' formula.
     """

@@ -9,7 +9,7 @@ from jaxtyping import Float32, Float64, Int32
 def triangle_normals(
     vertices: Float32[np.ndarray, "n_vertices 3"], triangles: Int32[np.ndarray, "n_triangles 3"]
 ) -> Float32[np.ndarray, "n_triangles 3"]:
-    """The outward normal of each triangle, its length twice the triangle's area."""
+    """Return the outward normal of each triangle, its length twice the triangle's area."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     return np.cross(b - a, c - a)
 
@@ -17,7 +17,7 @@ def triangle_normals(
 def vertex_normals(
     vertices: Float32[np.ndarray, "n_vertices 3"], triangles: Int32[np.ndarray, "n_triangles 3"]
 ) -> Float32[np.ndarray, "n_vertices 3"]:
-    """The outward unit normal of each vertex: the area-weighted mean of its triangles' normals.
+    """Return the outward unit normal of each vertex: the area-weighted mean of its triangles' normals.
 
     A vertex without area around it has the normal 0.
     """

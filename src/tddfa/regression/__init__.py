@@ -8,35 +8,55 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
+from tddfa.deprecation import renamed_names
 from tddfa.packs import make_part
-from tddfa.regression.published import PublishedRegressor
-from tddfa.regression.tddfa import TddfaRegressor
+from tddfa.regression.affine_camera import AffineCameraRegressor
+from tddfa.regression.v2 import V2Regressor
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, FaceParams, Image
 
 
 @runtime_checkable
 class Regressor(Protocol):
-    """Finds the parameters of the faces of a picture, all in one batch."""
+    """Predicts the parameters of faces, those of many images in one batch.
 
-    def from_boxes(self, image: Image, boxes: Sequence[BoundingBox]) -> list[FaceParams]:
-        """The parameters of the faces in detection boxes."""
+    The parameters are in the frame of the face's own image. They are None for a face that no crop can be cut
+    for: one that lies outside its image, has no extent, or is far larger than its image.
+    """
+
+    def from_boxes(self, images: Sequence[Image], boxes: Sequence[BoundingBox]) -> list[FaceParams | None]:
+        """Return the parameters of the face in each detection box.
+
+        Args:
+            images: the image of each box; the same one as often as it has boxes.
+            boxes: detection boxes, px.
+        """
         ...
 
-    def from_points(self, image: Image, points: Sequence[Float[np.ndarray, "n d"]]) -> list[FaceParams]:
-        """The parameters of the faces that landmarks or vertices (px) lie on, as when tracking."""
-        ...
+    def from_points(
+        self, images: Sequence[Image], points: Sequence[Float[np.ndarray, "_n _d"]]
+    ) -> list[FaceParams | None]:
+        """Return the parameters of the face that each set of landmarks or vertices lies on.
 
-    def box_around(self, points: Float[np.ndarray, "n d"], like: BoundingBox) -> BoundingBox:
-        """The detection box, in the shape of `like`, for which the same crop is cut as for the points."""
+        Args:
+            images: the image of each set of points.
+            points: landmarks or vertices of the face, px, as those of the frame before.
+        """
         ...
 
     def from_crops(self, crops: Sequence[Image], squares: Sequence[BoundingBox]) -> list[FaceParams]:
-        """The parameters of the faces in crops that were cut before.
+        """Return the parameters of the faces in crops that were cut before.
 
         Args:
-            crops: square pictures of any size.
-            squares: where each was cut from its picture, px; the parameters are in the frame of that picture.
+            crops: square images of any size.
+            squares: where each was cut from its image, px; the parameters are in the frame of that image.
+        """
+        ...
+
+    def box_around(self, points: Float[np.ndarray, "n d"], like: BoundingBox) -> BoundingBox | None:
+        """Return the detection box, in the shape of `like`, that has the same crop as the points.
+
+        None for points without an extent.
         """
         ...
 
@@ -44,8 +64,8 @@ class Regressor(Protocol):
 REGRESSORS: Mapping[
     str, Callable[[Network, Mapping[str, Any], Callable[[str], Mapping[str, Any]]], Regressor]
 ] = {
-    "3ddfa-v2": PublishedRegressor.from_settings,
-    "tddfa": TddfaRegressor.from_settings,
+    "3ddfa-v2": V2Regressor.from_settings,
+    "tddfa": AffineCameraRegressor.from_settings,
 }
 """Kind in a pack's manifest → regressor from its network, its settings and its arrays by file name."""
 
@@ -53,7 +73,7 @@ REGRESSORS: Mapping[
 def make_regressor(
     network: Network, settings: Mapping[str, Any], arrays: Callable[[str], Mapping[str, Any]]
 ) -> Regressor:
-    """The regressor that a manifest describes.
+    """Return the regressor that a manifest describes.
 
     Args:
         network: its network.
@@ -66,4 +86,12 @@ def make_regressor(
     return make_part("regressor", REGRESSORS, settings, network, settings, arrays)
 
 
-__all__ = ["REGRESSORS", "PublishedRegressor", "Regressor", "TddfaRegressor", "make_regressor"]
+__getattr__ = renamed_names(
+    __name__,
+    {
+        "PublishedRegressor": "tddfa.regression:V2Regressor",
+        "TddfaRegressor": "tddfa.regression:AffineCameraRegressor",
+    },
+)
+
+__all__ = ["REGRESSORS", "AffineCameraRegressor", "Regressor", "V2Regressor", "make_regressor"]

@@ -52,10 +52,10 @@ class Aligner(Protocol):
         """The faces in boxes or on landmarks."""
         ...
 
-    def search(
-        self, image: Image, among: Callable[[list[Detection]], Iterable[Detection]] | None = None
+    def align_candidates(
+        self, image: Image, *, select: Callable[[list[Detection]], Iterable[Detection]] | None = None
     ) -> list[Face]:
-        """The faces of a picture, those alone that `among` picks from the detector's candidates."""
+        """The faces of an image among the candidates that `select` picks from the detector's."""
         ...
 
 
@@ -308,7 +308,7 @@ class FaceTracker:
             likely = [d for d in candidates if d.score >= least and _can_be_there(d.box, image)]
             return self._unexplained(likely, seen)
 
-        found = self._aligner.search(image, strangers)
+        found = self._aligner.align_candidates(image, select=strangers)
         # The nearest pairs first.
         pairs = sorted(
             (Place.of_box(f.detection.box).distance(t.path.at(self._frame)), t.id, k)

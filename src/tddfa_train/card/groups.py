@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from tqdm import tqdm
 
+from tddfa.alignment import FaceAligner
 from tddfa.evaluation.metrics import box_sizes, landmark_errors
 from tddfa.evaluation.report import Report, View
 from tddfa.geometry.boxes import intersection_over_union
-from tddfa.pipeline import FaceAligner
 from tddfa_train.data.folder import open_face_folder
 from tddfa_train.data.renders import eye_aspect
 from tddfa_train.intervals import mean_interval

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from tddfa.alignment import FaceAligner
 from tddfa.errors import InputError
 from tddfa.evaluation import contact_sheet, evaluate
 from tddfa.files import atomic_write
 from tddfa.imaging import read_image, write_image
-from tddfa.pipeline import FaceAligner
 from tddfa_train.card.groups import detector_recall, held_out_faces, measure_groups
 from tddfa_train.card.stress import stress
 from tddfa_train.prepare import photos_in

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from tddfa.alignment import FaceAligner
 from tddfa.evaluation.metrics import box_sizes, landmark_errors
-from tddfa.pipeline import FaceAligner
 from tddfa_train.data.augment import motion_kernel, warp
 
 _SIDE = 256  # of the picture that is made harder

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tddfa.detection.tddfa import LARGEST_LOG
+from tddfa.detection.anchor_free import LARGEST_LOG
 from tddfa_train.networks.dense import ResidualBlock, conv
 
 # Faces up to this side belong to the level, the rest to the last: a face is a few cells wide everywhere.

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tddfa.detection.tddfa import STRIDES
+from tddfa.detection.anchor_free import STRIDES
 from tddfa_train.detector.network import LARGEST_SIDE, LevelOutput, boxes_of, cell_centers
 from tddfa_train.landmark_task import network_input
 

@@ -94,7 +94,7 @@ class AnimationSink(contextlib.AbstractContextManager["AnimationSink"]):
         boxes = {t.id: BoundingBox.around(t.face.landmarks) for t in faces if t.visible}
         for tracked in faces:
             f = tracked.face  # without its cached mesh, which would fill the memory
-            face = Face(f.detection, f.params, f.landmarks, f.model)
+            face = Face(f.detection, f.params, f.model)
             track = self._tracks.get(tracked.id)
             if track is None:
                 track = self._tracks[tracked.id] = self._new_track(image, face, time)

@@ -19,27 +19,14 @@ from typing import Any
 import numpy as np
 
 from tddfa.errors import ExportFileError, InputError, require_extra
+from tddfa.export.rows import columns, face_row
 from tddfa.files import atomic_path
-from tddfa.geometry.camera import camera_scale
 from tddfa.streams.frame import TrackedFrame
 from tddfa.tracking.face import TrackedFace
 
 Row = Mapping[str, Any]
 
 _ROWS_PER_GROUP = 4096  # rows of a Parquet file that are held in memory
-_DECIMALS = 6
-
-
-def columns(expression_names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the columns, in order, for a model with these expressions."""
-    return (
-        *("frame", "face_id", "timestamp", "confidence", "success", "state"),
-        *("pose_Rx", "pose_Ry", "pose_Rz"),
-        *(f"{axis}_{i}" for axis in "xyz" for i in range(68)),
-        *("box_x0", "box_y0", "box_x1", "box_y1"),
-        *("yaw_deg", "pitch_deg", "roll_deg", "scale"),
-        *expression_names,
-    )
 
 
 def row(tracked: TrackedFace, frame: int, time: float) -> dict[str, Any]:
@@ -50,25 +37,15 @@ def row(tracked: TrackedFace, frame: int, time: float) -> dict[str, Any]:
         frame: number of the frame, 0 for the first of the video.
         time: s since the first frame.
     """
-    face, pose = tracked.face, tracked.face.pose
-    names = face.model.expression_names
-    points = face.landmarks.T.ravel().tolist()
-    low, high = face.landmarks[:, :2].min(axis=0), face.landmarks[:, :2].max(axis=0)
-    # OpenFace turns the face with R = Rx Ry Rz in a frame with x right, y down, z away from the camera.
-    turns = (-math.radians(pose.pitch_deg), math.radians(pose.yaw_deg), math.radians(pose.roll_deg))
-    measured: list[float] = [
-        *(*turns, *points, *low.tolist(), *high.tolist()),
-        *(pose.yaw_deg, pose.pitch_deg, pose.roll_deg, camera_scale(face.params.camera)),
-        *face.params.expression.tolist(),
-    ]
-    if not tracked.visible:
-        measured = [math.nan] * len(measured)
-    values = [
-        *(frame, tracked.id, round(time, _DECIMALS), round(tracked.confidence, 4), int(tracked.visible)),
-        tracked.state,
-        *(round(v, _DECIMALS) for v in measured),
-    ]
-    return dict(zip(columns(names), values, strict=True))
+    return face_row(
+        tracked.face,
+        frame=frame,
+        face_id=tracked.id,
+        timestamp=time,
+        confidence=tracked.confidence,
+        state=tracked.state,
+        visible=tracked.visible,
+    )
 
 
 class TableSink(contextlib.AbstractContextManager["TableSink"]):

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float64
 
 from tddfa.errors import InputError
 from tddfa.geometry.rotation import nearest_rotation
@@ -116,5 +116,5 @@ def landmark_reach(
 
 def face_with(face: Face, params: FaceParams) -> Face:
     """The same face with other parameters."""
-    landmarks: Float32[np.ndarray, "68 3"] = morphable_model(face).landmarks(params)
-    return replace(face, params=params, landmarks=landmarks)
+    morphable_model(face)
+    return replace(face, params=params)

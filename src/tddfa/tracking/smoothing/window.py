@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from jaxtyping import Float32
 
 from tddfa.errors import InputError
 from tddfa.tracking.face import TrackedFace
 from tddfa.types import Face, FaceParams, Mesh
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MeanFace(Face):
     """A face whose landmarks and vertices are the mean of those of several frames.
 
@@ -33,8 +34,12 @@ class MeanFace(Face):
             expression=_mean([p.params.expression for p in parts]),
             confidence=face.params.confidence,
         )
-        landmarks = _mean([p.landmarks for p in parts])
-        return cls(face.detection, params, landmarks, face.model, parts=tuple(parts))
+        return cls(face.detection, params, face.model, parts=tuple(parts))
+
+    @cached_property
+    def landmarks(self) -> Float32[np.ndarray, "68 3"]:
+        """The mean of the landmarks, image frame, px; those of the mean parameters would differ a bit."""
+        return _mean([part.landmarks for part in self.parts])
 
     @cached_property
     def mesh(self) -> Mesh:

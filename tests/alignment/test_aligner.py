@@ -12,7 +12,7 @@ from tddfa.geometry.camera import camera_pose, project
 from tddfa.geometry.rotation import head_pose, nearest_rotation
 from tddfa.tracking import FaceTracker
 
-PHOTO = Path(__file__).parent.parent / "examples/photos/hopper.jpg"
+PHOTO = Path(__file__).parents[2] / "examples/photos/hopper.jpg"
 PHOTOS = ["emma", "trump_hillary", "JianzhuGuo"]
 
 
@@ -120,13 +120,19 @@ def test_detections_that_the_network_does_not_believe_are_dropped_but_given_boxe
     plain = aligner._regressor
 
     class Doubtful:
-        def from_boxes(self, image, boxes):
-            return [replace(p, confidence=0.5) for p in plain.from_boxes(image, boxes)]
+        def from_boxes(self, images, boxes):
+            return [replace(p, confidence=0.5) for p in plain.from_boxes(images, boxes)]
 
-        def from_points(self, image, points):
-            return [replace(p, confidence=0.5) for p in plain.from_points(image, points)]
+        def from_points(self, images, points):
+            return [replace(p, confidence=0.5) for p in plain.from_points(images, points)]
 
-    aligner._regressor = Doubtful()
+        def from_crops(self, crops, squares):
+            return plain.from_crops(crops, squares)
+
+        def box_around(self, points, like):
+            return plain.box_around(points, like)
+
+    aligner._regressor = aligner._networks.regressor = Doubtful()
     assert aligner.align(toys.picture()) == []
     assert aligner.detector.detect(toys.picture()) == []
     assert len(aligner.align(toys.picture(), boxes=[(10, 10, 90, 90)])) == 1
@@ -250,10 +256,12 @@ def test_what_is_no_picture_is_refused_in_a_line(toy_aligner, image, message):
         ({"boxes": [(1, 2, 3)]}, "a box has 3 numbers"),
         ({"boxes": [(0, 0, float("nan"), 9)]}, "not a finite number"),
         ({"boxes": [(9, 9, 3, 3)]}, "has no area"),
-        ({"boxes": [(900, 900, 950, 950)]}, "outside the picture"),
-        ({"boxes": [(0, 0, 1e9, 1e9)]}, "there is no face"),
+        ({"boxes": [(900, 900, 950, 950)]}, r"boxes\[0\]: .* outside the image"),
+        ({"boxes": [(0, 0, 1e9, 1e9)]}, "that there is no face"),
         ({"boxes": [("a", 0, 1, 1)]}, "a box is made of numbers"),
         ({"boxes": 5}, "boxes are a list"),
+        ({"landmarks": 5}, "landmarks are a list"),
+        ({"errors": "ignore"}, "errors='ignore'; it takes 'raise' or 'none'"),
         ({"landmarks": [np.zeros((68, 4))]}, r"shape \(68, 4\)"),
         ({"landmarks": [np.full((68, 2), np.nan)]}, "not finite"),
         ({"landmarks": [np.zeros((68, 2))]}, "has no area"),
@@ -264,6 +272,64 @@ def test_boxes_and_landmarks_that_cannot_be_used_are_refused_in_a_line(toy_align
     with pytest.raises(InputError, match=message) as error:
         toy_aligner.align(toys.picture(), **arguments)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["boxes", "landmarks"])
+def test_one_bad_item_is_named_or_none_and_takes_no_other_away(toy_aligner, name):
+    image = toys.picture()
+    good = {"boxes": (20, 20, 100, 100), "landmarks": np.random.default_rng(0).uniform(20, 100, (68, 2))}[
+        name
+    ]
+    far = {"boxes": (900, 900, 950, 950), "landmarks": np.array([[900, 900], [950, 950.0]])}[name]
+    bad = {"boxes": (9, 9, 3, 3), "landmarks": np.full((68, 2), np.nan)}[name]
+    given = [good, far, bad, good]
+    with pytest.raises(
+        InputError, match=rf"^{name}\[1\]: the box \(900, .* lies outside the image, which is 120×120"
+    ):
+        toy_aligner.align(image, **{name: given[:2]})
+    with pytest.raises(InputError, match=rf"^{name}\[2\]: "):
+        toy_aligner.align(image, **{name: given})
+    first, outside, unusable, last = toy_aligner.align(image, **{name: given}, errors="none")
+    assert outside is unusable is None
+    (alone,) = toy_aligner.align(image, **{name: [good]})
+    assert first == last == alone
+
+
+IMAGES = [toys.picture(60), "photo.jpg", toys.picture(110), np.zeros((4, 4), np.uint8)]
+
+
+@pytest.mark.parametrize("method", ["align_batch", "align_many"])
+def test_one_bad_image_is_named_or_none_and_takes_no_other_away(toy_aligner, method):
+    align = getattr(toy_aligner, method)
+    with pytest.raises(InputError, match=r"^images\[1\]: the image is a str"):
+        list(align(IMAGES))
+    first, text, third, grey = align(IMAGES, errors="none")
+    assert text is grey is None
+    assert first == toy_aligner.align(IMAGES[0])
+    assert third == toy_aligner.align(IMAGES[2])
+    with pytest.raises(InputError, match="errors='skip'"):
+        list(align(IMAGES, errors="skip"))
+
+
+def test_a_batch_is_what_its_images_are_one_by_one(toy_aligner):
+    images = [toys.picture(size) for size in (60, 90, 110, 120)]
+    assert toy_aligner.align_batch(images) == [toy_aligner.align(image) for image in images]
+    assert toy_aligner.align_batch(iter([])) == []
+
+
+def test_a_batch_of_photos_is_what_they_are_one_by_one(open_aligner):
+    photos = [read_image(PHOTO.parent / name) for name in ("hopper.jpg", "group.jpg")]
+    photos += [np.ascontiguousarray(np.rot90(photos[1], 2)), np.zeros((50, 60, 3), np.uint8)]
+    for batch, photo in zip(open_aligner.align_batch(photos), photos, strict=True):
+        alone = open_aligner.align(photo)
+        assert [f.box for f in batch] == [f.box for f in alone]
+        for a, b in zip(batch, alone, strict=True):
+            np.testing.assert_allclose(a.landmarks, b.landmarks, atol=1e-2)
+
+
+def test_the_former_name_of_a_search_works_with_a_warning(toy_aligner):
+    with pytest.warns(DeprecationWarning, match=r"use FaceAligner\.align_candidates"):
+        assert toy_aligner.search(toys.picture()) == toy_aligner.align_candidates(toys.picture())
 
 
 def test_a_missing_pack_is_a_line_that_says_how_to_get_one(packs_folder):

@@ -6,8 +6,7 @@ import pytest
 
 import toys
 from tddfa import BoundingBox, Detection, FaceAligner
-from tddfa.errors import InputError
-from tddfa.first_look import Belief, CheckedDetector, FirstLook
+from tddfa.alignment.verification import AcceptanceThresholds, FaceVerifier, VerifiedDetector
 from tddfa.geometry.camera import scaled_camera
 from tddfa.packs import ModelPack
 from tddfa.types import FaceParams
@@ -19,21 +18,19 @@ class Sees:
     """A regressor that sees faces of 40 px at known places; it is drawn to the nearest one within 30 px.
 
     Attributes:
-        looks: the boxes that it looked into.
+        boxes: the boxes that it was given.
     """
 
     def __init__(self, *places):
         self.places = np.array(places, float).reshape(-1, 2)
-        self.looks = []
+        self.boxes = []
 
-    def from_boxes(self, image, boxes):
-        for box in boxes:
-            if box.x0 < 0:
-                raise InputError("the box lies outside the picture")
-        self.looks += boxes
-        return [self._look(np.array(box.center)) for box in boxes]
+    def from_boxes(self, images, boxes):
+        assert len(images) == len(boxes)
+        self.boxes += boxes
+        return [None if box.x0 < 0 else self._predict(np.array(box.center)) for box in boxes]
 
-    def _look(self, center):
+    def _predict(self, center):
         distance = np.linalg.norm(self.places - center, axis=1)
         seen = distance.size > 0 and distance.min() < 30
         place = self.places[distance.argmin()] if seen else center
@@ -52,57 +49,63 @@ def at(x, y, score, side=40.0):
     return Detection(BoundingBox(x - side / 2, y - side / 2, x + side / 2, y + side / 2), score)
 
 
-def first_look(regressor, min_confidence=0.9, sure_score=0.8):
-    return FirstLook(regressor, landmarks, Belief(min_confidence, sure_score))
+def verifier(regressor, min_confidence=0.9, sure_score=0.8):
+    return FaceVerifier(regressor, landmarks, AcceptanceThresholds(min_confidence, sure_score))
 
 
-def test_only_what_is_doubtful_is_looked_at_and_only_faces_remain():
+def faces(verifier, candidates):
+    (found,) = verifier.faces([IMAGE], [candidates])
+    return found
+
+
+def test_only_uncertain_candidates_are_verified_and_only_faces_remain():
     regressor = Sees((100, 100), (200, 100))
-    sure, doubtful, nobody = at(100, 100, 0.9), at(205, 100, 0.5), at(300, 100, 0.4)
-    found = first_look(regressor).detections(IMAGE, [sure, doubtful, nobody])
-    assert regressor.looks == [doubtful.box, nobody.box]
-    assert found == [sure, at(200, 100, 0.5)]  # the doubtful box is moved onto the face
+    sure, unsure, nobody = at(100, 100, 0.9), at(205, 100, 0.5), at(300, 100, 0.4)
+    found = verifier(regressor).detections(IMAGE, [sure, unsure, nobody])
+    assert regressor.boxes == [unsure.box, nobody.box]
+    assert found == [sure, at(200, 100, 0.5)]  # the uncertain box is moved onto the face
 
 
-def test_faces_are_the_detections_and_what_the_look_at_each_found():
+def test_faces_are_the_detections_and_the_parameters_predicted_for_each():
     regressor = Sees((100, 100), (200, 100))
     candidates = [at(100, 100, 0.9), at(205, 100, 0.5), at(300, 100, 0.4)]
-    found = first_look(regressor).faces(IMAGE, candidates)
-    assert [d for d, _ in found] == first_look(regressor).detections(IMAGE, candidates)
+    found = faces(verifier(regressor), candidates)
+    assert [d for d, _ in found] == verifier(regressor).detections(IMAGE, candidates)
     np.testing.assert_array_equal([p.camera[:2, 3] for _, p in found], [(100, 100), (200, 100)])
 
 
 def test_two_candidates_that_are_drawn_to_one_face_are_one():
-    found = first_look(Sees((100, 100))).detections(IMAGE, [at(100, 100, 0.9), at(125, 100, 0.7)])
+    found = verifier(Sees((100, 100))).detections(IMAGE, [at(100, 100, 0.9), at(125, 100, 0.7)])
     assert found == [at(100, 100, 0.9)]
 
 
-@pytest.mark.parametrize("faces", [0, 3])
-def test_a_picture_full_of_candidates_costs_a_few_looks(faces):
-    regressor = Sees(*((100 * k, 100) for k in range(1, faces + 1)))
-    people = [at(100 * k, 100, 0.7) for k in range(1, faces + 1)]
+@pytest.mark.parametrize("n_faces", [0, 3])
+def test_an_image_full_of_candidates_costs_a_few_crops(n_faces):
+    regressor = Sees(*((100 * k, 100) for k in range(1, n_faces + 1)))
+    people = [at(100 * k, 100, 0.7) for k in range(1, n_faces + 1)]
     junk = [at(50 + 3 * k, 300, 0.6 - 0.001 * k) for k in range(100)]
-    found = first_look(regressor).detections(IMAGE, people + junk)
+    found = verifier(regressor).detections(IMAGE, people + junk)
     assert found == people
-    assert len(regressor.looks) <= 12 + faces
+    assert len(regressor.boxes) <= 12 + n_faces
 
 
-def test_a_candidate_outside_the_picture_takes_no_other_away():
-    found = first_look(Sees((100, 100))).detections(IMAGE, [at(-90, 0, 0.7), at(100, 100, 0.6)])
+def test_a_candidate_outside_the_image_takes_no_other_away():
+    found = verifier(Sees((100, 100))).detections(IMAGE, [at(-90, 0, 0.7), at(100, 100, 0.6)])
     assert found == [at(100, 100, 0.6)]
 
 
 def test_without_a_limit_every_candidate_is_a_face_as_it_is():
     regressor = Sees((100, 100))
     candidates = [at(105, 100, 0.9), at(106, 100, 0.5)]
-    assert first_look(regressor, min_confidence=0.0).detections(IMAGE, candidates) == candidates
-    assert regressor.looks == []
-    assert [d for d, _ in first_look(regressor, min_confidence=0.0).faces(IMAGE, candidates)] == candidates
+    assert verifier(regressor, min_confidence=0.0).detections(IMAGE, candidates) == candidates
+    assert regressor.boxes == []
+    found = faces(verifier(regressor, min_confidence=0.0), candidates)
+    assert [d for d, _ in found] == candidates
 
 
 def test_nobody_there_is_nobody():
-    assert first_look(Sees()).detections(IMAGE, []) == []
-    assert first_look(Sees()).faces(IMAGE, []) == []
+    assert verifier(Sees()).detections(IMAGE, []) == []
+    assert faces(verifier(Sees()), []) == []
 
 
 class Candidates:
@@ -113,31 +116,34 @@ class Candidates:
         return self.found
 
 
-def test_a_checked_detector_finds_the_faces_among_what_another_finds():
-    checked = CheckedDetector(Candidates(at(100, 100, 0.5), at(300, 100, 0.4)), first_look(Sees((100, 100))))
-    assert checked.detect(IMAGE) == [at(100, 100, 0.5)]
+def test_a_verified_detector_finds_the_faces_among_what_another_finds():
+    verified = VerifiedDetector(Candidates(at(100, 100, 0.5), at(300, 100, 0.4)), verifier(Sees((100, 100))))
+    assert verified.detect(IMAGE) == [at(100, 100, 0.5)]
 
 
 @pytest.mark.parametrize(
     ("first", "second", "together"), [(0.95, 0.995, 0.984), (0.6, 0.99, 0.924), (0.99, 0.0, 0.01), (1, 1, 1)]
 )
-def test_a_face_on_its_head_is_judged_by_two_looks(first, second, together):
-    on_its_head = np.zeros((68, 2))
-    on_its_head[48:] = [0, -30]
+def test_an_upside_down_face_is_judged_by_two_crops(first, second, together):
+    upside_down = np.zeros((68, 2))
+    upside_down[48:, 1] = -30
+    upside_down[:, 0] = np.tile([-10, 10], 34)
 
     class Twice(Sees):
-        def from_boxes(self, image, boxes):
-            return [replace(p, confidence=first) for p in super().from_boxes(image, boxes)]
+        def from_boxes(self, images, boxes):
+            return [replace(p, confidence=first) for p in super().from_boxes(images, boxes)]
 
-        def from_points(self, image, points):
+        def from_points(self, images, points):
             none = np.zeros(0, np.float32)
             camera = scaled_camera(1.0, np.eye(3), np.array([100.0, 100.0]))
             return [FaceParams(camera, none, none, second) for _ in points]
 
-    look = FirstLook(
-        Twice((90, 100)), lambda params: on_its_head + params.camera[:2, 3], Belief(0.98, sure_score=2)
+    both = FaceVerifier(
+        Twice((90, 100)),
+        lambda params: upside_down + params.camera[:2, 3],
+        AcceptanceThresholds(0.98, sure_score=2),
     )
-    found = look.faces(IMAGE, [at(90, 100, 0.7)])
+    found = faces(both, [at(90, 100, 0.7)])
     assert len(found) == (together >= 0.98)
     for _, params in found:
         assert params.confidence == pytest.approx(together, abs=1e-3)
@@ -145,7 +151,7 @@ def test_a_face_on_its_head_is_judged_by_two_looks(first, second, together):
 
 
 def counted(toy_pack, candidates, **settings):
-    """An aligner and the crops that each file of its pack has looked at so far."""
+    """An aligner and the crops that each network of its pack was given so far."""
     from tddfa.runtime import OnnxNetwork
 
     crops = {}
@@ -166,31 +172,31 @@ def counted(toy_pack, candidates, **settings):
     return FaceAligner(pack, detector=Candidates(*candidates), engine=engine), crops
 
 
-def test_no_face_of_a_photo_is_looked_at_more_often_than_the_pack_asks_for(toy_pack):
+def test_no_face_is_cropped_more_often_than_the_pack_asks_for(toy_pack):
     people = [at(30, 30, 0.9, 30), at(90, 90, 0.8, 30)]
     aligner, crops = counted(toy_pack, people)
-    assert len(aligner.search(toys.picture())) == 2
+    assert len(aligner.align_candidates(toys.picture())) == 2
     assert crops == {"regressor.onnx": 6}
 
 
-def test_a_search_looks_at_what_is_chosen_alone(toy_pack):
+def test_only_selected_candidates_are_cropped(toy_pack):
     people = [at(30, 30, 0.9, 30), at(90, 90, 0.8, 30)]
     aligner, crops = counted(toy_pack, people)
-    (face,) = aligner.search(toys.picture(), lambda found: found[1:])
+    (face,) = aligner.align_candidates(toys.picture(), select=lambda found: found[1:])
     assert crops == {"regressor.onnx": 3}
-    (same,) = FaceAligner(aligner.pack, detector=Candidates(people[1])).search(toys.picture())
+    (same,) = FaceAligner(aligner.pack, detector=Candidates(people[1])).align_candidates(toys.picture())
     np.testing.assert_allclose(face.landmarks, same.landmarks, atol=1e-4)
 
 
 @pytest.mark.parametrize(("passes", "later"), [(1, 1), (2, 1), (3, 2)])
-def test_the_first_look_may_be_another_networks_but_never_the_last(toy_pack, tmp_path, passes, later):
+def test_verification_may_have_its_own_network_but_never_the_last_word(toy_pack, tmp_path, passes, later):
     shutil.copytree(toy_pack.folder, tmp_path / "pack")
     shutil.copy(tmp_path / "pack/regressor.onnx", tmp_path / "pack/quick.onnx")
     files = {**toy_pack.manifest.files, "quick.onnx": toy_pack.manifest.files["regressor.onnx"]}
     pack = ModelPack(tmp_path / "pack", replace(toy_pack.manifest, files=files))
     people = [at(30, 30, 0.9, 30), at(90, 90, 0.8, 30)]
     aligner, crops = counted(pack, people, passes=passes, first_look="quick.onnx")
-    assert len(aligner.search(toys.picture())) == 2
+    assert len(aligner.align_candidates(toys.picture())) == 2
     assert crops == {"quick.onnx": 2, "regressor.onnx": 2 * later}
     assert len(aligner.detector.detect(toys.picture())) == 2
     assert crops == {"quick.onnx": 4, "regressor.onnx": 2 * later}

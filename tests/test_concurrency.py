@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from tddfa.parallel import in_order
+from tddfa.concurrency import in_order
 
 
 @pytest.mark.parametrize("workers", [1, 3])

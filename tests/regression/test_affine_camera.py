@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import toys
-from tddfa.errors import InputError, PackError
+from tddfa.errors import PackError
 from tddfa.geometry.camera import project
+from tddfa.geometry.quarter_turns import quarter_turns, turned_back
 from tddfa.imaging.warp import warp_square
 from tddfa.regression import make_regressor
-from tddfa.regression.upright import quarter_turns, turned_back
 from tddfa.types import BoundingBox
 
 SIZE = 120
@@ -53,7 +53,7 @@ def test_what_is_seen_in_the_crop_is_found_in_the_picture(x, y, side, dx, dy):
     box = BoundingBox(
         x + dx * side - side / 2, y + dy * side - side / 2, x + dx * side + side / 2, y + dy * side + side / 2
     )
-    (params,) = regressor.from_boxes(spot(x, y, max(2.0, 2 * step)), [box])
+    (params,) = regressor.from_boxes([spot(x, y, max(2.0, 2 * step))], [box])
     found = project(params.camera, np.zeros((1, 3)))[0, :2]
     # The network knows whole pixels of the crop.
     np.testing.assert_allclose(found, [x, y], atol=1.2 * max(step, 1))
@@ -94,20 +94,33 @@ def test_a_ready_crop_is_seen_as_if_cut_from_its_picture():
 
 
 def test_no_faces_need_no_network():
-    assert regressor.from_boxes(toys.picture(), []) == []
+    assert regressor.from_boxes([], []) == []
 
 
-@pytest.mark.parametrize(
-    ("box", "message"),
-    [
-        ((900, 900, 950, 950), "outside the picture"),
-        ((0, 0, 1e8, 1e8), "there is no face"),
-        ((9, 9, 9.1, 9.1), "pixel"),
-    ],
-)
-def test_a_box_without_a_face_in_it_is_a_line(box, message):
-    with pytest.raises(InputError, match=message):
-        regressor.from_boxes(toys.picture(), [BoundingBox(*box)])
+@pytest.mark.parametrize("box", [(900, 900, 950, 950), (0, 0, 1e8, 1e8), (9, 9, 9.1, 9.1)])
+def test_a_box_that_no_crop_can_be_cut_for_is_none_and_takes_no_other_away(box):
+    images, boxes = [toys.picture()] * 3, [BoundingBox(20, 20, 90, 90)] * 3
+    whole = regressor.from_boxes(images, boxes)
+    boxes[1] = BoundingBox(*box)
+    before, none, after = regressor.from_boxes(images, boxes)
+    assert none is None
+    assert (before, after) == (whole[0], whole[2])
+
+
+@pytest.mark.parametrize("value", [50.0, np.nan, np.inf, 1e30])
+def test_points_without_an_extent_are_none(value):
+    points = np.full((68, 2), value)
+    assert regressor.from_points([toys.picture()], [points]) == [None]
+    assert regressor.box_around(points, BoundingBox(0, 0, 1, 1)) is None
+
+
+def test_crops_of_many_images_are_predicted_as_one_by_one():
+    images = [spot(50.0 + 40 * k, 60.0 + 30 * k, 5, 300 + 10 * k) for k in range(5)]
+    boxes = [BoundingBox(20.0 + 40 * k, 30 + 30 * k, 90 + 40 * k, 110 + 30 * k) for k in range(5)]
+    alone = [regressor.from_boxes([image], [box])[0] for image, box in zip(images, boxes, strict=True)]
+    assert regressor.from_boxes(images, boxes) == alone
+    many = regressor.from_boxes(images * 30, boxes * 30)  # more than one run of the network
+    assert many == alone * 30
 
 
 def test_a_network_without_the_outputs_is_a_line():
@@ -115,7 +128,7 @@ def test_a_network_without_the_outputs_is_a_line():
         lambda x: {"camera": np.zeros((len(x), 3, 4), np.float32)}, SETTINGS, lambda name: {}
     )
     with pytest.raises(PackError, match="needs camera, identity, expression, confidence"):
-        poor.from_boxes(toys.picture(), [BoundingBox(0, 0, 90, 90)])
+        poor.from_boxes([toys.picture()], [BoundingBox(0, 0, 90, 90)])
 
 
 @given(st.floats(60, 300), st.floats(60, 300), st.floats(20, 90), st.floats(20, 90), st.floats(0.6, 1.6))
@@ -174,6 +187,6 @@ def test_looks_at_a_turned_picture_are_the_turned_looks(degrees):
     seen = make_regressor(Upright(), SETTINGS, lambda name: {})
     # np.rot90 turns to the left, a face with it.
     shown = np.ascontiguousarray(np.rot90(image, degrees // 90))
-    (params,) = seen.from_points(shown, [turned(points, -degrees) + 150])
+    (params,) = seen.from_points([shown], [turned(points, -degrees) + 150])
     found = project(params.camera, np.zeros((1, 3)))[0, :2]
     np.testing.assert_allclose(found, turned(place[None], -degrees)[0] + 150, atol=3)

@@ -1,0 +1,16 @@
+from tddfa._version import __version__ as __version__
+from tddfa.alignment import FaceAligner as FaceAligner
+from tddfa.errors import TddfaError as TddfaError
+from tddfa.export import to_rows as to_rows
+from tddfa.imaging import decode_image as decode_image
+from tddfa.imaging import read_image as read_image
+from tddfa.imaging import write_image as write_image
+from tddfa.tracking import FaceTracker as FaceTracker
+from tddfa.types import BoundingBox as BoundingBox
+from tddfa.types import Detection as Detection
+from tddfa.types import Face as Face
+from tddfa.types import FaceParams as FaceParams
+from tddfa.types import GazeAngles as GazeAngles
+from tddfa.types import HeadPose as HeadPose
+from tddfa.types import Mesh as Mesh
+from tddfa.video import VideoReader as VideoReader

@@ -1,0 +1,3 @@
+"""The version, once: read here by the package and by its build."""
+
+__version__ = "0.1.0"

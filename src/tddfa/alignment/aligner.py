@@ -1,0 +1,347 @@
+"""Find the faces of images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, Literal, overload
+
+import numpy as np
+from jaxtyping import Float
+
+from tddfa.alignment.inputs import (
+    ErrorPolicy,
+    as_detection,
+    as_points,
+    at,
+    check_image,
+    check_policy,
+    items,
+    no_crop,
+    usable,
+)
+from tddfa.alignment.networks import PackNetworks
+from tddfa.alignment.orientation import better_orientation, face_turned_back, turns_to_upright
+from tddfa.alignment.refinement import refine
+from tddfa.alignment.verification import FaceVerifier, VerifiedDetector
+from tddfa.concurrency import in_order
+from tddfa.deprecation import warn_renamed
+from tddfa.detection import Detector
+from tddfa.errors import InputError
+from tddfa.morphable import make_model
+from tddfa.packs import ModelPack, default_pack_name, find_pack
+from tddfa.runtime import Engine, onnx_engine
+from tddfa.types import BoundingBox, BoxLike, Detection, Face, FaceParams, Image
+
+# Minimum score of a candidate in an image that was turned upside down because no face was found. With it, no
+# face is found in 700 face-free images; without it, three are.
+_MIN_TURNED_SCORE = 0.5
+
+Selection = Callable[[list[Detection]], Iterable[Detection]]
+
+
+class FaceAligner:
+    """Find the faces of images, with their dense meshes, landmarks and head poses.
+
+    Args:
+        pack: name of an installed pack, the folder of a pack, or an open pack; the default pack when not
+            given. See `tddfa packs list`.
+        detector: any object with `detect(image) -> list[Detection]`; the pack's own when not given.
+        engine: runs the pack's networks; ONNX Runtime on the CPU when not given.
+        threads: for each network, with the default engine.
+
+    Raises:
+        PackNotFoundError: no such pack is installed.
+        PackError: the pack is broken.
+
+    Example:
+        >>> aligner = FaceAligner()
+        >>> faces = aligner.align(read_image("photo.jpg"))
+        >>> faces[0].pose.yaw_deg
+    """
+
+    def __init__(
+        self,
+        pack: str | os.PathLike[str] | ModelPack | None = None,
+        *,
+        detector: Detector | None = None,
+        engine: Engine | None = None,
+        threads: int = 1,
+    ) -> None:
+        self.pack = pack if isinstance(pack, ModelPack) else find_pack(pack or default_pack_name())
+        manifest = self.pack.manifest
+        self.model = make_model(manifest.name, manifest.model, self.pack.arrays)
+        self._networks = PackNetworks(self.pack, engine or onnx_engine(threads=threads))
+        self._regressor = self._networks.regressor
+        self._detector = detector
+        self._thresholds = self._networks.thresholds(own_detector=detector is None)
+
+    @property
+    def detector(self) -> Detector:
+        """What finds faces: the detector, its detections verified where the pack asks for it."""
+        own = self._candidate_detector
+        return VerifiedDetector(own, self._verifier) if self._thresholds.enabled else own
+
+    @overload
+    def align(
+        self,
+        image: Image,
+        *,
+        boxes: Iterable[BoxLike] | None = None,
+        landmarks: Iterable[Float[np.ndarray, "n d"]] | None = None,
+        errors: Literal["raise"] = "raise",
+    ) -> list[Face]: ...
+
+    @overload
+    def align(
+        self,
+        image: Image,
+        *,
+        boxes: Iterable[BoxLike] | None = None,
+        landmarks: Iterable[Float[np.ndarray, "n d"]] | None = None,
+        errors: ErrorPolicy,
+    ) -> list[Face | None]: ...
+
+    def align(
+        self,
+        image: Image,
+        *,
+        boxes: Iterable[BoxLike] | None = None,
+        landmarks: Iterable[Float[np.ndarray, "n d"]] | None = None,
+        errors: ErrorPolicy = "raise",
+    ) -> list[Face] | list[Face | None]:
+        """Return the faces of an image, in the order of their boxes; [] where there are none.
+
+        Where most faces lie or are upside down, or none is found, the image is turned and searched again, if
+        the pack's network predicts a confidence.
+
+        Args:
+            image: RGB (h, w, 3), uint8. OpenCV reads BGR, in which faces are missed: pass `bgr[..., ::-1]`.
+            boxes: boxes of the faces, px: (x0, y0, x1, y1[, score]) each; the detector finds them when
+                neither boxes nor landmarks are given.
+            landmarks: instead of boxes, points on each face (n, 2 or 3), px: 68 landmarks or all vertices,
+                for example those of the frame before.
+            errors: for a box or points that cannot be used, "raise" an error that names it, or give "none":
+                None in its place.
+
+        Raises:
+            InputError: the image, a box or landmarks cannot be used.
+        """
+        check_image(image)
+        check_policy(errors)
+        if boxes is not None and landmarks is not None:
+            raise InputError("boxes and landmarks were given; pass one of them")
+        if landmarks is not None:
+            points = usable("landmarks", items("landmarks", landmarks), as_points, errors)
+            given = [None if p is None else Detection(BoundingBox.around(p)) for p in points]
+            params = self._regressor.from_points(
+                [image] * sum(p is not None for p in points), [p for p in points if p is not None]
+            )
+            return self._given_faces("landmarks", image, given, params, errors)
+        if boxes is not None:
+            given = usable("boxes", items("boxes", boxes), as_detection, errors)
+            there = [d.box for d in given if d is not None]
+            params = self._networks.verifying_regressor.from_boxes([image] * len(there), there)
+            return self._given_faces("boxes", image, given, self._refined(image, params), errors)
+        return self._found_faces([image])[0]
+
+    @overload
+    def align_batch(
+        self, images: Iterable[Image], *, errors: Literal["raise"] = "raise"
+    ) -> list[list[Face]]: ...
+
+    @overload
+    def align_batch(self, images: Iterable[Image], *, errors: ErrorPolicy) -> list[list[Face] | None]: ...
+
+    def align_batch(
+        self, images: Iterable[Image], *, errors: ErrorPolicy = "raise"
+    ) -> list[list[Face]] | list[list[Face] | None]:
+        """Return the faces of each image, as `align` finds them, with the crops of all images in one batch.
+
+        Many images with few faces each need fewer runs of the networks than one by one; all of them, and all
+        of their faces, are in memory at once.
+
+        Args:
+            images: RGB (h, w, 3), uint8, of any sizes.
+            errors: for an image that cannot be used, "raise" an error that names it, or give "none": None in
+                its place.
+
+        Raises:
+            InputError: an image cannot be used.
+        """
+        check_policy(errors)
+
+        def checked(image: Any) -> Image:
+            check_image(image)
+            return image
+
+        given = usable("images", images, checked, errors)
+        found = iter(self._found_faces([image for image in given if image is not None]))
+        return [None if image is None else next(found) for image in given]
+
+    @overload
+    def align_many(
+        self, images: Iterable[Image], *, workers: int = 1, errors: Literal["raise"] = "raise"
+    ) -> Iterator[list[Face]]: ...
+
+    @overload
+    def align_many(
+        self, images: Iterable[Image], *, workers: int = 1, errors: ErrorPolicy
+    ) -> Iterator[list[Face] | None]: ...
+
+    def align_many(
+        self, images: Iterable[Image], *, workers: int = 1, errors: ErrorPolicy = "raise"
+    ) -> Iterator[list[Face]] | Iterator[list[Face] | None]:
+        """Yield the faces of each image, image after image, as `align` finds them.
+
+        Images are taken from the iterable as they are needed: a generator that reads thousands of files
+        needs the memory of a few.
+
+        Args:
+            images: RGB (h, w, 3), uint8, of any sizes.
+            workers: images that are worked on at a time, each by a thread of its own. With as many as there
+                are cores, `threads=1` of the aligner is the fastest.
+            errors: for an image that cannot be used, "raise" an error that names it, or give "none": None in
+                its place.
+
+        Raises:
+            InputError: `workers` is below 1; or, at its turn, an image cannot be used.
+
+        Example:
+            >>> for faces in aligner.align_many(map(read_image, paths), workers=8):
+            >>>     ...
+        """
+        check_policy(errors)
+        if workers < 1:
+            raise InputError(f"workers={workers}; it takes 1 or more")
+
+        def one(item: tuple[int, Image]) -> list[Face] | None:
+            index, image = item
+            try:
+                return self.align(image)
+            except InputError as error:
+                if errors == "none":
+                    return None
+                raise at("images", index, error) from None
+
+        return in_order(one, enumerate(images), workers)  # pyright: ignore[reportReturnType]
+
+    def align_candidates(self, image: Image, *, select: Selection | None = None) -> list[Face]:
+        """Return the faces of an upright image among some of the detector's candidates.
+
+        Args:
+            image: RGB (h, w, 3), uint8.
+            select: returns the candidates to verify, given all of them, best first and many of them false.
+                Leaving out known faces saves their alignment.
+
+        Raises:
+            InputError: the image cannot be used.
+        """
+        check_image(image)
+        return self._faces_among([image], [select])[0]
+
+    def align_crops(self, crops: Sequence[Image], squares: Iterable[BoxLike]) -> list[Face]:
+        """Return the faces in crops that were cut before, as data sets have them.
+
+        Args:
+            crops: square RGB images of any size, one face each.
+            squares: where each was cut from its image, px; the faces are in the frame of that image.
+
+        Raises:
+            InputError: a crop is no square image, or there are not as many squares as crops.
+        """
+        detections = [as_detection(square) for square in squares]
+        if len(detections) != len(crops):
+            raise InputError(
+                f"{len(crops)} crops and {len(detections)} squares were given; one each is needed"
+            )
+        for crop in crops:
+            check_image(crop)
+            if crop.shape[0] != crop.shape[1]:
+                raise InputError(f"a crop is {crop.shape[1]}×{crop.shape[0]} px; crops are square")
+        params = self._regressor.from_crops(crops, [d.box for d in detections])
+        return [Face(d, p, self.model) for d, p in zip(detections, params, strict=True)]
+
+    def search(self, image: Image, among: Selection | None = None) -> list[Face]:
+        """Do what `align_candidates` does; the former name."""
+        warn_renamed("FaceAligner.search(image, among)", "FaceAligner.align_candidates(image, select=)")
+        return self.align_candidates(image, select=among)
+
+    @property
+    def _candidate_detector(self) -> Detector:
+        return self._networks.detector if self._detector is None else self._detector
+
+    @cached_property
+    def _verifier(self) -> FaceVerifier:
+        return FaceVerifier(self._networks.verifying_regressor, self.model.landmarks, self._thresholds)
+
+    def _found_faces(self, images: Sequence[Image]) -> list[list[Face]]:
+        """Return the faces of each image, turned where that finds more of them."""
+        found = self._faces_among(images, [None] * len(images))
+        if not self._thresholds.enabled:
+            return found
+        turns = {k: n for k, faces in enumerate(found) if (n := turns_to_upright(faces))}
+        turned_images = [np.ascontiguousarray(np.rot90(images[k], n)) for k, n in turns.items()]
+        # Without any face, nothing but a clear one justifies the turn.
+        selections = [None if found[k] else _clear for k in turns]
+        again = self._faces_among(turned_images, selections)
+        for (k, n), image, faces in zip(turns.items(), turned_images, again, strict=True):
+            height, width = image.shape[:2]
+            back = [face_turned_back(face, n, width, height) for face in faces]
+            found[k] = better_orientation(found[k], back, n)
+        return found
+
+    def _faces_among(
+        self, images: Sequence[Image], selections: Sequence[Selection | None]
+    ) -> list[list[Face]]:
+        """Return the faces of each upright image: detect, verify, refine."""
+        candidates: list[list[Detection]] = []
+        for image, select in zip(images, selections, strict=True):
+            detected = list(self._candidate_detector.detect(image))
+            candidates.append(detected if select is None else list(select(detected)))
+        verified = self._verifier.faces(images, candidates)
+        refined = iter(
+            refine(
+                self._regressor,
+                self.model.landmarks,
+                [image for image, each in zip(images, verified, strict=True) for _ in each],
+                [face.params for each in verified for face in each],
+                times=self._networks.n_refinements,
+            )
+        )
+        faces = [[Face(face.detection, next(refined), self.model) for face in each] for each in verified]
+        return [[face for face in each if self._thresholds.accepts(face.params)] for each in faces]
+
+    def _refined(self, image: Image, params: Sequence[FaceParams | None]) -> list[FaceParams | None]:
+        there = [p for p in params if p is not None]
+        times = self._networks.n_refinements
+        refined = iter(
+            refine(self._regressor, self.model.landmarks, [image] * len(there), there, times=times)
+        )
+        return [None if p is None else next(refined) for p in params]
+
+    def _given_faces(
+        self,
+        name: str,
+        image: Image,
+        given: Sequence[Detection | None],
+        params: Sequence[FaceParams | None],
+        errors: ErrorPolicy,
+    ) -> list[Face] | list[Face | None]:
+        """Return the face of each box or set of points; `params` are those of the usable ones."""
+        height, width = image.shape[:2]
+        predicted = iter(params)
+        faces: list[Face | None] = []
+        for index, detection in enumerate(given):
+            face_params = None if detection is None else next(predicted)
+            if detection is not None and face_params is None and errors == "raise":
+                raise at(name, index, no_crop(detection.box, width, height))
+            faces.append(
+                None if detection is None or face_params is None else Face(detection, face_params, self.model)
+            )
+        return faces
+
+
+def _clear(candidates: list[Detection]) -> list[Detection]:
+    return [d for d in candidates if d.score >= _MIN_TURNED_SCORE]

@@ -1,0 +1,140 @@
+"""The door of the aligner: images, boxes and points as callers have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import Float
+
+from tddfa.errors import InputError
+from tddfa.types import BoundingBox, BoxLike, Detection
+
+ErrorPolicy: TypeAlias = Literal["raise", "none"]
+"""For an item that cannot be used: raise an error that names it, or give None in its place."""
+
+
+def check_image(image: Any) -> None:
+    """Refuse what is no RGB image.
+
+    Raises:
+        InputError: `image` is not an array (h, w, 3) of uint8 with at least one pixel.
+    """
+    if not isinstance(image, np.ndarray):
+        raise InputError(
+            f"the image is a {type(image).__name__}; an RGB array (height, width, 3) of uint8 is needed, as "
+            f"read_image gives it"
+        )
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise InputError(
+            f"the image has the shape {image.shape} and type {image.dtype}; an RGB array "
+            f"(height, width, 3) of uint8 is needed"
+        )
+
+
+def check_policy(errors: str) -> None:
+    """Refuse an unknown policy.
+
+    Raises:
+        InputError: `errors` is no `ErrorPolicy`.
+    """
+    if errors not in ("raise", "none"):
+        raise InputError(f"errors={errors!r}; it takes 'raise' or 'none'")
+
+
+def items(what: str, values: Any) -> list[Any]:
+    """Return the items of an argument that takes one item per face.
+
+    Raises:
+        InputError: it cannot be iterated.
+    """
+    try:
+        return list(values)
+    except TypeError:
+        each = "(x0, y0, x1, y1)" if what == "boxes" else "points (n, 2) or (n, 3)"
+        raise InputError(f"{what} are a list of {each}, one for each face, not {values!r}") from None
+
+
+def as_detection(box: BoxLike) -> Detection:
+    """Return a box of any kind as a detection.
+
+    Raises:
+        InputError: it is no box.
+    """
+    if isinstance(box, Detection):
+        return box
+    if isinstance(box, BoundingBox):
+        return Detection(box)
+    try:
+        numbers: Sequence[float] = [float(v) for v in box]
+    except (TypeError, ValueError):
+        raise InputError(f"a box is made of numbers (x0, y0, x1, y1), not {box!r}") from None
+    if len(numbers) not in (4, 5):
+        raise InputError(f"a box has {len(numbers)} numbers; it takes (x0, y0, x1, y1) or a score as fifth")
+    return Detection(BoundingBox(*numbers[:4]), numbers[4] if len(numbers) == 5 else 1.0)
+
+
+def as_points(points: Any) -> Float[np.ndarray, "n d"]:
+    """Return the points of one face as an array of finite numbers.
+
+    Raises:
+        InputError: they are no points (n, 2) or (n, 3) with an extent.
+    """
+    array = np.asarray(points)
+    if array.ndim != 2 or array.shape[0] < 2 or array.shape[1] not in (2, 3) or array.dtype.kind not in "fiu":
+        raise InputError(
+            f"landmarks have the shape {array.shape}; (n, 2) or (n, 3) in px is needed for each face"
+        )
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        raise InputError("landmarks have coordinates that are not finite numbers")
+    BoundingBox.around(array)  # refuses points without an extent
+    return array
+
+
+def no_crop(box: BoundingBox, width: int, height: int) -> InputError:
+    """Return the error for a face that no crop can be cut for.
+
+    Args:
+        box: where the face should be.
+        width: width of the image, px.
+        height: height of the image, px.
+    """
+    where = f"({box.x0:.6g}, {box.y0:.6g}, {box.x1:.6g}, {box.y1:.6g})"
+    if max(box.width, box.height) < 2:
+        return InputError(f"the box {where} is smaller than a pixel")
+    if box.intersection(BoundingBox(0, 0, width, height)) is None:
+        return InputError(f"the box {where} lies outside the image, which is {width}×{height} px")
+    return InputError(
+        f"the box {where} is so much larger than the image, which is {width}×{height} px, that there is no "
+        f"face"
+    )
+
+
+def at(name: str, index: int, error: InputError) -> InputError:
+    """Return the error with the place of the item that it is about: `boxes[1]: …`."""
+    return type(error)(f"{name}[{index}]: {error}")
+
+
+def usable(name: str, values: Iterable[Any], convert: Any, errors: ErrorPolicy) -> list[Any]:
+    """Return the converted items; where one cannot be used, None or an error that names it.
+
+    Args:
+        name: name of the argument.
+        values: its items.
+        convert: returns the item as it is used, or raises an `InputError`.
+        errors: policy for items that cannot be used.
+
+    Raises:
+        InputError: an item cannot be used, with the policy "raise".
+    """
+    out: list[Any] = []
+    for index, value in enumerate(values):
+        try:
+            out.append(convert(value))
+        except InputError as error:
+            if errors == "raise":
+                raise at(name, index, error) from None
+            out.append(None)
+    return out

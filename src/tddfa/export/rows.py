@@ -1,0 +1,102 @@
+"""Faces as rows of a table: flat values by column, the same for images and videos.
+
+Columns that OpenFace has are named as there; docs/video.md describes all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tddfa.errors import InputError
+from tddfa.geometry.camera import camera_scale
+from tddfa.types import Face
+
+_DECIMALS = 6
+
+
+def columns(expression_names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the columns, in order, for a model with these expressions."""
+    return (
+        *("frame", "face_id", "timestamp", "confidence", "success", "state"),
+        *("pose_Rx", "pose_Ry", "pose_Rz"),
+        *(f"{axis}_{i}" for axis in "xyz" for i in range(68)),
+        *("box_x0", "box_y0", "box_x1", "box_y1"),
+        *("yaw_deg", "pitch_deg", "roll_deg", "scale"),
+        *expression_names,
+    )
+
+
+def face_row(
+    face: Face,
+    *,
+    frame: int,
+    face_id: int,
+    timestamp: float,
+    confidence: float,
+    state: str,
+    visible: bool = True,
+) -> dict[str, Any]:
+    """Return the values of a face by column; NaN for what a lost face does not have.
+
+    Args:
+        face: the face.
+        frame: index of the image, 0 for the first.
+        face_id: number of the face, 0 for the first.
+        timestamp: time of the image, s since the first.
+        confidence: confidence that the face is there, in [0, 1].
+        state: "new", "tracked", "returned" or "lost".
+        visible: whether the face was seen in this image.
+    """
+    pose, names = face.pose, face.model.expression_names
+    points = face.landmarks.T.ravel().tolist()
+    low, high = face.landmarks[:, :2].min(axis=0), face.landmarks[:, :2].max(axis=0)
+    # OpenFace turns the face with R = Rx Ry Rz in a frame with x right, y down, z away from the camera.
+    turns = (-math.radians(pose.pitch_deg), math.radians(pose.yaw_deg), math.radians(pose.roll_deg))
+    measured: list[float] = [
+        *(*turns, *points, *low.tolist(), *high.tolist()),
+        *(pose.yaw_deg, pose.pitch_deg, pose.roll_deg, camera_scale(face.params.camera)),
+        *face.params.expression.tolist(),
+    ]
+    if not visible:
+        measured = [math.nan] * len(measured)
+    values = [
+        *(frame, face_id, round(timestamp, _DECIMALS), round(confidence, 4), int(visible), state),
+        *(round(v, _DECIMALS) for v in measured),
+    ]
+    return dict(zip(columns(names), values, strict=True))
+
+
+def to_rows(faces: Face | Iterable[Face], *, frame: int = 0, timestamp: float = 0.0) -> list[dict[str, Any]]:
+    """Return the faces of an image as flat dicts with the columns of the video table.
+
+    `pandas.DataFrame(to_rows(faces))` is a table with a row per face.
+
+    Args:
+        faces: faces of one image, or one face; their numbers become `face_id`.
+        frame: index of the image, the value of the column `frame`.
+        timestamp: time of the image, s, the value of the column `timestamp`.
+
+    Raises:
+        InputError: an item is not a face.
+    """
+    rows: list[dict[str, Any]] = []
+    for index, face in enumerate([faces] if isinstance(faces, Face) else faces):
+        if not isinstance(face, Face):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(
+                f"faces[{index}] is a {type(face).__name__}; a Face is needed, as align gives it"
+            )
+        # Networks without a confidence believe the detector.
+        confidence = face.score if face.confidence is None else face.confidence
+        rows.append(
+            face_row(
+                face,
+                frame=frame,
+                face_id=index,
+                timestamp=timestamp,
+                confidence=confidence,
+                state="new",
+            )
+        )
+    return rows

@@ -1,0 +1,59 @@
+"""Quarter turns of images: they move pixels and blur none."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jaxtyping import Float, Float64
+
+_EYES, _MOUTH = slice(36, 48), slice(48, 68)
+
+
+def quarter_turns(points: Float[np.ndarray, "n d"]) -> int:
+    """Return how often `np.rot90` turns the image of a face until it is upright within 45°; 0 to 3.
+
+    Args:
+        points: 68 landmarks, px. Other numbers of points have no known eyes and mouth: 0.
+    """
+    if len(points) != 68 or not np.isfinite(points).all():
+        return 0
+    x, y = (points[_MOUTH, :2].mean(axis=0) - points[_EYES, :2].mean(axis=0)).tolist()
+    clockwise = math.atan2(-x, y)
+    return round(clockwise / (math.pi / 2)) % 4
+
+
+def turned_back(
+    camera: Float64[np.ndarray, "3 4"], turns: int, width: int, height: int
+) -> Float64[np.ndarray, "3 4"]:
+    """Return the camera of an image from the camera of the same image after `turns` times `np.rot90`.
+
+    Args:
+        camera: `image_from_model` of the turned image.
+        turns: number of quarter turns.
+        width: width of the turned image, px.
+        height: height of the turned image, px.
+    """
+    for _ in range(turns):
+        camera = np.stack([-camera[1], camera[0], camera[2]])
+        camera[0, 3] += height - 1
+        width, height = height, width
+    return camera
+
+
+def box_turned_back(
+    box: tuple[float, float, float, float], turns: int, width: int, height: int
+) -> tuple[float, float, float, float]:
+    """Return a box of an image from the same box after `turns` times `np.rot90`.
+
+    Args:
+        box: (x0, y0, x1, y1) in the turned image, px.
+        turns: number of quarter turns.
+        width: width of the turned image, px.
+        height: height of the turned image, px.
+    """
+    x0, y0, x1, y1 = box
+    for _ in range(turns):
+        x0, y0, x1, y1 = height - 1 - y1, x0, height - 1 - y0, x1
+        width, height = height, width
+    return x0, y0, x1, y1

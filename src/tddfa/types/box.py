@@ -1,0 +1,102 @@
+"""Boxes, and faces that a detector found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from tddfa.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class BoundingBox:
+    """An axis-aligned box in the image frame, px; it may reach outside the image.
+
+    Raises:
+        InputError: a coordinate is not finite, or the box has no area.
+    """
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (self.x0, self.y0, self.x1, self.y1))):
+            raise InputError(f"box {tuple(self)} has a coordinate that is not a finite number")
+        if self.x1 <= self.x0 or self.y1 <= self.y0:
+            raise InputError(
+                f"box {tuple(self)} has no area; a box is (x0, y0, x1, y1) with x0 < x1 and y0 < y1"
+            )
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.x0, self.y0, self.x1, self.y1))
+
+    @classmethod
+    def around(cls, points: Float32[np.ndarray, "n d"] | Float64[np.ndarray, "n d"]) -> BoundingBox:
+        """Return the smallest box that holds the x and y of all points."""
+        x0, y0 = points[:, :2].min(axis=0)
+        x1, y1 = points[:, :2].max(axis=0)
+        return cls(float(x0), float(y0), float(x1), float(y1))
+
+    @property
+    def width(self) -> float:
+        """Extent in x, px."""
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> float:
+        """Extent in y, px."""
+        return self.y1 - self.y0
+
+    @property
+    def area(self) -> float:
+        """Area, px²."""
+        return self.width * self.height
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """The middle (x, y), px."""
+        return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
+
+    def intersection(self, other: BoundingBox) -> BoundingBox | None:
+        """Return the box that both cover; None where they share no area."""
+        x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
+        x1, y1 = min(self.x1, other.x1), min(self.y1, other.y1)
+        return BoundingBox(x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+    def iou(self, other: BoundingBox) -> float:
+        """Return the intersection over union: 1 for equal boxes, 0 for boxes that share no area."""
+        shared = self.intersection(other)
+        return 0.0 if shared is None else shared.area / (self.area + other.area - shared.area)
+
+    def scaled(self, factor: float) -> BoundingBox:
+        """Return a box with the same centre and `factor` times the width and height."""
+        (x, y), width, height = self.center, factor * self.width, factor * self.height
+        return BoundingBox(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+
+    def shifted(self, dx: float, dy: float) -> BoundingBox:
+        """Return the box moved by (dx, dy), px."""
+        return BoundingBox(self.x0 + dx, self.y0 + dy, self.x1 + dx, self.y1 + dy)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A face found in an image.
+
+    Attributes:
+        box: where it is, image frame, px.
+        score: the detector's score in [0, 1]; 1 for a box or landmarks given by the caller.
+    """
+
+    box: BoundingBox
+    score: float = 1.0
+
+
+BoxLike: TypeAlias = BoundingBox | Detection | Iterable[float]
+"""A box as callers have it: `BoundingBox`, `Detection`, or 4 or 5 numbers (x0, y0, x1, y1[, score])."""

@@ -1,0 +1,68 @@
+"""Surfaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Int32
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Topology:
+    """What all meshes of one model share.
+
+    Attributes:
+        triangles: vertex indices, counter-clockwise seen from outside.
+        uv: texture coordinate of each vertex in [0, 1], v up; None without a UV layout.
+        colors: the projected normalised coordinate code (PNCC) of each vertex, RGB in [0, 1].
+    """
+
+    triangles: Int32[np.ndarray, "n_triangles 3"]
+    uv: Float32[np.ndarray, "n_vertices 2"] | None
+    colors: Float32[np.ndarray, "n_vertices 3"]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Topology):
+            return NotImplemented
+        if self is other:
+            return True
+        same_uv = self.uv is other.uv or (
+            self.uv is not None and other.uv is not None and np.array_equal(self.uv, other.uv)
+        )
+        return (
+            same_uv
+            and np.array_equal(self.triangles, other.triangles)
+            and np.array_equal(self.colors, other.colors)
+        )
+
+    def __hash__(self) -> int:
+        return hash((len(self.colors), len(self.triangles), self.uv is None))
+
+    def __repr__(self) -> str:
+        uv = "no UV layout" if self.uv is None else "a UV layout"
+        return f"Topology({len(self.colors)} vertices, {len(self.triangles)} triangles, {uv})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Mesh:
+    """A surface: vertices in some frame (the image frame for `Face.mesh`) and their topology."""
+
+    vertices: Float32[np.ndarray, "n_vertices 3"]
+    topology: Topology
+
+    @property
+    def triangles(self) -> Int32[np.ndarray, "n_triangles 3"]:
+        """Vertex indices, counter-clockwise seen from outside."""
+        return self.topology.triangles
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mesh):
+            return NotImplemented
+        return self.topology == other.topology and np.array_equal(self.vertices, other.vertices)
+
+    def __hash__(self) -> int:
+        return hash((self.topology, *self.vertices[:4].ravel().tolist()))
+
+    def __repr__(self) -> str:
+        return f"Mesh({len(self.vertices)} vertices, {len(self.triangles)} triangles)"

@@ -1,0 +1,52 @@
+"""What a network predicts for one face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FaceParams:
+    """A camera and the coefficients of a 3D morphable model.
+
+    Attributes:
+        camera: `image_from_model`, an affine map from the model frame (mm) to the image frame (px).
+            Its z row places the origin of the model frame at z = 0: depth is relative.
+        identity: coefficients of the identity basis.
+        expression: coefficients of the expression basis.
+        confidence: probability in [0, 1] that the crop showed a well-framed face; None for networks that
+            predict none.
+    """
+
+    camera: Float64[np.ndarray, "3 4"]
+    identity: Float32[np.ndarray, " n_identity"]
+    expression: Float32[np.ndarray, " n_expression"]
+    confidence: float | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FaceParams):
+            return NotImplemented
+        return self.confidence == other.confidence and all(
+            np.array_equal(a, b)
+            for a, b in (
+                (self.camera, other.camera),
+                (self.identity, other.identity),
+                (self.expression, other.expression),
+            )
+        )
+
+    def __hash__(self) -> int:
+        # Of numbers, not of bytes: -0.0 and 0.0 are equal.
+        return hash((self.confidence, *self.camera.ravel().tolist(), *self.expression.tolist()))
+
+    def __repr__(self) -> str:
+        x, y = self.camera[:2, 3].tolist()
+        scale = float((np.linalg.norm(self.camera[0, :3]) + np.linalg.norm(self.camera[1, :3])) / 2)
+        confidence = "" if self.confidence is None else f", confidence={self.confidence:.3f}"
+        return (
+            f"FaceParams(origin=({x:.1f}, {y:.1f}) px, scale={scale:.3g} px/mm, "
+            f"{len(self.identity)} identity, {len(self.expression)} expression{confidence})"
+        )

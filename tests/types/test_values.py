@@ -1,0 +1,235 @@
+"""Values that are honest: what can be derived is derived, equal values are equal, reprs take one line."""
+
+import math
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from scene import face_of
+from solids import face_of as solid_face
+from solids import sphere
+from tddfa.errors import InputError
+from tddfa.geometry.boxes import intersection_over_union
+from tddfa.geometry.camera import scaled_camera
+from tddfa.geometry.rotation import head_pose
+from tddfa.morphable import MorphableModel
+from tddfa.types import BoundingBox, Detection, Face, FaceParams, HeadPose, Mesh, Topology
+
+MODEL = MorphableModel.open()
+angles = st.floats(-89, 89)
+poses = st.builds(HeadPose, angles, st.floats(-179, 179), st.floats(-179, 179))
+corners = st.floats(-500, 500)
+boxes = st.builds(
+    lambda x, y, w, h: BoundingBox(x, y, x + w, y + h), corners, corners, st.floats(1, 300), st.floats(1, 300)
+)
+
+
+TURNED = HeadPose(10, 5, 3)
+
+
+def face(pose=TURNED, confidence=0.9876, **expression) -> Face:
+    camera = scaled_camera(1.3, pose.matrix, np.array([120.0, 130.0]))
+    params = replace(MODEL.params(camera, None, expression), confidence=confidence)
+    return Face(Detection(BoundingBox(10.4, 20, 110, 140), 0.8), params, MODEL)
+
+
+class TestFace:
+    def test_everything_follows_the_parameters(self):
+        first = face()
+        before = first.landmarks, first.mesh, first.pose
+        camera = scaled_camera(2.0, HeadPose(-30, 0, 0).matrix, np.array([50.0, 60.0]))
+        moved = replace(first, params=replace(first.params, camera=camera))
+        np.testing.assert_array_equal(moved.landmarks, MODEL.landmarks(moved.params))
+        np.testing.assert_array_equal(moved.vertices, MODEL.reconstruct(moved.params).vertices)
+        assert moved.pose.yaw_deg == pytest.approx(-30)
+        assert (
+            first.landmarks,
+            first.mesh,
+            first.pose,
+        ) == before
+
+    def test_the_short_names_are_the_parts(self):
+        f = face()
+        assert (f.box, f.score, f.confidence) == (f.detection.box, 0.8, 0.9876)
+        assert f.vertices is f.mesh.vertices
+        assert f.triangles is f.mesh.topology.triangles
+        assert f.points() is f.landmarks
+        np.testing.assert_array_equal(f.points("mediapipe478"), MODEL.landmarks(f.params, "mediapipe478"))
+        with pytest.raises(InputError, match="no landmark set named 'nose'"):
+            f.points("nose")
+
+    def test_equal_parts_make_equal_faces(self):
+        assert face() == face()
+        assert hash(face()) == hash(face())
+        assert face() != face(jawOpen=0.5)
+        assert face() != face(confidence=None)
+        assert face() != replace(face(), detection=Detection(BoundingBox(10, 20, 110, 141), 0.8))
+        assert face() != 3
+        assert len({face(), face(), face(jawOpen=0.5)}) == 2
+
+    def test_the_former_constructor_works_with_a_warning(self):
+        f = face()
+        for make in (
+            lambda: Face(f.detection, f.params, f.landmarks, f.model),
+            lambda: Face(f.detection, f.params, landmarks=f.landmarks, model=f.model),
+            lambda: replace(f, landmarks=f.landmarks),
+        ):
+            with pytest.warns(DeprecationWarning, match=r"use Face\(detection, params, model\)"):
+                assert make() == f
+
+    def test_a_pickle_has_the_parts_and_nothing_that_is_derived(self):
+        f = solid_face(sphere())
+        size = len(pickle.dumps(replace(f)))
+        assert f.mesh is not None
+        assert len(f.landmarks) == 68
+        assert len(pickle.dumps(f)) == size
+        again = pickle.loads(pickle.dumps(f))
+        assert (again.detection, again.params) == (f.detection, f.params)
+        np.testing.assert_array_equal(again.vertices, f.vertices)
+
+
+class TestGaze:
+    def test_eyes_that_look_straight_ahead_look_where_the_head_does(self):
+        gaze = face(HeadPose(25, -10, 40)).gaze
+        assert (gaze.yaw_deg, gaze.pitch_deg) == pytest.approx((0, 0), abs=1e-9)
+        assert (gaze.image_yaw_deg, gaze.image_pitch_deg) == pytest.approx((25, -10))
+
+    def test_signs_are_those_of_the_head_and_weight_one_is_the_models_angle(self):
+        left = face(HeadPose(0, 0, 0), eyeLookInLeft=1, eyeLookOutRight=1).gaze
+        up = face(HeadPose(0, 0, 0), eyeLookUpLeft=1, eyeLookUpRight=1).gaze
+        down = face(HeadPose(0, 0, 0), eyeLookDownLeft=1, eyeLookDownRight=1).gaze
+        assert (left.yaw_deg, left.pitch_deg) == pytest.approx((30, 0), abs=1e-6)
+        assert left.image_yaw_deg == pytest.approx(30)
+        assert left.direction[0] < 0  # to the left of the image
+        assert (up.left_pitch_deg, up.right_pitch_deg) == pytest.approx((25, 25))
+        assert up.direction[1] < 0  # upwards in the image
+        assert down.image_pitch_deg == pytest.approx(-25)
+
+    def test_one_eye_may_turn_alone(self):
+        gaze = face(HeadPose(0, 0, 0), eyeLookOutLeft=1).gaze
+        assert (gaze.left_yaw_deg, gaze.right_yaw_deg) == pytest.approx((-30, 0), abs=1e-6)
+        assert gaze.yaw_deg == pytest.approx(-15)
+
+    def test_head_and_eyes_that_turn_against_each_other_cancel(self):
+        gaze = face(HeadPose(-30, 0, 0), eyeLookInLeft=1, eyeLookOutRight=1).gaze
+        assert (gaze.image_yaw_deg, gaze.image_pitch_deg) == pytest.approx((0, 0), abs=1e-6)
+
+    def test_a_model_without_eyes_has_no_gaze(self):
+        assert solid_face(sphere()).gaze is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        face(),
+        face().params,
+        face().pose,
+        face().gaze,
+        face().mesh,
+        face().mesh.topology,
+        face().detection,
+        solid_face(sphere()),
+        face_of(face().params),
+    ],
+)
+def test_a_repr_is_one_line_of_a_readable_length(value):
+    assert "\n" not in repr(value)
+    assert len(repr(value)) < 250
+
+
+def test_a_repr_names_what_matters():
+    assert (
+        repr(face())
+        == "Face(box=(10, 20, 110, 140), score=0.80, confidence=0.988, yaw=10°, pitch=5°, roll=3°)"
+    )
+    assert repr(face().params) == (
+        "FaceParams(origin=(120.0, 130.0) px, scale=1.3 px/mm, 80 identity, 52 expression, confidence=0.988)"
+    )
+
+
+def test_parameters_compare_by_their_numbers():
+    a, b = face().params, face().params
+    assert a == b
+    assert hash(a) == hash(b)
+    for other in (
+        replace(a, confidence=0.5),
+        replace(a, camera=a.camera + 1e-9),
+        replace(a, identity=a.identity + 1),
+        replace(a, expression=a.expression[:-1]),
+    ):
+        assert a != other
+    assert a != "params"
+    zero = FaceParams(np.zeros((3, 4)), np.zeros(2, np.float32), np.zeros(1, np.float32))
+    minus = FaceParams(-np.zeros((3, 4)), np.zeros(2, np.float32), np.zeros(1, np.float32))
+    assert zero == minus
+    assert hash(zero) == hash(minus)
+
+
+def test_meshes_compare_by_vertices_and_topology():
+    mesh = sphere()
+    again = pickle.loads(pickle.dumps(mesh))
+    assert again == mesh
+    assert hash(again) == hash(mesh)
+    assert Mesh(mesh.vertices + 1, mesh.topology) != mesh
+    other = Topology(mesh.triangles[::-1].copy(), None, mesh.topology.colors)
+    assert Mesh(mesh.vertices, other) != mesh
+    assert mesh != 1
+
+
+class TestPose:
+    @given(poses)
+    def test_matrix_and_angles_are_inverse(self, pose):
+        back = head_pose(pose.matrix)
+        np.testing.assert_allclose(
+            [back.yaw_deg, back.pitch_deg, back.roll_deg],
+            [pose.yaw_deg, pose.pitch_deg, pose.roll_deg],
+            atol=1e-6,
+        )
+
+    @given(poses)
+    def test_the_quaternion_is_that_of_the_matrix(self, pose):
+        q = np.array(pose.quaternion)
+        np.testing.assert_allclose(Rotation.from_quat(q).as_matrix(), pose.matrix, atol=1e-12)
+        assert np.linalg.norm(q) == pytest.approx(1)
+        assert q[3] >= 0
+
+
+class TestBox:
+    def test_area_and_centre(self):
+        box = BoundingBox(1, 2, 4, 8)
+        assert (box.width, box.height, box.area, box.center) == (3, 6, 18, (2.5, 5))
+
+    @given(boxes, boxes)
+    def test_overlap_is_that_of_the_arrays_and_symmetric(self, a, b):
+        expected = intersection_over_union(np.array([[*a]]), np.array([[*b]]))[0, 0]
+        assert a.iou(b) == pytest.approx(expected, abs=1e-12)
+        assert a.iou(b) == b.iou(a)
+        shared = a.intersection(b)
+        assert shared == b.intersection(a)
+        assert (shared is None) == (a.iou(b) == 0)
+        if shared is not None:
+            assert shared.intersection(a) == shared.intersection(b) == shared
+
+    @given(boxes, st.floats(0.1, 10), corners, corners)
+    def test_scaling_keeps_the_centre_and_shifting_the_size(self, box, factor, dx, dy):
+        scaled, shifted = box.scaled(factor), box.shifted(dx, dy)
+        assert scaled.center == pytest.approx(box.center)
+        assert (scaled.width, scaled.height) == pytest.approx((factor * box.width, factor * box.height))
+        assert (shifted.width, shifted.height) == pytest.approx((box.width, box.height))
+        assert shifted.shifted(-dx, -dy).center == pytest.approx(box.center)
+
+    def test_a_box_covers_itself(self):
+        box = BoundingBox(1, 2, 3, 4)
+        assert box.iou(box) == 1
+        assert box.iou(box.shifted(10, 0)) == 0
+        assert box.intersection(box.shifted(2, 0)) is None  # they touch
+
+    @pytest.mark.parametrize("factor", [0, -1, math.nan])
+    def test_a_box_without_area_is_refused(self, factor):
+        with pytest.raises(InputError, match="box"):
+            BoundingBox(1, 2, 3, 4).scaled(factor)
