@@ -36,7 +36,9 @@ from tddfa.packs import ModelPack, store  # noqa: E402
 from tddfa.packs.convert.published import install_published  # noqa: E402
 
 # The same examples every time, and no deadline: a test is not wrong because the machine is busy.
-hypothesis.settings.register_profile("tddfa", deadline=None, derandomize=True)
+hypothesis.settings.register_profile(
+    "tddfa", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("tddfa")
 
 REPOSITORY = Path(__file__).parents[1]

@@ -1,6 +1,5 @@
 """A pack from checkpoints: networks, detector and manifest, as tddfa reads them."""
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,17 @@ from tddfa.files import atomic_write
 from tddfa.morphable import MorphableModel
 from tddfa.packs import find_pack
 from tddfa.packs.manifest import FILE_NAME, Manifest, PackedFile
+from tddfa.packs.specs import (
+    AffineCameraSpec,
+    AnchorFreeSpec,
+    CropSpec,
+    DetectorSpec,
+    FaceBoxesSpec,
+    Licence,
+    OpenModelSpec,
+    PixelSpec,
+    Variant,
+)
 from tddfa_train.config import read_config
 from tddfa_train.detector.faceboxes import FaceBoxesNetwork
 from tddfa_train.detector.network import FaceDetector
@@ -28,7 +38,7 @@ from tddfa_train.recipes import (
 # How crops follow from boxes and points, as training places the faces (data/augment.py). The boxes are those
 # of FaceBoxes, which the detector learns: on the training faces the ideal side is 1.28 ± 0.04 of the box's; a
 # little more keeps the chin in when the box is off.
-_CROP = {"box_scale": 1.33, "box_down": 0.12, "points_scale": 2**0.5}
+_CROP = CropSpec(box_scale=1.33, box_down=0.12, points_scale=2**0.5)
 # The detector may be sensitive, because the network that looks closer drops what is no face. Together they
 # find more faces with fewer false ones than any score of the detector alone. (To weigh the score with the
 # confidence helps on mosaics, and does not on photos.)
@@ -136,50 +146,47 @@ def _record(checkpoint: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def _regressor(file: str, source: Source, config: PackConfig) -> dict[str, Any]:
+def _regressor(file: str, source: Source, config: PackConfig) -> AffineCameraSpec:
     # Detection boxes frame turned faces badly; two more looks, cropped from landmarks, mend it.
-    return {
-        "kind": "tddfa",
-        "architecture": f"{source.trunk}, mirrored" if source.mirrored else source.trunk,
-        "file": file,
-        "size": _SIDE,
-        "crop": _CROP,
-        "passes": 3,
-        "min_confidence": config.min_confidence,
-        **({} if config.first_look is None else {"first_look": _FIRST_LOOK}),
-    }
+    return AffineCameraSpec(
+        file=file,
+        architecture=f"{source.trunk}, mirrored" if source.mirrored else source.trunk,
+        size=_SIDE,
+        crop=_CROP,
+        refinements=2,
+        min_confidence=config.min_confidence,
+        verifier=None if config.first_look is None else _FIRST_LOOK,
+    )
 
 
 def _variant_file(name: str) -> str:
     return f"regressor-{name}.onnx"
 
 
-def _detector(source: str, int8: str | None = None) -> tuple[bytes, dict[str, Any]]:
+def _detector(source: str, int8: str | None = None) -> tuple[bytes, DetectorSpec]:
     """ONNX of a detector, and how a pack describes it."""
     if not Path(source).is_file():
         pack = find_pack(source)
-        settings = pack.manifest.detector
-        if settings is None:
+        spec = pack.manifest.detector
+        if spec is None:
             raise InputError(f"pack {pack.manifest.name!r} has no detector to take")
-        return pack.read(settings["file"]), {**settings, "file": "detector.onnx"}
+        return pack.read(spec.file), spec.replaced(file="detector.onnx")
     network = load_detector(Path(source))
     data = detector_onnx(network, int8)
     if isinstance(network, FaceBoxesNetwork):
-        return data, {
-            "kind": "faceboxes",
-            "file": "detector.onnx",
-            "input": {"channels": "bgr", "mean": [104, 117, 123], "scale": 1.0},
-            "max_height": 720,
-            "max_width": 1080,
-        }
-    return data, {
-        "kind": "tddfa",
-        "file": "detector.onnx",
-        "max_side": 640,
-        "min_score": _MIN_SCORE,
-        "max_overlap": 0.4,
-        "sure_score": _SURE_SCORE,
-    }
+        return data, FaceBoxesSpec(
+            file="detector.onnx",
+            input=PixelSpec(channels="bgr", mean=(104, 117, 123), scale=1.0),
+            max_height=720,
+            max_width=1080,
+        )
+    return data, AnchorFreeSpec(
+        file="detector.onnx",
+        max_side=640,
+        min_score=_MIN_SCORE,
+        max_overlap=0.4,
+        trusted_score=_SURE_SCORE,
+    )
 
 
 def write_pack(folder: Path, config: PackConfig) -> Manifest:
@@ -202,26 +209,22 @@ def write_pack(folder: Path, config: PackConfig) -> Manifest:
     if config.first_look is not None:
         files[_FIRST_LOOK] = alignment_onnx(config.first_look)
         runs["first look"] = _record(config.first_look.checkpoint)
-    detector_settings = None
+    detector_spec = None
     if detector is not None:
-        files["detector.onnx"], detector_settings = _detector(detector, config.detector_int8)
+        files["detector.onnx"], detector_spec = _detector(detector, config.detector_int8)
         runs["detector"] = _record(detector) if Path(detector).is_file() else {"of the pack": detector}
     manifest = Manifest(
         name=config.name,
         title=config.title,
-        licence=config.licence,
+        licence=Licence(**config.licence),
         provenance={"made by": "tddfa_train", "runs": runs},
-        files={key: PackedFile(len(data), hashlib.sha256(data).hexdigest()) for key, data in files.items()},
-        detector=detector_settings,
+        files={key: PackedFile.of(data) for key, data in files.items()},
+        detector=detector_spec,
         regressor=_regressor("regressor.onnx", default, config),
-        model={"kind": "open", "level": 1, "crop": "face"},
+        model=OpenModelSpec(level=1, crop="face"),
         measured=config.measured,
         variants={
-            key: {
-                "title": source.title,
-                "regressor": _regressor(_variant_file(key), source, config),
-                "measured": {},
-            }
+            key: Variant(title=source.title, regressor=_regressor(_variant_file(key), source, config))
             for key, source in variants.items()
         },
     )

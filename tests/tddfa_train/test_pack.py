@@ -115,9 +115,9 @@ def test_a_checkpoint_of_another_network_is_refused(pack, tmp_path, capsys):
 
 def test_every_network_of_a_pack_has_the_same_first_look_or_none(pack, tmp_path):
     manifest = ModelPack.open(pack).manifest
-    settings = [manifest.regressor, manifest.variants["small"]["regressor"]]
-    assert [each["first_look"] for each in settings] == ["first-look.onnx"] * 2
+    specs = [manifest.regressor, manifest.variants["small"].regressor]
+    assert [spec.verifier for spec in specs] == ["first-look.onnx"] * 2
     config = json.loads((tmp_path / "pack.json").read_text()) | {"first_look": None}
     (tmp_path / "pack.json").write_text(json.dumps(config))
     assert cli.main(["pack", str(tmp_path / "pack.json"), str(tmp_path / "other")]) == 0
-    assert "first_look" not in ModelPack.open(tmp_path / "other").manifest.regressor
+    assert ModelPack.open(tmp_path / "other").manifest.regressor.verifier is None

@@ -48,12 +48,12 @@ def add_parser(commands: Any) -> None:
 
 
 def _list(_: argparse.Namespace) -> int:
-    from tddfa.packs import default_pack_name, installed_packs, pack_folder
+    from tddfa.packs import default_pack_name, installed_packs
     from tddfa.packs.convert.catalog import PUBLISHED
 
     installed = installed_packs()
     default = default_pack_name()
-    print(f"packs in {pack_folder()}")
+    print(_where())
     for name, pack in installed.items():
         text = f"broken: {pack}" if isinstance(pack, PackError) else pack.manifest.title
         print(f"  {name:20} {'default  ' if name == default else 'installed'}  {text}")
@@ -61,6 +61,15 @@ def _list(_: argparse.Namespace) -> int:
         if name not in installed:
             print(f"  {name:20} {'available'}  {published.title}")
     return 0
+
+
+def _where() -> str:
+    from tddfa.packs import pack_folder
+
+    try:
+        return f"packs in {pack_folder()}"
+    except PackError as error:
+        return f"packs of the package ({error})"
 
 
 def _info(args: argparse.Namespace) -> int:
@@ -77,10 +86,10 @@ def _install(args: argparse.Namespace) -> int:
 
     if args.location is not None and is_ready_pack(args.location):
         pack = install_folder(args.name, args.location)
-        print(f"licence of {args.name}: {pack.manifest.licence.get('name', 'not stated')}", file=sys.stderr)
+        print(f"licence of {args.name}: {pack.manifest.licence.name}", file=sys.stderr)
     elif args.name in PUBLISHED:
-        print(f"licence of {args.name}: {LICENCE['name']}", file=sys.stderr)
-        print(f"{LICENCE['terms']} See {LICENCE['url']}", file=sys.stderr)
+        print(f"licence of {args.name}: {LICENCE.name}", file=sys.stderr)
+        print(f"{LICENCE.terms} See {LICENCE.url}", file=sys.stderr)
         from tddfa.packs.convert.published import install_published
 
         with _DownloadBar() as bar:
@@ -95,11 +104,11 @@ def _install(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from tddfa.packs import find_pack, installed_packs, pack_folder
+    from tddfa.packs import find_pack, installed_packs
 
     names = args.names or list(installed_packs())
     if not names:
-        print(f"no packs in {pack_folder()}")
+        print(f"no {_where()}")
     broken = 0
     for name in names:
         try:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from tddfa.errors import PackError, PackNotFoundError
-from tddfa.packs.manifest import FILE_NAME, Manifest
+from tddfa.onnx_files import check_self_contained
+from tddfa.packs.manifest import FILE_NAME, LARGEST, Manifest
+from tddfa.packs.reading import read_regular
+
+if TYPE_CHECKING:
+    from tddfa.packs.arrays import Arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,16 @@ class ModelPack:
         """
         path = folder / FILE_NAME
         try:
-            text = path.read_text(encoding="utf-8")
+            data = read_regular(path, LARGEST)
+            if len(data) > LARGEST:
+                raise PackError(f"{path} is not a pack manifest: it has more than {LARGEST} bytes")
+            text = data.decode("utf-8")
         except FileNotFoundError:
             raise PackError(f"{folder} is not a model pack: it has no {FILE_NAME}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise PackError(f"cannot read {path}: {error}") from None
+        except UnicodeDecodeError:
+            raise PackError(f"{path} is not a pack manifest: it is not UTF-8 text") from None
+        except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
+            raise PackError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
         return cls(folder, Manifest.from_json(text, str(path)))
 
     def variant(self, name: str) -> ModelPack:
@@ -55,57 +62,74 @@ class ModelPack:
                 f"pack {manifest.name!r} has no network {name!r}; besides its own it has: {names}"
             )
         chosen = manifest.variants[name]
-        try:
-            other = replace(
-                manifest,
-                name=f"{manifest.name}:{name}",
-                title=chosen["title"],
-                regressor=chosen["regressor"],
-                measured=chosen["measured"],
-            )
-        except KeyError as error:
-            raise PackError(f"network {name!r} of pack {manifest.name!r} has no {error}") from None
+        other = replace(
+            manifest,
+            name=f"{manifest.name}:{name}",
+            title=chosen.title,
+            regressor=chosen.regressor,
+            measured=chosen.measured,
+        )
         return ModelPack(self.folder, other)
 
     def read(self, name: str) -> bytes:
-        """The bytes of a file of the pack, after its checksum was compared.
+        """Return the bytes of a file of the pack, after its checksum was compared.
 
         Raises:
-            PackError: the file is missing, incomplete or changed.
+            PackError: the file is missing, incomplete or changed, or is a network that reads other files.
         """
         record = self.manifest.files.get(name)
         if record is None:
             raise PackError(f"pack {self.manifest.name!r} in {self.folder} has no file {name!r}")
         try:
-            data = (self.folder / name).read_bytes()
+            data = read_regular(self.folder / name, record.bytes)
         except OSError as error:
             raise PackError(self._broken(f"{name} cannot be read ({error.strerror})")) from None
         if len(data) != record.bytes:
-            raise PackError(self._broken(f"{name} has {len(data)} bytes, not {record.bytes}"))
+            has = "is longer than" if len(data) > record.bytes else f"has {len(data)} bytes, not"
+            raise PackError(self._broken(f"{name} {has} the {record.bytes} of the manifest"))
         if hashlib.sha256(data).hexdigest() != record.sha256:
             raise PackError(self._broken(f"{name} has another sha256 than the manifest"))
+        if name in self.manifest.networks():
+            self._check_network(name, data, for_cpu=True)
         return data
 
-    def arrays(self, name: str) -> dict[str, np.ndarray[Any, Any]]:
-        """The arrays of an .npz file of the pack, by name.
+    def arrays(self, name: str) -> Arrays:
+        """Return the arrays of an .npz file of the pack, by name, as its manifest needs them.
 
         Raises:
-            PackError: the file is missing, incomplete, changed or holds anything else than arrays.
+            PackError: the file is missing, incomplete or changed, holds anything else than arrays, or an
+                array is not what its part of the pack needs.
         """
+        from tddfa.packs.arrays import fitted_arrays, read_arrays
+
+        data = self.read(name)
         try:
-            with np.load(io.BytesIO(self.read(name)), allow_pickle=False) as archive:
-                return dict(archive)
-        except (ValueError, OSError) as error:
-            raise PackError(self._broken(f"{name} is not an array archive ({error})")) from None
+            arrays = read_arrays(data)
+            layout = self.manifest.layouts().get(name)
+            return arrays if layout is None else fitted_arrays(arrays, layout)
+        except PackError as error:
+            raise PackError(self._broken(f"{name} is not its array archive: {error}")) from None
 
     def verify(self) -> None:
-        """Compare every file with its checksum.
+        """Compare every file with its checksum, and its arrays with what the manifest needs.
 
         Raises:
-            PackError: a file is missing, incomplete or changed.
+            PackError: a file is missing, incomplete, changed, or not what it has to be.
         """
+        arrays, networks = self.manifest.layouts(), self.manifest.networks()
         for name in self.manifest.files:
-            self.read(name)
+            if name in arrays:
+                self.arrays(name)
+            elif name in networks:
+                self._check_network(name, self.read(name))
+            else:
+                self.read(name)
+
+    def _check_network(self, name: str, data: bytes, *, for_cpu: bool = False) -> None:
+        try:
+            check_self_contained(data, for_cpu=for_cpu)
+        except PackError as error:
+            raise PackError(self._broken(f"{name} is refused: {error}")) from None
 
     def _broken(self, what: str) -> str:
         name = self.manifest.name.partition(":")[0]

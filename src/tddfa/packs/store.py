@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tddfa.errors import PackError, PackNotFoundError
 from tddfa.packs.manifest import FILE_NAME, Manifest
+from tddfa.packs.names import is_pack_name
 from tddfa.packs.pack import ModelPack
 
 BUILT_IN = Path(__file__).parent / "built_in"
@@ -23,13 +24,32 @@ _ABANDONED_S = 24 * 3600
 
 
 def pack_folder() -> Path:
-    """The folder of installed packs: `TDDFA_PACKS`, or the platform's folder for application data."""
+    """Return the folder of installed packs: `TDDFA_PACKS`, or the platform's folder for application data.
+
+    Raises:
+        PackError: `TDDFA_PACKS` is not set, and the user has no home folder.
+    """
     chosen = os.environ.get("TDDFA_PACKS")
     if chosen:
         return Path(chosen)
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("tddfa", appauthor=False)) / "packs"
+    try:
+        folder = Path(platformdirs.user_data_dir("tddfa", appauthor=False))
+    except (RuntimeError, KeyError, OSError):
+        folder = Path()
+    # Without HOME and an entry among the users, "~" stays as it is: a folder of that name is not meant.
+    if not folder.is_absolute():
+        raise PackError("there is no home folder for packs; name a folder with TDDFA_PACKS")
+    return folder / "packs"
+
+
+def pack_roots() -> list[Path]:
+    """Return the folders where packs lie, those first whose packs take the place of others."""
+    try:
+        return [pack_folder(), BUILT_IN]
+    except PackError:
+        return [BUILT_IN]
 
 
 def default_pack_name() -> str:
@@ -43,16 +63,28 @@ def installed_packs() -> dict[str, ModelPack | PackError]:
     An installed pack takes the place of a built-in one of its name.
     """
     found: dict[str, ModelPack | PackError] = {}
-    for root in (BUILT_IN, pack_folder()):
-        if not root.is_dir():
-            continue
-        for folder in sorted(root.iterdir()):
-            if folder.is_dir() and not folder.name.startswith("."):
-                try:
-                    found[folder.name] = ModelPack.open(folder)
-                except PackError as error:
-                    found[folder.name] = error
+    for root in reversed(pack_roots()):
+        for folder in _folders(root):
+            try:
+                found[folder.name] = ModelPack.open(folder)
+            except PackError as error:
+                found[folder.name] = error
     return found
+
+
+def _folders(root: Path) -> list[Path]:
+    """Return the folders in `root` that can be packs; none where it cannot be read."""
+    try:
+        return sorted(f for f in root.iterdir() if is_pack_name(f.name) and _is_folder(f))
+    except OSError:
+        return []
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # inside a folder that may not be searched
+        return False
 
 
 def find_pack(name: str | os.PathLike[str]) -> ModelPack:
@@ -69,14 +101,15 @@ def find_pack(name: str | os.PathLike[str]) -> ModelPack:
     text = os.fspath(name)
     place, network = _place_and_network(text)
     separators = {os.sep, os.altsep or os.sep}
-    if isinstance(name, os.PathLike) or separators & set(place) or (Path(place) / FILE_NAME).is_file():
+    if isinstance(name, os.PathLike) or separators & set(place):
         pack = ModelPack.open(Path(place))
     else:
-        folders = [root / place for root in (pack_folder(), BUILT_IN) if is_pack_name(place)]
-        folder = next((f for f in folders if f.is_dir()), None)
-        if folder is None:
+        # A folder beside the photos must not take the place of the pack that is meant.
+        folders = [root / place for root in pack_roots() if is_pack_name(place)]
+        folder = next((f for f in folders if _is_folder(f)), None)
+        if folder is None and not _has_manifest(place):
             raise PackNotFoundError(_not_found(text))
-        pack = ModelPack.open(folder)
+        pack = ModelPack.open(folder or Path(place))
     return pack if network is None else pack.variant(network)
 
 
@@ -84,14 +117,9 @@ def _place_and_network(text: str) -> tuple[str, str | None]:
     """The two parts of `place:network`; the network is None where there is none."""
     place, colon, network = text.rpartition(":")
     # A folder may have a colon in its name, and in C:\packs\mine the colon is that of the drive.
-    if not colon or set(network) & set("/\\") or (Path(text) / FILE_NAME).is_file():
+    if not colon or set(network) & set("/\\") or _has_manifest(text):
         return text, None
     return place, network
-
-
-def is_pack_name(name: str) -> bool:
-    """Whether `name` can be the name of an installed pack."""
-    return bool(name) and not name.startswith(".") and not set(name) & set("/\\:\0")
 
 
 def remove_pack(name: str) -> None:
@@ -101,11 +129,13 @@ def remove_pack(name: str) -> None:
         PackNotFoundError: there is none of that name.
         PackError: it cannot be deleted.
     """
-    folder = pack_folder() / name
-    if not is_pack_name(name) or not folder.is_dir():
-        if is_pack_name(name) and (BUILT_IN / name).is_dir():
-            raise PackError(f"pack {name!r} is part of the package and cannot be removed")
+    if not is_pack_name(name):
         raise PackNotFoundError(_not_found(name))
+    folder = next((root / name for root in pack_roots() if _is_folder(root / name)), None)
+    if folder is None:
+        raise PackNotFoundError(_not_found(name))
+    if folder.parent == BUILT_IN:
+        raise PackError(f"pack {name!r} is part of the package and cannot be removed")
     try:
         _discard(folder)
     except OSError as error:
@@ -113,8 +143,15 @@ def remove_pack(name: str) -> None:
 
 
 def is_ready_pack(location: str) -> bool:
-    """Whether a folder is a pack that can be installed as it is."""
-    return (Path(location) / FILE_NAME).is_file()
+    """Return whether a folder is a pack that can be installed as it is."""
+    return _has_manifest(location)
+
+
+def _has_manifest(location: str) -> bool:
+    try:
+        return os.path.lexists(Path(location) / FILE_NAME)
+    except ValueError:  # no path can have a NUL
+        return False
 
 
 def install_folder(name: str, location: str) -> ModelPack:

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-LICENCE = {
-    "name": "MIT (code, network weights); Basel Face Model: academic, non-commercial use only",
-    "terms": (
+from tddfa.packs.specs import Licence
+
+LICENCE = Licence(
+    name="MIT (code, network weights); Basel Face Model: academic, non-commercial use only",
+    terms=(
         "The face model of this pack is the Basel Face Model of the University of Basel, which may be used "
         "for non-commercial scientific purposes only and may not be redistributed. Meshes made with it fall "
         "under the same terms."
     ),
-    "url": "https://faces.dmi.unibas.ch/bfm/",
-}
+    url="https://faces.dmi.unibas.ch/bfm/",
+)
 
 
 @dataclass(frozen=True, slots=True)

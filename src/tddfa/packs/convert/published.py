@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,14 @@ from tddfa.packs.convert.pickles import load_arrays
 from tddfa.packs.convert.sources import COMMIT, Progress, Source, SourceFile
 from tddfa.packs.manifest import FILE_NAME, Manifest, PackedFile
 from tddfa.packs.pack import ModelPack
+from tddfa.packs.specs import (
+    FaceBoxesSpec,
+    LinearModelSpec,
+    PixelSpec,
+    SquarePixelSpec,
+    V2Parameters,
+    V2RegressorSpec,
+)
 from tddfa.packs.store import install
 
 N_IDENTITY, N_EXPRESSION = 40, 10
@@ -75,28 +82,26 @@ def write_published(pack: PublishedPack, source: Source, folder: Path) -> None:
             "from": source.location,
             "files": {f.name: {"git_blob": f.blob, "published": f.published} for f in used},
         },
-        files={name: PackedFile(len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()},
-        detector={
-            "kind": "faceboxes",
-            "file": "detector.onnx",
-            "input": {"channels": "bgr", "mean": [104, 117, 123], "scale": 1.0},
-            "max_height": 720,
-            "max_width": 1080,
-        },
-        regressor={
-            "kind": "3ddfa-v2",
-            "architecture": pack.architecture,
-            "file": "regressor.onnx",
-            "input": {"size": CROP_SIZE, "channels": "bgr", "mean": [127.5] * 3, "scale": 1 / 128},
-            "statistics": "statistics.npz",
-            "parameters": {
-                "layout": "12 camera (3x4, row by row, of a crop with y up), 40 identity, 10 expression",
-                "identity": N_IDENTITY,
-                "expression": N_EXPRESSION,
-                "mm_per_model_unit": 1 / _UM_PER_MM,
-            },
-        },
-        model={"kind": "linear", "file": "model.npz"},
+        files={name: PackedFile.of(data) for name, data in files.items()},
+        detector=FaceBoxesSpec(
+            file="detector.onnx",
+            input=PixelSpec(channels="bgr", mean=(104, 117, 123), scale=1.0),
+            max_height=720,
+            max_width=1080,
+        ),
+        regressor=V2RegressorSpec(
+            file="regressor.onnx",
+            architecture=pack.architecture,
+            input=SquarePixelSpec(size=CROP_SIZE, channels="bgr", mean=(127.5, 127.5, 127.5), scale=1 / 128),
+            statistics="statistics.npz",
+            parameters=V2Parameters(
+                layout="12 camera (3x4, row by row, of a crop with y up), 40 identity, 10 expression",
+                identity=N_IDENTITY,
+                expression=N_EXPRESSION,
+                mm_per_model_unit=1 / _UM_PER_MM,
+            ),
+        ),
+        model=LinearModelSpec(file="model.npz"),
         measured=pack.measured if weights_published else {},
     )
     for name, data in files.items():
