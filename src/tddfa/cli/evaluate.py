@@ -20,6 +20,7 @@ PROTOCOLS = {
     "aflw": "NME of the 21 points that people marked in AFLW, by yaw",
     "stability": "movement of landmarks beside the movement of the face; lag and overshoot",
     "eyes": "how open the eyes are, beside a reference",
+    "expressions": "expressions, winks, gaze and rest: how much of them a pack follows",
     "tracking": "people of rendered scenes: found, kept apart, missed when gone",
 }
 
@@ -36,7 +37,17 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("protocol", metavar="PROTOCOL", choices=PROTOCOLS, help=", ".join(PROTOCOLS))
     parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
     parser.add_argument(
-        "--data", metavar="DIR", type=Path, required=True, help="folder of the evaluation set"
+        "--data",
+        metavar="DIR",
+        type=Path,
+        help="folder of the evaluation set; for expressions also a new folder, into which its portraits are "
+        "rendered (default: the user's cache)",
+    )
+    parser.add_argument(
+        "--predictions",
+        metavar="FILE",
+        type=Path,
+        help="expressions: measure what another program found in the same faces (.npz), not the pack",
     )
     parser.add_argument(
         "--crops",
@@ -74,6 +85,12 @@ def run(args: argparse.Namespace) -> int:
         if args.protocol != "stability":
             args.parser.error(f"--smoothing belongs to the protocol stability, not to {args.protocol}")
         options["smoothing"] = args.smoothing
+    if args.predictions is not None:
+        if args.protocol != "expressions":
+            args.parser.error(f"--predictions belongs to the protocol expressions, not to {args.protocol}")
+        options["predictions"] = args.predictions
+    if args.data is None and args.protocol != "expressions":
+        args.parser.error(f"the protocol {args.protocol} needs --data DIR")
     if args.sheet is not None and args.worst is None:
         args.parser.error("--sheet needs --worst N")
 

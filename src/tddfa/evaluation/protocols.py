@@ -12,6 +12,7 @@ from tddfa.alignment import FaceAligner
 from tddfa.errors import InputError
 from tddfa.evaluation.aflw import measure_aflw
 from tddfa.evaluation.aflw2000 import measure_aflw2000
+from tddfa.evaluation.expressions.protocol import measure_expressions
 from tddfa.evaluation.eyes import measure_eyes
 from tddfa.evaluation.report import Report
 from tddfa.evaluation.stability import measure_stability
@@ -22,27 +23,35 @@ PROTOCOLS: Mapping[str, Callable[..., Report]] = {
     "aflw": measure_aflw,
     "stability": measure_stability,
     "eyes": measure_eyes,
+    "expressions": measure_expressions,
     "tracking": measure_tracking,
 }
 """Name of a protocol → `measure(aligner, folder, **options) -> Report`."""
 
+MAKE_THEIR_DATA = frozenset({"expressions"})
+"""Protocols that need no data folder."""
 
-def evaluate(protocol: str, aligner: FaceAligner, folder: str | Path, **options: Any) -> Report:
-    """What `protocol` measures of a pack.
+
+def evaluate(protocol: str, aligner: FaceAligner, folder: str | Path | None = None, **options: Any) -> Report:
+    """Measure a pack by a protocol.
 
     Args:
         protocol: a key of `PROTOCOLS`.
         aligner: with the pack to measure.
-        folder: the set, see docs/evaluation.md.
+        folder: the set, see docs/evaluation.md; `expressions` alone makes its own where none is given.
         options: of the protocol, such as `crops="detector"` of aflw2000.
 
     Raises:
-        InputError: there is no such protocol.
+        InputError: there is no such protocol, or it needs a folder.
         DatasetError: the set is missing or incomplete.
     """
     if protocol not in PROTOCOLS:
         raise InputError(f"no protocol {protocol!r}; choose from {', '.join(PROTOCOLS)}")
-    report = PROTOCOLS[protocol](aligner, Path(folder), **options)
+    if folder is None and protocol not in MAKE_THEIR_DATA:
+        raise InputError(f"the protocol {protocol} needs a data folder")
+    report = PROTOCOLS[protocol](aligner, None if folder is None else Path(folder), **options)
+    if options.get("predictions") is not None:
+        return replace(report, record={**report.record, "measured_with": {"tddfa": __version__}})
     return replace(report, record={**report.record, "measured_with": _program(aligner)})
 
 

@@ -1,0 +1,250 @@
+"""A portrait: a person under lamps, before a background, through a camera with noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from tddfa.evaluation.portraits.canvas import TEXTURE_SIDE, mean_landmarks, mean_shape, portrait_model
+from tddfa.evaluation.portraits.lamps import Lamp, lamp_visibility
+from tddfa.evaluation.portraits.looks import Iris, Looks
+from tddfa.evaluation.portraits.mouth import mouth_shape, tooth_shade
+from tddfa.evaluation.portraits.noise import ValueNoise, smoothstep
+from tddfa.evaluation.portraits.scenery import random_background, random_cloth, wear
+from tddfa.geometry.camera import project
+from tddfa.geometry.triangles import triangle_normals, vertex_normals
+from tddfa.imaging.sample import sample
+from tddfa.render import rasterize
+from tddfa.types import FaceParams, Image, Mesh
+
+IMAGE_SIDE = 256
+"""Side of a portrait, px."""
+
+_FINE = 2  # the picture is drawn so much larger and averaged
+_IRIS_MM = 5.8
+_MEDIUM_ALBEDO = 0.3
+_MOUTH = np.array([0.10, 0.022, 0.02])  # linear RGB of the inside of a mouth
+_TOWARDS_VIEWER = np.array([0.0, 0.0, -1.0], np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Studio:
+    """Where a portrait is taken.
+
+    Attributes:
+        lamps: the first one casts shadows.
+        above: light of the sky or ceiling, linear RGB.
+        below: light of the floor.
+        brightness: mean of the head of a person of medium skin, linear, as the camera exposes it.
+        blur_px: standard deviation of the blur of the lens.
+        noise: standard deviation of the sensor's noise, levels of 255.
+        seed: of background, clothes and noise.
+    """
+
+    lamps: tuple[Lamp, ...]
+    above: Float64[np.ndarray, "3"]
+    below: Float64[np.ndarray, "3"]
+    brightness: float
+    blur_px: float
+    noise: float
+    seed: int
+
+
+def random_studio(rng: np.random.Generator) -> Studio:
+    """Return a studio, drawn at random: one to three lamps, from soft to hard."""
+    lamps: list[Lamp] = []
+    for strength in (rng.uniform(0.5, 1.6), rng.uniform(0.1, 0.7), rng.uniform(0.2, 1.0))[
+        : rng.integers(1, 4)
+    ]:
+        direction = rng.normal(0, (0.9, 0.5, 0.35)) + np.array([0, -0.45, -0.8])
+        if len(lamps) == 2:
+            direction[2] = abs(direction[2])  # a rim light, from behind
+        warm = rng.normal(0, 0.12)
+        color = strength * np.array([1 + warm, 1.0, 1 - warm])
+        lamps.append(Lamp(direction / np.linalg.norm(direction), color, float(rng.uniform(0.004, 0.03))))
+    ambient = rng.uniform(0.15, 0.6)
+    return Studio(
+        lamps=tuple(lamps),
+        above=ambient * rng.uniform(0.8, 1.2, 3),
+        below=ambient * rng.uniform(0.2, 0.8) * rng.uniform(0.8, 1.2, 3),
+        brightness=float(rng.uniform(0.10, 0.32)),
+        blur_px=float(rng.uniform(0.3, 0.9)),
+        noise=float(rng.uniform(1, 5)),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def render_portrait(looks: Looks, studio: Studio, params: FaceParams) -> Image:
+    """Return the portrait of a person with a camera and an expression.
+
+    Args:
+        looks: the person.
+        studio: lamps and background.
+        params: of `portrait_model()`; the camera places the face in a picture of `IMAGE_SIDE`.
+    """
+    model = portrait_model()
+    camera = params.camera * _FINE
+    camera[:2, 3] += (_FINE - 1) / 2
+    vertices = project(camera, model.shape(params) + looks.hair)
+    teeth_model = mouth_shape(params)
+    meshes = [
+        Mesh(vertices, model.topology),
+        Mesh(project(camera, teeth_model.vertices), teeth_model.topology),
+    ]
+    picture = _background(studio.seed).copy()
+    _draw(picture, meshes, looks, studio)
+    neck = vertices[mean_shape()[:, 1] < -100]
+    bottom = np.array([neck[:, 0].mean(), np.percentile(neck[:, 1], 85)], np.float32)
+    wear(picture, bottom, float(np.ptp(neck[:, 0])), _cloth(studio.seed + 1))
+    small = picture.reshape(IMAGE_SIDE, _FINE, IMAGE_SIDE, _FINE, 3).mean(axis=(1, 3))
+    return _photographed(small, studio)
+
+
+def _draw(picture: Float32[np.ndarray, "s s 3"], meshes: list[Mesh], looks: Looks, studio: Studio) -> None:
+    head, teeth = meshes
+    fragments = rasterize(meshes, *picture.shape[:2])
+    normals = [vertex_normals(mesh.vertices, mesh.triangles) for mesh in meshes]
+    uv = head.topology.uv
+    assert uv is not None
+    shade = tooth_shade()
+    on_head = np.column_stack(
+        [head.vertices, normals[0], looks.open_sky[0], uv, mean_shape(), _eyeballs(), np.zeros(len(uv))]
+    )
+    on_teeth = np.column_stack(
+        [teeth.vertices, normals[1], looks.open_sky[1], np.zeros((len(shade), 6)), shade]
+    )
+    values = fragments.interpolate([on_head.astype(np.float32), on_teeth.astype(np.float32)])
+    points, normal, open_sky = values[:, :3], _unit(values[:, 3:6]), values[:, 6]
+    mesh_index = fragments.mesh_index
+    is_tooth = (mesh_index == 1) & (values[:, 13] > 0.05)
+    facing = np.concatenate([triangle_normals(m.vertices, m.triangles)[:, 2] for m in meshes]) < 0
+    away = ~facing[fragments.triangle.ravel()[fragments.covered]]
+    inside = (away | (mesh_index == 1)) & ~is_tooth
+    is_eye = (values[:, 12] > 0.5) & (mesh_index == 0)
+
+    texel = np.column_stack([values[:, 7] * TEXTURE_SIDE - 0.5, (1 - values[:, 8]) * TEXTURE_SIDE - 0.5])
+    albedo = np.square(sample(looks.texture, texel.astype(np.float32)) / np.float32(255))
+    albedo[is_eye] = _eye_color(values[is_eye, 9:12], looks.iris)
+    albedo[is_tooth] = looks.teeth * values[is_tooth, 13:14]
+    albedo[inside] = _MOUTH
+    light, shine = _light(points, normal, open_sky, meshes, studio)
+    gloss = np.where(is_eye | is_tooth, 0.9, looks.gloss)[:, None].astype(np.float32)
+    light[inside] *= 0.35
+    gloss[inside] = 0
+    color = albedo * light + gloss * shine
+    # Cameras show dark skin darker, but not by as much as it is.
+    medium = np.sqrt(float(albedo.mean()) / _MEDIUM_ALBEDO)
+    color *= studio.brightness * medium / max(float(color.mean()), 1e-6)
+    out = picture[fragments.region].reshape(-1, 3)
+    out[fragments.covered] = color
+    picture[fragments.region] = out.reshape(picture[fragments.region].shape)
+
+
+def _light(
+    points: Float32[np.ndarray, "n 3"],
+    normal: Float32[np.ndarray, "n 3"],
+    open_sky: Float32[np.ndarray, " n"],
+    meshes: list[Mesh],
+    studio: Studio,
+) -> tuple[Float32[np.ndarray, "n 3"], Float32[np.ndarray, "n 3"]]:
+    """Return the light that falls on places of a surface, and what of it a gloss returns to the viewer.
+
+    Source: Lambert's law, wrapped for the light that skin scatters; Blinn's highlights.
+    """
+    up = (1 - normal[:, 1:2]) / 2  # y points down
+    light = open_sky[:, None] * (studio.above * up + studio.below * (1 - up))
+    shine = np.zeros_like(light)
+    for k, lamp in enumerate(studio.lamps):
+        direction = lamp.direction.astype(np.float32)
+        cosine = normal @ direction
+        seen = lamp_visibility(meshes, lamp, points) if k == 0 else np.sqrt(open_sky)
+        # Red light leaves the skin farther from where it entered.
+        wrap = np.array([0.25, 0.1, 0.06], np.float32)
+        scattered = np.clip((cosine[:, None] + wrap) / (1 + wrap), 0, None)
+        light += seen[:, None] * scattered * lamp.color
+        half = direction + _TOWARDS_VIEWER
+        half /= np.linalg.norm(half)
+        highlight = np.clip(normal @ half, 0, None) ** 28 * (cosine > 0)
+        shine += (seen * highlight)[:, None] * lamp.color
+    return light.astype(np.float32), shine.astype(np.float32)
+
+
+def _eye_color(points: Float32[np.ndarray, "n 3"], iris: Iris) -> Float32[np.ndarray, "n 3"]:
+    """Return the colour of places on the eyeballs of the mean head."""
+    out = np.empty_like(points)
+    noise = ValueNoise(np.random.default_rng(iris.seed))
+    for center, front in _eye_centers():
+        mine = np.sign(points[:, 0]) == np.sign(center[0])
+        p = points[mine]
+        axis = front / np.linalg.norm(front)
+        along = p @ axis - center @ axis
+        across = p - center - along[:, None] * axis
+        radius = np.linalg.norm(across, axis=1) / np.float32(_IRIS_MM)
+        angle = np.arctan2(across[:, 1], across[:, 0])
+        streaks = noise(
+            np.column_stack([9 * np.cos(angle), 9 * np.sin(angle), radius]).astype(np.float32), 1.0, 2
+        )
+        share = smoothstep(0.35, 0.95, radius + 0.15 * streaks)[:, None]
+        color = (iris.inner + share * (iris.outer - iris.inner)) * (1 + 0.35 * streaks)[:, None]
+        color *= 1 - 0.75 * smoothstep(0.82, 1.0, radius)[:, None]  # the dark ring
+        color *= 1 - 0.97 * smoothstep(iris.pupil + 0.05, iris.pupil - 0.05, radius)[:, None]
+        veins = smoothstep(1.5, 2.4, radius) * (0.5 + 0.5 * noise(p, 1.5, 2))
+        white = iris.white * np.exp(-0.6 * veins[:, None] * np.array([0.05, 0.6, 0.5]))
+        out[mine] = color + smoothstep(0.96, 1.06, radius)[:, None] * (white - color)
+    return out
+
+
+@cache
+def _eyeballs() -> Float32[np.ndarray, " n"]:
+    return portrait_model().regions["eyeballs"].astype(np.float32)
+
+
+@cache
+def _eye_centers() -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Return centre of each eyeball of the mean head, and the way from there to the middle of its iris."""
+    vertices, landmarks = mean_shape()[_eyeballs() > 0], mean_landmarks()
+    centers: list[tuple[np.ndarray, np.ndarray]] = []
+    for iris in (468, 473):
+        front = landmarks[iris]
+        ball = vertices[np.sign(vertices[:, 0]) == np.sign(front[0])]
+        rows = np.column_stack([2 * ball, np.ones(len(ball))])
+        center = np.linalg.lstsq(rows, np.square(ball).sum(axis=1), rcond=None)[0][:3]
+        centers.append((center.astype(np.float32), (front - center).astype(np.float32)))
+    return tuple(centers)
+
+
+def _photographed(linear: Float32[np.ndarray, "s s 3"], studio: Studio) -> Image:
+    rng = np.random.default_rng(studio.seed + 2)
+    blurred = linear
+    for axis in (0, 1):
+        blurred = _blurred(blurred, studio.blur_px, axis)
+    levels = 255 * np.clip(blurred, 0, 1) ** np.float32(1 / 2.2)
+    levels += studio.noise * rng.standard_normal(levels.shape, np.float32)
+    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+
+
+def _blurred(values: Float32[np.ndarray, "s s 3"], sigma: float, axis: int) -> Float32[np.ndarray, "s s 3"]:
+    weights = np.exp(-0.5 * np.square(np.arange(-3, 4) / sigma))
+    weights = (weights / weights.sum()).astype(np.float32)
+    padded = np.pad(values, [(3, 3) if a == axis else (0, 0) for a in range(3)], mode="edge")
+    n = values.shape[axis]
+    return sum(w * np.take(padded, range(k, k + n), axis) for k, w in enumerate(weights))  # pyright: ignore[reportReturnType]
+
+
+# A person is drawn many times in one studio.
+@lru_cache(maxsize=2)
+def _background(seed: int) -> Float32[np.ndarray, "s s 3"]:
+    wall = random_background(IMAGE_SIDE, np.random.default_rng(seed))
+    return wall.repeat(_FINE, axis=0).repeat(_FINE, axis=1)
+
+
+@lru_cache(maxsize=2)
+def _cloth(seed: int) -> Float32[np.ndarray, "s s 3"]:
+    return random_cloth(IMAGE_SIDE, np.random.default_rng(seed)).repeat(_FINE, axis=0).repeat(_FINE, axis=1)
+
+
+def _unit(vectors: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
