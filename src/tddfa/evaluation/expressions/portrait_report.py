@@ -286,7 +286,9 @@ def _gaze(data: PortraitSet, predicted: Predictions) -> dict[str, Any] | None:
     if not gazing.any():
         return None
     truth = data.gaze[gazing]
-    mine = gaze_directions(predicted.names, predicted.coefficients[gazing])
+    looks = [k for k, name in enumerate(predicted.names) if name.startswith("eyeLook")]
+    names = [predicted.names[k] for k in looks]
+    mine = gaze_directions(names, predicted.coefficients[gazing][:, looks])
     errors = gaze_errors_deg(mine, truth)
     ahead = np.zeros_like(truth)
     ahead[..., 2] = 1

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64
 
 from tddfa.morphable import MorphableModel
+from tddfa.morphable.eyes import Eyes
 from tddfa.render.rasterizer import draw_values
 from tddfa.types import Mesh
 
@@ -27,6 +28,13 @@ _LOWER_BROWS = ((46, 53, 52, 65, 55), (276, 283, 282, 295, 285))
 def portrait_model() -> MorphableModel:
     """Return the model of all portraits: the whole head, refined once."""
     return MorphableModel.open(level=1, crop="head")
+
+
+def portrait_eyes() -> Eyes:
+    """Return the eyeballs of the model of all portraits."""
+    eyes = portrait_model().eyes
+    assert eyes is not None  # the open face model has some
+    return eyes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

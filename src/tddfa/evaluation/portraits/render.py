@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from tddfa.evaluation.portraits.canvas import TEXTURE_SIDE, mean_landmarks, mean_shape, portrait_model
+from tddfa.evaluation.portraits.canvas import TEXTURE_SIDE, mean_shape, portrait_eyes, portrait_model
 from tddfa.evaluation.portraits.lamps import Lamp, lamp_visibility
 from tddfa.evaluation.portraits.looks import Iris, Looks
 from tddfa.evaluation.portraits.mouth import mouth_shape, tooth_shade
@@ -17,6 +17,7 @@ from tddfa.evaluation.portraits.scenery import random_background, random_cloth, 
 from tddfa.geometry.camera import project
 from tddfa.geometry.triangles import triangle_normals, vertex_normals
 from tddfa.imaging.sample import sample
+from tddfa.morphable.eyes import ELSEWHERE, IRIS_RADIUS_MM
 from tddfa.render import rasterize
 from tddfa.types import FaceParams, Image, Mesh
 
@@ -24,7 +25,6 @@ IMAGE_SIDE = 256
 """Side of a portrait, px."""
 
 _FINE = 2  # the picture is drawn so much larger and averaged
-_IRIS_MM = 5.8
 _MEDIUM_ALBEDO = 0.3
 _MOUTH = np.array([0.10, 0.022, 0.02])  # linear RGB of the inside of a mouth
 _TOWARDS_VIEWER = np.array([0.0, 0.0, -1.0], np.float32)
@@ -111,24 +111,24 @@ def _draw(picture: Float32[np.ndarray, "s s 3"], meshes: list[Mesh], looks: Look
     assert uv is not None
     shade = tooth_shade()
     on_head = np.column_stack(
-        [head.vertices, normals[0], looks.open_sky[0], uv, mean_shape(), _eyeballs(), np.zeros(len(uv))]
+        [head.vertices, normals[0], looks.open_sky[0], uv, portrait_eyes().offsets, np.zeros(len(uv))]
     )
     on_teeth = np.column_stack(
-        [teeth.vertices, normals[1], looks.open_sky[1], np.zeros((len(shade), 6)), shade]
+        [teeth.vertices, normals[1], looks.open_sky[1], np.full((len(shade), 4), ELSEWHERE), shade]
     )
     values = fragments.interpolate([on_head.astype(np.float32), on_teeth.astype(np.float32)])
     points, normal, open_sky = values[:, :3], _unit(values[:, 3:6]), values[:, 6]
     mesh_index = fragments.mesh_index
-    is_tooth = (mesh_index == 1) & (values[:, 13] > 0.05)
+    is_tooth = (mesh_index == 1) & (values[:, 11] > 0.05)
     facing = np.concatenate([triangle_normals(m.vertices, m.triangles)[:, 2] for m in meshes]) < 0
     away = ~facing[fragments.triangle.ravel()[fragments.covered]]
     inside = (away | (mesh_index == 1)) & ~is_tooth
-    is_eye = (values[:, 12] > 0.5) & (mesh_index == 0)
+    is_eye = np.abs(values[:, 9]) < ELSEWHERE / 2
 
     texel = np.column_stack([values[:, 7] * TEXTURE_SIDE - 0.5, (1 - values[:, 8]) * TEXTURE_SIDE - 0.5])
     albedo = np.square(sample(looks.texture, texel.astype(np.float32)) / np.float32(255))
-    albedo[is_eye] = _eye_color(values[is_eye, 9:12], looks.iris)
-    albedo[is_tooth] = looks.teeth * values[is_tooth, 13:14]
+    albedo[is_eye] = _eye_color(values[is_eye, 9:11], looks.iris)
+    albedo[is_tooth] = looks.teeth * values[is_tooth, 11:12]
     albedo[inside] = _MOUTH
     light, shine = _light(points, normal, open_sky, meshes, studio)
     gloss = np.where(is_eye | is_tooth, 0.9, looks.gloss)[:, None].astype(np.float32)
@@ -172,48 +172,26 @@ def _light(
     return light.astype(np.float32), shine.astype(np.float32)
 
 
-def _eye_color(points: Float32[np.ndarray, "n 3"], iris: Iris) -> Float32[np.ndarray, "n 3"]:
-    """Return the colour of places on the eyeballs of the mean head."""
-    out = np.empty_like(points)
+def _eye_color(offsets: Float32[np.ndarray, "n 2"], iris: Iris) -> Float32[np.ndarray, "n 3"]:
+    """Return the colour of places on eyeballs.
+
+    Args:
+        offsets: from the middle of the pupil, mm.
+        iris: colours.
+    """
     noise = ValueNoise(np.random.default_rng(iris.seed))
-    for center, front in _eye_centers():
-        mine = np.sign(points[:, 0]) == np.sign(center[0])
-        p = points[mine]
-        axis = front / np.linalg.norm(front)
-        along = p @ axis - center @ axis
-        across = p - center - along[:, None] * axis
-        radius = np.linalg.norm(across, axis=1) / np.float32(_IRIS_MM)
-        angle = np.arctan2(across[:, 1], across[:, 0])
-        streaks = noise(
-            np.column_stack([9 * np.cos(angle), 9 * np.sin(angle), radius]).astype(np.float32), 1.0, 2
-        )
-        share = smoothstep(0.35, 0.95, radius + 0.15 * streaks)[:, None]
-        color = (iris.inner + share * (iris.outer - iris.inner)) * (1 + 0.35 * streaks)[:, None]
-        color *= 1 - 0.75 * smoothstep(0.82, 1.0, radius)[:, None]  # the dark ring
-        color *= 1 - 0.97 * smoothstep(iris.pupil + 0.05, iris.pupil - 0.05, radius)[:, None]
-        veins = smoothstep(1.5, 2.4, radius) * (0.5 + 0.5 * noise(p, 1.5, 2))
-        white = iris.white * np.exp(-0.6 * veins[:, None] * np.array([0.05, 0.6, 0.5]))
-        out[mine] = color + smoothstep(0.96, 1.06, radius)[:, None] * (white - color)
-    return out
-
-
-@cache
-def _eyeballs() -> Float32[np.ndarray, " n"]:
-    return portrait_model().regions["eyeballs"].astype(np.float32)
-
-
-@cache
-def _eye_centers() -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Return centre of each eyeball of the mean head, and the way from there to the middle of its iris."""
-    vertices, landmarks = mean_shape()[_eyeballs() > 0], mean_landmarks()
-    centers: list[tuple[np.ndarray, np.ndarray]] = []
-    for iris in (468, 473):
-        front = landmarks[iris]
-        ball = vertices[np.sign(vertices[:, 0]) == np.sign(front[0])]
-        rows = np.column_stack([2 * ball, np.ones(len(ball))])
-        center = np.linalg.lstsq(rows, np.square(ball).sum(axis=1), rcond=None)[0][:3]
-        centers.append((center.astype(np.float32), (front - center).astype(np.float32)))
-    return tuple(centers)
+    radius = np.linalg.norm(offsets, axis=1) / np.float32(IRIS_RADIUS_MM)
+    angle = np.arctan2(offsets[:, 1], offsets[:, 0])
+    around = np.column_stack([9 * np.cos(angle), 9 * np.sin(angle), radius]).astype(np.float32)
+    streaks = noise(around, 1.0, 2)
+    share = smoothstep(0.35, 0.95, radius + 0.15 * streaks)[:, None]
+    color = (iris.inner + share * (iris.outer - iris.inner)) * (1 + 0.35 * streaks)[:, None]
+    color *= 1 - 0.75 * smoothstep(0.82, 1.0, radius)[:, None]  # the dark ring
+    color *= 1 - 0.97 * smoothstep(iris.pupil + 0.05, iris.pupil - 0.05, radius)[:, None]
+    at = np.column_stack([offsets, np.zeros(len(offsets))]).astype(np.float32)
+    veins = smoothstep(1.5, 2.4, radius) * (0.5 + 0.5 * noise(at, 1.5, 2))
+    white = iris.white * np.exp(-0.6 * veins[:, None] * np.array([0.05, 0.6, 0.5]))
+    return (color + smoothstep(0.96, 1.06, radius)[:, None] * (white - color)).astype(np.float32)
 
 
 def _photographed(linear: Float32[np.ndarray, "s s 3"], studio: Studio) -> Image:
