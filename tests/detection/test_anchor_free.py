@@ -4,7 +4,13 @@ import pytest
 from tddfa.detection import make_detector
 from tddfa.errors import PackError
 
-SETTINGS = {"kind": "tddfa", "max_side": 256, "min_score": 0.5, "max_overlap": 0.4}
+SETTINGS = {
+    "kind": "anchor-free",
+    "file": "detector.onnx",
+    "max_side": 256,
+    "min_score": 0.5,
+    "max_overlap": 0.4,
+}
 STRIDES = (8, 16, 32, 64)
 
 
@@ -59,7 +65,9 @@ def test_a_face_is_found_once_where_it_is(width, height):
 
 @pytest.mark.parametrize("score", [0, 1, -3])
 def test_a_score_that_decides_nothing_is_a_line(score):
-    with pytest.raises(PackError, match=f"min_score {score} is not between 0 and 1"):
+    with pytest.raises(
+        PackError, match=rf"detector\.min_score is {score}; a number above 0 to 0\.999 is needed"
+    ):
         make_detector(WhiteRectangle(), {**SETTINGS, "min_score": score})
 
 

@@ -61,7 +61,7 @@ def test_boxes_are_those_of_the_published_program(published_pack, shared, photo)
 
 
 def test_a_manifest_with_an_unknown_or_incomplete_detector_is_a_line():
-    with pytest.raises(PackError, match=f"asks for the detector 'magic'; known are {', '.join(DETECTORS)}"):
+    with pytest.raises(PackError, match=f"kind is 'magic'; one of {', '.join(DETECTORS)} is needed"):
         make_detector(lambda x: {}, {"kind": "magic"})
-    with pytest.raises(PackError, match="incomplete"):
+    with pytest.raises(PackError, match=r"detector\.file is missing"):
         make_detector(lambda x: {}, {"kind": "faceboxes"})

@@ -11,8 +11,3 @@ def test_a_blob_is_its_formula(channels, n):
     blob = PixelFormat((104, 117, 123), 1 / 128, channels).blob(list(images))
     ordered = images if channels == "rgb" else images[..., ::-1]
     np.testing.assert_allclose(blob, ((ordered - [104.0, 117, 123]) / 128).transpose(0, 3, 1, 2), atol=1e-6)
-
-
-def test_an_order_of_channels_that_is_none_is_refused():
-    with pytest.raises(ValueError, match="channels 'rbg'; known are rgb, bgr"):
-        PixelFormat.from_settings({"mean": [0, 0, 0], "scale": 1, "channels": "rbg"})

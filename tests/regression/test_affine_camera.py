@@ -13,7 +13,8 @@ from tddfa.types import BoundingBox
 
 SIZE = 120
 SETTINGS = {
-    "kind": "tddfa",
+    "kind": "affine-camera",
+    "file": "regressor.onnx",
     "size": SIZE,
     "crop": {"box_scale": 1.4, "box_down": 0.1, "points_scale": 1.3},
 }

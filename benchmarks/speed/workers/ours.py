@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _network_bytes(pack) -> int:
-    return pack.manifest.files[pack.manifest.regressor["file"]].bytes
+    return pack.manifest.files[pack.manifest.regressor.file].bytes
 
 
 def _rasteriser() -> str:

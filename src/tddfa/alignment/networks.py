@@ -23,7 +23,7 @@ class PackNetworks:
 
     def __init__(self, pack: ModelPack, engine: Engine) -> None:
         self._pack, self._engine = pack, engine
-        self._verifier_file: str | None = pack.manifest.regressor.get("first_look")
+        self._spec = pack.manifest.regressor
 
     @cached_property
     def detector(self) -> Detector:
@@ -32,40 +32,37 @@ class PackNetworks:
         Raises:
             InputError: the pack has none.
         """
-        settings = self._pack.manifest.detector
-        if settings is None:
+        spec = self._pack.manifest.detector
+        if spec is None:
             raise InputError(
                 f"pack {self._pack.manifest.name!r} has no detector; pass detector=, boxes= or landmarks="
             )
-        return make_detector(self._network(settings["file"]), settings)
+        return make_detector(self._network(spec.file), spec)
 
     @cached_property
     def regressor(self) -> Regressor:
         """The network that predicts the faces that are returned."""
-        return self._regressor(self._pack.manifest.regressor["file"])
+        return self._regressor(self._spec.file)
 
     @cached_property
     def verifying_regressor(self) -> Regressor:
         """The network that sees detections first: one of its own, or the regressor."""
-        return self.regressor if self._verifier_file is None else self._regressor(self._verifier_file)
+        return self.regressor if self._spec.verifier is None else self._regressor(self._spec.verifier)
 
     @property
     def n_refinements(self) -> int:
         """How often the regressor crops a detected face again."""
-        passes: int = self._pack.manifest.regressor.get("passes", 1)
         # Where another network sees detections first, the last prediction is never its own.
-        return max(passes - 1, 0 if self._verifier_file is None else 1)
+        return max(self._spec.refinements, 0 if self._spec.verifier is None else 1)
 
     def thresholds(self, *, own_detector: bool) -> AcceptanceThresholds:
         """Return when a candidate is a face; the pack knows the scores of its own detector only."""
-        manifest = self._pack.manifest
-        scores = (manifest.detector or {}) if own_detector else {}
-        return AcceptanceThresholds(
-            manifest.regressor.get("min_confidence", 0.0), scores.get("sure_score", math.inf)
-        )
+        detector = self._pack.manifest.detector if own_detector else None
+        trusted = None if detector is None else detector.trusted_score
+        return AcceptanceThresholds(self._spec.min_confidence, math.inf if trusted is None else trusted)
 
     def _regressor(self, file: str) -> Regressor:
-        return make_regressor(self._network(file), self._pack.manifest.regressor, self._pack.arrays)
+        return make_regressor(self._network(file), self._spec, self._pack.arrays)
 
     def _network(self, file: str) -> Network:
         return self._engine(self._pack.read(file), f"{file} of pack {self._pack.manifest.name!r}")

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from tddfa.deprecation import renamed_names
 from tddfa.detection.anchor_free import AnchorFreeDetector
 from tddfa.detection.faceboxes import FaceBoxes
-from tddfa.packs import make_part
+from tddfa.packs.specs import ANY_DETECTOR, DetectorSpec
 from tddfa.runtime import Network
 from tddfa.types import Detection, Image
 
@@ -22,20 +22,25 @@ class Detector(Protocol):
         ...
 
 
-DETECTORS: Mapping[str, Callable[[Network, Mapping[str, Any]], Detector]] = {
-    "faceboxes": FaceBoxes.from_settings,
-    "tddfa": AnchorFreeDetector.from_settings,
+DETECTORS: Mapping[str, Callable[[Network, Any], Detector]] = {
+    "faceboxes": FaceBoxes.from_spec,
+    "anchor-free": AnchorFreeDetector.from_spec,
 }
-"""Kind in a pack's manifest → detector from its network and settings."""
+"""Kind in a pack's manifest → detector from its network and its spec."""
 
 
-def make_detector(network: Network, settings: Mapping[str, Any]) -> Detector:
+def make_detector(network: Network, spec: DetectorSpec | Mapping[str, Any]) -> Detector:
     """Return the detector that a manifest describes.
 
+    Args:
+        network: its network.
+        spec: the manifest's `detector`, or the JSON object of one.
+
     Raises:
-        PackError: its kind is unknown or its settings are incomplete or wrong.
+        PackError: its kind is unknown, or a field is missing or wrong.
     """
-    return make_part("detector", DETECTORS, settings, network, settings)
+    read = ANY_DETECTOR.read(spec, "detector")
+    return DETECTORS[str(read.kind)](network, read)
 
 
 __getattr__ = renamed_names(__name__, {"TddfaDetector": "tddfa.detection:AnchorFreeDetector"})

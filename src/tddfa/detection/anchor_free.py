@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +13,7 @@ from tddfa.errors import PackError
 from tddfa.geometry.boxes import non_maximum_suppression
 from tddfa.imaging.light import lit
 from tddfa.imaging.warp import cut, resize
+from tddfa.packs.specs import AnchorFreeSpec
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, Detection, Image
 
@@ -49,10 +49,9 @@ class AnchorFreeDetector:
         self._max_overlap = max_overlap
 
     @classmethod
-    def from_settings(cls, network: Network, settings: Mapping[str, Any]) -> AnchorFreeDetector:
-        """Return the detector with the settings of a manifest."""
-        names = ("max_side", "min_score", "max_overlap")
-        return cls(network, **{name: settings[name] for name in names})
+    def from_spec(cls, network: Network, spec: AnchorFreeSpec) -> AnchorFreeDetector:
+        """Return the detector that a manifest describes."""
+        return cls(network, max_side=spec.max_side, min_score=spec.min_score, max_overlap=spec.max_overlap)
 
     def detect(self, image: Image) -> list[Detection]:
         """Return the faces of `image`, best first; boxes may reach outside the image."""

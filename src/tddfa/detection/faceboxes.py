@@ -6,7 +6,6 @@ Source: Zhang et al., "FaceBoxes: A CPU real-time face detector with high accura
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +15,7 @@ from jaxtyping import Float32
 from tddfa.geometry.boxes import non_maximum_suppression
 from tddfa.imaging.pixels import PixelFormat
 from tddfa.imaging.warp import resize
+from tddfa.packs.specs import FaceBoxesSpec
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, Detection, Image
 
@@ -56,14 +56,10 @@ class FaceBoxes:
         self._min_score = min_score
 
     @classmethod
-    def from_settings(cls, network: Network, settings: Mapping[str, Any]) -> FaceBoxes:
-        """Return the detector with the settings of a manifest."""
-        return cls(
-            network,
-            pixels=PixelFormat.from_settings(settings["input"]),
-            max_height=settings["max_height"],
-            max_width=settings["max_width"],
-        )
+    def from_spec(cls, network: Network, spec: FaceBoxesSpec) -> FaceBoxes:
+        """Return the detector that a manifest describes."""
+        pixels = PixelFormat(spec.input.mean, spec.input.scale, spec.input.channels)
+        return cls(network, pixels=pixels, max_height=spec.max_height, max_width=spec.max_width)
 
     def detect(self, image: Image) -> list[Detection]:
         """Return the faces of `image`, best first; boxes may reach outside the image."""

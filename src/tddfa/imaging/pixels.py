@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
@@ -29,19 +28,6 @@ class PixelFormat:
     mean: tuple[float, float, float]
     scale: float
     channels: str
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> PixelFormat:
-        """The `input` of a detector or regressor in a manifest.
-
-        Raises:
-            KeyError: a setting is missing.
-            ValueError: a setting is none of what there is.
-        """
-        a, b, c = settings["mean"]
-        if settings["channels"] not in _ORDERS:
-            raise ValueError(f"channels {settings['channels']!r}; known are {', '.join(_ORDERS)}")
-        return cls((a, b, c), settings["scale"], settings["channels"])
 
     def blob(self, images: Sequence[Image]) -> Float32[np.ndarray, "n 3 h w"]:
         """What the network is given for RGB pictures of one size; at least one."""

@@ -10,33 +10,30 @@ from tddfa.morphable.correspondence import Correspondence, correspond, fit_verti
 from tddfa.morphable.fitting import Fit, Fitter, fit_landmarks
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
-from tddfa.packs import make_part
+from tddfa.packs.specs import ANY_MODEL, ModelSpec
 
-MODELS: Mapping[
-    str, Callable[[str, Mapping[str, Any], Callable[[str], Mapping[str, Any]]], MorphableModel]
-] = {
-    "linear": lambda name, settings, arrays: MorphableModel.from_arrays(name, arrays(settings["file"])),
-    "open": lambda _name, settings, _arrays: MorphableModel.open(
-        level=settings.get("level", 1), crop=settings.get("crop", "face")
-    ),
+MODELS: Mapping[str, Callable[[str, Any, Callable[[str], Mapping[str, Any]]], MorphableModel]] = {
+    "linear": lambda name, spec, arrays: MorphableModel.from_arrays(name, arrays(spec.file)),
+    "open": lambda _name, spec, _arrays: MorphableModel.open(level=spec.level, crop=spec.crop),
 }
-"""Kind in a pack's manifest → model from the pack's name, its settings and its arrays by file name."""
+"""Kind in a pack's manifest → model from the pack's name, its spec and its arrays by file name."""
 
 
 def make_model(
-    name: str, settings: Mapping[str, Any], arrays: Callable[[str], Mapping[str, Any]]
+    name: str, spec: ModelSpec | Mapping[str, Any], arrays: Callable[[str], Mapping[str, Any]]
 ) -> MorphableModel:
-    """The face model that a manifest describes.
+    """Return the face model that a manifest describes.
 
     Args:
-        name: of the pack.
-        settings: the manifest's `model`.
+        name: name of the pack.
+        spec: the manifest's `model`, or the JSON object of one.
         arrays: reads an .npz of the pack.
 
     Raises:
-        PackError: its kind is unknown or its settings are incomplete or wrong.
+        PackError: its kind is unknown, or a field is missing or wrong.
     """
-    return make_part("face model", MODELS, settings, name, settings, arrays)
+    read = ANY_MODEL.read(spec, "model")
+    return MODELS[str(read.kind)](name, read, arrays)
 
 
 __all__ = [

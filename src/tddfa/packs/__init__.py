@@ -2,7 +2,6 @@
 
 from tddfa.packs.manifest import SCHEMA, Manifest
 from tddfa.packs.pack import ModelPack
-from tddfa.packs.parts import make_part
 from tddfa.packs.store import default_pack_name, find_pack, installed_packs, pack_folder, remove_pack
 
 __all__ = [
@@ -12,7 +11,6 @@ __all__ = [
     "default_pack_name",
     "find_pack",
     "installed_packs",
-    "make_part",
     "pack_folder",
     "remove_pack",
 ]

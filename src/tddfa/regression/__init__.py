@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from tddfa.deprecation import renamed_names
-from tddfa.packs import make_part
+from tddfa.packs.specs import ANY_REGRESSOR, RegressorSpec
 from tddfa.regression.affine_camera import AffineCameraRegressor
 from tddfa.regression.v2 import V2Regressor
 from tddfa.runtime import Network
@@ -61,29 +61,30 @@ class Regressor(Protocol):
         ...
 
 
-REGRESSORS: Mapping[
-    str, Callable[[Network, Mapping[str, Any], Callable[[str], Mapping[str, Any]]], Regressor]
-] = {
-    "3ddfa-v2": V2Regressor.from_settings,
-    "tddfa": AffineCameraRegressor.from_settings,
+REGRESSORS: Mapping[str, Callable[[Network, Any, Callable[[str], Mapping[str, Any]]], Regressor]] = {
+    "3ddfa-v2": V2Regressor.from_spec,
+    "affine-camera": AffineCameraRegressor.from_spec,
 }
-"""Kind in a pack's manifest → regressor from its network, its settings and its arrays by file name."""
+"""Kind in a pack's manifest → regressor from its network, its spec and its arrays by file name."""
 
 
 def make_regressor(
-    network: Network, settings: Mapping[str, Any], arrays: Callable[[str], Mapping[str, Any]]
+    network: Network,
+    spec: RegressorSpec | Mapping[str, Any],
+    arrays: Callable[[str], Mapping[str, Any]],
 ) -> Regressor:
     """Return the regressor that a manifest describes.
 
     Args:
         network: its network.
-        settings: the manifest's `regressor`.
+        spec: the manifest's `regressor`, or the JSON object of one.
         arrays: reads an .npz of the pack.
 
     Raises:
-        PackError: its kind is unknown or its settings are incomplete or wrong.
+        PackError: its kind is unknown, or a field is missing or wrong.
     """
-    return make_part("regressor", REGRESSORS, settings, network, settings, arrays)
+    read = ANY_REGRESSOR.read(spec, "regressor")
+    return REGRESSORS[str(read.kind)](network, read, arrays)
 
 
 __getattr__ = renamed_names(

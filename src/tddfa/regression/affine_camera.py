@@ -12,6 +12,7 @@ from jaxtyping import Float, Float64
 from tddfa.errors import PackError
 from tddfa.geometry.quarter_turns import quarter_turns, turned_back
 from tddfa.imaging.warp import resize, warp_square
+from tddfa.packs.specs import AffineCameraSpec
 from tddfa.regression.crop import Square, box_in_crop, extent, regress_crops, shows_image
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, FaceParams, Image
@@ -61,17 +62,16 @@ class AffineCameraRegressor:
         self._box_scale, self._box_down, self._points_scale = box_scale, box_down, points_scale
 
     @classmethod
-    def from_settings(
-        cls, network: Network, settings: Mapping[str, Any], _: Callable[[str], Mapping[str, Any]]
+    def from_spec(
+        cls, network: Network, spec: AffineCameraSpec, _: Callable[[str], Mapping[str, Any]]
     ) -> AffineCameraRegressor:
-        """Return the regressor with the settings of a manifest."""
-        crop = settings["crop"]
+        """Return the regressor that a manifest describes."""
         return cls(
             network,
-            size=settings["size"],
-            box_scale=crop["box_scale"],
-            box_down=crop["box_down"],
-            points_scale=crop["points_scale"],
+            size=spec.size,
+            box_scale=spec.crop.box_scale,
+            box_down=spec.crop.box_down,
+            points_scale=spec.crop.points_scale,
         )
 
     def from_boxes(self, images: Sequence[Image], boxes: Sequence[BoundingBox]) -> list[FaceParams | None]:

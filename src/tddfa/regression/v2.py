@@ -16,6 +16,7 @@ from jaxtyping import Float, Float32, Float64
 from tddfa.errors import PackError
 from tddfa.imaging.pixels import PixelFormat
 from tddfa.imaging.warp import cut, resize
+from tddfa.packs.specs import V2RegressorSpec
 from tddfa.regression.crop import Square, box_in_crop, extent, regress_crops, shows_image
 from tddfa.runtime import Network
 from tddfa.types import BoundingBox, FaceParams, Image
@@ -57,19 +58,19 @@ class V2Regressor:
         self._mm_per_model_unit = mm_per_model_unit
 
     @classmethod
-    def from_settings(
-        cls, network: Network, settings: Mapping[str, Any], arrays: Callable[[str], Mapping[str, Any]]
+    def from_spec(
+        cls, network: Network, spec: V2RegressorSpec, arrays: Callable[[str], Mapping[str, Any]]
     ) -> V2Regressor:
-        """Return the regressor with the settings of a manifest."""
-        statistics, layout = arrays(settings["statistics"]), settings["parameters"]
+        """Return the regressor that a manifest describes."""
+        statistics = arrays(spec.statistics)
         return cls(
             network,
             mean=statistics["mean"],
             std=statistics["std"],
-            size=settings["input"]["size"],
-            pixels=PixelFormat.from_settings(settings["input"]),
-            n_identity=layout["identity"],
-            mm_per_model_unit=layout["mm_per_model_unit"],
+            size=spec.input.size,
+            pixels=PixelFormat(spec.input.mean, spec.input.scale, spec.input.channels),
+            n_identity=spec.parameters.identity,
+            mm_per_model_unit=spec.parameters.mm_per_model_unit,
         )
 
     def from_boxes(self, images: Sequence[Image], boxes: Sequence[BoundingBox]) -> list[FaceParams | None]:
