@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from tddfa.errors import InputError
 from tddfa_train.devices import on_device
 from tddfa_train.losses.meta_joint import Loss, meta_joint_round
+from tddfa_train.muon import Muon
 from tddfa_train.threads import ThreadGovernor
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class LoopConfig:
     threads: int = 2
     share_cores: bool = False  # one thread less for each core that other processes keep busy
     bf16: bool = True
+    optimizer: str = "adamw"  # or "muon"
     look_ahead: int = 0  # batches of a meta-joint round; 0: every batch is one step
 
 
@@ -101,7 +103,19 @@ def learning_rate_at(step: int, config: LoopConfig) -> float:
 
 
 def make_optimizer(network: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
-    """AdamW; norms and biases do not decay."""
+    """Make the optimiser; norms and biases do not decay.
+
+    Raises:
+        InputError: there is no such optimiser.
+    """
+    if config.optimizer == "muon":
+        # The first layer sees pixels and the head decides numbers of different units: both stay with AdamW.
+        hidden = [p for name, p in network.named_parameters() if p.ndim > 1 and not name.startswith("head.")][1:]
+        chosen = {id(p) for p in hidden}
+        others = [p for p in network.parameters() if id(p) not in chosen]
+        return Muon(hidden, others, lr=config.learning_rate, weight_decay=config.weight_decay)
+    if config.optimizer != "adamw":
+        raise InputError(f"no optimizer named {config.optimizer!r}; there are: adamw, muon")
     decay = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
     groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
