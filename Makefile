@@ -1,7 +1,9 @@
 # make demo   set up and draw the example photos      make test   set up and run the tests
-# Both make a fresh .venv here on first use; PYTHON chooses the interpreter, EXTRAS what is installed.
+# Both make a fresh .venv here on first use; PYTHON chooses the interpreter, EXTRAS what is installed, and
+# TRAINING=1 adds the training distribution with torch.
 PYTHON ?= python3
 EXTRAS ?= dev
+TRAINING ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PHOTOS := examples/photos/astronaut.jpg examples/photos/hopper.jpg examples/photos/group.jpg
@@ -9,27 +11,27 @@ export TDDFA_PACKS ?= $(CURDIR)/$(VENV)/packs
 
 .PHONY: demo test lint types architecture check clean
 
-$(VENV)/.installed-$(EXTRAS): pyproject.toml setup.py $(wildcard src/tddfa/native/*.[ch])
+$(VENV)/.installed-$(EXTRAS)$(TRAINING): pyproject.toml setup.py $(wildcard src/tddfa/native/*.[ch])
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
+	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]' $(if $(TRAINING),--editable training)
 	touch $@
 
-demo: $(VENV)/.installed-$(EXTRAS)
+demo: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 	$(BIN)/tddfa image $(PHOTOS) -o all -d out
 	@echo "the pictures and files are in out/; start with out/group_3d.jpg"
 
-test: $(VENV)/.installed-$(EXTRAS)
+test: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 	$(BIN)/python -m pytest -q
 
-lint: $(VENV)/.installed-$(EXTRAS)
+lint: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: $(VENV)/.installed-$(EXTRAS)
+types: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-architecture: $(VENV)/.installed-$(EXTRAS)
+architecture: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 	$(BIN)/lint-imports
 
 check: lint types architecture test

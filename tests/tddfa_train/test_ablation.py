@@ -9,11 +9,10 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("tensorboard")
 stats = pytest.importorskip("scipy.stats")
 
-from tddfa_train import ablate as ablation  # noqa: E402
-from tddfa_train import cli  # noqa: E402
-from tddfa_train.ablate import ARMS, AblationRecipe  # noqa: E402
-from tddfa_train.config import from_mapping  # noqa: E402
-from tddfa_train.intervals import difference_interval, mean_interval  # noqa: E402
+from tddfa_train import ablation, cli  # noqa: E402
+from tddfa_train.ablation import ARMS, AblationRecipe  # noqa: E402
+from tddfa_train.loop.config import from_mapping  # noqa: E402
+from tddfa_train.loop.intervals import difference_interval, mean_interval  # noqa: E402
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ pytest.importorskip("torch")
 from tddfa import FaceAligner, read_image
 from tddfa.types import BoundingBox
 from tddfa_train import cli
-from tddfa_train.card.groups import detector_recall, group_means, groups_of, skin_angle_deg
-from tddfa_train.card.stress import STRESSES, _placed, stress
 from tddfa_train.data.folder import open_face_folder, write_face_folder
+from tddfa_train.model_card.groups import detector_recall, group_means, groups_of, skin_angle_deg
+from tddfa_train.model_card.stress import STRESSES, _placed, stress
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 

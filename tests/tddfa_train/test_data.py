@@ -16,15 +16,15 @@ from tddfa.geometry.rotation import head_rotation
 from tddfa.morphable import MorphableModel
 from tddfa.types import FaceParams, HeadPose
 from tddfa_train import cli
-from tddfa_train.alignment_task import AlignmentLossConfig, AlignmentTask
+from tddfa_train.alignment.recipe import make_alignment_network
+from tddfa_train.alignment.task import AlignmentLossConfig, AlignmentTask
 from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, spoil, warp
 from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
-from tddfa_train.data.disguise import DisguiseConfig, disguised
 from tddfa_train.data.fits import fit_folder
 from tddfa_train.data.folder import open_face_folder, write_face_folder
 from tddfa_train.data.headwear import wear_hat, wear_hood
 from tddfa_train.data.matfiles import prepare_mat_folder, read_mat
-from tddfa_train.data.parameters import ParameterBatches, moved_params
+from tddfa_train.data.occlusion import DisguiseConfig, disguised
 from tddfa_train.data.points import (
     AFLW21_MIRROR,
     IBUG68_MIRROR,
@@ -34,12 +34,12 @@ from tddfa_train.data.points import (
 from tddfa_train.data.profiling import bend_picture, rotation_about, turn_picture
 from tddfa_train.data.render_expressions import ExpressionConfig
 from tddfa_train.data.renders import RenderConfig, Studio, make_renders
+from tddfa_train.data.turn import ViewConfig, further_turn, make_views
 from tddfa_train.data.video import DeepPhoto, Motion, ShortVideoConfig, short_video
-from tddfa_train.data.views import ViewConfig, further_turn, make_views
 from tddfa_train.detector.clutter import ClutterConfig, body_outline, dress, scrap, sign
 from tddfa_train.detector.mosaics import BoxRule, MosaicBatches, MosaicConfig
-from tddfa_train.morphable import PointModel
-from tddfa_train.recipes import make_alignment_network
+from tddfa_train.parameters.batches import ParameterBatches, moved_params
+from tddfa_train.point_model import PointModel
 
 
 @pytest.fixture(scope="module")

@@ -12,21 +12,21 @@ onnx = pytest.importorskip("onnx")
 from tddfa.detection.anchor_free import STRIDES  # noqa: E402
 from tddfa.morphable import MorphableModel  # noqa: E402
 from tddfa_train import cli  # noqa: E402
-from tddfa_train.alignment_network import AlignmentNetwork  # noqa: E402
-from tddfa_train.byte_input import ByteConvolution  # noqa: E402
+from tddfa_train.alignment.mirror import Mirror, MirroredNetwork  # noqa: E402
+from tddfa_train.alignment.network import AlignmentNetwork  # noqa: E402
+from tddfa_train.alignment.recipe import make_alignment_network  # noqa: E402
 from tddfa_train.detector.faceboxes import FaceBoxesNetwork  # noqa: E402
 from tddfa_train.detector.network import DetectorConfig, FaceDetector  # noqa: E402
-from tddfa_train.export import (  # noqa: E402
+from tddfa_train.export.int8 import int8_network  # noqa: E402
+from tddfa_train.export.onnx import (  # noqa: E402
     alignment_parity,
     export_alignment,
     export_detector,
     half_precision_storage,
 )
-from tddfa_train.landmark_task import network_input  # noqa: E402
-from tddfa_train.mirror import Mirror, MirroredNetwork  # noqa: E402
+from tddfa_train.export.uint8_input import ByteConvolution  # noqa: E402
+from tddfa_train.landmarks.task import network_input  # noqa: E402
 from tddfa_train.networks import DenseConfig, DenseNet  # noqa: E402
-from tddfa_train.quantize import int8_network  # noqa: E402
-from tddfa_train.recipes import make_alignment_network  # noqa: E402
 
 CROPS = np.random.default_rng(0).integers(0, 256, (3, 120, 120, 3), np.uint8)
 

@@ -10,8 +10,8 @@ from tddfa.geometry.camera import scaled_camera  # noqa: E402
 from tddfa.geometry.rotation import head_rotation  # noqa: E402
 from tddfa.morphable import MorphableModel  # noqa: E402
 from tddfa.types import FaceParams, HeadPose  # noqa: E402
-from tddfa_train.alignment_network import unit_range  # noqa: E402
-from tddfa_train.alignment_task import difference_pairs, face_rotation  # noqa: E402
+from tddfa_train.alignment.network import unit_range  # noqa: E402
+from tddfa_train.alignment.task import difference_pairs, face_rotation  # noqa: E402
 from tddfa_train.data.coefficients import nearest_rotation, rarity  # noqa: E402
 from tddfa_train.data.point_fits import LabelledPoints, PointFitConfig, fit_points, teacher_labels  # noqa: E402
 from tddfa_train.data.render_expressions import (  # noqa: E402

@@ -17,7 +17,6 @@ from tddfa.packs.convert.networks import normalised_state  # noqa: E402
 from tddfa.packs.convert.pickles import load_arrays  # noqa: E402
 from tddfa.runtime import OnnxNetwork  # noqa: E402
 from tddfa_train import cli  # noqa: E402
-from tddfa_train.config import read_config  # noqa: E402
 from tddfa_train.detector.faceboxes import (  # noqa: E402
     FaceBoxesNetwork,
     MultiBoxConfig,
@@ -27,9 +26,10 @@ from tddfa_train.detector.faceboxes import (  # noqa: E402
     match,
     overlaps,
 )
-from tddfa_train.export import export_faceboxes  # noqa: E402
-from tddfa_train.export_pack import _detector  # noqa: E402
-from tddfa_train.recipes import DetectorRecipe, detector_experiment  # noqa: E402
+from tddfa_train.detector.recipe import DetectorRecipe, detector_experiment  # noqa: E402
+from tddfa_train.export.onnx import export_faceboxes  # noqa: E402
+from tddfa_train.export.pack import _detector  # noqa: E402
+from tddfa_train.loop.config import read_config  # noqa: E402
 
 CONFIG = MultiBoxConfig()
 

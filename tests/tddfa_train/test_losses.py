@@ -5,9 +5,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tddfa_train.losses import FaceBasis, fwpdc, fwpdc_weights, vdc, wpdc, wpdc_weights  # noqa: E402
-from tddfa_train.losses.combine import balanced, landmark_regularised, vanilla_joint  # noqa: E402
-from tddfa_train.losses.meta_joint import meta_joint_round  # noqa: E402
+from tddfa_train.parameters.losses import FaceBasis, fwpdc, fwpdc_weights, vdc, wpdc, wpdc_weights  # noqa: E402
+from tddfa_train.parameters.losses.combine import balanced, landmark_regularised, vanilla_joint  # noqa: E402
+from tddfa_train.parameters.losses.meta_joint import meta_joint_round  # noqa: E402
 
 N_VERTICES, N_COEFFICIENTS = 40, 7
 

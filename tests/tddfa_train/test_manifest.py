@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("tensorboard")
 
 from tddfa_train import cli  # noqa: E402
-from tddfa_train import train as loop  # noqa: E402
+from tddfa_train.loop import train as loop  # noqa: E402
 
 
 def _train(write_config, run, **options):

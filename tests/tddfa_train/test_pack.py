@@ -13,12 +13,12 @@ from tddfa import FaceAligner, read_image  # noqa: E402
 from tddfa.morphable import MorphableModel  # noqa: E402
 from tddfa.packs import ModelPack  # noqa: E402
 from tddfa_train import cli  # noqa: E402
-from tddfa_train.alignment_task import crop_landmarks  # noqa: E402
+from tddfa_train.alignment.recipe import make_alignment_network  # noqa: E402
+from tddfa_train.alignment.task import crop_landmarks  # noqa: E402
 from tddfa_train.data.augment import PlacementConfig, crop_from_image, warp  # noqa: E402
 from tddfa_train.data.folder import open_face_folder  # noqa: E402
 from tddfa_train.detector.network import DetectorConfig, FaceDetector  # noqa: E402
-from tddfa_train.morphable import PointModel  # noqa: E402
-from tddfa_train.recipes import make_alignment_network  # noqa: E402
+from tddfa_train.point_model import PointModel  # noqa: E402
 
 
 @pytest.fixture(scope="module")

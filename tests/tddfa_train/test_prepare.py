@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 from tddfa import FaceAligner, read_image
 from tddfa.errors import InputError
 from tddfa_train.data.folder import open_face_folder, write_face_folder
-from tddfa_train.prepare import (
+from tddfa_train.data.prepare import (
     contact_sheet,
     photos_in,
     prepare_backgrounds,

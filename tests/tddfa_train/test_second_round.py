@@ -7,15 +7,15 @@ torch = pytest.importorskip("torch")
 
 from tddfa.morphable import MorphableModel  # noqa: E402
 from tddfa_train import cli  # noqa: E402
-from tddfa_train.alignment_network import FaceNumbers  # noqa: E402
+from tddfa_train.alignment.mirror import Mirror  # noqa: E402
+from tddfa_train.alignment.network import FaceOutput  # noqa: E402
+from tddfa_train.alignment.recipe import AlignmentRecipe, alignment_experiment, make_alignment_network  # noqa: E402
+from tddfa_train.data.annotations import head_offsets, towards_people  # noqa: E402
 from tddfa_train.data.folder import open_face_folder, write_face_folder  # noqa: E402
-from tddfa_train.data.human_points import head_offsets, towards_people  # noqa: E402
 from tddfa_train.data.points import AFLW21_MIRROR, IBUG68_MIRROR, aflw21_matrix  # noqa: E402
-from tddfa_train.data.second_round import SecondRoundConfig, label_again  # noqa: E402
+from tddfa_train.data.relabel import SecondRoundConfig, label_again  # noqa: E402
 from tddfa_train.data.surface_points import SurfacePoints  # noqa: E402
-from tddfa_train.mirror import Mirror  # noqa: E402
-from tddfa_train.morphable import PointModel  # noqa: E402
-from tddfa_train.recipes import AlignmentRecipe, alignment_experiment, make_alignment_network  # noqa: E402
+from tddfa_train.point_model import PointModel  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +50,17 @@ class KnowsThePlace(torch.nn.Module):
             spatial[2, 2] = np.sqrt(abs(np.linalg.det(cut[:, :2])))
             shown = spatial @ camera.numpy()
             shown[:2, 3] += cut[:, 2]
-            face = FaceNumbers(torch.tensor(shown[None]).float(), identity, expression, torch.ones(1))
+            face = FaceOutput(torch.tensor(shown[None]).float(), identity, expression, torch.ones(1))
             if np.linalg.det(cut[:, :2]) < 0:  # a mirrored crop shows the mirrored face
                 flipped = shown * [-1, 1, 1, 1]
-                face = FaceNumbers(
+                face = FaceOutput(
                     torch.tensor(flipped[None]).float(),
                     identity * self.mirror.identity_sign,
                     expression[:, self.mirror.expression_order],
                     torch.ones(1),
                 )
             faces.append(face)
-        return FaceNumbers(*(torch.cat([getattr(f, k) for f in faces]) for k in FaceNumbers.__slots__))
+        return FaceOutput(*(torch.cat([getattr(f, k) for f in faces]) for k in FaceOutput.__slots__[:4]))
 
 
 def test_many_looks_of_a_network_that_is_right_are_right(model, tmp_path):
@@ -164,7 +164,7 @@ def test_alignment_learns_from_folders_that_were_labelled_again(drawn_faces, tmp
     blank = batch | {"crop": torch.full_like(batch["crop"], 127)}
     network = experiment.network.eval()
     said = network((blank["crop"].permute(0, 3, 1, 2).float() - 127.5) / 128)
-    blank["surface"] = experiment.task.points(said.camera, said.identity, said.expression).detach()
+    blank["surface"] = experiment.task.surface(said.camera, said.identity, said.weights()).detach()
     assert experiment.task.losses(network, blank)["surface"].item() == pytest.approx(0, abs=1e-6)
 
 
@@ -175,6 +175,6 @@ def _data(folder, backgrounds):
 
 
 def _loop():
-    from tddfa_train.train import LoopConfig
+    from tddfa_train.loop.train import LoopConfig
 
     return LoopConfig(2)

@@ -12,16 +12,16 @@ pytest.importorskip("tensorboard")
 from tddfa.errors import InputError  # noqa: E402
 from tddfa.morphable import MorphableModel  # noqa: E402
 from tddfa_train import cli  # noqa: E402
-from tddfa_train.config import from_mapping, read_config, to_json  # noqa: E402
-from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig  # noqa: E402
-from tddfa_train.data.points import IBUG68_MIRROR  # noqa: E402
-from tddfa_train.devices import on_device  # noqa: E402
-from tddfa_train.recipes import (  # noqa: E402
+from tddfa_train.alignment.recipe import (  # noqa: E402
     AlignmentRecipe,
     alignment_experiment,
     make_alignment_network,
 )
-from tddfa_train.train import LoopConfig, learning_rate_at, train  # noqa: E402
+from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig  # noqa: E402
+from tddfa_train.data.points import IBUG68_MIRROR  # noqa: E402
+from tddfa_train.loop.config import from_mapping, read_config, to_json  # noqa: E402
+from tddfa_train.loop.devices import on_device  # noqa: E402
+from tddfa_train.loop.train import LoopConfig, learning_rate_at, train  # noqa: E402
 
 
 def _rows(run):
@@ -147,7 +147,7 @@ def test_a_task_goes_where_its_network_goes(write_config, tmp_path):
     ("change", "message"),
     [
         ({"data": {"folders": ["nowhere"], "backgrounds": "b.npy"}}, "nowhere is no dataset folder"),
-        ({"start": "nowhere.pt"}, "cannot read the checkpoint nowhere.pt"),
+        ({"start": "nowhere.pt"}, "cannot read the weights nowhere.pt"),
         ({"trunk": "vgg"}, "no trunk named 'vgg'; there are: dense"),
         ({"evaluation": {"crops": "a.npy", "labels": "b.npz"}}, "cannot read the evaluation set a.npy"),
     ],

@@ -1,0 +1,1 @@
+"""Camera and coefficients of the open face model: network, task, recipe."""

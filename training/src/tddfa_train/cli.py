@@ -1,0 +1,344 @@
+"""`tddfa-train`: prepare data, train, export."""
+
+import argparse
+import dataclasses
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tddfa.errors import InputError, TddfaError
+
+_SMOKE_STEPS = 4
+_OVERFIT_STEPS = 60
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command; nothing heavy is imported to build it."""
+    parser = argparse.ArgumentParser(prog="tddfa-train", description="Train the networks of tddfa.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    prepare = commands.add_parser("prepare", help="a folder of photos becomes a dataset folder")
+    prepare.add_argument("photos", type=Path, metavar="FOLDER")
+    prepare.add_argument("output", type=Path, metavar="DATASET")
+    prepare.add_argument(
+        "--pack", help="the teacher: name or folder of a model pack (default: the default pack)"
+    )
+    prepare.add_argument("--side", type=int, default=160, help="of the stored crops, px (default: 160)")
+    prepare.set_defaults(run=_prepare)
+
+    mat = commands.add_parser("prepare-mat", help="300W-LP or AFLW2000-3D becomes a dataset folder")
+    mat.add_argument("source", type=Path, metavar="FOLDER", help="with name.jpg and name.mat")
+    mat.add_argument("output", type=Path, metavar="DATASET")
+    mat.add_argument("--side", type=int, default=160, help="of the stored crops, px (default: 160)")
+    mat.set_defaults(run=_prepare_mat)
+
+    backgrounds = commands.add_parser("backgrounds", help="face-free squares, cut from a folder of photos")
+    backgrounds.add_argument("photos", type=Path, metavar="FOLDER", help="with or without faces")
+    backgrounds.add_argument("output", type=Path, metavar="B.npy")
+    backgrounds.add_argument("--pack", help="whose detector says where faces are (default: the default pack)")
+    backgrounds.add_argument("--count", type=int, default=500, help="squares at most (default: 500)")
+    backgrounds.set_defaults(run=_backgrounds)
+
+    fit = commands.add_parser(
+        "fit", help="add camera and coefficients of the open face model to a dataset folder"
+    )
+    fit.add_argument("dataset", type=Path, metavar="DATASET")
+    fit.set_defaults(run=_fit)
+
+    relabel = commands.add_parser(
+        "relabel", help="a dataset folder labelled again by a trained network, from many looks at each face"
+    )
+    relabel.add_argument("source", type=Path, metavar="DATASET")
+    relabel.add_argument("output", type=Path, metavar="DATASET")
+    relabel.add_argument("--checkpoint", type=Path, required=True, help="of an alignment network")
+    relabel.add_argument("--trunk", default="dense", help="of that network (default: dense)")
+    relabel.add_argument("--looks", type=int, default=4, help="crops of each face, each also mirrored")
+    relabel.add_argument("--seed", type=int, default=0)
+    relabel.set_defaults(run=_relabel)
+
+    turn = commands.add_parser("turn", help="a dataset folder of turned heads from one of near-frontal faces")
+    turn.add_argument("source", type=Path, metavar="DATASET")
+    turn.add_argument("output", type=Path, metavar="DATASET")
+    turn.add_argument(
+        "--backgrounds", type=Path, required=True, help=".npy of face-free pictures (n, side, side, 3)"
+    )
+    turn.add_argument("--count", type=int, default=5000)
+    turn.add_argument(
+        "--yaw",
+        type=float,
+        nargs=2,
+        default=(30.0, 95.0),
+        metavar=("FROM", "TO"),
+        help="of the turned faces, degrees to either side (default: 30 95)",
+    )
+    turn.add_argument(
+        "--pitch", type=float, default=10.0, help="sigma of the nod that is added, degrees (default: 10)"
+    )
+    turn.add_argument(
+        "--largest-source-yaw",
+        type=float,
+        default=55.0,
+        help="faces turned further than this are not used, degrees (default: 55)",
+    )
+    turn.add_argument("--seed", type=int, default=0)
+    turn.set_defaults(run=_turn)
+
+    render = commands.add_parser("render", help="a dataset folder of pictures of the open face model")
+    render.add_argument("output", type=Path, metavar="DATASET")
+    render.add_argument(
+        "--backgrounds", type=Path, required=True, help=".npy of face-free images (n, 192, 192, 3)"
+    )
+    render.add_argument("--count", type=int, default=5000)
+    render.add_argument("--seed", type=int, default=0)
+    render.set_defaults(run=_render)
+
+    train = commands.add_parser("train", help="train a network, or go on where it stopped")
+    train.add_argument("recipe", choices=("landmarks", "alignment", "parameters", "detector"))
+    train.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
+    train.add_argument(
+        "run_folder", type=Path, metavar="RUN", help="checkpoints, log and manifest; resumes if they exist"
+    )
+    train.add_argument(
+        "--network", choices=("tddfa", "faceboxes"), help="detector: which one (default: as in the config)"
+    )
+    train.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    train.add_argument(
+        "--smoke", action="store_true", help=f"{_SMOKE_STEPS} steps, to see that everything runs"
+    )
+    train.add_argument(
+        "--overfit", action="store_true", help="one batch again and again: the loss has to vanish"
+    )
+    train.set_defaults(run=_train)
+
+    ablate = commands.add_parser("ablate", help="what each part of the published recipe is worth")
+    ablate.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
+    ablate.add_argument("folder", type=Path, metavar="FOLDER", help="runs and table; resumes if they exist")
+    ablate.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    ablate.set_defaults(run=_ablate)
+
+    card = commands.add_parser("card", help="tables and pictures of a model card")
+    card.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
+    card.add_argument("folder", type=Path, metavar="FOLDER", help="receives card.json, card.md and pictures")
+    card.set_defaults(run=_card)
+
+    pack = commands.add_parser("pack", help="a model pack from checkpoints")
+    pack.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
+    pack.add_argument("output", type=Path, metavar="PACK")
+    pack.set_defaults(run=_pack)
+
+    export = commands.add_parser("export", help="the averaged weights of a run as ONNX")
+    export.add_argument("kind", choices=("alignment", "detector"))
+    export.add_argument("checkpoint", type=Path)
+    export.add_argument("output", type=Path)
+    export.add_argument("--trunk", default="dense", help="of an alignment network (default: dense)")
+    export.add_argument("--float32", action="store_true", help="store the weights in full precision")
+    export.add_argument(
+        "--int8",
+        type=Path,
+        metavar="CONFIG",
+        help="convolutions in int8, calibrated on the training data of this recipe's config",
+    )
+    export.add_argument(
+        "--mirrored",
+        action="store_true",
+        help="an alignment network that looks at every crop and at its mirror image, and says the mean",
+    )
+    export.set_defaults(run=_export)
+    return parser
+
+
+def _prepare(args: argparse.Namespace) -> None:
+    from tddfa.alignment import FaceAligner
+    from tddfa_train.data.prepare import photos_in, prepare_folder
+
+    counts = prepare_folder(photos_in(args.photos), args.output, FaceAligner(args.pack), side=args.side)
+    print(", ".join(f"{count} {what}" for what, count in counts.items()))
+    _show_sheet(args.output)
+
+
+def _show_sheet(dataset: Path) -> None:
+    from tddfa_train.data.prepare import write_sheet
+
+    print(f"look at the labels: {write_sheet(dataset)}")
+
+
+def _backgrounds(args: argparse.Namespace) -> None:
+    from tddfa.alignment import FaceAligner
+    from tddfa_train.data.prepare import photos_in, prepare_backgrounds
+
+    photos = photos_in(args.photos)
+    count = prepare_backgrounds(photos, args.output, FaceAligner(args.pack), count=args.count)
+    print(f"{count} face-free squares in {args.output}")
+
+
+def _prepare_mat(args: argparse.Namespace) -> None:
+    from tddfa_train.data.matfiles import prepare_mat_folder
+
+    print(f"{prepare_mat_folder(args.source, args.output, side=args.side)} faces in {args.output}")
+    _show_sheet(args.output)
+
+
+def _fit(args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from tddfa.morphable import MorphableModel
+    from tddfa_train.data.fits import fit_folder
+
+    errors = fit_folder(args.dataset, MorphableModel.open(level=0, crop="head"))
+    print(
+        f"{len(errors)} fits; error in % of the face: median {100 * np.median(errors):.2f}, "
+        f"95th percentile {100 * np.percentile(errors, 95):.2f}"
+    )
+
+
+def _relabel(args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from tddfa.morphable import MorphableModel
+    from tddfa_train.alignment.recipe import load_alignment_network
+    from tddfa_train.data.relabel import SecondRoundConfig, label_again
+
+    if args.looks < 1:
+        raise InputError(f"--looks {args.looks}: at least 1 look is needed")
+    model = MorphableModel.open(level=0, crop="head")
+    network = load_alignment_network(args.checkpoint, args.trunk, model)
+    config = SecondRoundConfig(args.looks, args.seed)
+    moved = 100 * label_again(args.source, args.output, network, model, config)
+    marked = moved[np.isfinite(moved)]
+    print(f"{len(moved)} faces in {args.output}")
+    if len(marked):
+        print(f"{len(marked)} moved towards what people marked; median {np.median(marked):.2f} % of the face")
+    _show_sheet(args.output)
+
+
+def _turn(args: argparse.Namespace) -> None:
+    from tddfa.morphable import MorphableModel
+    from tddfa_train.data.turn import ViewConfig, make_views
+
+    config = ViewConfig(
+        args.count,
+        seed=args.seed,
+        yaw_deg=(args.yaw[0], args.yaw[1]),
+        pitch_sigma_deg=args.pitch,
+        largest_source_yaw_deg=args.largest_source_yaw,
+    )
+    model = MorphableModel.open(level=0, crop="head")
+    count = make_views(args.source, args.output, model, config, args.backgrounds)
+    print(f"{count} turned faces in {args.output}")
+    _show_sheet(args.output)
+
+
+def _render(args: argparse.Namespace) -> None:
+    from tddfa.morphable import MorphableModel
+    from tddfa_train.data.renders import RenderConfig, Studio, make_renders
+
+    studio = Studio.of(*(MorphableModel.open(level=level, crop="head") for level in (0, 1)))
+    make_renders(args.output, studio, RenderConfig(args.count, seed=args.seed), args.backgrounds)
+    print(f"{args.count} renders in {args.output}")
+    _show_sheet(args.output)
+
+
+def _train(args: argparse.Namespace) -> None:
+    from tddfa_train.loop.config import read_config
+    from tddfa_train.loop.manifest import recorded
+    from tddfa_train.loop.train import SameBatch, train
+    from tddfa_train.recipes import RECIPES
+
+    kind, build = RECIPES[args.recipe]
+    recipe: Any = read_config(kind, args.config)
+    if args.network is not None:
+        if args.recipe != "detector":
+            raise InputError(
+                f"--network chooses a detector; the recipe {args.recipe} has the option 'trunk' in its config"
+            )
+        recipe = dataclasses.replace(recipe, kind=args.network)
+    if args.smoke or args.overfit:
+        steps = _SMOKE_STEPS if args.smoke else _OVERFIT_STEPS
+        loop = dataclasses.replace(
+            recipe.loop, n_steps=steps, warmup_steps=min(10, steps), log_every=1, workers=0
+        )
+        recipe = (
+            dataclasses.replace(recipe, loop=loop, evaluation=None)
+            if hasattr(recipe, "evaluation")
+            else (dataclasses.replace(recipe, loop=loop))
+        )
+    experiment = build(recipe)
+    data = SameBatch(experiment.data) if args.overfit else experiment.data
+    options = [f"--{name}" for name in ("smoke", "overfit") if getattr(args, name)]
+    with recorded(
+        args.run_folder, recipe=args.recipe, config=recipe, data=recipe.data.folders, options=options
+    ):
+        train(
+            experiment.network,
+            experiment.task,
+            data,
+            experiment.loop,
+            args.run_folder,
+            evaluate=experiment.evaluate,
+            device=args.device,
+        )
+
+
+def _ablate(args: argparse.Namespace) -> None:
+    from tddfa_train.ablation import AblationRecipe, ablate, table
+    from tddfa_train.loop.config import read_config
+
+    print(table(ablate(read_config(AblationRecipe, args.config), args.folder, device=args.device)))
+
+
+def _card(args: argparse.Namespace) -> None:
+    from tddfa_train.loop.config import read_config
+    from tddfa_train.model_card.measure import CardConfig, card_text, measure_card
+
+    print(card_text(measure_card(read_config(CardConfig, args.config), args.folder)))
+
+
+def _export(args: argparse.Namespace) -> None:
+    from tddfa_train.detector.recipe import load_detector
+    from tddfa_train.export.onnx import write_network
+    from tddfa_train.export.pack import Source, alignment_onnx, detector_onnx
+
+    int8 = None if args.int8 is None else str(args.int8)
+    if args.kind == "alignment":
+        source = Source(str(args.checkpoint), args.trunk, title="", int8=int8, mirrored=args.mirrored)
+        data = alignment_onnx(source, float32=args.float32)
+    elif args.mirrored:
+        raise InputError("--mirrored is for alignment networks")
+    else:
+        data = detector_onnx(load_detector(args.checkpoint), int8, float32=args.float32)
+    write_network(args.output, data)
+    print(json.dumps({"file": str(args.output), "bytes": args.output.stat().st_size}))
+
+
+def _pack(args: argparse.Namespace) -> None:
+    from tddfa_train.export.pack import PackConfig, write_pack
+    from tddfa_train.loop.config import read_config
+
+    manifest = write_pack(args.output, read_config(PackConfig, args.config))
+    size = sum(file.bytes for file in manifest.files.values())
+    print(f"{manifest.name} in {args.output}: {len(manifest.files)} files, {size / 2**20:.1f} MiB")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; 0 when all went well, 1 with one line that says what did not."""
+    # Small matrix products in every loader process: several threads for each would wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(format="tddfa-train: %(message)s", level=logging.INFO, stream=sys.stderr)
+    try:
+        args.run(args)
+    except TddfaError as error:
+        print(f"tddfa-train: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("tddfa-train: stopped; start it again to go on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""From checkpoints to packs: ONNX, int8, manifests."""

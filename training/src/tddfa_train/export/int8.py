@@ -1,0 +1,151 @@
+"""Networks in eight bits: convolutions on small integers, calibrated on training crops."""
+
+import contextlib
+import io
+import logging
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
+from tddfa_train.detector.mosaics import BoxRule, MosaicBatches, MosaicConfig
+from tddfa_train.export.onnx import half_precision_storage
+from tddfa_train.export.uint8_input import MIDDLE
+
+# What runs on integers. Linear layers and what follows end in camera and coefficients, a detector's heads in
+# scores and boxes: they stay float, where errors cost most and time is short.
+_OPERATORS = ["Conv", "Add", "Relu", "Resize"]
+_TRUNK, _DETECTOR_HEADS = "/trunk/", "/network/heads."
+_CHUNK = 32
+
+
+def calibration_crops(config: LandmarkDataConfig, count: int = 384) -> UInt8[np.ndarray, "n s s 3"]:
+    """Augmented training crops; never evaluation data."""
+    batches = LandmarkBatches(config, -(-count // config.batch_size))
+    return np.concatenate([batches[step]["crop"] for step in range(len(batches))])[:count]
+
+
+def calibration_pictures(
+    config: MosaicConfig, rule: BoxRule, count: int = 64
+) -> UInt8[np.ndarray, "n s s 3"]:
+    """Mosaics of the largest side that a detector learns from."""
+    batches = MosaicBatches(replace(config, shapes=(max(config.shapes),)), rule, count)
+    pictures: list[np.ndarray] = []
+    while len(pictures) < count:
+        pictures += [*batches[len(pictures)]["picture"]]
+    return np.stack(pictures[:count])
+
+
+def int8_network(onnx_bytes: bytes, crops: UInt8[np.ndarray, "n s s 3"]) -> bytes:
+    """The same network with its convolutions in int8, weights by output channel.
+
+    Args:
+        onnx_bytes: from `tddfa_train.export.onnx.export_alignment`, in float32.
+        crops: RGB; set the range of every map; a few hundred are enough.
+    """
+    chunks = [crops[start : start + _CHUNK] for start in range(0, len(crops), _CHUNK)]
+    return _quantized(onnx_bytes, chunks, lambda node: node.startswith(_TRUNK))
+
+
+def int8_detector(onnx_bytes: bytes, pictures: UInt8[np.ndarray, "n s s 3"]) -> bytes:
+    """The same detector with its convolutions in int8, but those that say scores and boxes.
+
+    Args:
+        onnx_bytes: from `tddfa_train.export.onnx.export_detector`, in float32.
+        pictures: RGB; set the range of every map; a few dozen are enough.
+    """
+    chunks = [picture[None] for picture in pictures]
+    return _quantized(onnx_bytes, chunks, lambda node: not node.startswith(_DETECTOR_HEADS))
+
+
+def _quantized(
+    onnx_bytes: bytes,
+    inputs: Iterable[UInt8[np.ndarray, "n s s 3"]],
+    on_integers: Callable[[str], bool],
+) -> bytes:
+    """A network of which the nodes with such names are in int8."""
+    import onnx
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self._inputs: Iterator[np.ndarray] = iter(inputs)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+            x = next(self._inputs, None)
+            return None if x is None else {"input": x}
+
+    # What the first convolution sees, bytes less their middle, is in eight bits already.
+    as_bytes = {
+        "scale": np.array(1, np.float32),
+        "zero_point": np.array(int(MIDDLE), np.uint8),
+        "quant_type": QuantType.QUInt8,
+    }
+    root = logging.getLogger()
+    level = root.level
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "float.onnx").write_bytes(onnx_bytes)
+        root.setLevel(logging.ERROR)  # it recommends what is done here, and prints its steps
+        try:
+            quant_pre_process(folder / "float.onnx", folder / "folded.onnx", skip_symbolic_shape=True)
+            model = onnx.load(str(folder / "folded.onnx"))
+            seen = next(node for node in model.graph.node if node.op_type == "Conv").input[0]
+            with contextlib.redirect_stdout(io.StringIO()):
+                quantize_static(
+                    folder / "folded.onnx",
+                    folder / "int8.onnx",
+                    Reader(),
+                    quant_format=QuantFormat.QDQ,
+                    op_types_to_quantize=_OPERATORS,
+                    per_channel=True,
+                    activation_type=QuantType.QUInt8,
+                    weight_type=QuantType.QInt8,
+                    nodes_to_exclude=[node.name for node in model.graph.node if not on_integers(node.name)],
+                    calibrate_method=CalibrationMethod.Percentile,
+                    # Seven bits: without VNNI, pairs of products are added in 16 bits, which eight overflow.
+                    reduce_range=True,
+                    extra_options={"CalibPercentile": 99.995, "TensorQuantOverrides": {seen: [as_bytes]}},
+                )
+        finally:
+            root.setLevel(level)
+        model = onnx.load(str(folder / "int8.onnx"))
+    _feed_bytes(model, seen)
+    # Scales stay as they are: float16 cannot hold the small ones.
+    return half_precision_storage(model.SerializeToString(), least=4096)
+
+
+def _feed_bytes(model: Any, seen: str) -> None:
+    """Hands the bytes to the first convolution on integers as they are, not by way of floats.
+
+    Args:
+        model: quantized; changed.
+        seen: what was the first convolution's input.
+    """
+    graph = model.graph
+    makers = {output: node for node in graph.node for output in node.output}
+    quantize = next(node for node in graph.node if node.op_type == "QuantizeLinear" and node.input[0] == seen)
+    subtract = makers[seen]
+    cast = makers[subtract.input[0]]
+    assert (subtract.op_type, cast.op_type) == ("Sub", "Cast")
+    for node in graph.node:
+        for k, name in enumerate(node.input):
+            if name == quantize.output[0]:
+                node.input[k] = cast.input[0]
+    for node in (cast, subtract, quantize):
+        graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
+        graph.initializer.remove(tensor)

@@ -1,0 +1,1 @@
+"""Landmarks straight from a crop: network, task, recipe."""

@@ -1,0 +1,1 @@
+"""The training loop: batches by step, optimisers, checkpoints, configs, manifests."""

@@ -1,0 +1,85 @@
+"""Float weights of networks, kept as safetensors: those that ship, and those of your own runs."""
+
+import json
+from collections.abc import Mapping
+from importlib.resources import as_file, files
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from torch import Tensor, nn
+
+from tddfa.errors import InputError
+from tddfa.files import atomic_path
+
+KEPT = ("open", "open:first-look")
+"""Names of the weights that come with this package: networks of the pack `open`."""
+
+
+def read_weights(source: str | Path) -> dict[str, Tensor]:
+    """Read float weights.
+
+    Args:
+        source: a name of `KEPT`, a .safetensors file, or a run's checkpoint (`last.pt`: averaged weights).
+
+    Raises:
+        InputError: there is no such name or file, or it holds no weights.
+    """
+    if str(source) in KEPT:
+        name = str(source).replace(":", "/").replace("open/", "open-") + ".safetensors"
+        with as_file(files("tddfa_train.weights") / name) as path:
+            return read_weights(path)
+    path = Path(source)
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return {key: value.float() for key, value in load_file(path).items()}
+        return torch.load(path, map_location="cpu", weights_only=True)["average"]
+    except (OSError, KeyError, RuntimeError, UnpicklingError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"cannot read the weights {source}: {reason}. Give a run's last.pt, a .safetensors file, or one "
+            f"of: {', '.join(KEPT)}"
+        ) from None
+
+
+def write_weights(path: Path, weights: Mapping[str, Tensor], about: Mapping[str, object]) -> None:
+    """Write float weights as safetensors, matrices in half precision.
+
+    Vectors stay in single precision: what the head adds to its outputs, such as the middle of the crop, would
+    lose its decimals.
+
+    Args:
+        path: of the file.
+        weights: by name.
+        about: where they come from; kept in the file as JSON.
+    """
+    from safetensors.torch import save_file
+
+    stored = {
+        key: (value.half() if value.ndim > 1 and value.is_floating_point() else value).contiguous()
+        for key, value in weights.items()
+    }
+    with atomic_path(path) as partial:
+        save_file(stored, partial, metadata={"about": json.dumps(about, sort_keys=True)})
+
+
+def load_weights(network: nn.Module, source: str | Path) -> list[str]:
+    """Copy weights into a network where names and shapes agree.
+
+    Args:
+        network: receives them.
+        source: as in `read_weights`.
+
+    Returns:
+        Names of the network's own weights that the source did not have.
+
+    Raises:
+        InputError: it holds no weights.
+    """
+    saved = read_weights(source)
+    own = network.state_dict()
+    fitting = {key: value for key, value in saved.items() if key in own and own[key].shape == value.shape}
+    network.load_state_dict(fitting, strict=False)
+    return sorted(set(own) - set(fitting))
