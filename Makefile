@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PHOTOS := examples/photos/astronaut.jpg examples/photos/hopper.jpg examples/photos/group.jpg
 export TDDFA_PACKS ?= $(CURDIR)/$(VENV)/packs
 
-.PHONY: demo test lint types architecture check clean
+.PHONY: demo test lint types architecture docs check clean
 
 $(VENV)/.installed-$(EXTRAS)$(TRAINING): pyproject.toml setup.py $(wildcard src/tddfa/native/*.[ch])
 	$(PYTHON) -m venv $(VENV)
@@ -34,7 +34,12 @@ types: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 architecture: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python tools/write_cli_reference.py --check
+	$(BIN)/mkdocs build --quiet --strict --site-dir site
+
 check: lint types architecture test
 
 clean:
-	rm -rf $(VENV) out build dist src/*.egg-info
+	rm -rf $(VENV) out site build dist src/*.egg-info

@@ -5,23 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tables import GROUND_TRUTH, TITLES, ms, or_dash, ratio, read_results, table
+from benchmarks.tables import GROUND_TRUTH, ms, or_dash, read_results, table
 
 BEGIN, END = "<!-- results: written by python -m benchmarks report -->", "<!-- end of results -->"
-
-_PUBLISHED = "3ddfa-v2-mb05"
-_STAGES = (
-    "detect",
-    "regress",
-    "reconstruct",
-    "track",
-    "photo_mesh",
-    "draw_2d_sparse",
-    "draw_2d_dense",
-    "draw_3d",
-    "draw_uv_tex",
-    "write_ply",
-)
 
 
 def readme_block(results: Path) -> str:
@@ -30,8 +16,6 @@ def readme_block(results: Path) -> str:
     lines: list[str] = []
     if accuracy is not None:
         lines += _accuracy(accuracy, speed)
-    if speed is not None:
-        lines += _speed(speed)
     return "\n".join(lines).strip()
 
 
@@ -88,29 +72,3 @@ def _accuracy(result: dict[str, Any], speed: dict[str, Any] | None) -> list[str]
         "",
         *table(head, rows),
     ]
-
-
-def _speed(result: dict[str, Any]) -> list[str]:
-    if not any(name.startswith("3ddfa_v2 ") for name in result["programs"]):
-        return []
-    rows: list[list[str]] = []
-    for stage in _STAGES:
-        medians = {name: s["median"] for name, s in result["stages"]["1"].get(stage, {}).items()}
-        _add(rows, TITLES[stage], medians, "ms")
-    for command, programs in result["commands"].items():
-        medians = {name: p["s"]["median"] for name, p in programs.items() if "s" in p}
-        _add(rows, f"whole command: {command}", medians, "s")
-    machine = result["machine"]
-    return [
-        "The published ×0.5 network here and in 3DDFA_V2 (the faster of its two paths), one thread, in the "
-        f"same run ({machine['cpu']}, {machine['cores']} cores; [everything](docs/benchmarks.md)):",
-        "",
-        *table(["", "tddfa", "3DDFA_V2", ""], rows),
-    ]
-
-
-def _add(rows: list[list[str]], title: str, medians: dict[str, float], unit: str) -> None:
-    faster = ratio(_PUBLISHED, medians)
-    if faster is not None:
-        ours, theirs = medians[_PUBLISHED], medians[_PUBLISHED] * faster
-        rows.append([title, f"{ms(ours)} {unit}", f"{ms(theirs)} {unit}", f"×{faster:.2g}"])

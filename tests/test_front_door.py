@@ -1,0 +1,73 @@
+"""README, docs and CONTRIBUTING say what the program does."""
+
+import contextlib
+import importlib
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def code_blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_name_in_the_docs_resolves(page):
+    names = set(re.findall(r"(?<![\w/.-])tddfa(?:\.[A-Za-z_]\w*)+(?![\w/-]*\.(?:md|json|py)\b)", page.read_text("utf-8")))
+    for name in sorted(names):
+        parts = name.split(".")
+        for cut in range(len(parts), 0, -1):
+            try:
+                value = importlib.import_module(".".join(parts[:cut]))
+            except ModuleNotFoundError:
+                continue
+            for attribute in parts[cut:]:
+                value = getattr(value, attribute)
+            break
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_between_pages_leads_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_readme_prints_what_it_says(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    page = ROOT / "README.md"
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(code_blocks(page, "python")[0], {})
+    assert printed.getvalue().rstrip() == code_blocks(page, "text")[0].rstrip()
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 100
+
+
+def test_the_newcomers_overlay_draws_once_it_is_in_the_table(tmp_path, monkeypatch):
+    """CONTRIBUTING's walk to a new overlay: one module, one line."""
+    from tddfa import FaceAligner, read_image, render
+
+    namespace = {}
+    exec(code_blocks(ROOT / "CONTRIBUTING.md", "python")[0], namespace)
+    monkeypatch.setitem(render.OVERLAYS, "chin", namespace["draw_chin"])
+    image = read_image(ROOT / "examples/photos/astronaut.jpg")
+    faces = FaceAligner().align(image)
+    drawn = render.OVERLAYS["chin"](image, faces)
+    x, y = faces[0].landmarks[8, :2].round().astype(int)
+    assert (drawn[y - 2 : y + 3, x - 2 : x + 3] == 255).all()
+    assert (np.abs(drawn.astype(int) - image).sum(2) > 0).sum() <= 25
+
+
+def test_the_page_of_commands_is_as_the_program_is():
+    done = subprocess.run([sys.executable, ROOT / "tools/write_cli_reference.py", "--check"], check=False)
+    assert done.returncode == 0, "run python tools/write_cli_reference.py"
