@@ -6,6 +6,7 @@ import hashlib
 from importlib.resources import files
 from pathlib import Path
 
+from tddfa.alignment import FaceAligner
 from tddfa.evaluation.expressions.portrait_report import report_portraits
 from tddfa.evaluation.expressions.portrait_set import (
     VERSION,
@@ -16,7 +17,6 @@ from tddfa.evaluation.expressions.predictions import predict_with_pack, read_pre
 from tddfa.evaluation.faces import progress
 from tddfa.evaluation.report import Report
 from tddfa.morphable.open_model import FILE
-from tddfa.pipeline import FaceAligner
 
 
 def measure_expressions(
