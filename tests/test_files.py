@@ -21,6 +21,21 @@ def test_a_written_file_has_the_permissions_of_an_ordinary_one(tmp_path):
     assert ours == plain
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs the permissions of POSIX")
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_files_of_other_threads_keep_their_permissions_while_one_is_written(tmp_path, monkeypatch, mask):
+    before = os.umask(mask)
+    try:
+        # The umask belongs to the process: who sets it, for a moment too, changes the files of all threads.
+        monkeypatch.setattr(os, "umask", lambda _: pytest.fail("the umask of all threads was changed"))
+        with atomic_path(tmp_path / "ours") as temporary:
+            assert stat.S_IMODE(temporary.stat().st_mode) == 0o666 & ~mask
+        assert stat.S_IMODE((tmp_path / "ours").stat().st_mode) == 0o666 & ~mask
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+
+
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), KeyboardInterrupt()])
 def test_a_full_disk_or_an_interrupt_leaves_the_old_file_and_no_other(tmp_path, error):
     target = tmp_path / "a.txt"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -20,19 +19,24 @@ def atomic_path(path: str | Path) -> Generator[Path]:
         OSError: the folder does not exist or cannot be written.
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _new_file(path)
     try:
         yield temporary
-        # mkstemp makes private files; give the permissions that open() would have given.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _new_file(path: Path) -> Path:
+    """Make an empty hidden file beside `path`, with the permissions that a file of `open` has."""
+    # The system takes the umask off. To read the umask, a process has to set it, and files that other threads
+    # make meanwhile can be written by everybody.
+    while True:
+        temporary = path.with_name(f".{path.stem[:40]}-{os.urandom(6).hex()}{path.suffix}")
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            return temporary
 
 
 def atomic_write(path: str | Path, data: bytes | memoryview) -> None:
