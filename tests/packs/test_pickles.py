@@ -1,6 +1,8 @@
 import io
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 from collections import OrderedDict
 
@@ -103,6 +105,126 @@ def test_a_damaged_file_is_one_line(tmp_path, content):
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(PackError, match="cannot read"):
         load_arrays(tmp_path / "gone.pkl")
+
+
+def doubled(n: int, pair: bytes) -> bytes:
+    """A pickle of n containers, each of which holds the one before twice."""
+    return b"\x80\x04" + b")\x94" + b"".join(pair % (bytes([k]), bytes([k])) for k in range(n))
+
+
+BOMBS = {
+    # Tuples of 2^240 paths: nothing may walk each of them.
+    "shared tuples": doubled(240, b"h%sh%s\x86\x94") + b".",
+    "shared lists": b"\x80\x04]\x94"
+    + b"".join(b"](" + b"h%c" % k * 10 + b"e\x94" for k in range(200))
+    + b".",
+    # Their hash would take as long.
+    "a key of shared tuples": b"\x80\x04}" + doubled(240, b"h%sh%s\x86\x94")[2:] + b"K\x01s.",
+    "a list in itself": b"\x80\x04]\x94h\x00a.",
+    "deep lists": b"\x80\x04" + b"]" * 100_000 + b"a" * 99_999 + b".",
+    "deep tuples": b"\x80\x04)" + b"\x85" * 100_000 + b".",
+    # A memo with a place for a number.
+    "a distant memo": b"]p268435456\n.",
+    "a distant memo in binary": b"\x80\x02]r\xff\xff\xff\x7f.",
+    "long text that is not there": b"\x80\x04\x8d" + (1 << 40).to_bytes(8, "little") + b"abc.",
+    "long bytes that are not there": b"\x80\x04\x8e" + (1 << 40).to_bytes(8, "little") + b"abc.",
+    "a long frame": b"\x80\x04\x95" + (1 << 60).to_bytes(8, "little") + b"N.",
+    # Each call makes a copy of a text.
+    "copies of a text": (
+        b"\x80\x02X\x00\x00\x10\x00"
+        + bytes(1 << 20)
+        + b"q\x00X\x06\x00\x00\x00latin1q\x01c_codecs\nencode\nq\x02"
+        + b"h\x02h\x00h\x01\x86R0" * 500
+        + b"N."
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_pickle_takes_no_more_time_and_memory_than_its_size_explains(tmp_path, name):
+    path = tmp_path / "bomb.pkl"
+    path.write_bytes(BOMBS[name])
+    program = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from tddfa.errors import PackError\n"
+        "from tddfa.packs.convert.pickles import load_arrays\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try:\n"
+        "    load_arrays(Path(sys.argv[1]))\n"
+        "except PackError as error:\n"
+        "    assert '\\n' not in str(error) and len(str(error)) < 400\n"
+        "assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, 'kB'\n"
+        "assert sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) < 20, 's'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def torch_zip(folder, storages: dict[str, bytes], *tensors: tuple[int, tuple, tuple], count: int):
+    """A file as `torch.save` writes it: tensors (offset, size, stride) of one storage of floats."""
+    word = b"ctorch._utils\n_rebuild_tensor_v2\n"
+    reference = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuJ%btQ"
+    numbers = lambda values: b"(" + b"".join(b"\x8a\x08" + v.to_bytes(8, "little") for v in values) + b"t"  # noqa: E731
+    program = b"\x80\x02]("
+    for offset, size, stride in tensors:
+        made = (
+            word + b"(" + reference % count.to_bytes(4, "little") + b"\x8a\x08" + offset.to_bytes(8, "little")
+        )
+        program += made + numbers(size) + numbers(stride) + b"\x89ccollections\nOrderedDict\n)RtR"
+    path = folder / "made.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", program + b"e.")
+        for key, data in storages.items():
+            archive.writestr(f"archive/data/{key}", data)
+    return path
+
+
+def test_tensors_are_read_within_their_storage_alone(tmp_path):
+    floats = np.arange(6, dtype=np.float32)
+    path = torch_zip(
+        tmp_path, {"0": floats.tobytes()}, (0, (2, 3), (3, 1)), (1, (2,), (4,)), (6, (0,), (1,)), count=6
+    )
+    whole, part, empty = load_arrays(path)
+    np.testing.assert_array_equal(whole, floats.reshape(2, 3))
+    np.testing.assert_array_equal(part, floats[1::4])
+    assert empty.shape == (0,)
+    for offset, size, stride in [
+        (0, (7,), (1,)),
+        (6, (1,), (1,)),
+        (0, (2, 3), (4, 1)),
+        (0, (1,), (1, 1)),
+        (5, (), ()),
+        (1 << 62, (2,), (1,)),
+        (0, (2,), (1 << 62,)),
+    ]:
+        path = torch_zip(tmp_path, {"0": floats.tobytes()}, (offset, size, stride), count=6)
+        if (offset, size) == (5, ()):
+            assert load_arrays(path)[0] == 5
+            continue
+        with pytest.raises(PackError, match="outside its storage"):
+            load_arrays(path)
+
+
+def test_nothing_is_read_behind_an_empty_storage(tmp_path):
+    for size, stride in [((1,), (1,)), ((), ()), ((1, 1), (0, 0))]:
+        with pytest.raises(PackError, match="outside its storage"):
+            load_arrays(torch_zip(tmp_path, {"0": b""}, (0, size, stride), count=0))
+
+
+def test_a_tensor_that_repeats_one_number_for_ever_is_refused(tmp_path):
+    path = torch_zip(tmp_path, {"0": bytes(4)}, (0, (1 << 20, 1 << 20), (0, 0)), count=1)
+    with pytest.raises(PackError, match="claims more memory than a file of its size needs"):
+        load_arrays(path)
+
+
+def test_a_storage_that_is_packed_too_well_is_refused(tmp_path):
+    path = torch_zip(tmp_path, {"0": bytes(1 << 26)}, (0, (1,), (1,)), count=1 << 24)
+    assert path.stat().st_size < 1 << 17
+    with pytest.raises(PackError, match="claims more memory than a file of its size needs"):
+        load_arrays(path)
 
 
 @pytest.fixture

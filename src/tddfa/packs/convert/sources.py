@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from tddfa.errors import PackError
+from tddfa.packs.convert.download import download, public
+from tddfa.packs.reading import read_regular
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,7 @@ PUBLISHED_BLOBS: Mapping[str, str] = {
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being fetched, how many bytes are there, and how many there will be (0: unknown)."""
 
-_TIMEOUT_S = 30
-_CHUNK = 1 << 18
-_LARGEST = 1 << 30
+_LARGEST = 1 << 30  # bytes of a file in a local copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ class Source:
     @property
     def location(self) -> str:
         """Where from, for the record: the URL, or that it was a local copy."""
-        return self._url or "a local copy"
+        return public(self._url) if self._url else "a local copy"
 
     def get(self, name: str) -> SourceFile:
         """A file by its path in the project.
@@ -96,7 +94,10 @@ class Source:
         """
         path = self._folder / name if self._folder else self._download(name)
         try:
-            blob = git_blob_id(path.read_bytes())
+            data = read_regular(path, _LARGEST)
+            if len(data) > _LARGEST:
+                raise PackError(f"{path} is larger than any published file")
+            blob = git_blob_id(data)
         except FileNotFoundError:
             raise PackError(
                 f"{self._folder} has no {name}; --from takes a copy of the 3DDFA_V2 project"
@@ -116,22 +117,11 @@ class Source:
     def _download(self, name: str) -> Path:
         url = f"{self._url}/{name}"
         target = self._cache / name.replace("/", "_")
+        told = self._progress
         try:
-            with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer, target.open("wb") as file:
-                total, done = int(answer.headers.get("Content-Length") or 0), 0
-                while chunk := answer.read(_CHUNK):
-                    file.write(chunk)
-                    done += len(chunk)
-                    if done > _LARGEST:
-                        raise PackError(f"{url} is larger than any published file; is the URL right?")
-                    if self._progress:
-                        self._progress(name, done, total)
-            if total and done != total:
-                raise PackError(f"the download of {url} broke off after {done} of {total} bytes; try again")
-        except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
-            reason = getattr(error, "reason", error)
+            download(url, target, told and (lambda done, total: told(name, done, total)))
+        except PackError as error:
             raise PackError(
-                f"cannot download {url}: {reason}; without a network, copy the 3DDFA_V2 project here and use "
-                f"--from DIR"
+                f"{error}; without a network, copy the 3DDFA_V2 project here and use --from DIR"
             ) from None
         return target
