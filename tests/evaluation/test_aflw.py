@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation_sets import YAW, N, write_aflw
-from tddfa.errors import DatasetError
+from tddfa.errors import DatasetError, InputError
 from tddfa.evaluation import evaluate
 from tddfa.evaluation.metrics import aflw21
 from tddfa.imaging.files import encode_image
@@ -47,9 +47,29 @@ def test_without_68_points_the_size_comes_from_a_teacher_and_the_record_says_so(
     record = evaluate("aflw", toy_aligner, folder).record
     assert record["mean"] == before
     assert "teacher_x, not of people" in record["normaliser"]
-    (folder / "teacher_x.npz").unlink()
-    with pytest.raises(DatasetError, match="the size of the faces, which errors are divided by, is unknown"):
-        evaluate("aflw", toy_aligner, folder)
+
+
+def test_where_nobody_knows_68_points_errors_are_divided_by_the_crop_or_the_prediction(
+    toy_aligner, toy_set, folder
+):
+    labels = dict(np.load(folder / "pts21.npz"))
+    del labels["pts68"]
+    np.savez(folder / "pts21.npz", **labels)
+    report = evaluate("aflw", toy_aligner, folder)
+    assert report.record["protocol"] == "aflw-21/crop-size/1"
+    assert "of the crop" in report.record["normaliser"]
+    assert report.rows[0]["error"] == pytest.approx(100 * 3 / 120, rel=1e-4)
+
+    report = evaluate("aflw", toy_aligner, folder, normaliser="prediction")
+    assert report.record["protocol"] == "aflw-21/prediction-size/1"
+    face = toy_aligner.align_crops(toy_set.crops[:1], [BoundingBox(0, 0, 120, 120)])[0]
+    size = np.sqrt(np.prod(np.ptp(face.landmarks[:, :2], axis=0)))
+    assert report.rows[0]["error"] == pytest.approx(300 / size, rel=1e-4)
+
+    with pytest.raises(DatasetError, match="no 68 points, whose box errors are to be divided by; choose the"):
+        evaluate("aflw", toy_aligner, folder, normaliser="truth")
+    with pytest.raises(InputError, match="no normaliser 'eyes'; choose from truth, crop, prediction"):
+        evaluate("aflw", toy_aligner, folder, normaliser="eyes")
 
 
 def test_what_is_wrong_with_a_set_is_one_clear_line(toy_aligner, folder, tmp_path):

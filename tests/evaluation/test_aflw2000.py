@@ -9,7 +9,7 @@ from evaluation_sets import IN_BINS, N, write_archive, write_original, write_pub
 from tddfa import FaceAligner
 from tddfa.errors import DatasetError, InputError
 from tddfa.evaluation import contact_sheet, evaluate
-from tddfa.evaluation.sheet import PREDICTED, TRUTH
+from tddfa.evaluation.contact_sheet import PREDICTED, TRUTH
 
 REFERENCE = {  # of the published ×0.5 network on the dev split, by its own project's code
     "original": (2.918, 3.658, 4.998, 3.858),

@@ -6,7 +6,7 @@ from evaluation_sets import write_archive, write_tar
 from tddfa import FaceAligner
 from tddfa.errors import DatasetError, InputError
 from tddfa.evaluation import evaluate, stability
-from tddfa.evaluation.following import FOLLOWERS, landmark_track
+from tddfa.evaluation.landmark_tracks import FOLLOWERS, landmark_track
 from tddfa.evaluation.moving_face import N_FRAMES
 
 

@@ -24,6 +24,14 @@ PROTOCOLS = {
     "tracking": "people of rendered scenes: found, kept apart, missed when gone",
 }
 
+# Option → the protocol that it belongs to.
+_OPTIONS = {
+    "crops": "aflw2000",
+    "normaliser": "aflw",
+    "smoothing": "stability",
+    "predictions": "expressions",
+}
+
 
 def add_parser(commands: Any) -> None:
     """Add `eval` to the command."""
@@ -55,6 +63,12 @@ def add_parser(commands: Any) -> None:
         help="aflw2000: the official crops, or what the pack's detector finds (default: ground-truth)",
     )
     parser.add_argument(
+        "--normaliser",
+        choices=("truth", "crop", "prediction"),
+        help="aflw: what errors are divided by, the box of the true 68 points, the crop or the box of the "
+        "predicted points (default: truth, or crop where there are no 68 points)",
+    )
+    parser.add_argument(
         "--smoothing",
         metavar="NAME",
         help="stability: from-last-frame, detector, none, one-euro, window or zero-phase "
@@ -77,18 +91,12 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run `tddfa eval`."""
     options: dict[str, Any] = {}
-    if args.crops is not None:
-        if args.protocol != "aflw2000":
-            args.parser.error(f"--crops belongs to the protocol aflw2000, not to {args.protocol}")
-        options["crops"] = args.crops
-    if args.smoothing is not None:
-        if args.protocol != "stability":
-            args.parser.error(f"--smoothing belongs to the protocol stability, not to {args.protocol}")
-        options["smoothing"] = args.smoothing
-    if args.predictions is not None:
-        if args.protocol != "expressions":
-            args.parser.error(f"--predictions belongs to the protocol expressions, not to {args.protocol}")
-        options["predictions"] = args.predictions
+    for name, protocol in _OPTIONS.items():
+        value = getattr(args, name)
+        if value is not None:
+            if args.protocol != protocol:
+                args.parser.error(f"--{name} belongs to the protocol {protocol}, not to {args.protocol}")
+            options[name] = value
     if args.data is None and args.protocol != "expressions":
         args.parser.error(f"the protocol {args.protocol} needs --data DIR")
     if args.sheet is not None and args.worst is None:

@@ -1,7 +1,7 @@
 """Accuracy of a pack by named, versioned protocols: `evaluate(protocol, aligner, data)` → `Report`."""
 
+from tddfa.evaluation.contact_sheet import contact_sheet
 from tddfa.evaluation.protocols import PROTOCOLS, evaluate
 from tddfa.evaluation.report import Report
-from tddfa.evaluation.sheet import contact_sheet
 
 __all__ = ["PROTOCOLS", "Report", "contact_sheet", "evaluate"]

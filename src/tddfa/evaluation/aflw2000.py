@@ -11,13 +11,13 @@ from jaxtyping import Bool, Float32, Float64, Shaped
 
 from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError, InputError
+from tddfa.evaluation.bootstrap import BINS, BinnedMean, binned_mean, mean_interval, rounded, yaw_bins
 from tddfa.evaluation.data.aflw2000 import Aflw2000, read_aflw2000
 from tddfa.evaluation.data.pictures import Pictures
 from tddfa.evaluation.faces import MIN_OVERLAP, faces_around_points, faces_by_detector, faces_in_crops
-from tddfa.evaluation.means import BINS, BinnedMean, binned_mean, mean_interval, rounded, yaw_bins
 from tddfa.evaluation.metrics import box_sizes, landmark_errors, pose_errors_deg
 from tddfa.evaluation.report import Report, View, in_crop
-from tddfa.evaluation.text import headline, table
+from tddfa.evaluation.tables import headline, table
 from tddfa.types import Face, HeadPose
 
 CROPS = ("ground-truth", "detector")

@@ -11,16 +11,16 @@ from jaxtyping import Float64
 
 from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError
+from tddfa.evaluation.bootstrap import rounded
+from tddfa.evaluation.classification import area_under_curve, at_threshold, best_threshold
 from tddfa.evaluation.data.arrays import existing_folder
 from tddfa.evaluation.data.eyes import EyeCrops, read_eye_clips, read_eye_crops
 from tddfa.evaluation.faces import progress
-from tddfa.evaluation.following import FROM_LAST_FRAME
-from tddfa.evaluation.means import rounded
+from tddfa.evaluation.landmark_tracks import FROM_LAST_FRAME
 from tddfa.evaluation.metrics import eye_aspect_ratios
 from tddfa.evaluation.report import Report, View
-from tddfa.evaluation.separation import area_under_curve, at_threshold, best_threshold
 from tddfa.evaluation.stability import clip_track
-from tddfa.evaluation.text import headline
+from tddfa.evaluation.tables import headline
 
 CLOSED, OPEN = 0.12, 0.22
 """The ratio of the reference below which an eye is closed and above which it is open; between, neither."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from tddfa.evaluation.means import rounded
+from tddfa.evaluation.bootstrap import rounded
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,15 @@ from jaxtyping import Float32, Float64
 
 from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError, InputError
+from tddfa.evaluation.bootstrap import mean_interval, rounded
 from tddfa.evaluation.data.aflw2000 import read_aflw2000
 from tddfa.evaluation.data.arrays import existing_folder
 from tddfa.evaluation.faces import progress
-from tddfa.evaluation.following import FOLLOWERS, FROM_LAST_FRAME, landmark_track
-from tddfa.evaluation.means import mean_interval, rounded
+from tddfa.evaluation.landmark_tracks import FOLLOWERS, FROM_LAST_FRAME, landmark_track
 from tddfa.evaluation.moving_face import STEP, STILL, SWAY, MovingFace
 from tddfa.evaluation.report import Report, View
-from tddfa.evaluation.steadiness import acceleration, lag_frames, overshoot_percent, unsteadiness
-from tddfa.evaluation.text import headline
+from tddfa.evaluation.tables import headline
+from tddfa.evaluation.temporal import acceleration, lag_frames, overshoot_percent, unsteadiness
 
 CLIP_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi"})
 

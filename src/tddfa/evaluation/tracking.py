@@ -14,7 +14,7 @@ from tddfa.evaluation.data.arrays import existing_folder
 from tddfa.evaluation.faces import progress
 from tddfa.evaluation.rendered_people import Head, Scene, Seen, plain_background, scenes
 from tddfa.evaluation.report import Report
-from tddfa.evaluation.text import headline
+from tddfa.evaluation.tables import headline
 from tddfa.imaging import read_image
 from tddfa.tracking import FaceTracker, TrackedFace
 from tddfa.tracking.evidence import overlap

@@ -34,8 +34,8 @@ class Aflw:
         names: of the faces.
         points: px of the picture that the crops were cut from.
         visible: which of them were marked.
-        sizes: what errors are divided by, px.
-        sizes_from: where those come from, for people.
+        sizes: of the box of 68 points, √(width · height), px; None where nobody knows such points.
+        sizes_from: where those points come from, for people.
         yaw_deg: for the bins.
         crops: 120 px.
         squares: the places (x0, y0, x1, y1) of the crops.
@@ -45,7 +45,7 @@ class Aflw:
     names: tuple[str, ...]
     points: Float64[np.ndarray, "n 21 2"]
     visible: Bool[np.ndarray, "n 21"]
-    sizes: Float64[np.ndarray, " n"]
+    sizes: Float64[np.ndarray, " n"] | None
     sizes_from: str
     yaw_deg: Float64[np.ndarray, " n"]
     crops: Pictures
@@ -79,25 +79,22 @@ def _from_crops(folder: Path) -> Aflw:
     names, yaw = names_and_numbers(folder / "index.csv", "yaw")
     crops = TarPictures(folder / "crops.tar")
     require(crops, names, folder / "crops.tar")
+    teachers = sorted(folder.glob("teacher_*.npz"))
+    points68, source = None, ""
     if "pts68" in arrays:
         points68, source = points_last(arrays["pts68"], 68, "pts68"), "the true 68 points"
-    else:
-        teachers = sorted(folder.glob("teacher_*.npz"))
-        if not teachers:
-            raise DatasetError(
-                f"{labels} has no array 'pts68', and there is no teacher_*.npz beside it: the size of the "
-                "faces, which errors are divided by, is unknown"
-            )
+    elif teachers:
         points68 = points_last(take(read_npz(teachers[0]), "lm68", teachers[0]), 68, "lm68")
         source = f"the 68 points of {teachers[0].stem}, not of people"
-    same_count({"names": len(names), "faces in pts21": len(points), "68 points": len(points68)}, folder)
+    counts = {"names": len(names), "faces in pts21": len(points)}
+    same_count(counts if points68 is None else {**counts, "68 points": len(points68)}, folder)
     squares = np.tile(np.array([0.0, 0.0, 120.0, 120.0]), (len(names), 1))
     return Aflw(
         folder,
         names,
         points,
         visible,
-        box_sizes(with_extent(points68, f"the 68 points in {folder}")),
+        _sizes(points68, f"the 68 points in {folder}"),
         source,
         yaw,
         crops,
@@ -112,32 +109,34 @@ def _from_published(files: PublishedFolder) -> Aflw:
     crops, names = files.crops("AFLW_GT_crop")
     require(crops, names, files.root)
     points, visible = _points(array("AFLW_GT_pts21.npy"), "AFLW_GT_pts21.npy")
-    points68 = points_last(array("AFLW_GT_pts68.npy"), 68, "AFLW_GT_pts68.npy")
+    there = files.find("AFLW_GT_pts68.npy") is not None
+    points68 = points_last(array("AFLW_GT_pts68.npy"), 68, "AFLW_GT_pts68.npy") if there else None
     yaw = finite(array("AFLW_GT_crop_yaws.npy"), (None,), "AFLW_GT_crop_yaws.npy")
     boxes = finite(array("AFLW_GT_crop_roi_box.npy"), (None, 4), "AFLW_GT_crop_roi_box.npy")
-    same_count(
-        {
-            "names": len(names),
-            "faces in pts21": len(points),
-            "faces in pts68": len(points68),
-            "yaw angles": len(yaw),
-            "crop boxes": len(boxes),
-        },
-        files.root,
-    )
+    counts = {
+        "names": len(names),
+        "faces in pts21": len(points),
+        "yaw angles": len(yaw),
+        "crop boxes": len(boxes),
+    }
+    same_count(counts if points68 is None else {**counts, "faces in pts68": len(points68)}, files.root)
     squares = squares_from(boxes, files.need("AFLW_GT_crop_roi_box.npy"))
-    source = "the 68 points of the benchmark"
+    source = "the 68 points of the benchmark" if there else ""
     return Aflw(
         files.root,
         names,
         points,
         visible,
-        box_sizes(with_extent(points68, f"the 68 points in {files.root}")),
+        _sizes(points68, f"the 68 points in {files.root}"),
         source,
         yaw,
         crops,
         squares,
     )
+
+
+def _sizes(points68: Float64[np.ndarray, "n 68 2"] | None, what: str) -> Float64[np.ndarray, " n"] | None:
+    return None if points68 is None else box_sizes(with_extent(points68, what))
 
 
 def _points(

@@ -11,7 +11,7 @@ from jaxtyping import Float64, Int
 
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import existing_folder, names_and_numbers, read_npz, same_count, take
-from tddfa.evaluation.data.pictures import Pictures, TarPictures, require
+from tddfa.evaluation.data.pictures import Pictures, TarShards, require
 from tddfa.evaluation.metrics import aspect_ratio
 
 # FaceMesh points of each eye in the order of `aspect_ratio`, the subject's right eye first.
@@ -62,20 +62,6 @@ class EyeClip:
     ratios: Float64[np.ndarray, "n 2"]
 
 
-class _Shards:
-    """The pictures of several tar files."""
-
-    def __init__(self, paths: list[Path]) -> None:
-        self._of = {name: tar for tar in map(TarPictures, paths) for name in tar.names}
-
-    @property
-    def names(self) -> frozenset[str]:
-        return frozenset(self._of)
-
-    def read(self, name: str) -> np.ndarray:
-        return self._of[name].read(name)
-
-
 def read_eye_crops(folder: Path) -> EyeCrops:
     """The crops of a folder that MediaPipe found a face in.
 
@@ -99,7 +85,7 @@ def read_eye_crops(folder: Path) -> EyeCrops:
     shards = sorted(folder.glob("*.tar"))
     if not shards:
         raise DatasetError(f"{folder} has no .tar files with the crops")
-    pictures = _Shards(shards)
+    pictures = TarShards(shards)
     kept = np.flatnonzero(found)
     names = tuple(names[k] for k in kept)
     require(pictures, names, folder)

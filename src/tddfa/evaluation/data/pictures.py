@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -61,6 +61,30 @@ class TarPictures:
         with self._path.open("rb") as file:
             file.seek(offset)
             return decode_image(file.read(size), f"{name} in {self._path}")
+
+
+class TarShards:
+    """The images in several tar files.
+
+    Raises:
+        DatasetError: a file is missing, damaged, or no tar file.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._of = {name: tar for tar in map(TarPictures, paths) for name in tar.names}
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Which there are."""
+        return frozenset(self._of)
+
+    def read(self, name: str) -> Image:
+        """Read the image of that name.
+
+        Raises:
+            ImageFileError: it is damaged.
+        """
+        return self._of[name].read(name)
 
 
 class FolderPictures:

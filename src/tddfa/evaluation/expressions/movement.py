@@ -31,7 +31,7 @@ def movement_followed(
         true_base: the true points of the first image, px.
         true_moved: those of the second.
     """
-    still = _still_in(true_moved, true_base)
+    still = still_in(true_moved, true_base)
     truth = held_still(true_moved, true_base, still)
     d = (truth - true_base)[:, :2].astype(np.float64)
     r = (held_still(moved, base, still) - base)[:, :2].astype(np.float64)
@@ -41,7 +41,7 @@ def movement_followed(
     return float((r * d).sum()) / total, float(np.sqrt(np.square(r - d).sum() / total))
 
 
-def _still_in(moved: Float[np.ndarray, "p d"], base: Float[np.ndarray, "p d"]) -> Bool[np.ndarray, " p"]:
+def still_in(moved: Float[np.ndarray, "p d"], base: Float[np.ndarray, "p d"]) -> Bool[np.ndarray, " p"]:
     """Return which points stand still in the frame of the head."""
     everything = held_still(moved, base, np.ones(len(base), bool))
     lengths = [np.linalg.norm((points - base)[:, :2], axis=1) for points in (moved, everything)]

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
+from tddfa.evaluation.bootstrap import mean_interval, rounded
+from tddfa.evaluation.classification import area_under_curve
 from tddfa.evaluation.expressions.coefficients import Line, line, responses
 from tddfa.evaluation.expressions.gaze import gaze_directions, gaze_errors_deg
 from tddfa.evaluation.expressions.movement import movement_followed
@@ -16,11 +18,9 @@ from tddfa.evaluation.expressions.portrait_set import MIXTURES, NODS, PortraitSe
 from tddfa.evaluation.expressions.predictions import Predictions, common_points
 from tddfa.evaluation.expressions.units import BASES, GAZE_UNITS, has_twin, unit_parts
 from tddfa.evaluation.identity import identity_spread
-from tddfa.evaluation.means import mean_interval, rounded
 from tddfa.evaluation.metrics import box_sizes, eye_aspect_ratios
 from tddfa.evaluation.report import Report, View
-from tddfa.evaluation.separation import area_under_curve
-from tddfa.evaluation.text import headline
+from tddfa.evaluation.tables import headline, number
 
 NAME = "expressions/portraits/1"
 
@@ -373,30 +373,26 @@ def _cross_talk(data: PortraitSet, predicted: Predictions) -> dict[str, Any] | N
     }
 
 
-def _number(value: float | None, digits: int = 2) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
 def _text(record: Mapping[str, Any]) -> str:
     lines = [*headline(record)]
     lines.append(f"people     {record['people']}; {record['found']} of {record['count']} faces found")
     for points, one in record["followed"].items():
         low, high = one["interval"]
         lines.append(
-            f"followed   {_number(one['mean'], 3)} [{_number(low, 3)}, {_number(high, 3)}] of the movement "
+            f"followed   {number(one['mean'], 3)} [{number(low, 3)}, {number(high, 3)}] of the movement "
             f"of {points}, mean of {one['units_counted']} expressions at weight 1"
         )
         lines.append(
-            f"           two-sided and central {_number(one['two_sided'], 3)}, one-sided "
-            f"{_number(one['one_sided'], 3)}; at weight 0.5 {_number(one['mean_at_half_weight'], 3)}; moved "
-            f"otherwise {_number(one['otherwise'], 3)}"
+            f"           two-sided and central {number(one['two_sided'], 3)}, one-sided "
+            f"{number(one['one_sided'], 3)}; at weight 0.5 {number(one['mean_at_half_weight'], 3)}; moved "
+            f"otherwise {number(one['otherwise'], 3)}"
         )
     coefficients = record["coefficients"]
     if coefficients is not None:
         low, high = coefficients["interval"]
         lines.append(
-            f"mixtures   mean correlation {_number(coefficients['mean_correlation'], 3)} "
-            f"[{_number(low, 3)}, {_number(high, 3)}]; {coefficients['good']} of "
+            f"mixtures   mean correlation {number(coefficients['mean_correlation'], 3)} "
+            f"[{number(low, 3)}, {number(high, 3)}]; {coefficients['good']} of "
             f"{coefficients['measured']} coefficients at {GOOD} or more; {coefficients['faces']} faces"
         )
     rest = record["rest"]
@@ -408,8 +404,8 @@ def _text(record: Mapping[str, Any]) -> str:
         )
     winks = record["winks"]
     lines.append(
-        f"winks      AUC {_number(winks['auc'], 3)}, of the eyes' aspect ratios "
-        f"{_number(winks.get('auc_of_aspect_ratios'), 3)}; {winks['winks']} winks of {winks['faces']} faces"
+        f"winks      AUC {number(winks['auc'], 3)}, of the eyes' aspect ratios "
+        f"{number(winks.get('auc_of_aspect_ratios'), 3)}; {winks['winks']} winks of {winks['faces']} faces"
     )
     gaze = record["gaze"]
     if gaze is not None:
@@ -421,7 +417,7 @@ def _text(record: Mapping[str, Any]) -> str:
     pose = record["pose"]
     if pose is not None:
         lines.append(
-            f"pose       pitch slope {_number(pose['pitch_slope'], 3)}, bias {pose['pitch_bias_deg']:+.1f}°; "
+            f"pose       pitch slope {number(pose['pitch_slope'], 3)}, bias {pose['pitch_bias_deg']:+.1f}°; "
             f"MAE yaw {pose['mae_deg']['yaw']:.1f}°, pitch {pose['mae_deg']['pitch']:.1f}°, roll "
             f"{pose['mae_deg']['roll']:.1f}°"
         )
@@ -464,15 +460,15 @@ def _table(record: Mapping[str, Any]) -> list[str]:
     for name in names:
         units = [one["units"].get(name) for one in followed.values()]
         shown = [
-            _number(u["followed"]) + ("" if u["counted"] else "*") if u is not None else "–" for u in units
+            number(u["followed"], 2) + ("" if u["counted"] else "*") if u is not None else "–" for u in units
         ]
-        moves = next((_number(u["moves_percent"], 1) for u in reversed(units) if u is not None), "–")
+        moves = next((number(u["moves_percent"], 1) for u in reversed(units) if u is not None), "–")
         one: Mapping[str, Any] = by_name.get(name, {})
         lines.append(
             f"{name:<20}"
             + "".join(f"{s:>13}" for s in shown)
-            + f"{moves:>9}{_number(one.get('correlation')):>13}{_number(one.get('slope')):>8}"
-            + f"{_number(one.get('rest'), 3):>8}{_number(own.get(name)):>7}{one.get('active', '–'):>7}"
+            + f"{moves:>9}{number(one.get('correlation'), 2):>13}{number(one.get('slope'), 2):>8}"
+            + f"{number(one.get('rest'), 3):>8}{number(own.get(name), 2):>7}{one.get('active', '–'):>7}"
         )
     lines.append(f"* moves no landmark by {_VISIBLE_PERCENT} % of the face: not in the mean")
     return lines

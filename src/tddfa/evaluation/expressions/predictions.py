@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Float32, Int32
 from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import read_npz, take
+from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.types import Image
 
 SCHEME = "mediapipe478"
@@ -58,51 +59,42 @@ class Predictions:
 
 
 def predict_with_pack(
-    aligner: FaceAligner, faces: Iterable[tuple[Image, Float[np.ndarray, "68 d"] | None]]
+    aligner: FaceAligner, images: Iterable[Image], landmarks: Iterable[Float[np.ndarray, "68 d"]]
 ) -> Predictions:
     """Return what a pack finds in crops that it cuts around given landmarks.
 
     Args:
         aligner: with the pack.
-        faces: the image of each face, and 68 points on it, px; None where the face is not known.
+        images: the image of each face.
+        landmarks: 68 points on each face, px.
     """
     model = aligner.model
-    scheme = getattr(model, "landmark_sets", {}).get(SCHEME)
-    coefficients: list[np.ndarray] = []
-    points68: list[np.ndarray] = []
-    points478: list[np.ndarray] = []
-    identity: list[np.ndarray] = []
-    pose: list[tuple[float, float, float]] = []
-    missing = np.nan
-    for image, points in faces:
-        if points is None:
-            coefficients.append(np.full(model.n_expression, missing))
-            points68.append(np.full((68, 3), missing))
-            identity.append(np.full(model.n_identity, missing))
-            pose.append((missing, missing, missing))
-            if scheme is not None:
-                points478.append(np.full((len(scheme), 3), missing))
-            continue
-        face = aligner.align(image, landmarks=[points])[0]
-        coefficients.append(face.params.expression)
-        points68.append(face.landmarks)
-        identity.append(face.params.identity)
-        pose.append((face.pose.yaw_deg, face.pose.pitch_deg, face.pose.roll_deg))
-        if scheme is not None:
-            points478.append(model.landmarks(face.params, SCHEME))
-    numbers = np.zeros(0, np.int32) if scheme is None else scheme.numbers
-    # Without MediaPipe's points it is another face model, whose coefficients are no ARKit expressions.
+    scheme = model.landmark_sets.get(SCHEME)
+    faces = [
+        aligner.align(image, landmarks=[points])[0] for image, points in zip(images, landmarks, strict=True)
+    ]
+    # The coefficients of another face model are no ARKit expressions.
     arkit = "jawOpen" in model.expression_names
+    expressions = np.array([face.params.expression for face in faces], np.float32)
+    points478 = None
+    if scheme is not None:
+        points478 = np.array([model.landmarks(face.params, SCHEME) for face in faces], np.float32)
     return Predictions(
         source=aligner.pack.manifest.name,
         names=model.expression_names if arkit else (),
-        coefficients=np.array(coefficients, np.float32)[:, : None if arkit else 0],
-        points68=np.array(points68, np.float32),
-        points478=np.array(points478, np.float32) if scheme is not None else None,
-        indices478=numbers if numbers is not None else np.zeros(0, np.int32),
-        identity=np.array(identity, np.float32),
-        pose_deg=np.array(pose, np.float32),
+        coefficients=expressions if arkit else expressions[:, :0],
+        points68=np.array([face.landmarks for face in faces], np.float32),
+        points478=points478,
+        indices478=_indices(scheme),
+        identity=np.array([face.params.identity for face in faces], np.float32),
+        pose_deg=np.array(
+            [(face.pose.yaw_deg, face.pose.pitch_deg, face.pose.roll_deg) for face in faces], np.float32
+        ),
     )
+
+
+def _indices(scheme: LandmarkSet | None) -> Int32[np.ndarray, " p"]:
+    return np.zeros(0, np.int32) if scheme is None or scheme.numbers is None else scheme.numbers
 
 
 def read_predictions(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tddfa.evaluation.means import binned_mean, mean_interval, yaw_bins
+from tddfa.evaluation.bootstrap import binned_mean, mean_interval, yaw_bins
 
 
 def test_bins_hold_their_upper_edge_and_the_last_all_beyond():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tddfa.evaluation.means import BINS, BinnedMean
+from tddfa.evaluation.bootstrap import BINS, BinnedMean
 
 
 def headline(record: Mapping[str, Any]) -> list[str]:
@@ -23,13 +23,14 @@ def table(means: Mapping[str, BinnedMean], title: str) -> list[str]:
     columns = [f"{name} ({counts[name]})" for name in BINS]
     lines = [f"{title:<14}" + "".join(f"{c:>14}" for c in columns) + "  mean of bins [95 %]        mean"]
     for name, mean in means.items():
-        bins = "".join(f"{_number(mean.bins[b]):>14}" for b in BINS)
+        bins = "".join(f"{number(mean.bins[b]):>14}" for b in BINS)
         low, high = mean.interval
         lines.append(
-            f"{name:<14}{bins}{_number(mean.mean_of_bins):>8} [{low:.3f}, {high:.3f}]{mean.mean:>12.3f}"
+            f"{name:<14}{bins}{number(mean.mean_of_bins):>8} [{low:.3f}, {high:.3f}]{mean.mean:>12.3f}"
         )
     return lines
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number as tables have it; a dash for none."""
+    return "–" if value is None else f"{value:.{digits}f}"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tddfa.evaluation.steadiness import acceleration, lag_frames, overshoot_percent, unsteadiness
+from tddfa.evaluation.temporal import acceleration, lag_frames, overshoot_percent, unsteadiness
 
 RNG = np.random.default_rng(5)
 FACE = RNG.uniform(-50, 50, (68, 2))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tddfa.evaluation.separation import area_under_curve, at_threshold, best_threshold
+from tddfa.evaluation.classification import area_under_curve, at_threshold, best_threshold
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=2, max_size=60))
