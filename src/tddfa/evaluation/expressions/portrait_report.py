@@ -81,7 +81,7 @@ class _Pairs:
 
 
 def _pairs(data: PortraitSet, found: Bool[np.ndarray, " n"]) -> _Pairs:
-    neutral = {int(data.person[k]): k for k in np.flatnonzero(data.kind == "neutral")}
+    neutral = {int(data.person[k]): int(k) for k in np.flatnonzero(data.kind == "neutral")}
     bases = {(int(data.person[k]), str(data.unit[k])): int(k) for k in np.flatnonzero(data.kind == "base")}
     pairs = _Pairs([], [])
     for k in np.flatnonzero(data.kind == "single").tolist():

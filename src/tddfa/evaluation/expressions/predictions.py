@@ -50,8 +50,8 @@ class Predictions:
         """Which faces were found."""
         points = self.points68 if self.points68 is not None else self.points478
         if points is None:
-            return np.isfinite(self.coefficients).all(axis=1)
-        return np.isfinite(points).all(axis=(1, 2))
+            return np.asarray(np.isfinite(self.coefficients).all(axis=1))
+        return np.asarray(np.isfinite(points).all(axis=(1, 2)))
 
     def column(self, name: str) -> Float32[np.ndarray, " n"] | None:
         """Return one coefficient of every face; None where there is none of that name."""
