@@ -60,7 +60,7 @@ def test_a_camera_that_does_not_come_back_ends_with_one_line():
 
 
 def test_a_camera_without_pictures_is_one_line():
-    with pytest.raises(VideoFileError, match="gives no pictures"):
+    with pytest.raises(VideoFileError, match="gives no images"):
         Camera(connect=lambda: iter(()))
 
 
@@ -68,7 +68,7 @@ def test_an_address_that_gives_sound_or_rubbish_is_one_line(tmp_path):
     (tmp_path / "text.mp4").write_text("nothing to see here\n" * 100)
     with pytest.raises(VideoFileError, match="cannot open camera"):
         Camera(f"file://{tmp_path / 'text.mp4'}")
-    with pytest.raises(VideoFileError, match="gives no pictures"):
+    with pytest.raises(VideoFileError, match="gives no images"):
         Camera(f"file://{write_sound(tmp_path / 'sound.m4a')}")
 
 

@@ -120,7 +120,7 @@ def test_an_error_leaves_the_file_that_was_there(tmp_path):
 
 def test_a_video_without_pictures_is_one_line_and_no_file(tmp_path):
     with (
-        pytest.raises(VideoFileError, match="not one picture"),
+        pytest.raises(VideoFileError, match="not one frame"),
         VideoWriter(tmp_path / "a.mp4", rate=Fraction(25)),
     ):
         pass

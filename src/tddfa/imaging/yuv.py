@@ -18,7 +18,6 @@ _UNSPECIFIED = 2
 _FULL, _LIMITED = 2, 1  # FFmpeg's color_range
 _TRANSFERS = {16: Transfer.PQ, 18: Transfer.HLG}
 _BT2020 = 9
-_SDR_WIDE = (1, 6, 14, 15)  # transfers that BT.2020 video of standard range uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +50,21 @@ def frame_to_rgb(frame: Any, *, width: int = 0, height: int = 0, tags: ColorTags
         frame.color_range = _FULL if tags.full_range else _LIMITED
         if tags.matrix != _UNSPECIFIED:
             frame.colorspace = tags.matrix
-    primaries = int(tags.primaries if tags is not None else getattr(frame, "color_primaries", _UNSPECIFIED))
-    transfer = int(tags.transfer if tags is not None else getattr(frame, "color_trc", _UNSPECIFIED))
+    curve, wide = _meaning(frame, tags)
     size = {"width": width or frame.width, "height": height or frame.height}
-    curve = _TRANSFERS.get(transfer, Transfer.SDR)
-    wide = primaries == _BT2020
     if not needs_mapping(curve, wide=wide):
         return np.ascontiguousarray(frame.to_ndarray(format="rgb24", **size))
     return tone_mapped(frame.to_ndarray(format="rgb48le", **size), curve, wide=wide)
+
+
+def is_plain(frame: Any) -> bool:
+    """Return whether a frame holds what an 8-bit 4:2:0 video of standard range holds."""
+    curve, wide = _meaning(frame, None)
+    return frame.format.name == "yuv420p" and not needs_mapping(curve, wide=wide)
+
+
+def _meaning(frame: Any, tags: ColorTags | None) -> tuple[Transfer, bool]:
+    """Return how a frame's numbers code light, and whether its primaries are wide."""
+    primaries = int(tags.primaries if tags is not None else getattr(frame, "color_primaries", _UNSPECIFIED))
+    transfer = int(tags.transfer if tags is not None else getattr(frame, "color_trc", _UNSPECIFIED))
+    return _TRANSFERS.get(transfer, Transfer.SDR), primaries == _BT2020

@@ -61,7 +61,7 @@ def follow(
     if isinstance(smoother, str):
         smoother = make_smoother(smoother)
     read_twice = images and smoother.delay is None
-    if read_twice and iter(source) is source:
+    if read_twice and not _repeatable(source):
         raise InputError(
             f"{type(smoother).__name__} needs the whole video before its first frame, and this source can be "
             f"read only once; pass a VideoReader or a list of frames, or images=False"
@@ -80,12 +80,12 @@ def _follow(
 ) -> Generator[TrackedFrame]:
     waiting: deque[TrackedFrame] = deque()  # frames whose smoothed faces are not known yet
     keep_images = images and not read_twice
-    with _reading(source) as frames:
+    with _reading(source, stop) as frames:
         for frame in frames:
             if stop is not None and stop.is_set():
                 break
-            image = frame.image if keep_images else None
-            waiting.append(TrackedFrame(frame.index, frame.time, image, (), frame.captured))
+            image, coded = (frame.image, frame.coded) if keep_images else (None, None)
+            waiting.append(TrackedFrame(frame.index, frame.time, image, (), frame.captured, coded))
             for faces in smoother.push(tracker.update(frame.image), frame.time):
                 yield _tracked(waiting.popleft(), faces)
             if progress is not None:
@@ -95,7 +95,7 @@ def _follow(
         for faces in rest:
             yield _tracked(waiting.popleft(), faces)
         return
-    with _reading(source) as frames:
+    with _reading(source, None) as frames:
         # The frames first: a source that was read to its end is read to its end again, so that what it says
         # about damage stays true.
         for frame, faces in zip(frames, rest, strict=False):
@@ -103,13 +103,18 @@ def _follow(
 
 
 def _tracked(frame: Frame | TrackedFrame, faces: list[TrackedFace]) -> TrackedFrame:
-    return TrackedFrame(frame.index, frame.time, frame.image, tuple(faces), frame.captured)
+    return TrackedFrame(frame.index, frame.time, frame.image, tuple(faces), frame.captured, frame.coded)
+
+
+def _repeatable(source: Iterable[Frame]) -> bool:
+    """Return whether a source can be read again: standard input, pipes and generators cannot."""
+    return getattr(source, "repeatable", True) and iter(source) is not source
 
 
 @contextlib.contextmanager
-def _reading(source: Iterable[Frame]) -> Generator[Iterator[Frame]]:
+def _reading(source: Iterable[Frame], stop: threading.Event | None) -> Generator[Iterator[Frame]]:
     """Open a source: files are read ahead; a camera is not, its frames would be old when their turn comes."""
-    frames = ahead(source, _READ_AHEAD) if hasattr(source, "n_frames") else iter(source)
+    frames = ahead(source, _READ_AHEAD, stop) if hasattr(source, "n_frames") else iter(source)
     try:
         yield frames
     finally:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from tddfa.tracking.face import TrackedFace
 from tddfa.types import Face, Image
@@ -18,6 +19,7 @@ class TrackedFrame:
         image: the frame, RGB; None where no sink needs images.
         faces: every face that is tracked, by id, also those that are lost in this frame.
         captured: `time.perf_counter()` when a live source delivered the image; None for recorded sources.
+        coded: the decoder's own frame, from which a video sink copies what was not drawn over.
     """
 
     index: int
@@ -25,6 +27,7 @@ class TrackedFrame:
     image: Image | None
     faces: tuple[TrackedFace, ...]
     captured: float | None = None
+    coded: Any = field(default=None, repr=False)
 
     @property
     def visible_faces(self) -> list[Face]:

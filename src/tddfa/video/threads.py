@@ -12,18 +12,26 @@ T = TypeVar("T")
 
 _END = object()
 _POLL_S = 0.1
+# How long an abandoned reader is waited for, s. A read from a network that is silent cannot be interrupted;
+# its thread ends by itself at the network's timeout.
+_JOIN_S = 2.0
 
 
-def ahead(items: Iterable[T], size: int) -> Generator[T]:
-    """The same items, of which a thread fetches up to `size` before they are asked for.
+def ahead(items: Iterable[T], size: int, stop: threading.Event | None = None) -> Generator[T]:
+    """Give the same items, of which a thread fetches up to `size` before they are asked for.
 
     An error of `items` is raised here, after the items before it. Closing the generator stops the thread.
+
+    Args:
+        items: may wait for long.
+        size: how many are fetched ahead.
+        stop: when set, the items end, also while the thread waits for one.
     """
     ready: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(size)
-    stop = threading.Event()
+    closed = threading.Event()
 
     def put(item: Any, error: BaseException | None = None) -> None:
-        while not stop.is_set():
+        while not closed.is_set():
             with contextlib.suppress(queue.Full):
                 ready.put((item, error), timeout=_POLL_S)
                 return
@@ -32,7 +40,7 @@ def ahead(items: Iterable[T], size: int) -> Generator[T]:
         try:
             for item in items:
                 put(item)
-                if stop.is_set():
+                if closed.is_set():
                     return
         except BaseException as error:
             put(_END, error)
@@ -43,19 +51,24 @@ def ahead(items: Iterable[T], size: int) -> Generator[T]:
     thread.start()
     try:
         while True:
-            item, error = ready.get()
+            try:
+                item, error = ready.get(timeout=_POLL_S)
+            except queue.Empty:
+                if stop is not None and stop.is_set():
+                    return
+                continue
             if error is not None:
                 raise error
             if item is _END:
                 return
             yield item
     finally:
-        stop.set()
-        thread.join()
+        closed.set()
+        thread.join(_JOIN_S)
 
 
 class Behind:
-    """Calls a function in a thread, in order, with what is put in; up to `size` calls wait.
+    """Call a function in a thread, in order, with what is put in; up to `size` calls wait.
 
     Leaving the context waits for the calls that were put in, also when it is left by an error. An error of
     the function is raised at the next `put`, or on leaving.

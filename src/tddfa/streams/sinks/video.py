@@ -85,4 +85,4 @@ class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
     def _write(self, frame: TrackedFrame) -> None:
         if frame.image is None:
             raise InputError(f"{self.path} needs images; call follow with images=True")
-        self._writer.write(self._draw(frame.image, frame.visible_faces, **self._options), frame.time)
+        self._writer.write(self._draw(frame.image, frame.visible_faces, **self._options), frame.time, frame)

@@ -1,0 +1,48 @@
+"""Frames of animated images that FFmpeg does not read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tddfa.errors import ImageFileError
+from tddfa.imaging.files import decode_image, image_size, pixel_limit
+from tddfa.imaging.quiet import quiet_decoders
+from tddfa.types import Image
+
+_SHOWN_S = 0.1  # duration of a frame that has none, as browsers show it
+
+
+def decode_animation(path: str | os.PathLike[str]) -> tuple[list[Image], list[float]]:
+    """Return the images of an animated WebP file, and how long each shows, s; a still image is one.
+
+    Raises:
+        ImageFileError: the file is missing, damaged, or too large.
+    """
+    name = os.fspath(path)
+    try:
+        data = Path(name).read_bytes()
+    except OSError as error:
+        raise ImageFileError(f"cannot read {name}: {error.strerror}") from None
+    still = decode_image(data, name)  # all that is wrong with it is said here
+    n_frames = data.count(b"ANMF")
+    size = image_size(data)
+    if n_frames < 2 or size is None or not hasattr(cv2, "imdecodeanimation"):
+        return [still], [_SHOWN_S]
+    if size[0] * size[1] * n_frames > 4 * pixel_limit():
+        raise ImageFileError(
+            f"{name} has {n_frames} frames of {size[0]} × {size[1]} pixels, more than fit in memory"
+        )
+    with quiet_decoders():
+        try:
+            done, animation = cv2.imdecodeanimation(np.frombuffer(data, np.uint8))
+        except cv2.error:
+            done, animation = False, None
+    if not done or animation is None or not len(animation.frames):
+        return [still], [_SHOWN_S]
+    images = [np.ascontiguousarray(frame[..., 2::-1], np.uint8) for frame in animation.frames]
+    durations = [int(ms) / 1000 or _SHOWN_S for ms in np.ravel(animation.durations)]
+    return images, durations

@@ -1,0 +1,131 @@
+"""A long run of the fuzzer: python tests/fuzz/campaign.py [--kind KIND] [--minutes N] [--seed N].
+
+A worker that crashes or hangs is counted, its input is kept, and the next worker goes on behind it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+WORKER = Path(__file__).with_name("worker.py")
+_PIECE_S = (
+    120.0  # a worker is replaced after this: seeds of memory growth would show, and a crash costs little
+)
+_HANG_S = 60.0  # an input that takes longer hangs
+
+
+@dataclass
+class Result:
+    """Counts of a run.
+
+    Attributes:
+        counts: what came of the inputs, by word; "crash" and "hang" among them.
+        failures: number of the input and what happened, for each broken promise.
+        slowest_s: CPU time of the slowest input, s.
+        peak_mb: largest memory of a worker, MB.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: list[tuple[int, str]] = field(default_factory=list)
+    slowest_s: float = 0.0
+    peak_mb: float = 0.0
+
+    @property
+    def broken(self) -> int:
+        """How many inputs broke a promise."""
+        return sum(self.counts[word] for word in ("crash", "hang", "traceback"))
+
+
+def fuzz(kind: str, *, seed: int, seconds: float, hang_s: float = _HANG_S) -> Result:
+    """Fuzz a kind for some time."""
+    result, number, end = Result(), 0, time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0.5 or not result.counts:
+        number = _piece(kind, seed, number, min(left, _PIECE_S), hang_s, result) + 1
+    return result
+
+
+def _piece(kind: str, seed: int, first: int, seconds: float, hang_s: float, result: Result) -> int:
+    """Run one worker; return the number of its last input."""
+    command = [sys.executable, str(WORKER), kind, str(seed), str(first), str(max(seconds, 1.0))]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    errors: list[str] = []
+    drain = threading.Thread(target=lambda: errors.extend(process.stderr or ()), daemon=True)
+    drain.start()
+    last, report, hung = first - 1, None, threading.Event()
+    heard = time.monotonic()
+
+    def watch() -> None:
+        while process.poll() is None:
+            time.sleep(0.2)
+            if time.monotonic() - heard > hang_s + 30 * (last < first):  # making the seeds takes a while
+                hung.set()
+                process.kill()
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
+    for line in process.stdout:
+        heard = time.monotonic()
+        if line.startswith("{"):
+            report = json.loads(line)
+        else:
+            last = int(line)
+    process.wait()
+    if report is not None:
+        result.counts.update(report["counts"])
+        result.failures += [(n, text) for n, text in report["failures"]]
+        result.slowest_s = max(result.slowest_s, report["slowest_s"])
+        result.peak_mb = max(result.peak_mb, report["peak_mb"])
+    elif last < first:
+        raise RuntimeError(f"the worker ended before its first input:\n{''.join(errors)}")
+    else:
+        what = "hang" if hung.is_set() else "crash"
+        result.counts[what] += 1
+        result.counts["before it"] += last - first
+        result.failures.append((last, f"{what}, exit {process.returncode}\n{''.join(errors[-20:])}"))
+    return last
+
+
+def main() -> int:
+    """Run the campaign; 1 when a promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kind", action="append", help="what to fuzz (default: everything)")
+    parser.add_argument("--minutes", type=float, default=10, help="of each kind (default: 10)")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="(default: the time)")
+    parser.add_argument("--out", type=Path, help="write the counts as JSON")
+    args = parser.parse_args()
+    sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+    from kinds import KINDS
+
+    report: dict[str, Any] = {"seed": args.seed, "minutes": args.minutes}
+    broken = 0
+    for kind in args.kind or KINDS:
+        result = fuzz(kind, seed=args.seed, seconds=60 * args.minutes)
+        broken += result.broken
+        report[kind] = {
+            "inputs": sum(result.counts.values()),
+            **{word: result.counts[word] for word in ("crash", "hang", "traceback")},
+            "came_of_them": dict(result.counts),
+            "slowest_cpu_s": round(result.slowest_s, 2),
+            "peak_mb": round(result.peak_mb),
+        }
+        print(json.dumps({kind: report[kind]}), flush=True)
+        for number, text in result.failures[:10]:
+            print(f"{kind} {args.seed}/{number}:\n{text}", file=sys.stderr)
+    if args.out is not None:
+        args.out.write_text(json.dumps(report, indent=2) + "\n")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Images as a video: folders, globs, patterns, lists; animated WebP."""
+
+from __future__ import annotations
+
+import PIL.Image
+import pytest
+
+from clips import pictures, write_clip
+from tddfa import write_image
+from tddfa.errors import InputError, VideoFileError
+from tddfa.video import ImageSequence, VideoReader, open_video
+from tddfa.video.moment import Moment
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shots = tmp_path / "shot"
+    shots.mkdir()
+    for k, image in enumerate(pictures(12), start=1):
+        write_image(shots / f"frame{k}.png", image)
+    (shots / "._frame1.png").write_bytes(b"resource fork")
+    (shots / ".hidden.png").write_bytes(b"")
+    (shots / "notes.txt").write_text("no image")
+    return shots
+
+
+def grey(source) -> list[int]:
+    return [int(frame.image[-1, -1, 0]) for frame in source]
+
+
+RISING = [int(image[-1, -1, 0]) for image in pictures(12)]
+
+
+def test_a_folder_a_glob_a_pattern_and_a_list_mean_the_same_frames_in_the_order_of_counting(folder):
+    files = [folder / f"frame{k}.png" for k in range(1, 13)]
+    for place in (folder, f"{folder}/*.png", f"{folder}/frame%d.png", files):
+        source = open_video(place, fps=50)
+        assert grey(source) == RISING
+        assert [f.time for f in source] == pytest.approx([k / 50 for k in range(12)])
+        assert (source.n_frames, source.rate, source.damage) == (12, 50, None)
+
+
+def test_padded_patterns_match_padded_numbers(folder):
+    for path in folder.glob("frame*.png"):
+        path.rename(folder / f"{int(path.stem[5:]):04d}.png")
+    assert grey(open_video(f"{folder}/%04d.png")) == RISING
+
+
+def test_start_and_end_choose_frames(folder):
+    source = ImageSequence(folder, fps=10, start=Moment(3), end=Moment(0.7, "s"))
+    assert [f.index for f in source] == [3, 4, 5, 6]
+    assert source.n_frames == 4
+
+
+def test_an_image_that_cannot_be_read_is_left_out_and_named(folder):
+    (folder / "frame5.png").write_bytes(b"broken")
+    source = open_video(folder)
+    assert [f.index for f in source] == [k for k in range(12) if k != 4]
+    assert source.damage is not None
+    assert "1 of 12 images" in source.damage
+    assert "frame5.png" in source.damage
+    for path in folder.glob("frame*"):
+        path.write_bytes(b"broken")
+    with pytest.raises(VideoFileError, match="not one image of"):
+        list(open_video(folder))
+
+
+def test_no_images_is_one_line(tmp_path):
+    for place in (tmp_path / "%d.png", tmp_path / "*.png", []):
+        with pytest.raises(VideoFileError, match="no images in"):
+            open_video(place)
+    with pytest.raises(VideoFileError, match="is a folder, not a video"):
+        open_video(tmp_path)
+
+
+def test_a_video_is_a_video_and_has_its_own_rate(tmp_path):
+    path = write_clip(tmp_path / "a.mp4", pictures(2))
+    assert isinstance(open_video(path), VideoReader)
+    with pytest.raises(InputError, match="has a rate of its own"):
+        open_video(path, fps=25)
+    with pytest.raises(InputError, match="fps is -1"):
+        ImageSequence([path], fps=-1)
+
+
+def test_an_animated_webp_has_its_frames_and_times(tmp_path):
+    images = [PIL.Image.fromarray(image) for image in pictures(4)]
+    images[0].save(
+        tmp_path / "a.webp", save_all=True, append_images=images[1:], duration=[40, 80, 40, 40], lossless=True
+    )
+    source = open_video(tmp_path / "a.webp")
+    assert grey(source) == [int(image[-1, -1, 0]) for image in pictures(4)]
+    assert [f.time for f in source] == pytest.approx([0, 0.04, 0.12, 0.16])
+    images[0].save(tmp_path / "still.webp", lossless=True)
+    assert len(list(open_video(tmp_path / "still.webp"))) == 1
