@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +25,8 @@ def test_importing_loads_nothing_heavy(module):
 def test_aligning_loads_neither_torch_nor_matplotlib_nor_onnx():
     code = (
         "import sys, tddfa; tddfa.FaceAligner; tddfa.read_image; import tddfa.render, tddfa.export;"
-        "print([m for m in ('torch', 'matplotlib', 'onnx', 'scipy', 'av') if m in sys.modules])"
+        "heavy = ('torch', 'matplotlib', 'onnx', 'scipy', 'av', 'jaxtyping', 'tqdm');"
+        "print([m for m in heavy if m in sys.modules])"
     )
     assert run(code).strip() == "[]"
 
@@ -32,3 +34,15 @@ def test_aligning_loads_neither_torch_nor_matplotlib_nor_onnx():
 @pytest.mark.parametrize("code", ["import tddfa", "import tddfa.cli.main as m; m.build_parser()"])
 def test_importing_and_help_take_less_than_a_third_of_a_second(code):
     assert min(cpu_seconds([sys.executable, "-c", code]) for _ in range(5)) < 0.3
+
+
+def test_annotations_cost_nothing_at_run_time_and_are_checked_in_the_tests():
+    import jaxtyping
+
+    from tddfa import shapes
+
+    assert shapes.Float32 is jaxtyping.Float32
+    assert run("from tddfa import shapes; print(shapes.Float32[int, 'n 3'])").strip() == "typing.Any"
+    sources = (Path(__file__).parents[1] / "src" / "tddfa").rglob("*.py")
+    used = [p.name for p in sources if "jaxtyping import" in p.read_text(encoding="utf-8")]
+    assert used == ["shapes.py"], "import shapes of arrays from tddfa.shapes"

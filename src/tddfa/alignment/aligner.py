@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any, Literal, overload
 
 import numpy as np
-from jaxtyping import Float
 
 from tddfa.alignment.inputs import (
     ErrorPolicy,
@@ -32,6 +31,7 @@ from tddfa.errors import InputError
 from tddfa.morphable import make_model
 from tddfa.packs import ModelPack, default_pack_name, find_pack
 from tddfa.runtime import Engine, onnx_engine
+from tddfa.shapes import Float
 from tddfa.types import BoundingBox, BoxLike, Detection, Face, FaceParams, Image
 
 # Minimum score of a candidate in an image that was turned upside down because no face was found. With it, no

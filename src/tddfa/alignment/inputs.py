@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import Float
 
 from tddfa.errors import InputError
+from tddfa.shapes import Float
 from tddfa.types import BoundingBox, BoxLike, Detection
 
 ErrorPolicy: TypeAlias = Literal["raise", "none"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Float32
 
 from tddfa.regression import Regressor
+from tddfa.shapes import Float32
 from tddfa.types import FaceParams, Image
 
 

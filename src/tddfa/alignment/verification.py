@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32
 
 from tddfa.detection import Detector
 from tddfa.geometry.boxes import non_maximum_suppression
 from tddfa.geometry.quarter_turns import quarter_turns
 from tddfa.regression import Regressor
+from tddfa.shapes import Float32
 from tddfa.types import Detection, FaceParams, Image
 
 # Candidates come best first. After this many rejections in a row, the less likely ones are no faces either:

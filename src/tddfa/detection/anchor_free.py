@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
 
 from tddfa.errors import PackError
 from tddfa.geometry.boxes import non_maximum_suppression
@@ -15,6 +14,7 @@ from tddfa.imaging.light import lit
 from tddfa.imaging.warp import cut, resize
 from tddfa.packs.specs import AnchorFreeSpec
 from tddfa.runtime import Network
+from tddfa.shapes import Float32
 from tddfa.types import BoundingBox, Detection, Image
 
 _MAX_CANDIDATES = 2000

@@ -10,13 +10,13 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
 
 from tddfa.geometry.boxes import non_maximum_suppression
 from tddfa.imaging.pixels import PixelFormat
 from tddfa.imaging.warp import resize
 from tddfa.packs.specs import FaceBoxesSpec
 from tddfa.runtime import Network
+from tddfa.shapes import Float32
 from tddfa.types import BoundingBox, Detection, Image
 
 # Stride of each output level, and per level (anchor side, anchors per cell and axis): small anchors are

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
 from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError, InputError
@@ -17,6 +16,7 @@ from tddfa.evaluation.faces import faces_in_crops
 from tddfa.evaluation.metrics import aflw21, box_sizes, landmark_errors
 from tddfa.evaluation.report import Report, View, in_crop
 from tddfa.evaluation.tables import headline, table
+from tddfa.shapes import Float64
 from tddfa.types import Face
 
 TRUTH, CROP, PREDICTION = "truth", "crop", "prediction"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Shaped
 
 from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError, InputError
@@ -18,6 +17,7 @@ from tddfa.evaluation.faces import MIN_OVERLAP, faces_around_points, faces_by_de
 from tddfa.evaluation.metrics import box_sizes, landmark_errors, pose_errors_deg
 from tddfa.evaluation.report import Report, View, in_crop
 from tddfa.evaluation.tables import headline, table
+from tddfa.shapes import Bool, Float32, Float64, Shaped
 from tddfa.types import Face, HeadPose
 
 CROPS = ("ground-truth", "detector")

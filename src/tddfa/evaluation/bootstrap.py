@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int
+
+from tddfa.shapes import Float64, Int
 
 BINS = ("0-30", "30-60", "60-90")
 """Of |yaw| in degrees: [0, 30], (30, 60], (60, ∞); the last keeps its usual name."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64
+
+from tddfa.shapes import Bool, Float64
 
 
 def area_under_curve(values: Float64[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]) -> float:

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float64
 
 from tddfa.evaluation.report import Report, View
 from tddfa.imaging.draw import disc_coverage, line_coverage, text_coverage
 from tddfa.imaging.warp import cut, resize
 from tddfa.render.compose import tint
+from tddfa.shapes import Float64
 from tddfa.types import Image
 
 TRUTH = (60, 220, 90)

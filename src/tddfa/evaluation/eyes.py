@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
 from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError
@@ -21,6 +20,7 @@ from tddfa.evaluation.metrics import eye_aspect_ratios
 from tddfa.evaluation.report import Report, View
 from tddfa.evaluation.stability import clip_track
 from tddfa.evaluation.tables import headline
+from tddfa.shapes import Float64
 
 CLOSED, OPEN = 0.12, 0.22
 """The ratio of the reference below which an eye is closed and above which it is open; between, neither."""

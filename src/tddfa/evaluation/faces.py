@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Float64
 
 from tddfa.alignment import FaceAligner
 from tddfa.evaluation.data.pictures import Pictures
 from tddfa.geometry.boxes import intersection_over_union
+from tddfa.shapes import Float64
 from tddfa.types import BoundingBox, Detection, Face, Image
 
 _BATCH = 16

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped
 
 from tddfa.evaluation.bootstrap import rounded
+from tddfa.shapes import Float, Shaped
 
 
 @dataclass(frozen=True, slots=True)

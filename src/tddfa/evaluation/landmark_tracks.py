@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float32
 
 from tddfa.alignment import FaceAligner
 from tddfa.errors import InputError
+from tddfa.shapes import Float32
 from tddfa.tracking import FaceTracker, TrackedFace
 from tddfa.tracking.smoothing import SMOOTHERS, make_smoother
 from tddfa.types import Face, Image

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
 
 from tddfa.geometry.rotation import geodesic_deg, head_rotation
+from tddfa.shapes import Bool, Float, Float64
 from tddfa.types import HeadPose
 
 # The 21 points of AFLW as means of some of the 68, 0-based.

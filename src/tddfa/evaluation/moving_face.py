@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, UInt8
 
 from tddfa.geometry.camera import project
 from tddfa.geometry.rotation import head_rotation
@@ -22,6 +21,7 @@ from tddfa.imaging.smooth import spread
 from tddfa.morphable import MorphableModel
 from tddfa.morphable.fitting import fit_landmarks
 from tddfa.render import rasterize
+from tddfa.shapes import Float, Float32, Float64, UInt8
 from tddfa.types import FaceParams, HeadPose, Image, Mesh
 
 STILL, SWAY, STEP = slice(0, 20), slice(20, 68), slice(68, 104)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float32
 
 from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
@@ -17,6 +16,7 @@ from tddfa.imaging.warp import resize
 from tddfa.morphable import MorphableModel
 from tddfa.morphable.fitting import fit_landmarks
 from tddfa.render import rasterize
+from tddfa.shapes import Bool, Float32
 from tddfa.types import BoundingBox, Face, FaceParams, HeadPose, Image, Mesh
 
 HEIGHT, WIDTH = 360, 640

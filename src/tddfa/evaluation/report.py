@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float64
 
 from tddfa.files import atomic_write
+from tddfa.shapes import Float, Float64
 from tddfa.types import Image
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64
 
 from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError, InputError
@@ -20,6 +19,7 @@ from tddfa.evaluation.moving_face import STEP, STILL, SWAY, MovingFace
 from tddfa.evaluation.report import Report, View
 from tddfa.evaluation.tables import headline
 from tddfa.evaluation.temporal import acceleration, lag_frames, overshoot_percent, unsteadiness
+from tddfa.shapes import Float32, Float64
 
 CLIP_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi"})
 

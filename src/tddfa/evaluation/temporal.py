@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Float64
 
 from tddfa.evaluation.metrics import box_sizes
+from tddfa.shapes import Float, Float64
 
 _LAGS = np.arange(-2.0, 8.0001, 0.05)
 

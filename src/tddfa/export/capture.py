@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64
 
+from tddfa.shapes import Float32, Float64
 from tddfa.types import Face, HeadPose
 
 ARKIT_SHAPES: tuple[str, ...] = (

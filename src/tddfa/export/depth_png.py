@@ -9,10 +9,10 @@ import struct
 import zlib
 
 import numpy as np
-from jaxtyping import Float32
 
 from tddfa.export.files import writer_of
 from tddfa.imaging.files import encode_image
+from tddfa.shapes import Float32
 
 _SIGNATURE_AND_HEADER = 8 + 25  # bytes before the chunks that may stand anywhere
 _LEVELS = 65535

@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, UInt16, UInt32
 
+from tddfa.shapes import Float32, UInt16, UInt32
 from tddfa.types import FaceModel
 
 MM = np.float32(1e-3)

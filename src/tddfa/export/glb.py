@@ -14,7 +14,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt16
 
 from tddfa.errors import InputError
 from tddfa.export.displacements import MM, displacements
@@ -24,6 +23,7 @@ from tddfa.export.placement import Placement, Unit, continuous
 from tddfa.export.upright import vertex_colors
 from tddfa.geometry.triangles import vertex_normals
 from tddfa.imaging.files import encode_image
+from tddfa.shapes import Float, UInt16
 from tddfa.types import Face, FaceParams, Image
 
 

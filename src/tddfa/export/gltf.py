@@ -10,10 +10,10 @@ import struct
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Integer
 
 from tddfa._version import __version__
 from tddfa.export.displacements import Displacements
+from tddfa.shapes import Float32, Integer
 
 _COMPONENTS = {"f4": 5126, "u1": 5121, "u2": 5123, "u4": 5125}
 _TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}

@@ -12,11 +12,11 @@ import struct
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from jaxtyping import Float64
 
 from tddfa.export.capture import EyeRotation, FaceCapture, quaternion
 from tddfa.geometry.camera import camera_scale
 from tddfa.geometry.rotation import head_rotation
+from tddfa.shapes import Float64
 
 BYTES_PER_FACE = 1785
 

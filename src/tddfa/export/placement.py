@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import Float64
 
 from tddfa.geometry.camera import camera_rotation, camera_scale
+from tddfa.shapes import Float64
 from tddfa.types import FaceParams
 
 Unit: TypeAlias = Literal["m", "px"]

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int32, Integer, UInt8
+
+from tddfa.shapes import Bool, Float, Int32, Integer, UInt8
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32, UInt8
 
+from tddfa.shapes import Float32, UInt8
 from tddfa.types import Image, Mesh
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
-from jaxtyping import Float64
 
 from tddfa.errors import InputError
 from tddfa.export.capture import ARKIT_SHAPES, EYE_RANGE_DEG, EyeRotation, FaceCapture, quaternion
 from tddfa.export.osc import MAX_DATAGRAM, bundles, message
 from tddfa.geometry.rotation import head_rotation, rotation_about, rotation_vector
+from tddfa.shapes import Float64
 from tddfa.types import HeadPose
 
 SHAPES = ("all", "arkit", "vrm")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
 
 from tddfa.geometry.rotation import head_pose, nearest_rotation
+from tddfa.shapes import Float, Float32, Float64
 from tddfa.types import HeadPose
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Float, Float64
+
+from tddfa.shapes import Float, Float64
 
 _EYES, _MOUTH = slice(36, 48), slice(48, 68)
 

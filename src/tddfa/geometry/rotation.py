@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Float64
 
 from tddfa.errors import InputError
+from tddfa.shapes import Float64
 from tddfa.types import HeadPose
 
 # From the image frame (y down, z away) to the frame of 300W-LP (y up, z towards the viewer).

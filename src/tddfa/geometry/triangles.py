@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32
+
+from tddfa.shapes import Float32, Float64, Int32
 
 
 def triangle_normals(

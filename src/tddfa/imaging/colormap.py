@@ -6,9 +6,9 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32
 
 from tddfa.errors import InputError
+from tddfa.shapes import Float, Float32
 
 _MAPS = {
     "turbo": cv2.COLORMAP_TURBO,

@@ -11,9 +11,9 @@ from itertools import accumulate
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int64, UInt8
 
 from tddfa import native
+from tddfa.shapes import Bool, Float, Float32, Int64, UInt8
 
 _SHIFT = 4  # OpenCV takes coordinates in 1/16 px
 

@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8, UInt16
 
 from tddfa.errors import ImageFileError, InputError
 from tddfa.files import atomic_write
@@ -24,6 +23,7 @@ from tddfa.imaging.formats import (
 )
 from tddfa.imaging.orientation import apply_orientation
 from tddfa.imaging.quiet import quiet_decoders
+from tddfa.shapes import UInt8, UInt16
 from tddfa.types import Image
 
 Pixels: TypeAlias = UInt8[np.ndarray, "..."] | UInt16[np.ndarray, "..."]

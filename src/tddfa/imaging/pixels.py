@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float32
 
+from tddfa.shapes import Float32
 from tddfa.types import Image
 
 _ORDERS = ("rgb", "bgr")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float32
 
+from tddfa.shapes import Float32
 from tddfa.types import Image
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32
+
+from tddfa.shapes import Bool, Float32
 
 
 def spread(

@@ -12,8 +12,8 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Float64, UInt8, UInt16
 
+from tddfa.shapes import Float32, Float64, UInt8, UInt16
 from tddfa.types import Image
 
 # Light of reference white in an HDR image, cd/m². Source: ITU-R BT.2408-7, table 1.

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float, Float64
 
 from tddfa.errors import InputError
 from tddfa.morphable.fitting import Fit, Fitter
@@ -14,6 +13,7 @@ from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
 from tddfa.morphable.numbers import numbers
 from tddfa.morphable.places import nearest_places
+from tddfa.shapes import Float, Float64
 
 N_ROUNDS = 6
 FEWEST_FACES = 20

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int64, UInt32
 
 from tddfa import native
+from tddfa.shapes import Float, Float32, Float64, Int64, UInt32
 
 _BLOCK = 64  # vertices whose coordinates lie together
 _HALF = 3 * _BLOCK // 2  # numbers in the low bits of a row of words, and in the high ones

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int, Real
 
 from tddfa.errors import InputError
 from tddfa.morphable.fitting import Fit, Fitter
@@ -15,6 +14,7 @@ from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
 from tddfa.morphable.numbers import numbers
 from tddfa.morphable.places import nearest_places
+from tddfa.shapes import Float32, Float64, Int, Real
 from tddfa.types import FaceParams
 
 N_POINTS = 700

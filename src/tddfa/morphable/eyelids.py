@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32, Int, Int32
 
 from tddfa.morphable.landmarks import LandmarkSet
+from tddfa.shapes import Float32, Int, Int32
 
 
 @dataclass(frozen=True, slots=True, eq=False)

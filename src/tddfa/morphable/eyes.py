@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
+
+from tddfa.shapes import Float, Float32, Float64
 
 IRIS_RADIUS_MM = 5.8
 """Radius of the visible iris. Source: Rüfer et al., "White-to-white corneal diameter", 2005: 11.7 mm wide."""

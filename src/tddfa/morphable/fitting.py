@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int, Real
 
 from tddfa.errors import InputError
 from tddfa.geometry.camera import project
@@ -16,6 +15,7 @@ from tddfa.geometry.rotation import nearest_rotation
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
 from tddfa.morphable.numbers import numbers
+from tddfa.shapes import Bool, Float, Float32, Float64, Int, Real
 from tddfa.types import FaceParams
 
 MEDIAPIPE = (468, 478)

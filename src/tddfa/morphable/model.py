@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int, Int32
 
 from tddfa.errors import InputError, PackError
 from tddfa.geometry.camera import camera_pose, camera_scale, project, scaled_camera
@@ -21,6 +20,7 @@ from tddfa.morphable.mirrored import MirroredBasis
 from tddfa.morphable.numbers import numbers
 from tddfa.morphable.point_part import PointPart
 from tddfa.morphable.surface import Surface, pncc_colors
+from tddfa.shapes import Bool, Float, Float32, Float64, Int, Int32
 from tddfa.types import FaceParams, HeadPose, Mesh, Topology
 
 _FRONTAL = np.diag(

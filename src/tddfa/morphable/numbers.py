@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
 from tddfa.errors import InputError
+from tddfa.shapes import Float64
 
 
 def numbers(name: str, values: Any, shape: tuple[int, ...] | None = None) -> Float64[np.ndarray, "..."]:

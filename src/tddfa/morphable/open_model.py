@@ -7,7 +7,6 @@ from functools import cache
 from importlib.resources import as_file, files
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int32
 
 from tddfa.errors import InputError
 from tddfa.morphable.eyelids import Eyelids
@@ -15,6 +14,7 @@ from tddfa.morphable.eyes import ELSEWHERE, Eyes, gaze_turns
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
 from tddfa.morphable.surface import QuadMesh
+from tddfa.shapes import Bool, Float, Float32, Int32
 
 N_LEVELS = 3
 SMOOTHING_ROUNDS = 2

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int
 
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
+from tddfa.shapes import Float, Float32, Float64, Int
 
 N_CANDIDATES = 12
 """Triangles whose centres are nearest to a point; the nearest triangle is among them on meshes like faces."""

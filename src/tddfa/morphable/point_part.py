@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32, Int, Shaped
 
 from tddfa.morphable.landmarks import LandmarkSet
+from tddfa.shapes import Float32, Int, Shaped
 from tddfa.types import FaceParams
 
 if TYPE_CHECKING:

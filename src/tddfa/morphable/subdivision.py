@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int32
+
+from tddfa.shapes import Float, Int32
 
 
 @dataclass(frozen=True, slots=True)

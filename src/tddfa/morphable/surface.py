@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int, Int32, Int64
 
 from tddfa.morphable.subdivision import Subdivision, catmull_clark
+from tddfa.shapes import Bool, Float, Float32, Int, Int32, Int64
 from tddfa.types import Topology
 
 

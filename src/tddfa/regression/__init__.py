@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
 
 from tddfa.deprecation import renamed_names
 from tddfa.packs.specs import ANY_REGRESSOR, RegressorSpec
 from tddfa.regression.affine_camera import AffineCameraRegressor
 from tddfa.regression.v2 import V2Regressor
 from tddfa.runtime import Network
+from tddfa.shapes import Float
 from tddfa.types import BoundingBox, FaceParams, Image
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float64
 
 from tddfa.errors import PackError
 from tddfa.geometry.quarter_turns import quarter_turns, turned_back
@@ -15,6 +14,7 @@ from tddfa.imaging.warp import resize, warp_square
 from tddfa.packs.specs import AffineCameraSpec
 from tddfa.regression.crop import Square, box_in_crop, extent, regress_crops, shows_image
 from tddfa.runtime import Network
+from tddfa.shapes import Float, Float64
 from tddfa.types import BoundingBox, FaceParams, Image
 
 _OUTPUTS = ("camera", "identity", "expression", "confidence")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias, TypeVar
 
 import numpy as np
-from jaxtyping import Float
 
+from tddfa.shapes import Float
 from tddfa.types import BoundingBox, FaceParams, Image
 
 Square: TypeAlias = tuple[float, float, float]

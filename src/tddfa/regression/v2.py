@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
 
 from tddfa.errors import PackError
 from tddfa.imaging.pixels import PixelFormat
@@ -19,6 +18,7 @@ from tddfa.imaging.warp import cut, resize
 from tddfa.packs.specs import V2RegressorSpec
 from tddfa.regression.crop import Square, box_in_crop, extent, regress_crops, shows_image
 from tddfa.runtime import Network
+from tddfa.shapes import Float, Float32, Float64
 from tddfa.types import BoundingBox, FaceParams, Image
 
 # Side of the crop, and its distance below the detection box, in mean sides of the box: detectors end at the

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64, UInt8
 
 from tddfa.errors import InputError
 from tddfa.render.kernel import kernel
 from tddfa.render.numpy_kernel import blend, composed
 from tddfa.render.rasterizer import Layer, reach
+from tddfa.shapes import Float, Float32, Int64, UInt8
 from tddfa.types import Image, Mesh
 
 Background: TypeAlias = Literal["photo", "black", "transparent"]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Int64
 
 from tddfa.imaging.draw import squares
 from tddfa.render.compose import Background, Picture, canvas, tint_pixels
 from tddfa.render.kernel import kernel
 from tddfa.render.visibility import DepthTest
+from tddfa.shapes import Int64
 from tddfa.types import Face, Image, Topology
 
 _SPACING = 3.5  # one dot in a cell of this many times its side: closer ones run into one another

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float32
 
 from tddfa.imaging.colormap import false_colors
 from tddfa.render.compose import Background, Picture, paint
 from tddfa.render.rasterizer import rasterize
+from tddfa.shapes import Bool, Float32
 from tddfa.types import Face, Image
 
 

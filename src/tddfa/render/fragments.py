@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, Int64
 
 from tddfa.render.kernel import kernel
 from tddfa.render.numpy_kernel import joined_triangles
+from tddfa.shapes import Bool, Float32, Int32, Int64
 from tddfa.types import Mesh
 
 

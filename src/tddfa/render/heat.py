@@ -6,11 +6,11 @@ import colorsys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
 
 from tddfa.errors import InputError
 from tddfa.imaging.colormap import false_colors
 from tddfa.render.compose import Background, Picture, paint
+from tddfa.shapes import Bool, Float, Float32
 from tddfa.types import Face, Image
 
 _GOLDEN_RATIO = 0.618034

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32
 
 from tddfa.imaging.draw import disc_coverage, joined_line_coverage
 from tddfa.render.compose import Background, Picture, canvas, tint, window_between
 from tddfa.render.kernel import kernel
+from tddfa.shapes import Float32
 from tddfa.types import Face, Image
 
 # The points of the outlines; those that close end where they begin. Source: Sagonas et al., "300 faces

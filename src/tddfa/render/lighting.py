@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+
+from tddfa.shapes import Float32
 
 
 @dataclass(frozen=True, slots=True)

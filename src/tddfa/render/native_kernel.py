@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64, UInt8
 
 from tddfa.imaging.sample import Reduced
 from tddfa.native import WIDEST, _kernel
@@ -20,6 +19,7 @@ from tddfa.render.numpy_kernel import (
     View,
     coarse_levels,
 )
+from tddfa.shapes import Float32, Int32, Int64, UInt8
 from tddfa.types import Mesh
 
 

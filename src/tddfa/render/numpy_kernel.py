@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, Int64, Shaped, UInt8, UInt64
 
 from tddfa.geometry import triangles as triangles_module
 from tddfa.imaging.sample import Reduced
 from tddfa.render.lighting import Light, UnitCube
+from tddfa.shapes import Bool, Float32, Int32, Int64, Shaped, UInt8, UInt64
 from tddfa.types import Mesh
 
 SUBPIXELS = 256

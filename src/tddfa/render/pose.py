@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float64
 
 from tddfa.geometry.camera import camera_rotation
 from tddfa.imaging.draw import line_coverage
 from tddfa.render.compose import Background, Picture, canvas, tint, window
+from tddfa.shapes import Float64
 from tddfa.types import Face, Image
 
 # Model frame (x to the subject's left, y up, z out of the face), in units of half the rear side: a square

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32
 
 from tddfa.errors import InputError
 from tddfa.render.fragments import Fragments
 from tddfa.render.kernel import kernel
 from tddfa.render.numpy_kernel import MAX_COORDINATE, Region
+from tddfa.shapes import Bool, Float32
 from tddfa.types import Mesh
 
 

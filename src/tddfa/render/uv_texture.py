@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
 
 from tddfa.errors import InputError
 from tddfa.imaging.draw import distance_inside, masked, without_holes
@@ -16,6 +15,7 @@ from tddfa.render.compose import Background, Picture, canvas
 from tddfa.render.kernel import kernel
 from tddfa.render.numpy_kernel import Layout, View
 from tddfa.render.rasterizer import rasterize, reach, scaled_region
+from tddfa.shapes import Bool, Float32, UInt8
 from tddfa.types import Face, Image, Mesh, Topology
 
 # Where a face turns away, the mesh may miss its outline by up to this part of its size, and show there what

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Int64
 
 from tddfa.render.kernel import kernel
 from tddfa.render.rasterizer import reach, scaled_region
+from tddfa.shapes import Bool, Int64
 from tddfa.types import Mesh
 
 _COARSE = 100.0  # px: a z-buffer in which a mesh is this large says well enough what hides what

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Int64
 
 from tddfa.imaging.draw import line_coverage
 from tddfa.render.compose import Background, Picture, canvas, tint, window
 from tddfa.render.visibility import DepthTest
+from tddfa.shapes import Int64
 from tddfa.types import Face, Image, Topology
 
 

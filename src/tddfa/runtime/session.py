@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, UInt8
 
 from tddfa.errors import InputError, PackError
+from tddfa.shapes import Float32, UInt8
 
 PictureBatch: TypeAlias = Float32[np.ndarray, "n c h w"] | UInt8[np.ndarray, "n h w c"]
 """What a network is given: numbers made of the pixels, channel by channel, or the pixels themselves."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float64
 
 from tddfa.detection import Detector
 from tddfa.geometry.boxes import intersection_over_union
 from tddfa.geometry.camera import camera_rotation
 from tddfa.geometry.rotation import geodesic_deg
 from tddfa.imaging.warp import cut, resize
+from tddfa.shapes import Float64
 from tddfa.types import BoundingBox, Detection, Face, Image
 
 # A network that sees no face still draws one, but not where the crop says it should be, and with a camera

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32
 
+from tddfa.shapes import Float32
 from tddfa.types import BoundingBox, Face
 
 _AVERAGED = 3  # steps that make the velocity

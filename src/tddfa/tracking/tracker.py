@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32
 
 from tddfa.detection import Detector
 from tddfa.errors import InputError
+from tddfa.shapes import Float, Float32
 from tddfa.tracking.evidence import consistency, detector_knows, inside, overlap, same_place, seen_by
 from tddfa.tracking.face import State, TrackedFace
 from tddfa.tracking.motion import Path, Place, moved

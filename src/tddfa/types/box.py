@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float32, Float64
 
 from tddfa.errors import InputError
+from tddfa.shapes import Float32, Float64
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, Int32
 
 from tddfa.deprecation import warn_renamed
+from tddfa.shapes import Float32, Int32
 from tddfa.types.box import BoundingBox, Detection
 from tddfa.types.gaze import GazeAngles
 from tddfa.types.mesh import Mesh

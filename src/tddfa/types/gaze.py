@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
 
+from tddfa.shapes import Float64
 from tddfa.types.pose import HeadPose
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int32
+
+from tddfa.shapes import Float32, Int32
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+
+from tddfa.shapes import Float64
 
 # From the image frame (y down, z away) to the frame of 300W-LP (y up, z towards the viewer).
 _FLIP_YZ = np.diag([1.0, -1.0, -1.0])

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
 
+from tddfa.shapes import Bool
 from tddfa.types import Image
 
 # Numbers of ITU-T H.273. FFmpeg converts frames that do not say their matrix as BT.601.

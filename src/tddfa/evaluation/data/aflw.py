@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float64, Shaped
 
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import (
@@ -23,6 +22,7 @@ from tddfa.evaluation.data.arrays import (
 from tddfa.evaluation.data.pictures import Pictures, TarPictures, require
 from tddfa.evaluation.data.published import PublishedFolder, squares_from
 from tddfa.evaluation.metrics import box_sizes
+from tddfa.shapes import Bool, Float64, Shaped
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Shaped
 
 from tddfa.errors import DatasetError, require_extra
 from tddfa.evaluation.data.arrays import (
@@ -23,6 +22,7 @@ from tddfa.evaluation.data.arrays import (
 )
 from tddfa.evaluation.data.pictures import FolderPictures, Pictures, TarPictures, require
 from tddfa.evaluation.data.published import PublishedFolder, squares_from
+from tddfa.shapes import Float64, Shaped
 
 _LAYOUTS = (
     "labels.npz with crops.tar, the arrays of the first 3DDFA project (AFLW2000-3D.pts68.npy …), or the "

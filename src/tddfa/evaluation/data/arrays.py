@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float64, Shaped
 
 from tddfa.errors import DatasetError
+from tddfa.shapes import Float, Float64, Shaped
 
 
 def read_npz(path: Path) -> Mapping[str, Shaped[np.ndarray, "..."]]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Int
 
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import existing_folder, names_and_numbers, read_npz, same_count, take
 from tddfa.evaluation.data.pictures import Pictures, TarShards, require
 from tddfa.evaluation.metrics import aspect_ratio
+from tddfa.shapes import Float64, Int
 
 # FaceMesh points of each eye in the order of `aspect_ratio`, the subject's right eye first.
 _EYES = ((33, 160, 158, 133, 153, 144), (362, 385, 387, 263, 373, 380))

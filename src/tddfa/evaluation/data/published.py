@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
 
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.pictures import FolderPictures, Pictures
+from tddfa.shapes import Float64
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float64
+
+from tddfa.shapes import Float, Float64
 
 _FEWEST_ACTIVE = 5
 _ACTIVE = 0.1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
 
 from tddfa.morphable import MorphableModel
+from tddfa.shapes import Float, Float32, Float64
 
 
 def gaze_directions(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+
+from tddfa.shapes import Bool, Float, Float64
 
 _STILL = 0.1  # of the largest movement: points that move less stand still
 _FEWEST_STILL = 10

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
 
 from tddfa.evaluation.bootstrap import mean_interval, rounded
 from tddfa.evaluation.classification import area_under_curve
@@ -21,6 +20,7 @@ from tddfa.evaluation.identity import identity_spread
 from tddfa.evaluation.metrics import box_sizes, eye_aspect_ratios
 from tddfa.evaluation.report import Report, View
 from tddfa.evaluation.tables import headline, number
+from tddfa.shapes import Bool, Float32, Float64
 
 NAME = "expressions/portraits/1"
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Shaped
 
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import read_npz, take
@@ -26,6 +25,7 @@ from tddfa.evaluation.portraits.canvas import portrait_model
 from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.imaging.files import encode_image
+from tddfa.shapes import Float32, Float64, Int32, Shaped
 from tddfa.types import FaceParams, HeadPose
 
 VERSION = 1

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int32
 
 from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import read_npz, take
 from tddfa.morphable.landmarks import LandmarkSet
+from tddfa.shapes import Bool, Float, Float32, Int32
 from tddfa.types import Image
 
 SCHEME = "mediapipe478"

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int
 
 from tddfa.evaluation.bootstrap import mean_interval, rounded
 from tddfa.evaluation.expressions.coefficients import correlation
@@ -16,6 +15,7 @@ from tddfa.evaluation.expressions.teacher_set import IBUG68, LARGEST_YAW_DEG, Te
 from tddfa.evaluation.identity import identity_spread
 from tddfa.evaluation.report import Report, View
 from tddfa.evaluation.tables import headline, number
+from tddfa.shapes import Bool, Float64, Int
 
 MOVES = 0.2
 """Range of a teacher's coefficient, 5th to 95th percentile, from which it moves in a clip."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Shaped
 
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import read_npz, take
 from tddfa.evaluation.data.pictures import FolderPictures, Pictures, TarShards, require
+from tddfa.shapes import Float32, Shaped
 from tddfa.types import Image
 
 TEACHER = "mediapipe.npz"

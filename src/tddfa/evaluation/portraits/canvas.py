@@ -7,11 +7,11 @@ from functools import cache
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int64
 
 from tddfa.morphable import MorphableModel
 from tddfa.morphable.eyes import Eyes
 from tddfa.render.rasterizer import draw_values
+from tddfa.shapes import Bool, Float, Float32, Int64
 from tddfa.types import Mesh
 
 TEXTURE_SIDE = 480

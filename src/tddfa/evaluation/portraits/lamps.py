@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64
 
 from tddfa.geometry.triangles import vertex_normals
 from tddfa.render.rasterizer import rasterize
+from tddfa.shapes import Float32, Float64
 from tddfa.types import Mesh
 
 _SHADOW_SIDES = (64, 256)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64
 
 from tddfa.evaluation.portraits.canvas import (
     TEXTURE_SIDE,
@@ -18,6 +17,7 @@ from tddfa.evaluation.portraits.lamps import ambient_visibility
 from tddfa.evaluation.portraits.mouth import mouth_shape
 from tddfa.evaluation.portraits.noise import ValueNoise, smoothstep
 from tddfa.geometry.triangles import vertex_normals
+from tddfa.shapes import Float32, Float64
 from tddfa.types import Image, Mesh
 
 # Absorption of the skin's pigments, RGB: melanin takes blue most, blood takes green.

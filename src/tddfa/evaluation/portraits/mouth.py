@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from jaxtyping import Float32, Int32
 
 from tddfa.evaluation.portraits.canvas import portrait_model
+from tddfa.shapes import Float32, Int32
 from tddfa.types import FaceParams, Mesh, Topology
 
 _N_TEETH = 14

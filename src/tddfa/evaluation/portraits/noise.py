@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Float32
+
+from tddfa.shapes import Float, Float32
 
 _PERIOD = 32
 _WRAP = _PERIOD - 1

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float32, Float64
 
 from tddfa.evaluation.portraits.canvas import TEXTURE_SIDE, mean_shape, portrait_eyes, portrait_model
 from tddfa.evaluation.portraits.lamps import Lamp, lamp_visibility
@@ -19,6 +18,7 @@ from tddfa.geometry.triangles import triangle_normals, vertex_normals
 from tddfa.imaging.sample import sample
 from tddfa.morphable.eyes import ELSEWHERE, IRIS_RADIUS_MM
 from tddfa.render import rasterize
+from tddfa.shapes import Float32, Float64
 from tddfa.types import FaceParams, Image, Mesh
 
 IMAGE_SIDE = 256

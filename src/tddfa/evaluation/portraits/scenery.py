@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32, Float64
 
 from tddfa.evaluation.portraits.noise import ValueNoise, smoothstep
+from tddfa.shapes import Float32, Float64
 
 
 def random_background(side: int, rng: np.random.Generator) -> Float32[np.ndarray, "s s 3"]:

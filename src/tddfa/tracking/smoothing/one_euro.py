@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64
 
 from tddfa.geometry.rotation import rotation_about, rotation_vector
+from tddfa.shapes import Float64
 from tddfa.tracking.face import TrackedFace
 from tddfa.tracking.motion import Place
 from tddfa.tracking.smoothing.state import FaceState, face_with, landmark_reach, pivot_of

@@ -11,11 +11,11 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64
 
 from tddfa.errors import InputError
 from tddfa.geometry.rotation import nearest_rotation
 from tddfa.morphable import MorphableModel
+from tddfa.shapes import Float64
 from tddfa.types import Face, FaceParams
 
 

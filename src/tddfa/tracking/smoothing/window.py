@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float32
 
 from tddfa.errors import InputError
+from tddfa.shapes import Float32
 from tddfa.tracking.face import TrackedFace
 from tddfa.types import Face, FaceParams, Mesh
 
