@@ -17,6 +17,7 @@ from tddfa_train.alignment.network import AlignmentNetwork  # noqa: E402
 from tddfa_train.alignment.recipe import make_alignment_network  # noqa: E402
 from tddfa_train.detector.faceboxes import FaceBoxesNetwork  # noqa: E402
 from tddfa_train.detector.network import DetectorConfig, FaceDetector  # noqa: E402
+from tddfa_train.export.fuse import fused  # noqa: E402
 from tddfa_train.export.int8 import int8_network  # noqa: E402
 from tddfa_train.export.onnx import (  # noqa: E402
     alignment_parity,
@@ -139,7 +140,7 @@ def test_convolutions_in_int8_stay_close_and_the_head_stays_float(network):
     whole = export_alignment(network)
     small = int8_network(whole, CROPS.repeat(8, 0))
     assert alignment_parity(network, small, CROPS).camera_px < 1.0
-    nodes = onnx.load_from_string(small).graph.node
+    nodes = onnx.load_model_from_string(small).graph.node
     makers = {output: node for node in nodes for output in node.output}
     kinds = [
         makers[node.input[1]].op_type for node in nodes if node.op_type == "Conv" and node.input[1] in makers
@@ -149,6 +150,25 @@ def test_convolutions_in_int8_stay_close_and_the_head_stays_float(network):
     heads = [node for node in nodes if node.op_type == "Gemm"]
     assert heads
     assert all(getattr(makers.get(h.input[1]), "op_type", "Cast") == "Cast" for h in heads)
+
+
+def test_fused_operators_give_the_same_bits_in_a_smaller_graph(network):
+    small = int8_network(export_alignment(network), CROPS)
+    data = fused(small)
+    before, after = (_said(onnx_bytes, CROPS) for onnx_bytes in (small, data))
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_array_equal(a, b)
+    nodes = {
+        "before": onnx.load_model_from_string(small).graph.node,
+        "after": onnx.load_model_from_string(data).graph.node,
+    }
+    kinds = {name: [node.op_type for node in graph] for name, graph in nodes.items()}
+    assert "QLinearConv" in kinds["after"]
+    assert "Conv" not in kinds["after"]
+    assert len(kinds["after"]) < 0.6 * len(kinds["before"])
+    assert len(data) < 1.05 * len(small)
+    # Nothing of the machine that made it: its own layout of convolutions is chosen where it runs.
+    assert {node.domain for node in nodes["after"]} <= {"", "com.microsoft"}
 
 
 def test_the_command_line_calibrates_int8_on_the_training_data(network, write_config, tmp_path, capsys):

@@ -26,6 +26,7 @@ from tddfa_train.alignment.recipe import AlignmentRecipe, load_alignment_network
 from tddfa_train.detector.faceboxes import FaceBoxesNetwork
 from tddfa_train.detector.network import FaceDetector
 from tddfa_train.detector.recipe import DetectorRecipe, load_detector, read_box_rule
+from tddfa_train.export.fuse import fused
 from tddfa_train.export.int8 import calibration_crops, calibration_pictures, int8_detector, int8_network
 from tddfa_train.export.onnx import (
     export_alignment,
@@ -112,7 +113,8 @@ def alignment_onnx(source: Source, *, float32: bool = False) -> bytes:
     network = load_alignment_network(Path(source.checkpoint), source.trunk, model)
     data = export_alignment(MirroredNetwork(network, Mirror.of(model)) if source.mirrored else network)
     if source.int8 is not None:
-        return int8_network(data, calibration_crops(read_config(AlignmentRecipe, Path(source.int8)).data))
+        crops = calibration_crops(read_config(AlignmentRecipe, Path(source.int8)).data)
+        return fused(int8_network(data, crops))
     return data if float32 else half_precision_storage(data)
 
 
@@ -137,7 +139,7 @@ def detector_onnx(
         data = export_detector(network)
         if int8 is not None:
             recipe = read_config(DetectorRecipe, Path(int8))
-            return int8_detector(data, calibration_pictures(recipe.data, read_box_rule(recipe)))
+            return fused(int8_detector(data, calibration_pictures(recipe.data, read_box_rule(recipe))))
     return data if float32 else half_precision_storage(data)
 
 
