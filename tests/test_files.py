@@ -1,10 +1,13 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
+import time
 
 import pytest
 
-from tddfa.files import atomic_path, atomic_write
+from tddfa.files import atomic_path, atomic_write, remove_leftovers
 
 
 def test_a_written_file_holds_the_data_and_nothing_else_is_there(tmp_path):
@@ -50,3 +53,42 @@ def test_a_full_disk_or_an_interrupt_leaves_the_old_file_and_no_other(tmp_path, 
         fail()
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
     assert target.read_text() == "old"
+
+
+KILLED = """
+import os, signal, sys
+from tddfa.files import atomic_path
+with atomic_path(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_leftovers_of_killed_processes_are_removed_and_files_being_written_stay(tmp_path):
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "a.txt")], check=False)
+    (leftover,) = tmp_path.iterdir()
+    (tmp_path / ".tddfa-notes.txt").write_text("of a user")
+    with atomic_path(tmp_path / "b.txt") as being_written:
+        assert remove_leftovers(tmp_path) == 1
+        assert not leftover.exists()
+        assert being_written.exists()
+        elsewhere = tmp_path / ".tddfa-00000000-1-0123abcd.png"  # of a machine of which nothing is known
+        elsewhere.touch()
+        assert remove_leftovers(tmp_path) == 0
+        two_days_ago = time.time() - 2 * 24 * 3600
+        os.utime(elsewhere, (two_days_ago, two_days_ago))
+        assert remove_leftovers(tmp_path) == 1
+    assert {p.name for p in tmp_path.iterdir()} == {".tddfa-notes.txt", "b.txt"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a umask")
+def test_files_have_their_permissions_from_the_start_whatever_other_threads_do(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with atomic_path(tmp_path / "a") as temporary:
+            assert stat.S_IMODE(temporary.stat().st_mode) == 0o640
+            assert os.umask(0o027) == 0o027, "the umask of the process is not touched"
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640

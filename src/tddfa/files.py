@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import re
+import sys
+import time
+import zlib
 from collections.abc import Generator
 from pathlib import Path
+
+_LONGEST_SUFFIX = 16
+_TEMPORARY = re.compile(r"\.tddfa-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}(\..{1,15})?")
+_STALE_S = 24 * 3600  # age from which on a temporary file of another machine is a leftover
 
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Generator[Path]:
-    """A temporary path in the folder of `path`; what was written there takes its place at the end.
+    """Yield a temporary path in the folder of `path`; what was written there takes its place at the end.
 
     When the block raises (a full disk, an interrupt), the temporary file is removed and `path` is as it
     was before. The temporary name keeps the suffix, for writers that choose their format by it.
@@ -30,11 +39,13 @@ def atomic_path(path: str | Path) -> Generator[Path]:
 
 def _new_file(path: Path) -> Path:
     """Make an empty hidden file beside `path`, with the permissions that a file of `open` has."""
+    suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
     # The system takes the umask off. To read the umask, a process has to set it, and files that other threads
     # make meanwhile can be written by everybody.
     while True:
-        temporary = path.with_name(f".{path.stem[:40]}-{os.urandom(6).hex()}{path.suffix}")
+        name = f".tddfa-{_machine()}-{os.getpid()}-{os.urandom(4).hex()}{suffix}"
         with contextlib.suppress(FileExistsError):
+            temporary = path.parent / name
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             return temporary
 
@@ -47,3 +58,52 @@ def atomic_write(path: str | Path, data: bytes | memoryview) -> None:
     """
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def remove_leftovers(folder: str | Path) -> int:
+    """Remove the temporary files in a folder whose process was killed, and return their number.
+
+    A file of a process that runs is kept. Whether a process on another machine or in another container runs
+    is not known; its files are leftovers after a day without change.
+    """
+    removed = 0
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = _TEMPORARY.fullmatch(entry.name)
+            if match is not None and _is_leftover(entry, match[1], int(match[2])):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)  # noqa: PTH108, an entry is no Path
+                    removed += 1
+    return removed
+
+
+def _is_leftover(entry: os.DirEntry[str], machine: str, process: int) -> bool:
+    try:
+        if time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE_S:
+            return True
+    except OSError:
+        return False  # it has its name by now
+    return machine == _machine() and not _runs(process)
+
+
+def _runs(process: int) -> bool:
+    """Whether a process runs; on Windows, where asking could end it, always."""
+    if sys.platform == "win32":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
+@functools.cache
+def _machine() -> str:
+    """Eight digits for the set of processes among which a process number is unique."""
+    names = [os.environ.get("COMPUTERNAME", "") if sys.platform == "win32" else os.uname().nodename]
+    with contextlib.suppress(OSError):  # Linux: a boot, and a container
+        names.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        names.append(os.readlink("/proc/self/ns/pid"))  # noqa: PTH115, the link points to no path
+    return f"{zlib.crc32(chr(10).join(names).encode()):08x}"
