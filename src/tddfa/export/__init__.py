@@ -7,20 +7,16 @@ from typing import Any
 
 from tddfa.export.depth_png import depth_png_bytes, write_depth_png
 from tddfa.export.glb import clip_glb_bytes, glb_bytes, write_glb
-from tddfa.export.npz import write_npy, write_npz
-from tddfa.export.obj import obj_bytes, write_obj
+from tddfa.export.npz import npy_bytes, npz_bytes, write_npy, write_npz
+from tddfa.export.obj import obj_bytes, obj_files, write_obj
 from tddfa.export.ply import ply_bytes, write_ply
-from tddfa.export.record import SCHEMA, face_record, picture_record, write_json
+from tddfa.export.record import SCHEMA, face_record, json_bytes, picture_record, write_json
 from tddfa.export.rows import columns, face_row, to_rows
+from tddfa.export.tables import table_bytes
+from tddfa.kinds import functions
 
-EXPORTS: dict[str, Callable[..., Any]] = {
-    "ply": write_ply,
-    "obj": write_obj,
-    "glb": write_glb,
-    "json": write_json,
-    "npz": write_npz,
-}
-"""Kind of file → `write(path, image, faces, **options)`; each writes all faces of the picture to one file."""
+EXPORTS: dict[str, Callable[..., Any]] = functions("write")
+"""Kind of file → `write(path, image, faces, **options)`; each writes all faces of the image to one file."""
 
 __all__ = [
     "EXPORTS",
@@ -31,9 +27,14 @@ __all__ = [
     "face_record",
     "face_row",
     "glb_bytes",
+    "json_bytes",
+    "npy_bytes",
+    "npz_bytes",
     "obj_bytes",
+    "obj_files",
     "picture_record",
     "ply_bytes",
+    "table_bytes",
     "to_rows",
     "write_depth_png",
     "write_glb",

@@ -5,13 +5,11 @@ Source: W3C, "Portable Network Graphics (PNG) Specification", third edition, 11.
 
 from __future__ import annotations
 
-import struct
-import zlib
-
 import numpy as np
 
 from tddfa.export.files import writer_of
 from tddfa.imaging.files import encode_image
+from tddfa.provenance import png_text
 from tddfa.shapes import Float32
 
 _SIGNATURE_AND_HEADER = 8 + 25  # bytes before the chunks that may stand anywhere
@@ -34,13 +32,8 @@ def depth_png_bytes(depth: Float32[np.ndarray, "height width"]) -> bytes:
     values[known] = np.clip(np.rint((depth[known].astype(np.float64) - offset) / scale), 1, _LEVELS)
     texts = {"depth_scale": repr(scale), "depth_offset": repr(offset), "depth_unit": "px"}
     png = encode_image(values, "png")
-    chunks = [_text(name, text) for name, text in texts.items()]
+    chunks = [png_text(name, text) for name, text in texts.items()]
     return b"".join([png[:_SIGNATURE_AND_HEADER], *chunks, png[_SIGNATURE_AND_HEADER:]])
 
 
 write_depth_png = writer_of(depth_png_bytes)
-
-
-def _text(name: str, text: str) -> bytes:
-    data = b"tEXt" + name.encode("latin-1") + b"\0" + text.encode("latin-1")
-    return struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
 
 import numpy as np
 
 from tddfa.errors import InputError
-from tddfa.export.files import write
+from tddfa.export.files import writer_of
 from tddfa.export.record import SCHEMA
 from tddfa.types import Face, Image
 
 
-def write_npz(path: str | os.PathLike[str], image: Image, faces: Sequence[Face]) -> None:
-    """Write the faces of a picture as one NPZ file of plain arrays, n faces each.
+def npz_bytes(image: Image, faces: Sequence[Face]) -> bytes:
+    """Return the faces of an image as one NPZ file of plain arrays, n faces each.
 
     `box` (n, 4) and `score` (n,); `landmarks` (n, 68, 3) and `vertices` (n, v, 3) in the image frame, px;
     `pose_deg` (n, 3): yaw, pitch, roll; `camera` (n, 3, 4); `identity` (n, i); `expression` (n, e) and
     `expression_names` (e,); `triangles` (t, 3); `image_size` (height, width); `schema`.
 
     Args:
-        path: where to.
-        image: the photo; only its size is written.
-        faces: found in it, of one model.
+        image: RGB; only its size is written.
+        faces: faces of the image, of one model.
 
     Raises:
         InputError: the faces are of different models.
-        ExportFileError: the file cannot be written; nothing is left behind.
     """
     arrays: dict[str, np.ndarray] = {
         "schema": np.array(SCHEMA),
@@ -51,19 +48,19 @@ def write_npz(path: str | os.PathLike[str], image: Image, faces: Sequence[Face])
         }
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    write(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
-def write_npy(path: str | os.PathLike[str], array: np.ndarray) -> None:
-    """Write one array, such as a depth map, as an NPY file.
+def npy_bytes(array: np.ndarray) -> bytes:
+    """Return one array, such as a depth map, as an NPY file.
 
     Args:
-        path: where to.
         array: of numbers.
-
-    Raises:
-        ExportFileError: the file cannot be written; nothing is left behind.
     """
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
-    write(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+write_npz = writer_of(npz_bytes)
+write_npy = writer_of(npy_bytes)

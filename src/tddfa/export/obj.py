@@ -6,6 +6,8 @@ Source: Wavefront, "Object files (.obj)" and "Material library file (.mtl)", ver
 from __future__ import annotations
 
 import os
+import re
+import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -27,14 +29,13 @@ def write_obj(
 ) -> None:
     """Write the meshes of all faces to one OBJ file.
 
-    With textures, `<stem>.mtl` and `<stem>_<face>.png` are written beside it, with _ for spaces in their
-    names: in these formats a space ends a name.
+    With textures, a material file and a PNG for each face are written beside it; see `obj_files`.
 
     Args:
         path: ends in .obj.
-        image: the photo, for its height and colours.
-        faces: whose meshes to write.
-        textures: one per face in its texture layout, row 0 is v = 1; without them each vertex has the
+        image: RGB; gives its height and the colours of vertices.
+        faces: faces of the image.
+        textures: one per face in its texture layout, row 0 is v = 1; without textures each vertex has the
             colour of its pixel.
 
     Raises:
@@ -42,28 +43,59 @@ def write_obj(
         ExportFileError: a file cannot be written.
     """
     path = Path(path)
+    for name, data in obj_files(path.stem, image, faces, textures=textures):
+        write(path if name.endswith(".obj") else path.with_name(name), data)
+
+
+def obj_files(
+    stem: str, image: Image, faces: Sequence[Face], *, textures: Sequence[Image] | None = None
+) -> list[tuple[str, bytes]]:
+    """Return names and contents of the files of `write_obj`; a file comes before those that refer to it.
+
+    They are `<stem>_<face>.png`, `<stem>.mtl` and `<stem>.obj`. Inside these formats a space ends a name; the
+    names of the first two then have _ for it, and digits that make them as distinct as the stems are.
+
+    Args:
+        stem: name of the OBJ file without its suffix.
+        image: RGB; gives its height and the colours of vertices.
+        faces: faces of the image.
+        textures: one per face, as in `write_obj`.
+
+    Raises:
+        InputError: there are textures, but not one per face, or a model has no texture layout.
+    """
     if textures is None:
-        write(path, obj_bytes(image, faces))
-        return
-    stem = "_".join(path.stem.split())
-    pictures = [f"{stem}_{i + 1}.png" for i in range(len(faces))]
-    data = obj_bytes(image, faces, material_file=f"{stem}.mtl")
+        return [(f"{stem}.obj", obj_bytes(image, faces))]
+    side = _one_word(stem)
+    data = obj_bytes(image, faces, material_file=f"{side}.mtl")
     if len(textures) != len(faces):
         raise InputError(f"{len(textures)} textures for {len(faces)} faces; give one per face")
-    # What others refer to comes first: a viewer never finds a name that is not there yet.
-    for name, texture in zip(pictures, textures, strict=True):
-        write(path.with_name(name), encode_image(texture, "png"))
-    materials = [f"newmtl face_{i + 1}\nKd 1 1 1\nmap_Kd {name}\n" for i, name in enumerate(pictures)]
-    write(path.with_name(f"{stem}.mtl"), "\n".join(materials).encode())
-    write(path, data)
+    names = [f"{side}_{i + 1}.png" for i in range(len(faces))]
+    materials = [f"newmtl face_{i + 1}\nKd 1 1 1\nmap_Kd {name}\n" for i, name in enumerate(names)]
+    return [
+        *((name, encode_image(texture, "png")) for name, texture in zip(names, textures, strict=True)),
+        (f"{side}.mtl", _text("\n".join(materials))),
+        (f"{stem}.obj", data),
+    ]
+
+
+def _one_word(stem: str) -> str:
+    """Return a name that is one word for readers of OBJ and MTL, and different for different stems."""
+    word = re.sub(r"[\s\x00-\x1f\x7f#\\\"']+", "_", stem)
+    return word if word == stem else f"{word}-{zlib.crc32(_text(stem)):08x}"
+
+
+def _text(text: str) -> bytes:
+    # Names of files that are not UTF-8 come and go as they are.
+    return text.encode("utf-8", "surrogateescape")
 
 
 def obj_bytes(image: Image, faces: Sequence[Face], *, material_file: str | None = None) -> bytes:
-    """The meshes of all faces as one OBJ file: x right, y up, z towards the viewer, px.
+    """Return the meshes of all faces as one OBJ file: x right, y up, z towards the viewer, px.
 
     Args:
-        image: the photo, for its height and colours.
-        faces: whose meshes to write; with materials, as one object each.
+        image: RGB; gives its height and the colours of vertices.
+        faces: faces of the image; with materials, each is an object.
         material_file: name of the file with the materials `face_1`, `face_2`, … of the faces; the vertices
             then have texture coordinates instead of colours.
 
@@ -89,7 +121,7 @@ def obj_bytes(image: Image, faces: Sequence[Face], *, material_file: str | None 
             corners.append(f"o face_{i + 1}\nusemtl face_{i + 1}\n".encode())
         corners.append(_triangles(mesh.topology, start, material_file is not None))
         start += len(points)
-    head = [f"mtllib {material_file}\n".encode()] if material_file is not None else []
+    head = [_text(f"mtllib {material_file}\n")] if material_file is not None else []
     return b"".join(head + vertices + corners)
 
 

@@ -17,11 +17,11 @@ from tddfa.types import Face, Image, Topology
 
 
 def ply_bytes(image: Image, faces: Sequence[Face], *, ascii: bool = False, colors: bool = True) -> bytes:
-    """The meshes of all faces as one PLY file: x right, y up, z towards the viewer, px.
+    """Return the meshes of all faces as one PLY file: x right, y up, z towards the viewer, px.
 
     Args:
-        image: the photo, for its height and colours.
-        faces: whose meshes to write.
+        image: RGB; gives its height and the colours of vertices.
+        faces: faces of the image.
         ascii: text with two decimals instead of little-endian floats.
         colors: give each vertex the colour of its pixel.
     """

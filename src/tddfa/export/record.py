@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tddfa.export.files import write
+from tddfa.export.files import writer_of
 from tddfa.types import Face, Image
 
 SCHEMA = "tddfa.faces/1"
 """Name and version of the layout of records; the number grows when a reader would have to change."""
 
 
-def write_json(path: str | os.PathLike[str], image: Image, faces: Sequence[Face]) -> None:
-    """Write the record of a picture's faces as a JSON file; see `picture_record`.
+def json_bytes(image: Image, faces: Sequence[Face]) -> bytes:
+    """Return the record of the faces of an image as a JSON file; see `picture_record`.
 
-    Raises:
-        ExportFileError: the file cannot be written; nothing is left behind.
+    Args:
+        image: RGB; only its size is written.
+        faces: faces of the image.
     """
-    write(path, (json.dumps(picture_record(image, faces), allow_nan=False) + "\n").encode())
+    return (json.dumps(picture_record(image, faces), allow_nan=False) + "\n").encode()
+
+
+write_json = writer_of(json_bytes)
 
 
 def picture_record(image: Image, faces: Sequence[Face]) -> dict[str, Any]:
-    """A picture's faces in plain lists and numbers.
+    """Return the faces of an image in plain lists and numbers.
 
     Args:
-        image: the photo.
-        faces: found in it.
+        image: RGB; only its size is used.
+        faces: faces of the image.
 
     Returns:
         `schema`, `width` and `height` (px), and `faces`: a list of `face_record`.
@@ -45,10 +48,10 @@ def picture_record(image: Image, faces: Sequence[Face]) -> dict[str, Any]:
 
 
 def face_record(face: Face) -> dict[str, Any]:
-    """A face in plain lists and numbers.
+    """Return a face in plain lists and numbers.
 
     Returns:
-        `box` (x0, y0, x1, y1, px), `score` (the detector's), `confidence` (the network's, or
+        `box` (x0, y0, x1, y1, px), `score` (of the detector), `confidence` (of the network, or
         None), `landmarks` (68 × 3, image frame, px), `pose` (`yaw_deg`,
         `pitch_deg`, `roll_deg`), `camera` (3 × 4, image frame from model frame), `identity` (coefficients),
         `expression` (coefficient by name).

@@ -6,27 +6,19 @@ Columns that OpenFace has too carry its names; docs/video.md describes all colum
 from __future__ import annotations
 
 import contextlib
-import csv
-import json
-import math
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
-from tddfa.errors import ExportFileError, InputError, require_extra
+from tddfa.errors import ExportFileError, InputError
 from tddfa.export.rows import columns, face_row
+from tddfa.export.tables import FORMATS, Table
 from tddfa.files import atomic_path
 from tddfa.streams.frame import TrackedFrame
 from tddfa.tracking.face import TrackedFace
-
-Row = Mapping[str, Any]
-
-_ROWS_PER_GROUP = 4096  # rows of a Parquet file that are held in memory
 
 
 def row(tracked: TrackedFace, frame: int, time: float) -> dict[str, Any]:
@@ -73,7 +65,7 @@ class TableSink(contextlib.AbstractContextManager["TableSink"]):
         self._names = expression_names
         self._exit = contextlib.ExitStack()
         self._temporary = self.path
-        self._format: Any = None
+        self._format: Table | None = None
 
     def __enter__(self) -> TableSink:
         if self.path.is_dir():
@@ -99,9 +91,10 @@ class TableSink(contextlib.AbstractContextManager["TableSink"]):
         except OSError as error:
             raise self._failed(error) from None
 
-    def _opened(self, expression_names: Sequence[str]) -> Any:
+    def _opened(self, expression_names: Sequence[str]) -> Table:
         try:
-            return self._make(self._temporary, columns(expression_names))
+            file = self._exit.enter_context(self._temporary.open("wb"))
+            return self._make(file, columns(expression_names))
         except BaseException as error:
             self._exit.__exit__(type(error), error, error.__traceback__)  # removes the temporary file
             raise
@@ -119,9 +112,9 @@ class TableSink(contextlib.AbstractContextManager["TableSink"]):
             self._exit.__exit__(kind, error, trace)  # removes the temporary file
             return
         try:
-            with self._exit.pop_all():  # gives the file its name
-                if self._format is None:
-                    self._format = self._opened(())
+            if self._format is None:
+                self._format = self._opened(())
+            with self._exit.pop_all():  # closes the file and gives it its name
                 self._format.close()
         except OSError as failure:
             raise self._failed(failure) from None
@@ -148,97 +141,3 @@ class TableWriter(TableSink):
     ) -> None:
         """Add the faces of a frame; see `row`."""
         self._add(faces, frame, time)
-
-
-class _Csv:
-    def __init__(self, path: Path, names: Sequence[str]) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="")
-        self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow(names)
-
-    def add(self, values: Row) -> None:
-        self._writer.writerow("" if _is_nan(v) else v for v in values.values())
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _JsonLines:
-    def __init__(self, path: Path, names: Sequence[str]) -> None:
-        self._file = path.open("w", encoding="utf-8")
-
-    def add(self, values: Row) -> None:
-        self._file.write(json.dumps({k: None if _is_nan(v) else v for k, v in values.items()}) + "\n")
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _Npz:
-    """One array per column, and `columns`: their names in order."""
-
-    def __init__(self, path: Path, names: Sequence[str]) -> None:
-        self._path, self._names = path, list(names)
-        self._states: list[str] = []
-        self._rows: list[np.ndarray] = []
-
-    def add(self, values: Row) -> None:
-        self._states.append(values["state"])
-        self._rows.append(np.array([v for k, v in values.items() if k != "state"], np.float64))
-
-    def close(self) -> None:
-        names = [name for name in self._names if name != "state"]
-        table = np.array(self._rows, np.float64).reshape(-1, len(names))
-        by_name = dict(zip(names, table.T, strict=True))
-        arrays: dict[str, np.ndarray] = {
-            "columns": np.array(self._names),
-            "state": np.array(self._states, "U8"),
-        }
-        for name in names:
-            whole = name in ("frame", "face_id", "success")
-            arrays[name] = by_name[name].astype(np.int64 if whole else np.float64)
-        with self._path.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-
-
-class _Parquet:
-    def __init__(self, path: Path, names: Sequence[str]) -> None:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError:
-            raise require_extra("writing Parquet", "parquet", "pyarrow") from None
-        self._arrow: Any = pyarrow
-        special = {"frame": "int64", "face_id": "int64", "success": "int8", "state": "string"}
-        self._schema: Any = pyarrow.schema(
-            [(name, getattr(pyarrow, special.get(name, "float64"))()) for name in names]
-        )
-        self._writer: Any = pyarrow.parquet.ParquetWriter(path, self._schema)
-        self._rows: list[Row] = []
-
-    def add(self, values: Row) -> None:
-        self._rows.append(values)
-        if len(self._rows) >= _ROWS_PER_GROUP:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._rows:
-            self._writer.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
-            self._rows = []
-
-    def close(self) -> None:
-        self._flush()
-        self._writer.close()
-
-
-FORMATS: Mapping[str, Callable[[Path, Sequence[str]], Any]] = {
-    "csv": _Csv,
-    "jsonl": _JsonLines,
-    "npz": _Npz,
-    "parquet": _Parquet,
-}
-"""Suffix → the class that writes rows to a file."""
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)

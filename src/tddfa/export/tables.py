@@ -1,0 +1,162 @@
+"""Rows of a table → CSV, JSON lines, NPZ or Parquet, row after row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+from tddfa.errors import InputError, require_extra
+
+Row: TypeAlias = Mapping[str, Any]
+"""Value by column."""
+
+_ROWS_PER_GROUP = 4096  # rows of a Parquet file that are held in memory
+_WHOLE = {"frame": "int64", "face_id": "int64", "success": "int8"}  # columns of integers
+
+
+@runtime_checkable
+class Table(Protocol):
+    """A table that is being written to an open file."""
+
+    def add(self, values: Row) -> None:
+        """Write a row, or keep it for the end."""
+        ...
+
+    def close(self) -> None:
+        """Write what is left; the file stays open."""
+        ...
+
+
+class CsvTable:
+    """A header and a line per row, NaN as an empty cell."""
+
+    def __init__(self, file: io.BufferedIOBase, names: Sequence[str]) -> None:
+        raw: Any = file
+        self._text = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+        self._writer = csv.writer(self._text, lineterminator="\n")
+        self._writer.writerow(names)
+
+    def add(self, values: Row) -> None:
+        """Write a line."""
+        self._writer.writerow("" if _is_nan(v) else v for v in values.values())
+
+    def close(self) -> None:
+        """Hand over what is buffered."""
+        self._text.flush()
+        self._text.detach()
+
+
+class JsonLinesTable:
+    """An object per line and row, NaN as null."""
+
+    def __init__(self, file: io.BufferedIOBase, names: Sequence[str]) -> None:
+        self._file = file
+
+    def add(self, values: Row) -> None:
+        """Write a line."""
+        record = {name: None if _is_nan(value) else value for name, value in values.items()}
+        self._file.write(json.dumps(record).encode() + b"\n")
+
+    def close(self) -> None:
+        """Do nothing: every line is written."""
+
+
+class NpzTable:
+    """One array per column, and `columns`: their names in order."""
+
+    def __init__(self, file: io.BufferedIOBase, names: Sequence[str]) -> None:
+        self._file, self._names = file, list(names)
+        self._states: list[str] = []
+        self._rows: list[np.ndarray] = []
+
+    def add(self, values: Row) -> None:
+        """Keep a row."""
+        self._states.append(values["state"])
+        self._rows.append(np.array([v for k, v in values.items() if k != "state"], np.float64))
+
+    def close(self) -> None:
+        """Write all columns."""
+        names = [name for name in self._names if name != "state"]
+        table = np.array(self._rows, np.float64).reshape(-1, len(names))
+        arrays: dict[str, np.ndarray] = {
+            "columns": np.array(self._names),
+            "state": np.array(self._states, "U8"),
+        }
+        for name, column in zip(names, table.T, strict=True):
+            arrays[name] = column.astype(np.int64 if name in _WHOLE else np.float64)
+        np.savez(self._file, allow_pickle=False, **arrays)
+
+
+class ParquetTable:
+    """Row groups of a Parquet file; needs the extra `parquet`."""
+
+    def __init__(self, file: io.BufferedIOBase, names: Sequence[str]) -> None:
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError:
+            raise require_extra("writing Parquet", "parquet", "pyarrow") from None
+        self._arrow: Any = pyarrow
+        types = {**_WHOLE, "state": "string"}
+        self._schema: Any = pyarrow.schema(
+            [(name, getattr(pyarrow, types.get(name, "float64"))()) for name in names]
+        )
+        self._writer: Any = pyarrow.parquet.ParquetWriter(file, self._schema)
+        self._rows: list[Row] = []
+
+    def add(self, values: Row) -> None:
+        """Keep a row until there are enough for a group."""
+        self._rows.append(values)
+        if len(self._rows) >= _ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
+            self._rows = []
+
+    def close(self) -> None:
+        """Write the last group and the footer."""
+        self._flush()
+        self._writer.close()
+
+
+FORMATS: Mapping[str, Callable[[io.BufferedIOBase, Sequence[str]], Table]] = {
+    "csv": CsvTable,
+    "jsonl": JsonLinesTable,
+    "npz": NpzTable,
+    "parquet": ParquetTable,
+}
+"""Suffix → what writes rows to an open file, given the names of the columns."""
+
+
+def table_bytes(format: str, names: Sequence[str], rows: Iterable[Row]) -> bytes:
+    """Return a table as the bytes of a file.
+
+    Args:
+        format: a key of `FORMATS`.
+        names: names of the columns.
+        rows: value by column, each.
+
+    Raises:
+        InputError: there is no such format.
+        MissingExtraError: the format needs a package that is not installed.
+    """
+    if format not in FORMATS:
+        raise InputError(f"no table format {format!r}; choose from {', '.join(FORMATS)}")
+    buffer = io.BytesIO()
+    table = FORMATS[format](buffer, names)
+    for row in rows:
+        table.add(row)
+    table.close()
+    return buffer.getvalue()
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)

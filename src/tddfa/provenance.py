@@ -1,0 +1,185 @@
+"""Tell the files that tddfa wrote from those of others.
+
+An image, video, mesh or table that the command writes says itself who made it, so that copies, moved folders
+and later versions are known too. Such a file may be written again without being asked, and it is never an
+input.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+MARK = "made by tddfa"
+"""The comment in images, meshes and videos; video files carry it as `comment` of the container."""
+
+_HEAD = 1 << 12  # bytes at the start of a file in which its mark stands
+_PNG_HEADER = 8 + 25  # signature and IHDR, which come first
+
+
+def marked(data: bytes, suffix: str) -> bytes:
+    """Return the bytes of a file with the mark in it, where its format has room for one.
+
+    Args:
+        data: bytes of a file of ours.
+        suffix: suffix of its name, such as ".png".
+    """
+    insert = _INSERTERS.get(suffix.lower())
+    return data if insert is None else insert(data)
+
+
+def _jpeg(data: bytes) -> bytes:
+    # The JFIF segment has to stay the first.
+    at = 4 + int.from_bytes(data[4:6], "big") if data[2:4] == b"\xff\xe0" else 2
+    return data[:at] + b"\xff\xfe" + struct.pack(">H", 2 + len(MARK)) + MARK.encode() + data[at:]
+
+
+def _png(data: bytes) -> bytes:
+    return data[:_PNG_HEADER] + png_text("Software", MARK) + data[_PNG_HEADER:]
+
+
+def _ply_comment(data: bytes) -> bytes:
+    first, second, rest = data.split(b"\n", 2)
+    return b"\n".join([first, second, b"comment " + MARK.encode(), rest])
+
+
+def _obj_comment(data: bytes) -> bytes:
+    # Without a texture the file is that of 3DDFA_V2 byte for byte, which leaves no room.
+    return _material_comment(data) if data.startswith(b"mtllib ") else data
+
+
+def _material_comment(data: bytes) -> bytes:
+    return b"# " + MARK.encode() + b"\n" + data
+
+
+_INSERTERS: Mapping[str, Callable[[bytes], bytes]] = {
+    ".jpg": _jpeg,
+    ".jpeg": _jpeg,
+    ".png": _png,
+    ".ply": _ply_comment,
+    ".obj": _obj_comment,
+    ".mtl": _material_comment,
+}
+
+
+def png_text(keyword: str, text: str) -> bytes:
+    """Return a tEXt chunk of a PNG file."""
+    data = b"tEXt" + keyword.encode("latin-1") + b"\0" + text.encode("latin-1")
+    return struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
+
+
+def is_ours(path: Path) -> bool:
+    """Return whether tddfa wrote a file; False where it cannot be read."""
+    recognise = _RECOGNISERS.get(path.suffix.lower(), _json_lines)
+    try:
+        if not path.is_file():
+            return False  # opening a pipe would wait
+        with path.open("rb") as file:
+            return recognise(file, path)
+    except (OSError, ValueError, struct.error, zipfile.BadZipFile):
+        return False
+
+
+def _has_mark(file: BinaryIO, _: Path) -> bool:
+    return MARK.encode() in file.read(_HEAD)
+
+
+def _glb(file: BinaryIO, _: Path) -> bool:
+    return b'"generator":"tddfa ' in file.read(_HEAD)
+
+
+def _json(file: BinaryIO, _: Path) -> bool:
+    return re.search(rb'"schema": ?"tddfa\.', file.read(_HEAD)) is not None
+
+
+def _json_lines(file: BinaryIO, path: Path) -> bool:
+    start = file.read(_HEAD)
+    rows = start.startswith(b'{"frame": ') and b'"face_id": ' in start
+    return rows or b'"schema": "tddfa.' in start
+
+
+def _csv(file: BinaryIO, _: Path) -> bool:
+    # The columns of OpenFace, with one of ours among the first.
+    return file.read(_HEAD).startswith(b"frame,face_id,timestamp,confidence,success,state,")
+
+
+def _parquet(file: BinaryIO, _: Path) -> bool:
+    file.seek(-8, 2)
+    size = struct.unpack("<I", file.read(4))[0]
+    file.seek(-8 - size, 2)
+    names = file.read(size)
+    return all(name in names for name in (b"face_id", b"success", b"pose_Rx", b"box_x0"))
+
+
+def _npz(file: BinaryIO, _: Path) -> bool:
+    with zipfile.ZipFile(file) as arrays:
+        names = set(arrays.namelist())
+        if "schema.npy" in names:
+            return "tddfa.".encode("utf-32-le") in arrays.read("schema.npy")[:_HEAD]
+    return {"columns.npy", "face_id.npy", "pose_Rx.npy"} <= names
+
+
+def _obj(file: BinaryIO, _: Path) -> bool:
+    # Vertices with colours of two decimals, as 3DDFA_V2 writes them too.
+    start = file.read(_HEAD)
+    return MARK.encode() in start or _COLORED_VERTICES.match(start) is not None
+
+
+_COLORED_VERTICES = re.compile(rb"(v -?\d+\.\d\d -?\d+\.\d\d \d+\.\d\d( [01]\.\d\d){3}\n){8}")
+
+
+def _npy(file: BinaryIO, path: Path) -> bool:
+    # An array has no room for a mark; the mask that is written with it has one.
+    return is_ours(path.with_name(f"{path.stem}_mask.png"))
+
+
+def _mp4(file: BinaryIO, _: Path) -> bool:
+    end = file.seek(0, 2)
+    return any(
+        MARK.encode() in _read(file, *metadata)
+        for movie in _boxes(file, 0, end, b"moov")
+        for metadata in _boxes(file, *movie, b"udta")
+    )
+
+
+def _boxes(file: BinaryIO, start: int, end: int, kind: bytes) -> list[tuple[int, int]]:
+    """Return the start and end of the contents of each box of a kind in a part of an MP4 file."""
+    found: list[tuple[int, int]] = []
+    while start + 8 <= end:
+        file.seek(start)
+        size, name = struct.unpack(">I4s", file.read(8))
+        head = 8
+        if size == 1:
+            size, head = struct.unpack(">Q", file.read(8))[0], 16
+        size = size or end - start
+        if size < head:
+            break  # damaged
+        if name == kind:
+            found.append((start + head, min(start + size, end)))
+        start += size
+    return found
+
+
+def _read(file: BinaryIO, start: int, end: int) -> bytes:
+    file.seek(start)
+    return file.read(min(end - start, 1 << 20))
+
+
+_RECOGNISERS: Mapping[str, Callable[[BinaryIO, Path], bool]] = {
+    **dict.fromkeys((".jpg", ".jpeg", ".png", ".mtl", ".ply"), _has_mark),
+    ".glb": _glb,
+    ".json": _json,
+    ".jsonl": _json_lines,
+    ".csv": _csv,
+    ".parquet": _parquet,
+    ".npz": _npz,
+    ".obj": _obj,
+    ".npy": _npy,
+    ".mp4": _mp4,
+}
+"""Suffix → whether an open file of that kind is one of ours."""
