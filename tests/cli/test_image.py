@@ -200,7 +200,7 @@ def test_a_bad_file_is_reported_and_the_rest_go_on(photo, out, capsys):
     assert [line.split(":")[0] for line in lines] == ["tddfa"] * 3
     assert "bad.jpg is no image" in lines[0]
     assert "no such file" in lines[1]
-    assert lines[2] == "tddfa: 1 of 3 pictures done; problems: 2"
+    assert lines[2] == "tddfa: 1 of 3 images done; problems: 2"
     assert names(out) == {"photo_2d_sparse.jpg"}
 
 
@@ -284,7 +284,8 @@ def test_a_disk_that_refuses_is_one_line_and_leaves_nothing(
         raise OSError(code, reason)
 
     monkeypatch.setattr(Path, "replace", refuse)
-    assert main(["image", str(photo), "-o", kind, "-d", str(out), "--raw-depth"]) == 1
+    raw = ["--raw-depth"] if kind == "depth" else []
+    assert main(["image", str(photo), "-o", kind, "-d", str(out), *raw]) == 1
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert reason in err
@@ -353,12 +354,21 @@ def test_an_interrupt_ends_with_code_130_and_half_a_file_nowhere(photo, out, mon
     assert names(out) == set()
 
 
-def test_an_unforeseen_error_shows_its_traceback(photo, monkeypatch):
+def test_an_unforeseen_error_costs_one_image_and_shows_its_traceback_with_v(photo, out, monkeypatch, capsys):
     from tddfa.detection import FaceBoxes
 
-    monkeypatch.setattr(FaceBoxes, "detect", lambda self, image: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        main(["image", str(photo)])
+    detect = FaceBoxes.detect
+    monkeypatch.setattr(
+        FaceBoxes, "detect", lambda self, image: detect(self, image) if len(image) < 120 else 1 / 0
+    )
+    write_image(photo.with_name("small.png"), toys.picture(100))
+    command = ["image", str(photo.parent), "-d", str(out)]
+    assert main(command) == 1
+    assert names(out) == {"small_2d_sparse.jpg"}
+    first, _ = capsys.readouterr().err.splitlines()
+    assert "photo.png: unexpected ZeroDivisionError: division by zero" in first
+    assert main(["-v", *command]) == 1
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_a_photo_takes_less_than_1200_ms_from_a_cold_start(published_pack, shared, out):
@@ -398,7 +408,7 @@ class TestManyPictures:
         for name in names(tmp_path / "1"):
             assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
         assert said[0] == said[1]
-        assert "tddfa: 5 of 6 pictures done; problems: 1" in said[0]
+        assert "tddfa: 5 of 6 images done; problems: 1" in said[0]
 
     def test_a_run_that_was_stopped_goes_on_where_it_was(self, folder, tmp_path, capsys):
         out, lines = tmp_path / "out", tmp_path / "out" / "f.jsonl"
@@ -418,7 +428,7 @@ class TestManyPictures:
         assert lines.read_text() == whole
         rewritten = {name for name in names(out) if times.get(name) != (out / name).stat().st_mtime_ns}
         assert rewritten == {"1_2d_sparse.jpg", "4_2d_sparse.jpg", "f.jsonl"}
-        assert "tddfa: 2 of 6 pictures done, 3 were done before; problems: 1" in capsys.readouterr().err
+        assert "tddfa: 2 of 6 images done, 3 were done before; problems: 1" in capsys.readouterr().err
 
     def test_what_cannot_be_resumed_is_a_line(self, folder, tmp_path, capsys):
         (tmp_path / "notes.txt").write_text("milk\n")

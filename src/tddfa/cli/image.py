@@ -1,40 +1,61 @@
-"""`tddfa image`: pictures in, pictures and files out."""
+"""`tddfa image`: images in, images and files out."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+import textwrap
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tddfa.cli.arguments import positive
-from tddfa.cli.image_files import FILES, PICTURES, FileOptions, files_of, write_files
-from tddfa.cli.inputs import Job, find_jobs
+from tddfa.cli.inputs import Inputs, Job
+from tddfa.cli.interrupts import interrupts
 from tddfa.cli.lines import Lines
-from tddfa.cli.messages import report
-from tddfa.errors import InputError, PackError, TddfaError
+from tddfa.cli.messages import note, report
+from tddfa.cli.output_arguments import add_output_options, chosen, list_of, output_options
+from tddfa.cli.overwriting import OverwriteGuard
+from tddfa.errors import InputError, MissingExtraError, PackError, TddfaError
+from tddfa.kinds import KINDS, TABLES, Kind, OutputOptions, names
+from tddfa.provenance import is_ours
 
 if TYPE_CHECKING:
     from tddfa.alignment import FaceAligner
     from tddfa.types import Face, Image
+
+INTERRUPTED = 130
+_SMALLEST_PX = 20
 
 
 def add_parser(commands: Any) -> None:
     """Add `image` to the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "image",
-        help="align the faces of pictures, draw and export them",
-        description="Find every face of each picture and write what -o asks for, as DIR/<stem>_<kind>.<ext>.",
+        help="align the faces of images, draw and export them",
+        description="Find every face of each image and write what -o asks for, as DIR/<stem>_<kind>.<ext>.",
     )
-    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="pictures, folders of pictures, or globs")
+    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="images, folders of images, or globs")
     parser.add_argument(
         "-o",
         "--output",
         metavar="KINDS",
-        type=_kinds,
-        help=f"comma list of {', '.join(PICTURES + FILES)}; or all (default: 2d_sparse; nothing with --json)",
+        type=list_of(names(KINDS)),
+        help=f"comma list of {', '.join(names(KINDS))}; or all (default: 2d_sparse; nothing with --data, "
+        "--json)",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="FORMATS",
+        type=list_of(names(TABLES, image=True)),
+        default=[],
+        help="a table with a row per face, as <stem>.<format>, with the columns of 'tddfa video --data': "
+        f"comma list of {', '.join(names(TABLES, image=True))}",
     )
     parser.add_argument(
         "-d",
@@ -45,41 +66,19 @@ def add_parser(commands: Any) -> None:
         help="folder for the outputs (default: the current)",
     )
     parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
-    parser.add_argument("--format", choices=("jpg", "png"), default="jpg", help="of pictures (default: jpg)")
+    add_output_options(parser, KINDS)
     parser.add_argument(
-        "--background",
-        choices=("photo", "black", "transparent"),
-        default="photo",
-        help="what lies around the drawn faces; transparent needs --format png (default: photo)",
+        "--overwrite",
+        action="store_true",
+        help="replace files that tddfa did not make; inputs of the run are never replaced",
     )
     parser.add_argument(
-        "--max-faces", metavar="N", type=positive, help="only the N largest faces of a picture"
+        "--max-faces", metavar="N", type=positive, help="only the N largest faces of an image"
     )
     parser.add_argument(
         "--json",
         metavar="FILE",
-        help="one JSON object per picture and line, to a file or - for standard output",
-    )
-    parser.add_argument(
-        "--raw-depth",
-        action="store_true",
-        help="with depth: also <stem>_depth.npy, float32 px, NaN where there is no face, and its mask as PNG",
-    )
-    parser.add_argument(
-        "--per-face",
-        action="store_true",
-        help="with ply, obj, glb: a file per face, <stem>_<kind>_face_<n>, instead of one with all",
-    )
-    parser.add_argument(
-        "--texture",
-        action="store_true",
-        help="with obj: a texture (.mtl and a PNG per face) instead of colours of vertices, as glb has it",
-    )
-    parser.add_argument(
-        "--neutral", action="store_true", help="with glb: all expression weights at 0 (blendshapes stay)"
-    )
-    parser.add_argument(
-        "--frontal", action="store_true", help="with glb: every face at the origin, looking at the viewer"
+        help="one JSON object per image and line, to a file or - for standard output",
     )
     parser.add_argument(
         "-j",
@@ -87,13 +86,13 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         type=positive,
         default=1,
-        help="pictures at a time, each by a thread of its own (default: 1)",
+        help="images at a time, each in a thread of its own (default: 1)",
     )
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on where an earlier run with --resume stopped: skip pictures whose files are all there, and "
-        "add to the file of --json, which grows line by line",
+        help="continue where an earlier run with --resume stopped: skip images whose files are all there, "
+        "and add to the file of --json, which grows line by line",
     )
     parser.set_defaults(run=run, parser=parser)
 
@@ -102,80 +101,212 @@ def run(args: argparse.Namespace) -> int:
     """Run `tddfa image`.
 
     Returns:
-        0, or 1 when an input could not be used or has no face.
+        0; 1 when an input could not be used or has no face; 130 when interrupted.
     """
-    if args.background == "transparent" and args.format != "png":
-        args.parser.error("--background transparent needs --format png: JPEG knows no transparency")
+    wanted: Sequence[str] = args.output or (() if args.json or args.data else ("2d_sparse",))
+    kinds = [*chosen(wanted, KINDS), *chosen(args.data, TABLES)]
+    options = output_options(args, kinds)
     if args.resume and args.json == "-":
         args.parser.error("--resume needs a file for --json: what went to standard output is not known")
-    kinds: list[str] = args.output or ([] if args.json else ["2d_sparse"])
-    jobs, problems = find_jobs(args.inputs)
-    for problem in problems:
+
+    inputs = Inputs(args.inputs)
+    for problem in inputs.problems:
         report(problem)
-    if not jobs:
+    if inputs.n_ours:
+        note(f"left out {inputs.n_ours} files that tddfa made")
+    if not len(inputs):
+        if inputs.n_ours:
+            report("no image is left")
         return 1
 
-    with Lines.to(args.json, args.resume) as lines:
-        before = lines.before if lines is not None else {}
-        todo = [job for job in jobs if not (args.resume and _is_done(job, kinds, args, before))]
-        failed = len(problems) + (_run_all(todo, kinds, args, lines) if todo else 0)
-    if len(jobs) > 1 and (failed or args.resume):
-        done = len(todo) - (failed - len(problems))
-        skipped = f", {len(jobs) - len(todo)} were done before" if args.resume else ""
-        print(f"tddfa: {done} of {len(jobs)} pictures done{skipped}; problems: {failed}", file=sys.stderr)
-    return 1 if failed else 0
+    lines_file = None if args.json in (None, "-") else Path(args.json)
+    check = OverwriteGuard(inputs, args.overwrite).check
+    guard = OverwriteGuard(inputs, args.overwrite, lines_file)
+    with interrupts() as stop, Lines.to(args.json, args.resume, check) as lines:
+        work = _Work(args, kinds, options, guard, lines, stop, n_failed=len(inputs.problems))
+        work.on(inputs)
+    work.report(len(inputs))
+    if stop.is_set():
+        return INTERRUPTED
+    return 1 if work.n_failed else 0
 
 
-def _run_all(jobs: Sequence[Job], kinds: Sequence[str], args: argparse.Namespace, lines: Lines | None) -> int:
-    """Work on all pictures, and say how many had a problem."""
-    from tqdm import tqdm
+@dataclass(slots=True, eq=False)
+class _Work:
+    """One run of the command over its inputs, and what came of it."""
 
-    from tddfa.alignment import FaceAligner
-    from tddfa.concurrency import in_order
+    args: argparse.Namespace
+    kinds: Sequence[Kind]
+    options: OutputOptions
+    guard: OverwriteGuard
+    lines: Lines | None
+    stop: threading.Event
+    n_failed: int
+    n_done: int = 0
+    n_skipped: int = 0
+    n_files: int = 0
+    last_files: list[Path] = field(default_factory=list[Path])
+    swept: set[Path] = field(default_factory=set[Path])
 
-    aligner = FaceAligner(args.pack)
+    def on(self, inputs: Inputs) -> None:
+        """Work on all images, several at a time."""
+        from tddfa.alignment import FaceAligner
+        from tddfa.concurrency import in_order
 
-    def work(job: Job) -> tuple[Job, str | None, TddfaError | None]:
-        line: str | None = None
+        todo = self._todo(inputs)
+        first = next(todo, None)
+        if first is None:
+            return  # loading the networks takes longer
+        aligner = FaceAligner(self.args.pack)
+        outcomes = in_order(lambda job: self._outcome(job, aligner), _chain(first, todo), self.args.jobs)
+        with _progress(len(inputs)) as bar, contextlib.closing(outcomes):
+            for outcome in outcomes:
+                if outcome.error is not None:
+                    bar.clear()
+                self._record(outcome)
+                bar.update(1)
+
+    def report(self, n_inputs: int) -> None:
+        """Say where the files went, and how many images had a problem."""
+        out = sys.stderr if self.args.json == "-" else sys.stdout
+        if n_inputs == 1:
+            for path in self.last_files:
+                print(f"wrote {path}", file=out)
+        elif self.n_files:
+            print(f"wrote {self.n_files} files of {self.n_done} images to {self.args.dir}", file=out)
+        if self.args.json not in (None, "-") and self.n_done:
+            print(f"wrote {self.args.json}", file=out)
+        if n_inputs > 1 and (self.n_failed or self.args.resume or self.stop.is_set()):
+            skipped = f", {self.n_skipped} were done before" if self.args.resume else ""
+            note(f"{self.n_done} of {n_inputs} images done{skipped}; problems: {self.n_failed}")
+        if self.stop.is_set():
+            note("interrupted; what was done is kept")
+
+    def _todo(self, inputs: Inputs) -> Iterator[Job]:
+        for job in inputs:
+            if self.stop.is_set():
+                return
+            if self.args.resume and self._is_done(job):
+                self.n_skipped += 1
+            else:
+                yield job
+
+    def _is_done(self, job: Job) -> bool:
+        """Whether an earlier run has left nothing to do: no file, and no line."""
+        from tddfa.outputs import expected_files
+
+        name = str(job.path)
+        if self.lines is not None and self.args.json is not None:
+            if self.lines.done.has_no_face(name):
+                return True
+            if name not in self.lines.done:
+                return False
+        return all(is_ours(path) for path in expected_files(self.kinds, self._stem(job), self.options))
+
+    def _stem(self, job: Job) -> Path:
+        return self.args.dir / job.target
+
+    def _outcome(self, job: Job, aligner: FaceAligner) -> _Outcome:
+        """Align an image and write its files; an error costs this image alone."""
+        outcome = _Outcome(job)
         try:
-            image, faces = _faces(job, args, aligner)
-            if lines is not None:
-                line = _line(job, image, faces)
+            image, faces = self._faces(job, aligner)
+            if self.lines is not None:
+                outcome.line = _line(job, image, faces)
             if not faces:
                 raise InputError(
-                    f"{job.path}: no face found; faces should be upright and at least 20 px wide"
+                    f"{job.path}: no face found; faces should be upright and at least {_SMALLEST_PX} px wide"
                 )
-            if kinds:
-                write_files(kinds, args.dir / job.target, image, faces, _file_options(args))
-        except PackError:
-            raise  # no other picture would fare better
-        except TddfaError as error:
-            return job, line, error
-        return job, line, None
+            if self.kinds:
+                outcome.files = self._write(self._stem(job), image, faces)
+        except (PackError, MissingExtraError):
+            raise  # no other image would fare better
+        except Exception as error:
+            outcome.error = error
+        return outcome
 
-    failed = 0
-    outcomes = in_order(work, jobs, args.jobs)
-    progress = tqdm(outcomes, total=len(jobs), unit="picture", disable=None if len(jobs) > 1 else True)
-    for job, line, error in progress:
-        if line is not None and lines is not None:
-            lines.add(str(job.path), line)
-        if error is not None:
-            progress.clear()
-            report(error, of=job.path)
-            failed += 1
-    return failed
+    def _faces(self, job: Job, aligner: FaceAligner) -> tuple[Image, list[Face]]:
+        from tddfa.imaging import read_image
+
+        if is_ours(job.path):
+            raise InputError(f"{job.path} was made by tddfa; it is an output and no input")
+        try:
+            image = read_image(job.path)
+        except MissingExtraError as error:
+            raise InputError(f"{job.path}: {error}") from None  # other images may need nothing
+        faces = aligner.align(image)
+        if self.args.max_faces is not None and len(faces) > self.args.max_faces:
+            by_size = sorted(range(len(faces)), key=lambda i: -_area(faces[i]))
+            faces = [faces[i] for i in sorted(by_size[: self.args.max_faces])]
+        return image, faces
+
+    def _write(self, stem: Path, image: Image, faces: Sequence[Face]) -> list[Path]:
+        from tddfa.files import remove_leftovers
+        from tddfa.outputs import Scene, write_outputs
+
+        if stem.parent not in self.swept:
+            self.swept.add(stem.parent)
+            remove_leftovers(stem.parent)
+        return write_outputs(self.kinds, stem, Scene(image, faces), self.options, self.guard.check)
+
+    def _record(self, outcome: _Outcome) -> None:
+        if outcome.line is not None and self.lines is not None:
+            self.lines.add(str(outcome.job.path), outcome.line)
+        self.n_files += len(outcome.files)
+        self.last_files = outcome.files
+        if outcome.error is None:
+            self.n_done += 1
+            return
+        self.n_failed += 1
+        _report_error(outcome.error, outcome.job.path, verbose=self.args.verbose)
 
 
-def _faces(job: Job, args: argparse.Namespace, aligner: FaceAligner) -> tuple[Image, list[Face]]:
-    from tddfa.imaging import read_image
+@dataclass(slots=True, eq=False)
+class _Outcome:
+    """What came of an image.
 
-    image = read_image(job.path)
-    faces = aligner.align(image)
-    if args.max_faces is not None and len(faces) > args.max_faces:
-        by_size = sorted(faces, key=lambda f: -f.detection.box.width * f.detection.box.height)
-        largest = by_size[: args.max_faces]
-        faces = [face for face in faces if face in largest]
-    return image, faces
+    Attributes:
+        job: the image.
+        line: its line of JSON.
+        files: files that were written.
+        error: why something is missing.
+    """
+
+    job: Job
+    line: str | None = None
+    files: list[Path] = field(default_factory=list[Path])
+    error: Exception | None = None
+
+
+def _report_error(error: Exception, path: Path, *, verbose: bool) -> None:
+    """Print one line about an image, and where the error comes from with -v."""
+    if verbose:
+        traceback.print_exception(error)
+    if isinstance(error, TddfaError):
+        report(error, of=path)
+    elif isinstance(error, MemoryError):
+        report("not enough memory; shrink the image, or work on fewer at a time (-j)", of=path)
+    else:
+        text = textwrap.shorten(str(error), 200) or "no message"
+        hint = "" if verbose else "; run 'tddfa -v image' to see where"
+        report(f"unexpected {type(error).__name__}: {text}{hint}", of=path)
+
+
+def _progress(n_images: int) -> Any:
+    """Return a progress bar on a terminal; for one image, nothing."""
+    if n_images == 1:
+        return _NoProgress()
+    from tqdm import tqdm
+
+    return tqdm(total=n_images, unit="image", disable=None)
+
+
+class _NoProgress(contextlib.AbstractContextManager["_NoProgress"]):
+    def update(self, _: int) -> None: ...
+
+    def clear(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 def _line(job: Job, image: Image, faces: Sequence[Face]) -> str:
@@ -184,37 +315,10 @@ def _line(job: Job, image: Image, faces: Sequence[Face]) -> str:
     return json.dumps({"file": str(job.path), **picture_record(image, faces)})
 
 
-def _is_done(job: Job, kinds: Sequence[str], args: argparse.Namespace, before: Mapping[str, int]) -> bool:
-    """Whether an earlier run has left nothing to do: no file, and no line."""
-    if args.json is not None and str(job.path) not in before:
-        return False
-    if before.get(str(job.path)) == 0:
-        return True  # nobody is there
-    options = _file_options(args)
-    return all(path.is_file() for kind in kinds for path in files_of(kind, args.dir / job.target, options))
+def _area(face: Face) -> float:
+    return face.detection.box.width * face.detection.box.height
 
 
-def _kinds(text: str) -> list[str]:
-    known = PICTURES + FILES
-    kinds = [kind.strip() for kind in text.split(",") if kind.strip()]
-    if "all" in kinds:
-        return list(known)
-    unknown = [kind for kind in kinds if kind not in known]
-    if unknown or not kinds:
-        raise argparse.ArgumentTypeError(
-            f"{unknown[0] if unknown else text!r} is no kind of output; choose from {', '.join(known)}, all"
-        )
-    return list(dict.fromkeys(kinds))
-
-
-def _file_options(args: argparse.Namespace) -> FileOptions:
-    """What the arguments say about files."""
-    return FileOptions(
-        format=args.format,
-        background=args.background,
-        raw_depth=args.raw_depth,
-        per_face=args.per_face,
-        texture=args.texture,
-        neutral=args.neutral,
-        frontal=args.frontal,
-    )
+def _chain(first: Job, rest: Iterator[Job]) -> Iterator[Job]:
+    yield first
+    yield from rest

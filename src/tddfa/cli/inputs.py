@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
-from collections import Counter
-from collections.abc import Sequence, Set
+import os
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+from tddfa.kinds import KINDS
+from tddfa.provenance import is_ours
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp", ".ogv"}
 )
+
+# How the stems of our own outputs end. Only files with such a name are opened to see whether they are ours.
+_OUTPUT_NAME = re.compile(rf"_({'|'.join(re.escape(kind.name) for kind in KINDS)})(_mask|_\d+|_face_\d+)*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +29,7 @@ class Job:
     """One input and where its outputs go.
 
     Attributes:
-        path: the picture or video.
+        path: the image or video.
         target: folder and stem of the outputs, relative to the output folder: `<target>_<kind>.<ext>`.
     """
 
@@ -27,52 +37,215 @@ class Job:
     target: Path
 
 
-def find_jobs(
-    inputs: Sequence[str], *, suffixes: Set[str] = PICTURE_SUFFIXES, noun: str = "pictures"
-) -> tuple[list[Job], list[str]]:
-    """The pictures that the arguments mean, each once, and one line for each argument that means none.
+class Inputs:
+    """The inputs that the arguments of a command mean, each once.
 
-    A folder means every picture under it; its outputs keep the folders between it and the picture. Two
-    pictures that would write the same files (a.jpg and a.png) get their suffix into the name.
+    A folder means every file under it with one of the suffixes; its outputs keep the folders between it and
+    the file. Two inputs that would write the same files (a.jpg and a.png) get their suffix into the name.
+    Hidden files, and files that tddfa wrote, are left out.
+
+    Folders are walked again each time the inputs are gone through: of a million files in a tree, the names in
+    one folder are in memory. Several arguments take some bytes per file more.
 
     Args:
-        inputs: files, folders, globs.
+        arguments: files, folders, globs.
         suffixes: of the files that a folder stands for.
-        noun: what they are.
+        noun: what the inputs are, for messages.
+
+    Attributes:
+        problems: one line for each argument that means nothing.
+        n_ours: number of files that were left out because tddfa wrote them.
     """
-    found: dict[Path, Path] = {}
-    problems: list[str] = []
-    for text in inputs:
-        path = Path(text)
-        if path.is_dir():
-            pictures = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
-            if not pictures:
-                problems.append(f"no {noun} in the folder {text}")
-            for p in pictures:
-                found.setdefault(p, p.relative_to(path).with_suffix(""))
-        elif path.exists() or not glob.has_magic(text):
-            found.setdefault(path, Path(path.stem))
-        else:
-            matches = sorted(Path(m) for m in glob.glob(text, recursive=True))  # noqa: PTH207, absolute patterns too
-            pictures = [p for p in matches if p.is_file()]
-            if not pictures:
-                problems.append(f"no file matches {text}")
-            for p in pictures:
-                found.setdefault(p, Path(p.stem))
-    return _distinct(found), problems
 
+    def __init__(
+        self, arguments: Sequence[str], *, suffixes: Set[str] = PICTURE_SUFFIXES, noun: str = "images"
+    ) -> None:
+        self._suffixes = suffixes
+        self._arguments = [_Argument.parse(text) for text in arguments]
+        self._one_folder = len(arguments) == 1 and self._arguments[0].is_folder
+        self.problems: list[str] = []
+        self.n_ours = 0
+        self._count = 0
+        once, several = set[int](), set[int]()
+        found_of = dict.fromkeys(self._arguments, 0)
+        for argument, path, target in self._files():
+            found_of[argument] += 1
+            if _OUTPUT_NAME.search(path.stem) and is_ours(path):
+                self.n_ours += 1
+                continue
+            self._count += 1
+            if not self._one_folder:  # there, names are made distinct folder by folder
+                (several if hash(target) in once else once).add(hash(target))
+        self._targets_of_several = several
+        for argument in self._arguments:
+            if argument.is_folder and not found_of[argument]:
+                self.problems.append(f"no {noun} in the folder {argument.text}")
+            elif argument.is_glob and not argument.matches:
+                self.problems.append(f"no file matches {argument.text}")
 
-def _distinct(found: dict[Path, Path]) -> list[Job]:
-    uses = Counter(found.values())
-    jobs: list[Job] = []
-    taken: set[Path] = set()
-    for path, target in found.items():
-        if uses[target] > 1:
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Job]:
+        taken: set[int] = set()
+        for _, path, target in self._files():
+            if _OUTPUT_NAME.search(path.stem) and is_ours(path):
+                continue
+            if not self._one_folder:
+                target = self._distinct(path, target, taken)
+                taken.add(hash(target))
+            yield Job(path, target)
+
+    def holds(self, path: Path) -> bool:
+        """Whether an existing file is one of the inputs, under any of its names."""
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            if (status.st_dev, status.st_ino) in self._named:
+                return True
+        return path.suffix.lower() in self._suffixes and any(
+            argument.is_folder and argument.is_above(name)
+            for argument in self._arguments
+            for name in (os.path.abspath(path), os.path.realpath(path))  # noqa: PTH100
+        )
+
+    @cached_property
+    def _named(self) -> frozenset[tuple[int, int]]:
+        """Device and number of each file that an argument names."""
+        found: set[tuple[int, int]] = set()
+        for argument in self._arguments:
+            for match in argument.matches:
+                with contextlib.suppress(OSError):
+                    status = Path(match).stat()
+                    found.add((status.st_dev, status.st_ino))
+        return frozenset(found)
+
+    def _files(self) -> Iterator[tuple[_Argument, Path, Path]]:
+        """Yield each file once, with its argument and its target."""
+        named: set[str] = set()
+        folders: list[_Argument] = []
+        for argument in self._arguments:
+            for path, target in argument.files(self._suffixes):
+                if not self._one_folder:
+                    whole = os.path.abspath(path)  # noqa: PTH100
+                    inside = path.suffix.lower() in self._suffixes and any(f.is_above(whole) for f in folders)
+                    if inside or whole in named:
+                        continue
+                    if not argument.is_folder:
+                        named.add(whole)
+                yield argument, path, target
+            if argument.is_folder:
+                folders.append(argument)
+
+    def _distinct(self, path: Path, target: Path, taken: Set[int]) -> Path:
+        if hash(target) in self._targets_of_several:
             target = target.with_name(path.name.replace(".", "_"))
         candidate, number = target, 1
-        while candidate in taken:
+        while hash(candidate) in taken:
             number += 1
             candidate = target.with_name(f"{target.name}_{number}")
-        taken.add(candidate)
-        jobs.append(Job(path, candidate))
-    return jobs
+        return candidate
+
+
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    """One argument: a file, a folder, or a glob.
+
+    Attributes:
+        text: the argument.
+        is_folder: whether it is a folder.
+        is_glob: whether it is a glob.
+        matches: the files that it names; none for a folder.
+    """
+
+    text: str
+    is_folder: bool = False
+    is_glob: bool = False
+    matches: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> _Argument:
+        path = Path(text)
+        if path.is_dir():
+            return cls(text, is_folder=True)
+        if path.exists() or not glob.has_magic(text):
+            return cls(text, matches=(text,))
+        matches = (m for m in glob.glob(text, recursive=True) if Path(m).is_file())  # noqa: PTH207, absolute patterns too
+        return cls(text, is_glob=True, matches=tuple(sorted(matches)))
+
+    def files(self, suffixes: Set[str]) -> Iterator[tuple[Path, Path]]:
+        """Yield the files, and for each the folder and stem of its outputs."""
+        if self.is_folder:
+            root = Path(self.text)
+            for folder, name, stem in _walk(self.text, suffixes):
+                yield root / folder / name, Path(folder) / stem
+        for match in map(Path, self.matches):
+            yield match, Path(match.stem)
+
+    def is_above(self, whole: str) -> bool:
+        """Whether an absolute path lies below this folder, and is not hidden there."""
+        root = os.path.join(os.path.abspath(self.text), "")  # noqa: PTH100, PTH118
+        return whole.startswith(root) and not any(map(_hidden, Path(whole[len(root) :]).parts))
+
+
+def _walk(root: str, suffixes: Set[str], below: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield folder (relative to the root), name, and stem of the outputs of each file under a folder."""
+    # Strings take a third of the memory of paths.
+    try:
+        with os.scandir(os.path.join(root, below)) as entries:  # noqa: PTH118
+            folders: list[str] = []
+            names: list[str] = []
+            for entry in entries:
+                if _hidden(entry.name):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                elif _suffix(entry.name) in suffixes and entry.is_file():
+                    names.append(entry.name)
+    except OSError:
+        return  # a folder that may not be read
+    names.sort()
+    for name, stem in _distinct_stems(names):
+        yield below, name, stem
+    for folder in sorted(folders):
+        yield from _walk(root, suffixes, os.path.join(below, folder))  # noqa: PTH118
+
+
+def _distinct_stems(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each name of one folder, sorted, with a stem that no other has."""
+    taken: set[str] = set()
+    for name in names:
+        stem = os.path.splitext(name)[0]  # noqa: PTH122
+        if _shares_stem(names, stem, name):
+            stem = first = name.replace(".", "_")
+            number = 1
+            while stem in taken or _shares_stem(names, stem, name):
+                number += 1
+                stem = f"{first}_{number}"
+            taken.add(stem)
+        yield name, stem
+
+
+def _shares_stem(names: Sequence[str], stem: str, name: str) -> bool:
+    """Whether another of the sorted names has this stem."""
+    at = bisect_left(names, stem + ".")
+    while at < len(names) and names[at].startswith(stem + "."):
+        if names[at] != name and os.path.splitext(names[at])[0] == stem:  # noqa: PTH122
+            return True
+        at += 1
+    return False
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".")
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122
+
+
+def find_jobs(
+    inputs: Sequence[str], *, suffixes: Set[str] = PICTURE_SUFFIXES, noun: str = "images"
+) -> tuple[Inputs, list[str]]:
+    """Return the inputs that the arguments mean, and one line for each argument that means none."""
+    found = Inputs(inputs, suffixes=suffixes, noun=noun)
+    return found, found.problems

@@ -17,3 +17,8 @@ def report(problem: object, *, of: Path | None = None) -> None:
     if of is not None and str(of) not in text:
         text = f"{of}: {text}"
     print(f"tddfa: error: {text}", file=sys.stderr)
+
+
+def note(text: str) -> None:
+    """Print one line about the run."""
+    print(f"tddfa: {text}", file=sys.stderr)

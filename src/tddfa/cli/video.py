@@ -14,6 +14,8 @@ from tddfa.cli.inputs import VIDEO_SUFFIXES, Job, find_jobs
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import report
 from tddfa.errors import InputError, MissingExtraError, PackError, TddfaError
+from tddfa.kinds import KINDS, names
+from tddfa.kinds import TABLES as TABLE_KINDS
 
 if TYPE_CHECKING:
     from tddfa.alignment import FaceAligner
@@ -21,9 +23,8 @@ if TYPE_CHECKING:
     from tddfa.tracking.smoothing import Smoother
     from tddfa.video import VideoReader
 
-# Tables of what there is are in tddfa.render and tddfa.tracking, which are imported when used.
-PICTURES = ("2d_sparse", "2d_dense", "3d", "depth", "pncc", "pose", "normals")
-TABLES = ("csv", "jsonl", "npz", "parquet")
+PICTURES = names(KINDS, video=True)
+TABLES = names(TABLE_KINDS, video=True)
 SMOOTHINGS = ("one-euro", "none", "window", "zero-phase")
 
 INTERRUPTED = 130

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tddfa.kinds import functions
 from tddfa.render.compose import Background, Picture
 from tddfa.render.dense import draw_dense
 from tddfa.render.depth import depth_map, draw_depth
@@ -21,18 +22,8 @@ from tddfa.render.textured import draw_textured
 from tddfa.render.uv_texture import Texture, draw_uv_texture, face_textures, merge_textures
 from tddfa.render.wireframe import draw_wireframe
 
-OVERLAYS: dict[str, Callable[..., Any]] = {
-    "2d_sparse": draw_landmarks,
-    "2d_dense": draw_dense,
-    "3d": draw_shaded,
-    "depth": draw_depth,
-    "pncc": draw_pncc,
-    "uv_tex": draw_uv_texture,
-    "pose": draw_pose,
-    "normals": draw_normals,
-    "wireframe": draw_wireframe,
-}
-"""Kind of picture → `draw(image, faces, *, background="photo", **style) -> picture`."""
+OVERLAYS: dict[str, Callable[..., Any]] = functions("draw")
+"""Kind → `draw(image, faces, *, background="photo", **style) -> image`; `tddfa.kinds` has a line for each."""
 
 __all__ = [
     "OVERLAYS",

@@ -1,0 +1,8 @@
+"""An image with its faces → the files of every kind: names, contents, and what may be written over."""
+
+from __future__ import annotations
+
+from tddfa.outputs.scene import Scene
+from tddfa.outputs.write import expected_files, write_outputs
+
+__all__ = ["Scene", "expected_files", "write_outputs"]

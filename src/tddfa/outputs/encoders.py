@@ -1,0 +1,90 @@
+"""One function per kind: the names and bytes of its files, the file that others belong to last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from tddfa.errors import InputError
+from tddfa.export import (
+    columns,
+    depth_png_bytes,
+    glb_bytes,
+    json_bytes,
+    npy_bytes,
+    npz_bytes,
+    obj_files,
+    ply_bytes,
+    table_bytes,
+    to_rows,
+)
+from tddfa.imaging.files import encode_image
+from tddfa.outputs.scene import Scene
+from tddfa.outputs.target import Target
+from tddfa.render import OVERLAYS
+
+Files: TypeAlias = Iterator[tuple[str, bytes]]
+"""Name and contents of each file."""
+
+
+def overlay(scene: Scene, target: Target) -> Files:
+    """Yield the image with its faces drawn."""
+    drawn = OVERLAYS[target.kind](scene.image, scene.faces, background=target.options.background)
+    yield target.name, encode_image(drawn, target.options.format)
+
+
+def depth(scene: Scene, target: Target) -> Files:
+    """Yield the depth as an image, and as numbers with their mask where `raw_depth` is set."""
+    yield from overlay(scene, target)
+    if target.options.raw_depth:
+        values, mask = scene.depth
+        yield f"{target.stem}.npy", npy_bytes(values)
+        yield f"{target.stem}_mask.png", encode_image(mask.astype("uint8") * 255, "png")
+
+
+def ply(scene: Scene, target: Target) -> Files:
+    """Yield the meshes with the colours of their vertices."""
+    yield target.name, ply_bytes(scene.image, scene.faces)
+
+
+def obj(scene: Scene, target: Target) -> Files:
+    """Yield the meshes as text, with materials and textures where `texture` is set."""
+    textures = scene.textures if target.options.texture else None
+    if target.options.texture and textures is None:
+        raise InputError("this model has no texture layout (UV): leave --texture out")
+    yield from obj_files(target.stem, scene.image, scene.faces, textures=textures)
+
+
+def glb(scene: Scene, target: Target) -> Files:
+    """Yield the textured meshes with their blendshapes."""
+    yield (
+        target.name,
+        glb_bytes(
+            scene.image,
+            scene.faces,
+            textures=scene.textures,
+            neutral=target.options.neutral,
+            frontal=target.options.frontal,
+        ),
+    )
+
+
+def depth16(scene: Scene, target: Target) -> Files:
+    """Yield the depth as a PNG of 16 bits."""
+    yield target.name, depth_png_bytes(scene.depth[0])
+
+
+def json(scene: Scene, target: Target) -> Files:
+    """Yield the faces as a JSON record."""
+    yield target.name, json_bytes(scene.image, scene.faces)
+
+
+def npz(scene: Scene, target: Target) -> Files:
+    """Yield the faces as NumPy arrays."""
+    yield target.name, npz_bytes(scene.image, scene.faces)
+
+
+def table(scene: Scene, target: Target) -> Files:
+    """Yield a table with a row for each face, of the columns that videos have."""
+    names = columns(scene.faces[0].model.expression_names)
+    yield target.name, table_bytes(target.kind, names, to_rows(scene.faces))

@@ -1,0 +1,98 @@
+"""Write the files of an image."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from tddfa.errors import ExportFileError
+from tddfa.files import atomic_write
+from tddfa.kinds import Kind, OutputOptions, load
+from tddfa.outputs.scene import Scene
+from tddfa.outputs.target import Target
+from tddfa.provenance import marked
+
+
+def expected_files(kinds: Sequence[Kind], stem: Path, options: OutputOptions) -> list[Path]:
+    """Return the files that are there when everything has been written.
+
+    Of a file per face the first is written last; side files are written before their main file.
+
+    Args:
+        kinds: kinds of output.
+        stem: folder and beginning of the names of the files.
+        options: how they are written.
+    """
+    found: list[Path] = []
+    for kind in kinds:
+        target = _target(kind, stem, options)
+        name = _of_face(target, 0).name if kind.per_face and options.per_face else target.name
+        found.append(stem.with_name(name))
+        for option, ends in kind.parts.items():
+            if getattr(options, option):
+                found += [stem.with_name(target.stem + end) for end in ends]
+    return found
+
+
+def write_outputs(
+    kinds: Sequence[Kind],
+    stem: Path,
+    scene: Scene,
+    options: OutputOptions,
+    check: Callable[[Path], None] = lambda path: None,
+) -> list[Path]:
+    """Write every kind of output of one image, and return the files.
+
+    Args:
+        kinds: kinds of output.
+        stem: folder and beginning of the names of the files.
+        scene: the image and its faces, at least one.
+        options: how the files are written.
+        check: raises an error for a file that must not be written over.
+
+    Raises:
+        InputError: a kind cannot be made of these faces.
+        ExportFileError: a file or folder cannot be written.
+    """
+    for path in expected_files(kinds, stem, options):
+        check(path)  # before anything is drawn or written
+    try:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportFileError(f"cannot make the folder {stem.parent}: {error.strerror}") from None
+    written: list[Path] = []
+    for kind in kinds:
+        files = [(stem.with_name(name), data) for name, data in _encode(kind, stem, scene, options)]
+        for path, _ in files:
+            check(path)
+        for path, data in files:
+            _write(path, marked(data, path.suffix))
+            written.append(path)
+    return written
+
+
+def _encode(kind: Kind, stem: Path, scene: Scene, options: OutputOptions) -> Iterator[tuple[str, bytes]]:
+    encode = load(kind.files)
+    target = _target(kind, stem, options)
+    if not (kind.per_face and options.per_face):
+        yield from encode(scene, target)
+        return
+    for index in reversed(range(len(scene.faces))):
+        yield from encode(scene.of_face(index), _of_face(target, index))
+
+
+def _target(kind: Kind, stem: Path, options: OutputOptions) -> Target:
+    own = stem.name if kind.bare else f"{stem.name}_{kind.name}"
+    return Target(kind.name, own, kind.suffix or f".{options.format}", options)
+
+
+def _of_face(target: Target, index: int) -> Target:
+    return Target(target.kind, f"{target.stem}_face_{index + 1}", target.suffix, target.options)
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        atomic_write(path, data)
+    except OSError as error:
+        raise ExportFileError(f"cannot write {os.fspath(path)}: {error.strerror}") from None

@@ -1,0 +1,262 @@
+"""What a run may write over: what tddfa made; files of others only when asked; inputs never."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import toys
+from tddfa import read_image, write_image
+from tddfa.cli.main import main
+from tddfa.kinds import KINDS, names
+
+
+@pytest.fixture(autouse=True)
+def with_toy_pack(toy_pack, packs_folder):
+    shutil.copytree(toy_pack.folder, packs_folder / "3ddfa-v2-mb05")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def save(path: Path, side: int = 120) -> bytes:
+    write_image(path, toys.picture(side))
+    return path.read_bytes()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_photo_that_has_the_name_of_an_output_stays(folder, capsys):
+    photo, depth = save(folder / "0001.png"), save(folder / "0001_depth.png", 100)
+    command = ["image", "0001.png", "-o", "depth", "--format", "png"]
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert "cannot write 0001_depth.png: a file that tddfa did not make has that name" in error
+    assert "--overwrite" in error
+    assert files(folder) == {"0001.png": photo, "0001_depth.png": depth}
+    assert main([*command, "--overwrite"]) == 0
+    assert (folder / "0001_depth.png").read_bytes() != depth
+    assert main(command) == 0, "what tddfa made may be made again"
+
+
+def test_an_input_stays_whatever_is_asked(folder, capsys):
+    photo, depth = save(folder / "0001.png"), save(folder / "0001_depth.png", 100)
+    for arguments in (["."], ["0001.png", "0001_depth.png"], ["*.png"]):
+        assert main(["image", *arguments, "-o", "depth", "--format", "png", "--overwrite"]) == 1
+        assert "cannot write 0001_depth.png: it is an input of this run" in capsys.readouterr().err
+        assert (folder / "0001.png").read_bytes() == photo
+        assert (folder / "0001_depth.png").read_bytes() == depth
+
+
+@pytest.mark.parametrize("name", ["p.png", "./p.png", "link.png", "sub/../p.png"])
+@pytest.mark.parametrize("more", [[], ["--overwrite"], ["--resume"], ["--resume", "--overwrite"]])
+def test_the_file_of_json_is_no_input(folder, name, more, capsys):
+    photo = save(folder / "p.png")
+    (folder / "sub").mkdir()
+    (folder / "link.png").symlink_to("p.png")
+    assert main(["image", "p.png", "--json", name, *more]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert read_image("p.png").shape == (120, 120, 3)
+    assert (folder / "p.png").read_bytes() == photo
+
+
+def test_the_file_of_json_replaces_only_its_like(folder, capsys):
+    save(folder / "p.png")
+    (folder / "faces.jsonl").write_text("my notes\n")
+    for more in [], ["--resume"]:
+        assert main(["image", "p.png", "--json", "faces.jsonl", *more]) == 1
+        assert (folder / "faces.jsonl").read_text() == "my notes\n"
+    assert main(["image", "p.png", "--json", "faces"]) == 0
+    assert main(["image", "p.png", "--json", "faces"]) == 0
+    assert main(["image", "p.png", "--json", "p.jsonl", "--data", "jsonl"]) == 1
+    assert "another option of the command writes it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        *((["-o", kind.name], f"p_{kind.name}{kind.suffix or '.jpg'}") for kind in KINDS),
+        (["-o", "depth", "--raw-depth"], "p_depth.npy"),
+        (["-o", "depth", "--raw-depth"], "p_depth_mask.png"),
+        (["-o", "obj", "--texture"], "p_obj.mtl"),
+        (["-o", "obj", "--texture"], "p_obj_1.png"),
+        (["-o", "ply", "--per-face"], "p_ply_face_1.ply"),
+        (["--data", "csv"], "p.csv"),
+        (["--data", "jsonl"], "p.jsonl"),
+        (["--data", "parquet"], "p.parquet"),
+    ],
+)
+def test_no_file_of_others_is_written_over_and_every_file_of_ours_is(folder, arguments, name):
+    save(folder / "p.png")
+    (folder / "out").mkdir()
+    theirs = folder / "out" / name
+    theirs.write_bytes(b"of somebody else")
+    command = ["image", "p.png", "-d", "out", *arguments]
+    assert main(command) == 1
+    assert theirs.read_bytes() == b"of somebody else"
+    assert main([*command, "--overwrite"]) == 0
+    assert theirs.read_bytes() != b"of somebody else"
+    ours = files(folder / "out")
+    assert main(command) == 0
+    assert set(files(folder / "out")) == set(ours)
+
+
+def test_the_number_of_files_does_not_grow_from_run_to_run(folder, capsys):
+    for name in ("a.png", "b.png", "sub/c.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        save(folder / name)
+    command = ["image", ".", "-o", "all", "--format", "png", "--raw-depth", "--texture"]
+    assert main(command) == 0
+    once = set(files(folder))
+    capsys.readouterr()
+    assert main(command) == 0
+    assert set(files(folder)) == once
+    assert "files that tddfa made" in capsys.readouterr().err
+    assert main(["image", *sorted(p for p in once if p.endswith(".png")), "-o", "2d_sparse"]) == 0
+    assert {p.replace(".jpg", "") for p in set(files(folder)) - once} == {
+        f"{name}_2d_sparse" for name in ("a", "b", "c", "sub/c")
+    } - {"sub/c_2d_sparse"}, "an image that is named is written into the current folder"
+
+
+def test_an_output_under_another_name_is_no_input_either(folder, capsys):
+    save(folder / "a.png")
+    assert main(["image", "a.png"]) == 0
+    shutil.move("a_2d_sparse.jpg", "holiday.jpg")
+    assert main(["image", "holiday.jpg"]) == 1
+    assert "holiday.jpg was made by tddfa" in capsys.readouterr().err
+
+
+def test_textures_of_names_that_differ_by_a_space_are_of_their_own(folder):
+    for name, side in (("a b.png", 120), ("a_b.png", 100), ("a\tb.png", 110), ("a  b.png", 90)):
+        save(folder / name, side)
+    assert main(["image", ".", "-o", "obj", "--texture", "-d", "out"]) == 0
+    meshes = sorted(Path("out").glob("*.obj"))
+    assert len(meshes) == 4
+    materials = {_after(mesh, "mtllib ") for mesh in meshes}
+    pictures = {_after(Path("out", material), "map_Kd ") for material in materials}
+    assert (len(materials), len(pictures)) == (4, 4)
+    assert not any(set(name) & set(" \t") for name in materials | pictures)
+    assert len({Path("out", picture).read_bytes() for picture in pictures}) == 4
+
+
+def _after(path: Path, start: str) -> str:
+    (name,) = {line.removeprefix(start) for line in path.read_text().splitlines() if line.startswith(start)}
+    return name
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs names that are not text")
+@pytest.mark.parametrize("arguments", [["-o", "all", "--texture"], ["--json", "faces.jsonl"]])
+def test_a_name_that_is_not_utf_8_is_like_any_other(folder, arguments):
+    odd = os.fsdecode(b"caf\xe9.png")
+    save(folder / "a.png")
+    (folder / odd).write_bytes((folder / "a.png").read_bytes())
+    assert main(["image", ".", "-d", "out", *arguments]) == 0
+    if Path("out").exists():
+        assert len(files(folder / "out")) == 2 * (len(names(KINDS)) + 2)
+    else:
+        lines = [json.loads(line) for line in Path("faces.jsonl").read_text().splitlines()]
+        assert {line["file"] for line in lines} == {"a.png", odd}
+
+
+def test_success_says_where_the_files_are(folder, capsys):
+    save(folder / "a.png")
+    assert main(["image", "a.png", "-o", "3d,ply", "-d", "out"]) == 0
+    assert capsys.readouterr().out == "wrote out/a_3d.jpg\nwrote out/a_ply.ply\n".replace("/", os.sep)
+    save(folder / "b.png")
+    assert main(["image", ".", "-o", "3d,ply", "-d", "out", "--json", "faces.jsonl"]) == 0
+    assert capsys.readouterr().out == "wrote 4 files of 2 images to out\nwrote faces.jsonl\n"
+
+
+RUN = """
+import sys, time
+from tddfa.alignment import FaceAligner
+from tddfa.cli.main import main
+align = FaceAligner.align
+def slowly(self, image, **options):
+    print("aligning", flush=True)
+    time.sleep(float(sys.argv[1]))
+    return align(self, image, **options)
+FaceAligner.align = slowly
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+class TestSignals:
+    def started(self, seconds: float, *command: str) -> subprocess.Popen[str]:
+        arguments = [sys.executable, "-c", RUN, str(seconds), *command, "--pack", "3ddfa-v2-mb05"]
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("aligning")
+        return process
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize("jobs", ["1", "2"])
+    def test_a_run_that_is_told_to_stop_keeps_what_is_done(self, folder, number, jobs):
+        for k in range(9):
+            save(folder / f"{k}.png")
+        command = ["image", ".", "-o", "2d_sparse", "-d", "out", "--json", "faces.jsonl", "-j", jobs]
+        process = self.started(0.3, *command)
+        process.send_signal(number)
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "tddfa: interrupted" in error
+        done = [json.loads(line)["file"] for line in Path("faces.jsonl").read_text().splitlines()]
+        assert 1 <= len(done) < 9
+        assert set(files(folder / "out")) == {f"{Path(name).stem}_2d_sparse.jpg" for name in done}
+        assert not list(folder.rglob(".*"))
+
+    def test_what_a_killed_run_left_is_swept_and_never_read(self, folder):
+        for k in range(3):
+            save(folder / f"{k}.png")
+        process = self.started(60, "image", ".", "-d", ".", "--json", "faces.jsonl")
+        process.kill()
+        process.communicate()
+        (leftover,) = folder.glob(".*")  # the unfinished lines
+        image = leftover.with_suffix(".png")  # as of an image that was being written
+        image.write_bytes((folder / "0.png").read_bytes())
+        assert main(["image", ".", "--json", "faces.jsonl", "-o", "2d_sparse"]) == 0
+        assert len(Path("faces.jsonl").read_text().splitlines()) == 3
+        assert not list(folder.rglob(".*"))
+
+
+def test_resuming_a_long_run_takes_little_memory(folder):
+    import tracemalloc
+
+    from tddfa.cli.lines import Lines
+
+    save(folder / "a.png")
+    face = {"landmarks": [[k + 0.5] * 3 for k in range(600)]}
+    with Path("faces.jsonl").open("w") as file:
+        for k in range(3000):
+            record = {"file": f"images/{k:09}.jpg", "schema": "tddfa.faces/1", "faces": [face] * (k % 3 > 0)}
+            file.write(json.dumps(record) + "\n")
+    size = Path("faces.jsonl").stat().st_size
+    assert size > 20e6
+    tracemalloc.start()
+    start = time.process_time()
+    with Lines.to("faces.jsonl", resume=True, check=lambda path: None) as lines:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert lines is not None
+        assert "images/000000001.jpg" in lines.done
+        assert "images/000003000.jpg" not in lines.done
+        assert lines.done.has_no_face("images/000000000.jpg")
+        assert not lines.done.has_no_face("images/000000001.jpg")
+    assert peak < 300_000  # bytes
+    assert time.process_time() - start < 5
