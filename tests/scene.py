@@ -3,7 +3,8 @@
 `SceneAligner` sees what a camera would: of people who cover one another the nearer, nobody outside the
 picture. Like a network it answers for any crop: with the person in it, and noise; where there is none, with
 nonsense. The pictures are maps: their colours say which frame and which place they show, so that the
-stand-in also knows where a part of a picture was cut.
+stand-in also knows where a part of a picture was cut. `SceneAligner.picture` also shows the people, each with
+a look of their own, which trackers tell them apart by.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ class Person:
         place: frame → (x, y, width of the face, distance), px; None while absent.
         pose: frame → yaw, pitch, roll in degrees.
         blink: frame → how far the eyes are closed.
+        look: people with the same number look alike; everybody looks different when not given.
     """
 
     place: Callable[[int], tuple[float, float, float, float] | None]
     pose: Callable[[int], tuple[float, float, float]] = lambda t: (0.0, 0.0, 0.0)
     blink: Callable[[int], float] = lambda t: 0.0
+    look: int | None = None
 
     def params(self, t: int) -> FaceParams | None:
         place = self.place(t)
@@ -61,6 +64,18 @@ def picture(t: int) -> np.ndarray:
     out = _MAP.copy()
     out[:, :, 2] = t + 1
     return out
+
+
+def paint(image: np.ndarray, box: BoundingBox, look: int) -> None:
+    """Paint a face and what is around it: a pattern that moves with the box. Blue stays 0, for the maps."""
+    x0, y0, x1, y1 = (round(v) for v in box.scaled(1.6))
+    rows, columns = np.mgrid[y0:y1, x0:x1]
+    inside = (rows >= 0) & (rows < HEIGHT) & (columns >= 0) & (columns < WIDTH)
+    u, v = (columns - x0) / (x1 - x0), (rows - y0) / (y1 - y0)
+    a, b, phase = np.random.default_rng(look).uniform((2, 2, 0), (7, 7, 6))
+    wave = np.sin(a * 3 * u + phase) * np.sin(b * 3 * v + phase)
+    colors = np.stack([150 + 60 * wave + 10 * look, 110 + 60 * wave, 0 * wave], axis=-1)
+    image[rows[inside], columns[inside]] = colors[inside].clip(0, 255).astype(np.uint8)
 
 
 def face_of(params: FaceParams, score: float = 1.0) -> Face:
@@ -101,6 +116,16 @@ class SceneAligner:
             there = {k: f for k, f in there.items() if self._in_picture(f)}
             self.truth[t] = {k: f for k, f in there.items() if not any(self._covers(t, o, k) for o in there)}
         return self.truth[t]
+
+    def picture(self, t: int) -> np.ndarray:
+        """The picture of a frame, with the people in it: the nearest last."""
+        out = picture(t)
+        there = [(k, p.place(t)) for k, p in enumerate(self.people)]
+        for k, _ in sorted((x for x in there if x[1] is not None), key=lambda x: -x[1][3]):
+            person = self.people[k]
+            face = face_of(person.params(t))
+            paint(out, face.detection.box, k if person.look is None else person.look)
+        return out
 
     def detect(self, image: np.ndarray) -> list[Detection]:
         """As a detector: everybody in this picture, or part of a picture, who does not look away."""

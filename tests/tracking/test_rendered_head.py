@@ -17,7 +17,6 @@ from tddfa.morphable import MorphableModel
 from tddfa.morphable.fitting import fit_landmarks
 from tddfa.render import rasterize
 from tddfa.tracking import FaceTracker
-from tddfa.tracking.evidence import overlap
 from tddfa.types import BoundingBox, FaceParams, HeadPose, Image
 
 HEIGHT, WIDTH = 270, 480
@@ -68,7 +67,7 @@ def test_a_head_that_turns_to_80_degrees_and_blinks_is_followed_all_the_way(alig
         people = tracker.update(head.picture(params))
         assert [(p.id, p.visible) for p in people] == [(0, True)]
         truth = BoundingBox.around(head.model.landmarks(params))
-        assert overlap(BoundingBox.around(people[0].face.landmarks), truth) > 0.5
+        assert BoundingBox.around(people[0].face.landmarks).iou(truth) > 0.5
         yaws.append((pose.yaw_deg, people[0].face.pose.yaw_deg))
     true, found = np.array(yaws).T
     assert np.corrcoef(true, found)[0, 1] > 0.97

@@ -17,7 +17,6 @@ from tddfa.evaluation.report import Report
 from tddfa.evaluation.tables import headline
 from tddfa.imaging import read_image
 from tddfa.tracking import FaceTracker, TrackedFace
-from tddfa.tracking.evidence import overlap
 from tddfa.types import BoundingBox, Image
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
@@ -184,7 +183,7 @@ def _pairs(truth: Sequence[Seen], found: Iterable[TrackedFace]) -> Iterator[tupl
         box = BoundingBox.around(tracked.face.landmarks)
         for k, seen in enumerate(truth):
             # A face that is hidden may still be followed for a while; then it is no stranger.
-            shared = overlap(box, seen.box)
+            shared = box.iou(seen.box)
             if shared > _SAME_FACE:
                 yield shared + seen.visible, k, tracked.id
 

@@ -1,9 +1,9 @@
-"""Who is who from frame to frame."""
+"""Faces from frame to frame: each person keeps a stable id."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,35 +11,62 @@ import numpy as np
 from tddfa.detection import Detector
 from tddfa.errors import InputError
 from tddfa.shapes import Float, Float32
-from tddfa.tracking.evidence import consistency, detector_knows, inside, overlap, same_place, seen_by
-from tddfa.tracking.face import State, TrackedFace
-from tddfa.tracking.motion import Path, Place, moved
+from tddfa.tracking.appearance import RELIABLE_PX, Appearance
+from tddfa.tracking.face import TrackedFace
+from tddfa.tracking.presence import (
+    crop_consistency,
+    detect_near,
+    is_near_frontal,
+    is_same_face,
+    part_inside,
+)
+from tddfa.tracking.shots import ShotDetector
+from tddfa.tracking.track import Track
+from tddfa.tracking.trajectory import FacePosition, Trajectory, moved_to
 from tddfa.types import BoundingBox, Detection, Face, Image
 
-_BELIEVED = 0.5  # confidence of a face that is there
-_DOUBTS_ALLOWED = 1  # frames in which a face is doubted before it is lost
-_SEARCH_EVERY = 4  # frames between searches while someone is lost or nobody is there,
-_HASTE = 5  # but after a loss in every frame for so long, then in every second, …
+_MIN_CONFIDENCE = 0.5  # confidence from which a face is there
+_MAX_MISSED = 1  # frames without the face before it counts as lost
 
-_INSIDE = 0.3  # part of a face that has to be in the picture
-_SMALLEST_PX, _LARGEST = 8.0, 4.0  # size of a face; the largest in sides of the picture
+_N_CONFIRM = 3  # frames in a row in which a face that the detector doubts has to be seen,
+_MIN_CONFIRM = 0.9  # with this confidence, before it is reported
 
-_ONE_FACE = 0.55  # overlap of two faces that are one
-_CONTACT = 0.1  # overlap from which one face may be taken for the other
+_SEARCH_EVERY = 4  # frames between searches while a face is lost or none is there;
+_EAGER_FRAMES = 5  # after a loss in every frame for so long, then in every second, …
+
+_MIN_INSIDE = 0.3  # part of a face that has to be in the image
+
+# What a face looks like is known where all of it is seen: not at the image border and behind no other face.
+# For that the box around the landmarks is scaled, as the networks squeeze half a face into its visible half.
+_WHOLE = 1.2
+_MIN_WHOLE = 0.93  # part of that box that has to be in the image
+_MAX_COVERED = 0.05  # part of that box that the box of another face may share
+_MIN_SIDE_PX, _MAX_SIDE = 8.0, 4.0  # sides of a face; the largest in sides of the image
+
+_ONE_FACE_IOU = 0.55  # overlap of two faces that are one
+_CONTACT_IOU = 0.1  # overlap from which one face may be taken for the other
 
 # How far a lost face may be from where it was expected, in sizes: at once, and per frame since.
 _REACH, _REACH_PER_FRAME = 1.0, 0.25
 _MAX_ZOOM = 2.0
-_SIZE_CHANGE = 0.1  # how much of a new size a face has as a rule
+_SIZE_ADAPTATION = 0.1  # part of a new size in the typical one
+
+# Distances between appearances (see `Appearance.distance`). A face that was last seen in this shot is another
+# person's only when it clearly looks so; one that was last seen before a cut, or elsewhere, has to look the
+# same.
+_SAME_LOOK, _OTHER_LOOK = 0.3, 0.6
+_LOOK_WEIGHT = 1.0  # sizes of the face of a path that weigh as much as one unit of that distance
+
+Selection = Callable[[list[Detection]], Iterable[Detection]]
 
 
 @runtime_checkable
 class Aligner(Protocol):
-    """What a tracker asks of a `FaceAligner`."""
+    """What a tracker requires of a `FaceAligner`."""
 
     @property
     def detector(self) -> Detector:
-        """What looks for faces."""
+        """What finds faces."""
         ...
 
     def align(
@@ -49,76 +76,36 @@ class Aligner(Protocol):
         boxes: Iterable[Any] | None = None,
         landmarks: Iterable[Float[np.ndarray, "n d"]] | None = None,
     ) -> list[Face]:
-        """The faces in boxes or on landmarks."""
+        """Return the faces in boxes or on landmarks."""
         ...
 
-    def align_candidates(
-        self, image: Image, *, select: Callable[[list[Detection]], Iterable[Detection]] | None = None
-    ) -> list[Face]:
-        """The faces of an image among the candidates that `select` picks from the detector's."""
+    def align_candidates(self, image: Image, *, select: Selection | None = None) -> list[Face]:
+        """Return the faces of an image among the candidates that `select` picks from the detector's."""
         ...
-
-
-@dataclass(slots=True, eq=False)
-class _Track:
-    """A person.
-
-    Attributes:
-        id: for the outside.
-        face: as it was last seen.
-        path: where it was before.
-        size: of the face as a rule, px: what leaves the picture or is covered is seen in strange sizes.
-        born: frame in which the person was first seen.
-        confidence: of the face.
-        state: as it will be reported.
-        doubts: frames for which the face was not found, although it is not lost yet.
-        checked: frame in which a detector last looked here.
-        denied: it saw nothing.
-        apart: the path as it was before the face touched another; None when it does not.
-    """
-
-    id: int
-    face: Face
-    path: Path
-    size: float
-    born: int
-    confidence: float
-    state: State
-    doubts: int = 0
-    checked: int = 0
-    denied: bool = False
-    apart: Path | None = None
-
-    @property
-    def box(self) -> BoundingBox:
-        return BoundingBox.around(self.face.landmarks)
-
-    @property
-    def visible(self) -> bool:
-        return self.state != "lost"
 
 
 class FaceTracker:
-    """Follows every face of a video.
+    """Track every face of a video.
 
-    In each frame the faces are looked for where they were, moved on with their velocity. Whether a face is
-    still there, the network says (`FaceParams.confidence`); with networks that do not, the face has to agree
-    with the place it was looked for, and the detector is asked now and then. The whole picture is searched
-    every few frames, when a face is lost, and while one is. People who return within the grace time keep
-    their id. The same frames give the same faces, always.
+    In each frame, each face is looked for where it was, moved on with its velocity. Whether it is still
+    there, the network predicts (`FaceParams.confidence`); with networks that do not, the face has to agree
+    with its crop, and the detector is asked now and then. The whole image is searched every few frames, when
+    a face is lost, and while one is. People who return within the grace time keep their id, if they look as
+    before. At a cut every track ends; people who look the same in the next shot get their id back, everybody
+    else is new. The same frames give the same faces, always.
 
     Args:
         aligner: finds faces and their parameters.
-        max_faces: follow at most this many at a time, the largest first; None for all.
-        detect_every: frames between searches of the whole picture.
-        check_every: frames between looks of the detector at each face.
-        grace: for how many frames a lost face is waited for.
-        min_score: of the detection of somebody who may have come back.
-        new_score: of the detection of somebody new: something faint, which a photo shows once, a video would
-            follow for seconds.
+        max_faces: track at most this many at a time, the largest first; None for all.
+        detect_every: frames between searches of the whole image.
+        check_every: frames between the detector's checks of each face, with networks without a confidence.
+        grace: number of frames for which a lost face is waited for.
+        min_score: detection score below which candidates are not looked at.
+        new_score: detection score from which a new face is reported at once. A fainter one is reported when
+            the network has seen it in three frames; networks without a confidence never report it.
         motion: "constant-velocity", or "none" to look exactly where the face was, as 3DDFA_V2 does.
-        follow: cut the next crop around the "landmarks" or, as 3DDFA_V2 does for its dense pictures, around
-            the whole "mesh".
+        follow: cut the next crop around the "landmarks" or, as 3DDFA_V2 does for its dense images, around the
+            whole "mesh".
 
     Raises:
         InputError: a number is out of range.
@@ -126,8 +113,8 @@ class FaceTracker:
     Example:
         >>> tracker = FaceTracker(FaceAligner())
         >>> for frame in VideoReader("clip.mp4"):
-        ...     for person in tracker.update(frame.image):
-        ...         print(frame.index, person.id, person.face.pose.yaw_deg)
+        ...     for tracked in tracker.update(frame.image):
+        ...         print(frame.index, tracked.id, tracked.face.pose.yaw_deg)
     """
 
     def __init__(
@@ -138,7 +125,7 @@ class FaceTracker:
         detect_every: int = 30,
         check_every: int = 6,
         grace: int = 60,
-        min_score: float = 0.2,
+        min_score: float = 0.0,
         new_score: float = 0.5,
         motion: Literal["constant-velocity", "none"] = "constant-velocity",
         follow: Literal["landmarks", "mesh"] = "landmarks",
@@ -157,238 +144,326 @@ class FaceTracker:
         self._detect_every, self._check_every, self._grace = detect_every, check_every, grace
         self._min_score, self._new_score = min_score, new_score
         self._motion, self._follow = motion, follow
-        self._tracks: list[_Track] = []
+        self._shots = ShotDetector()
+        self._tracks: list[Track] = []
         self._frame = -1
-        self._searched = -detect_every
-        self._next_id = 0
+        self._last_search = -detect_every
+        self._n_tracks = self._n_ids = 0
 
     def track(self, images: Iterable[Image]) -> Iterator[list[TrackedFace]]:
-        """For each picture its faces; see `update`."""
+        """Yield the faces of each image; see `update`."""
         return map(self.update, images)
 
     def update(self, image: Image) -> list[TrackedFace]:
-        """The faces of the next picture of the video, by id; also those that are lost and waited for.
+        """Return the faces of the next frame, by id; also those that are lost and waited for.
 
         Args:
             image: RGB; may be of another size than the one before, or without a pixel.
         """
         self._frame += 1
         self._tracks = [t for t in self._tracks if self._frame - t.path.frame <= self._grace]
-        missing = [t for t in self._tracks if not t.visible]
-        if image.size:
-            missing += self._look_again(image)
-            missing += self._part()
-            newly = len([t for t in missing if t.visible])
-            if self._search_is_due(newly > 0):
-                self._search(image, missing)
-        else:
-            missing = list(self._tracks)
+        missing = self._update_tracks(image) if image.size else list(self._tracks)
         for track in missing:
-            self._miss(track)
-        return [TrackedFace(t.id, t.face, t.confidence, self._frame - t.born, t.state) for t in self._tracks]
+            self._mark_missed(track)
+        self._tracks = [t for t in self._tracks if t.id is not None or t.n_missed == 0]
+        reported = [t.reported(self._frame) for t in self._tracks if t.id is not None]
+        return sorted(reported, key=lambda tracked: tracked.id)
 
-    def _see(self, track: _Track, face: Face, confidence: float) -> None:
-        track.state = "tracked" if track.visible else "returned"
-        track.face, track.confidence, track.doubts = face, confidence, 0
-        place = Place.of(face)
-        track.size *= (place.size / track.size) ** _SIZE_CHANGE
-        track.path = track.path.then(place, self._frame)
+    def _update_tracks(self, image: Image) -> list[Track]:
+        """Find the tracks and new faces in an image; returns the tracks that are missing."""
+        self._shots.update(image)
+        if self._shots.is_cut:
+            for track in self._tracks:
+                track.in_earlier_shot = True
+        missing = [t for t in self._tracks if not t.visible]
+        missing += self._follow_tracks(image)
+        missing += self._resolve_contacts(image)
+        newly_missing = any(t.visible for t in missing)
+        if self._shots.is_cut or self._search_is_due(newly_missing):
+            self._search(image, missing)
+        return [t for t in missing if t.path.frame < self._frame]
 
-    def _miss(self, track: _Track) -> None:
-        if track.path.frame == self._frame:
-            return  # found after all
-        if track.visible and track.doubts < _DOUBTS_ALLOWED:
-            track.doubts += 1
-            track.state, track.confidence = "tracked", min(track.confidence, _BELIEVED)
+    def _update(self, track: Track, face: Face, confidence: float, appearance: Appearance | None) -> None:
+        """Continue a track with the face of this frame."""
+        position = FacePosition.of(face)
+        if track.in_earlier_shot or not track.visible:
+            track.state = "returned"
         else:
-            track.state, track.confidence, track.apart, track.denied = "lost", 0.0, None, False
+            track.state = "tracked"
+        if track.in_earlier_shot:
+            track.path, track.typical_size = Trajectory.begin(position, self._frame), position.size
+            track.in_earlier_shot = False
+        else:
+            track.path = track.path.extended(position, self._frame)
+            track.typical_size *= (position.size / track.typical_size) ** _SIZE_ADAPTATION
+        track.face, track.confidence, track.n_missed = face, confidence, 0
+        track.see(appearance, face.pose.yaw_deg)
+        if track.id is None:
+            track.n_to_confirm -= 1
+            if track.n_to_confirm <= 0:
+                self._report(track)
+
+    def _mark_missed(self, track: Track) -> None:
+        if track.visible and track.n_missed < _MAX_MISSED and not track.in_earlier_shot:
+            track.n_missed += 1
+            track.state, track.confidence = "tracked", min(track.confidence, _MIN_CONFIDENCE)
+        else:
+            track.n_missed += 1
+            track.state, track.confidence = "lost", 0.0
+            track.path_before_contact, track.detector_rejected = None, False
+
+    def _report(self, track: Track) -> None:
+        """Give a track its id."""
+        track.id, track.state, track.first_frame = self._n_ids, "new", self._frame
+        self._n_ids += 1
 
     # Looking where the faces were
 
-    def _look_again(self, image: Image) -> list[_Track]:
-        """Follow every visible face; returns those that are not there any more."""
-        missing: list[_Track] = []
-        tracks: list[_Track] = []
+    def _follow_tracks(self, image: Image) -> list[Track]:
+        """Continue every visible track; returns those whose face is not there."""
+        missing: list[Track] = []
+        tracks: list[Track] = []
         expected: list[Float32[np.ndarray, "68 3"]] = []
         crops: list[Float32[np.ndarray, "n 3"]] = []
         for track in self._tracks:
             if not track.visible:
                 continue
-            start = Place.of(track.face)
-            end = start if self._motion == "none" else track.path.ahead()
-            landmarks = moved(track.face.landmarks, start, end)
-            if not _can_be_there(BoundingBox.around(landmarks), image):
-                track.doubts = _DOUBTS_ALLOWED  # no doubt: it has left the picture
+            start = FacePosition.of(track.face)
+            still = self._motion == "none" or track.in_earlier_shot
+            end = start if still else track.path.predict_crop()
+            landmarks = moved_to(track.face.landmarks, start, end)
+            if not _can_be_face(BoundingBox.around(landmarks), image):
+                track.n_missed = _MAX_MISSED  # it has left the image and counts as lost at once
                 missing.append(track)
                 continue
             tracks.append(track)
             expected.append(landmarks)
-            crops.append(moved(track.face.mesh.vertices, start, end) if self._follow == "mesh" else landmarks)
+            mesh = self._follow == "mesh"
+            crops.append(moved_to(track.face.mesh.vertices, start, end) if mesh else landmarks)
         faces = self._aligner.align(image, landmarks=crops) if crops else []
         for track, points, face in zip(tracks, expected, faces, strict=True):
             confidence = self._confidence(track, BoundingBox.around(points), face, image)
-            if confidence >= _BELIEVED:
-                self._see(track, face, confidence)
-            else:
+            others = [t.box for t in self._tracks if t.visible and t is not track and not t.in_earlier_shot]
+            appearance = _appearance(image, face, others) if confidence >= _MIN_CONFIDENCE else None
+            if confidence < (_MIN_CONFIDENCE if track.id is not None else _MIN_CONFIRM):
                 missing.append(track)
+            elif self._is_somebody_else(track, face, appearance):
+                track.n_missed = _MAX_MISSED
+                missing.append(track)
+            else:
+                self._update(track, face, confidence, appearance)
         return missing
 
-    def _confidence(self, track: _Track, expected: BoundingBox, face: Face, image: Image) -> float:
-        """How sure it is that `face` is there, and that of `track`."""
+    def _confidence(self, track: Track, expected: BoundingBox, face: Face, image: Image) -> float:
+        """Return how probable it is that `face` is there, and that of `track`."""
         found = BoundingBox.around(face.landmarks)
-        if not _can_be_there(found, image):
+        if not _can_be_face(found, image):
             return 0.0
         if face.params.confidence is not None:
             return face.params.confidence
-        agreement = consistency(expected, face)
-        due = self._frame - track.checked >= self._check_every
-        if agreement >= _BELIEVED and not due and not track.denied:
-            return max(agreement, track.confidence)
-        track.checked = self._frame
-        seen = seen_by(self._aligner.detector, image, found)
-        track.denied = seen is None or not same_place(seen.box, found)
-        if seen is not None and not track.denied:
-            return max(seen.score, agreement)
-        # The detector's silence counts where it would see a face, elsewhere the agreement alone.
-        return agreement * _BELIEVED if detector_knows(face) else agreement
+        consistency = crop_consistency(expected, face)
+        due = self._frame - track.last_check >= self._check_every
+        if consistency >= _MIN_CONFIDENCE and not due and not track.detector_rejected:
+            return max(consistency, track.confidence)
+        track.last_check = self._frame
+        detection = detect_near(self._aligner.detector, image, found)
+        track.detector_rejected = detection is None or not is_same_face(detection.box, found)
+        if detection is not None and not track.detector_rejected:
+            return max(detection.score, consistency)
+        # A missing detection counts where the detector would find a face; elsewhere consistency alone does.
+        return consistency * _MIN_CONFIDENCE if is_near_frontal(face) else consistency
+
+    def _is_somebody_else(self, track: Track, face: Face, appearance: Appearance | None) -> bool:
+        """Return whether the face where a track was is another person's."""
+        if track.in_earlier_shot:
+            difference = track.difference(appearance, face.pose.yaw_deg)
+            return difference is None or difference > _SAME_LOOK
+        if appearance is None:
+            return False
+        if track.jumped_to(appearance) > _OTHER_LOOK:
+            return True
+        if self._shots.has_changed and track.drifted_to(appearance, face.pose.yaw_deg) > _OTHER_LOOK:
+            track.in_earlier_shot = True  # in the course of a dissolve
+            return True
+        return False
 
     # Faces that touch
 
-    def _part(self) -> list[_Track]:
-        """Where two tracks have come to lie on one face, returns the one that does not belong there."""
+    def _resolve_contacts(self, image: Image) -> list[Track]:
+        """Where two tracks have come to lie on one face, return the one that does not belong there."""
         seen = [t for t in self._tracks if t.visible and t.path.frame == self._frame]
-        strangers: list[_Track] = []
+        false_tracks: list[Track] = []
         touching: set[int] = set()
         for i, a in enumerate(seen):
             for b in seen[i + 1 :]:
-                shared = overlap(a.box, b.box)
-                if shared > _CONTACT:
-                    touching |= {a.id, b.id}
-                if shared > _ONE_FACE:
-                    strangers.append(max((a, b), key=self._strangeness))
+                shared = a.box.iou(b.box)
+                if shared > _CONTACT_IOU:
+                    touching |= {a.key, b.key}
+                if shared > _ONE_FACE_IOU:
+                    false_tracks.append(max((a, b), key=lambda t: (self._path_deviation(t, image), t.key)))
         for track in seen:
-            if track.id not in touching:
-                track.apart = None
-            elif track.apart is None:
-                track.apart = Path(track.path.places[:-1] or track.path.places, self._frame - 1)
-        for track in strangers:
-            # Its places since they touched were drawn to the other face.
-            track.path = track.apart or track.path
-            track.doubts = _DOUBTS_ALLOWED
-        return strangers
+            if track.key not in touching:
+                track.path_before_contact = None
+            elif track.path_before_contact is None:
+                track.path_before_contact = track.path.without_last()
+        for track in false_tracks:
+            # Its positions since the contact belong to the other face.
+            track.path = track.path_before_contact or track.path
+            track.n_missed = _MAX_MISSED
+        return false_tracks
 
-    def _strangeness(self, track: _Track) -> tuple[float, int]:
-        """How far a face is from where its path led before it touched another; the later one on a tie."""
-        before = track.apart or track.path
-        return Place.of(track.face).distance(before.at(self._frame)), track.id
+    def _path_deviation(self, track: Track, image: Image) -> float:
+        """Return how far a face is from where its path led before a contact, and from what it looked like."""
+        before = track.path_before_contact or track.path
+        distance = FacePosition.of(track.face).distance(before.predict(self._frame))
+        difference = track.difference(Appearance.of(image, track.face), track.face.pose.yaw_deg)
+        return distance + _LOOK_WEIGHT * (difference or 0.0)
 
-    # Looking for faces in the whole picture
+    # Looking for faces in the whole image
 
     def _search_is_due(self, newly_missing: bool) -> bool:
         if newly_missing:
             return True
-        visible = sum(t.visible for t in self._tracks)
-        if self._max_faces is not None and visible >= self._max_faces:
+        n_visible = sum(t.visible for t in self._tracks)
+        if self._max_faces is not None and n_visible >= self._max_faces:
             return False
-        wait = self._detect_every if visible else min(_SEARCH_EVERY, self._detect_every)
+        wait = self._detect_every if n_visible else min(_SEARCH_EVERY, self._detect_every)
         for track in self._tracks:
             if not track.visible:
-                wait = min(wait, _SEARCH_EVERY, 1 + (self._frame - track.path.frame) // _HASTE)
-        return self._frame - self._searched >= wait
+                wait = min(wait, _SEARCH_EVERY, 1 + (self._frame - track.path.frame) // _EAGER_FRAMES)
+        return self._frame - self._last_search >= wait
 
-    def _search(self, image: Image, missing: list[_Track]) -> None:
-        """Find the people who are missing, and new ones."""
-        self._searched = self._frame
+    def _search(self, image: Image, missing: list[Track]) -> None:
+        """Find the missing faces, and new ones."""
+        self._last_search = self._frame
         seen = [t for t in self._tracks if t.visible and t.path.frame == self._frame]
 
-        # A faint detection can only be somebody who is missing.
-        least = self._min_score if missing else max(self._min_score, self._new_score)
+        def unknown(candidates: list[Detection]) -> list[Detection]:
+            likely = [d for d in candidates if d.score >= self._min_score and _can_be_face(d.box, image)]
+            return self._unmatched(likely, seen)
 
-        def strangers(candidates: list[Detection]) -> list[Detection]:
-            likely = [d for d in candidates if d.score >= least and _can_be_there(d.box, image)]
-            return self._unexplained(likely, seen)
-
-        found = self._aligner.align_candidates(image, select=strangers)
-        # The nearest pairs first.
+        found = self._aligner.align_candidates(image, select=unknown)
+        looks = [_appearance(image, face, [t.box for t in seen]) for face in found]
+        # The best pairs first.
         pairs = sorted(
-            (Place.of_box(f.detection.box).distance(t.path.at(self._frame)), t.id, k)
-            for t in missing
-            for k, f in enumerate(found)
-            if self._may_be(t, f.detection)
+            (cost, track.key, k)
+            for track in missing
+            for k, (face, look) in enumerate(zip(found, looks, strict=True))
+            if (cost := self._match_cost(track, face, look)) is not None
         )
-        by_id = {t.id: t for t in missing}
+        by_key = {t.key: t for t in missing}
         taken: set[int] = set()
-        for _, person, k in pairs:
-            track = by_id[person]
+        for _, key, k in pairs:
+            track = by_key[key]
             if k in taken or track.path.frame == self._frame:
                 continue
             taken.add(k)
-            look = self._first_look(image, found[k])
-            if look is not None:
-                self._see(track, *look)
-        newcomers = [
-            f for k, f in enumerate(found) if k not in taken and f.detection.score >= self._new_score
-        ]
-        room = len(newcomers)
+            verified = self._verified(image, found[k])
+            if verified is not None:
+                self._update(track, *verified, looks[k])
+        new = [k for k, face in enumerate(found) if k not in taken and self._is_credible(face)]
+        room = len(new)
         if self._max_faces is not None:
-            newcomers.sort(key=lambda f: -f.detection.box.width * f.detection.box.height)
+            new.sort(key=lambda k: -found[k].box.area)
             room = max(self._max_faces - sum(t.visible for t in self._tracks), 0)
-        for newcomer in newcomers[:room]:
-            look = self._first_look(image, newcomer)
-            if look is not None:
-                self._tracks.append(self._newcomer(*look))
-                self._next_id += 1
+        for k in new[:room]:
+            verified = self._verified(image, found[k])
+            if verified is not None:
+                self._begin_track(*verified, looks[k])
 
-    def _newcomer(self, face: Face, confidence: float) -> _Track:
-        now, place = self._frame, Place.of(face)
-        return _Track(
-            id=self._next_id,
-            face=face,
-            path=Path((place,), now),
-            size=place.size,
-            born=now,
-            confidence=confidence,
-            state="new",
-            checked=now,
-        )
-
-    def _unexplained(self, detections: list[Detection], seen: list[_Track]) -> list[Detection]:
-        """The detections that are not of faces that are followed already, best first."""
+    def _unmatched(self, detections: list[Detection], seen: list[Track]) -> list[Detection]:
+        """Return the detections that are not of tracked faces, best first."""
         free = list(detections)
         for track in seen:
-            best = max(free, key=lambda d: overlap(d.box, track.box), default=None)
-            if best is not None and same_place(best.box, track.box):
+            best = max(free, key=lambda d: d.box.iou(track.box), default=None)
+            if best is not None and is_same_face(best.box, track.box):
                 free.remove(best)
-        return [d for d in free if all(overlap(d.box, t.box) < _ONE_FACE for t in seen)]
+        return [d for d in free if all(d.box.iou(t.box) < _ONE_FACE_IOU for t in seen)]
 
-    def _may_be(self, track: _Track, detection: Detection) -> bool:
-        place, expected = Place.of_box(detection.box), track.path.at(self._frame)
-        reach = _REACH + _REACH_PER_FRAME * (self._frame - track.path.frame)
-        zoom = max(place.size / track.size, track.size / place.size)
-        return place.distance(expected) <= reach and zoom <= _MAX_ZOOM
+    def _match_cost(self, track: Track, face: Face, appearance: Appearance | None) -> float | None:
+        """Return how badly a found face fits a missing track; None where it cannot be that person's."""
+        difference = track.difference(appearance, face.pose.yaw_deg)
+        looks_same = difference is not None and difference <= _SAME_LOOK
+        position, expected = FacePosition.of_box(face.box), track.path.predict(self._frame)
+        distance = position.distance(expected)
+        if not looks_same:
+            reach = _REACH + _REACH_PER_FRAME * (self._frame - track.path.frame)
+            zoom = max(position.size / track.typical_size, track.typical_size / position.size)
+            looks_other = difference is not None and difference > _OTHER_LOOK
+            if track.in_earlier_shot or looks_other or distance > reach or zoom > _MAX_ZOOM:
+                return None
+        return distance + _LOOK_WEIGHT * (difference or 0.0)
 
-    def _first_look(self, image: Image, face: Face) -> tuple[Face, float] | None:
-        """A face that a search found, and how sure it is that it is there and nobody who is followed."""
+    def _is_credible(self, face: Face) -> bool:
+        """Return whether a new face may be tracked: verified by the network, or clear to the detector."""
+        confidence = face.params.confidence
+        return face.score >= self._new_score or (confidence is not None and confidence >= _MIN_CONFIRM)
+
+    def _verified(self, image: Image, face: Face) -> tuple[Face, float] | None:
+        """Return a found face and its confidence; None where it is not there, or is tracked already."""
         box = BoundingBox.around(face.landmarks)
-        if not _can_be_there(box, image):
+        if not _can_be_face(box, image):
             return None
         confidence = face.params.confidence
         if confidence is None:
-            # Detectors place their boxes loosely: a second look, where the first one saw the face.
+            # Detectors place their boxes loosely: the face is cropped again where it was found.
             points = face.mesh.vertices if self._follow == "mesh" else face.landmarks
             detection = face.detection
             face = self._aligner.align(image, landmarks=[points])[0]
-            confidence = detection.score if consistency(box, face) > 0 else 0.0
+            confidence = detection.score if crop_consistency(box, face) > 0 else 0.0
         found = BoundingBox.around(face.landmarks)
         known = [t.box for t in self._tracks if t.visible and t.path.frame == self._frame]
-        alone = all(overlap(found, other) < _ONE_FACE for other in known)
-        return (
-            (face, confidence) if confidence >= _BELIEVED and alone and _can_be_there(found, image) else None
+        is_alone = all(found.iou(other) < _ONE_FACE_IOU for other in known)
+        is_there = confidence >= _MIN_CONFIDENCE and _can_be_face(found, image)
+        return (face, confidence) if is_alone and is_there else None
+
+    def _begin_track(self, face: Face, confidence: float, appearance: Appearance | None) -> None:
+        now, position = self._frame, FacePosition.of(face)
+        track = Track(
+            key=self._n_tracks,
+            face=face,
+            path=Trajectory.begin(position, now),
+            typical_size=position.size,
+            confidence=confidence,
+            state="new",
+            id=None,
+            first_frame=now,
+            n_to_confirm=_N_CONFIRM - 1,
+            last_check=now,
         )
+        track.see(appearance, face.pose.yaw_deg)
+        # A face in the place of one that has just changed its look may be that one behind a hand.
+        box = BoundingBox.around(face.landmarks)
+        replaces = any(
+            is_same_face(box, t.box) and now - t.path.frame <= _EAGER_FRAMES
+            for t in self._tracks
+            if not t.in_earlier_shot and t.path.frame < now
+        )
+        self._n_tracks += 1
+        self._tracks.append(track)
+        if face.score >= self._new_score and not replaces:
+            self._report(track)
 
 
-def _can_be_there(box: BoundingBox, image: Image) -> bool:
-    """Whether a face in this box could be seen: large enough, and enough of it in the picture."""
+def _appearance(image: Image, face: Face, others: Iterable[BoundingBox]) -> Appearance | None:
+    """Return what a face looks like; None where that cannot be told.
+
+    The face has to be large enough, and neither the image border nor one of the other faces may hide a part.
+    """
+    box = BoundingBox.around(face.landmarks)
+    whole = box.scaled(_WHOLE)
+    if math.sqrt(box.area) < RELIABLE_PX or part_inside(whole, *image.shape[:2]) < _MIN_WHOLE:
+        return None
+    for other in others:
+        shared = whole.intersection(other.scaled(_WHOLE))
+        if shared is not None and shared.area > _MAX_COVERED * whole.area:
+            return None
+    return Appearance.of(image, face)
+
+
+def _can_be_face(box: BoundingBox, image: Image) -> bool:
+    """Return whether a face in this box could be seen: large enough, and enough of it in the image."""
     height, width = image.shape[:2]
     side = max(box.width, box.height)
-    return _SMALLEST_PX <= side <= _LARGEST * max(height, width) and inside(box, height, width) >= _INSIDE
+    large_enough = _MIN_SIDE_PX <= side <= _MAX_SIDE * max(height, width)
+    return large_enough and part_inside(box, height, width) >= _MIN_INSIDE

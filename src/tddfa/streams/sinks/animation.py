@@ -19,8 +19,8 @@ from tddfa.export import clip_glb_bytes
 from tddfa.export.files import write
 from tddfa.render import Texture, face_textures, merge_textures
 from tddfa.streams.frame import TrackedFrame
-from tddfa.tracking.evidence import inside, overlap
 from tddfa.tracking.face import TrackedFace
+from tddfa.tracking.presence import part_inside
 from tddfa.types import BoundingBox, Face, Image
 
 # A texture is merged from the best view of the front and, where there are any, of both sides: the yaw
@@ -162,8 +162,10 @@ class _Track:
             return
         box = BoundingBox.around(face.landmarks)
         neutral = 1 - max((face.expression.get(name, 0.0) for name in _HIDING), default=0.0)
-        covered = max((overlap(box, other) for other in others), default=0.0)
-        clear = confidence * inside(box, *image.shape[:2]) * max(1 - 4 * covered, 0.01) * max(neutral, 0.1)
+        covered = max((box.iou(other) for other in others), default=0.0)
+        clear = (
+            confidence * part_inside(box, *image.shape[:2]) * max(1 - 4 * covered, 0.01) * max(neutral, 0.1)
+        )
         for yaw_deg in _VIEWS:
             nearness = 1 - abs(face.pose.yaw_deg - yaw_deg) / _VIEW_RANGE
             score = math.sqrt(box.width * box.height) * clear * nearness

@@ -1,4 +1,7 @@
-"""Steadier faces: causal, looking ahead a little, or over the whole clip."""
+"""Smoothing of tracked faces: causal, looking ahead a little, or over the whole clip.
+
+Every smoother begins anew where a face is "new" or "returned", so nothing is averaged over a cut.
+"""
 
 from __future__ import annotations
 
@@ -14,34 +17,34 @@ from tddfa.tracking.smoothing.zero_phase import ZeroPhase
 
 @runtime_checkable
 class Smoother(Protocol):
-    """Takes the faces of frame after frame and gives them back smoothed, in the same order, perhaps later.
+    """Take the faces of frame after frame and return them smoothed, in the same order, perhaps later.
 
     Attributes:
-        delay: how many frames later; None when only `flush` gives them.
+        delay: number of frames by which faces are late; None when only `flush` returns them.
     """
 
     delay: int | None
 
     def push(self, faces: Sequence[TrackedFace], time: float) -> list[list[TrackedFace]]:
-        """Take the faces of the next frame, which shows at `time` (s); returns the frames that are ready."""
+        """Take the faces of the next frame, which shows at `time` (s); return the frames that are ready."""
         ...
 
     def flush(self) -> list[list[TrackedFace]]:
-        """The frames that are left, after the last one."""
+        """Return the frames that are left, after the last one."""
         ...
 
 
 class NoSmoothing:
-    """The faces as they are."""
+    """Return the faces as they are."""
 
     delay: int | None = 0
 
     def push(self, faces: Sequence[TrackedFace], time: float) -> list[list[TrackedFace]]:
-        """The faces."""
+        """Return the faces."""
         return [list(faces)]
 
     def flush(self) -> list[list[TrackedFace]]:
-        """Nothing is left."""
+        """Return nothing: no frame is left."""
         return []
 
 
@@ -55,10 +58,10 @@ SMOOTHERS: Mapping[str, Callable[..., Smoother]] = {
 
 
 def make_smoother(name: str, **options: Any) -> Smoother:
-    """The smoother of that name.
+    """Return the smoother of that name.
 
     Raises:
-        InputError: there is none, or an option is out of range.
+        InputError: no smoother has that name, or an option is out of range.
     """
     if name not in SMOOTHERS:
         raise InputError(f"no smoothing named {name!r}; choose from {', '.join(SMOOTHERS)}")

@@ -1,8 +1,8 @@
 """A face as numbers that may be averaged: a rotation, and vectors.
 
-The camera is taken apart as scale · rotation · residual, and placed by where it shows the middle of the
-landmarks. The model's own origin would not do: in the Basel Face Model it lies 9 cm behind the face, and
-every tremble of the rotation would shift the face.
+The camera is decomposed into scale · rotation · residual, and its translation is the image of the landmarks'
+centre. The model's own origin would not do: in the Basel Face Model it lies 9 cm behind the face, and every
+tremble of the rotation would shift the face.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from tddfa.types import Face, FaceParams
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceState:
-    """What is smoothed.
+    """The quantities that are smoothed.
 
     Attributes:
         rotation: image frame from model frame.
-        log_scale: of px per mm.
-        center: where the pivot shows, image frame, px.
-        residual: what makes a published camera unlike a scaled rotation; near the identity.
-        identity: coefficients.
-        expression: coefficients.
+        log_scale: logarithm of the scale, px per mm.
+        center: position of the pivot, image frame, px.
+        residual: what makes an affine camera unlike a scaled rotation; near the identity.
+        identity: identity coefficients.
+        expression: expression coefficients.
     """
 
     rotation: Float64[np.ndarray, "3 3"]
@@ -41,11 +41,11 @@ class FaceState:
 
     @classmethod
     def of(cls, params: FaceParams, pivot: Float64[np.ndarray, "3"]) -> FaceState:
-        """The state of a face.
+        """Return the state of a face.
 
         Args:
-            params: of the face.
-            pivot: model frame, mm.
+            params: parameters of the face.
+            pivot: point that is kept in place, model frame, mm.
         """
         M = params.camera[:, :3]
         R = nearest_rotation(M)
@@ -60,7 +60,7 @@ class FaceState:
         )
 
     def params(self, pivot: Float64[np.ndarray, "3"], confidence: float | None) -> FaceParams:
-        """The parameters of the state; the inverse of `of`."""
+        """Return the parameters of the state; the inverse of `of`."""
         M = math.exp(self.log_scale) * self.rotation @ self.residual
         camera = np.column_stack([M, self.center - M @ pivot])
         return FaceParams(
@@ -69,10 +69,10 @@ class FaceState:
 
 
 def morphable_model(face: Face) -> MorphableModel:
-    """The model of a face, which smoothing needs to place the landmarks anew.
+    """Return the model of a face, which smoothing needs for the movement of the landmarks.
 
     Raises:
-        InputError: it is of another kind.
+        InputError: the model is of another kind.
     """
     if not isinstance(face.model, MorphableModel):
         raise InputError(f"smoothing needs faces of a MorphableModel, not of a {type(face.model).__name__}")
@@ -80,24 +80,24 @@ def morphable_model(face: Face) -> MorphableModel:
 
 
 def pivot_of(face: Face) -> Float64[np.ndarray, "3"]:
-    """The middle of a face's landmarks in the model frame, mm."""
+    """Return the centre of a face's landmarks in the model frame, mm."""
     M, t = face.params.camera[:, :3], face.params.camera[:, 3]
     middle = face.landmarks.astype(np.float64).mean(axis=0)
     return np.linalg.solve(M, middle - t)
 
 
-def landmark_reach(
+def landmark_jacobians(
     face: Face, pivot: Float64[np.ndarray, "3"]
 ) -> tuple[
     Float64[np.ndarray, "68 3"],
     Float64[np.ndarray, "204 n_identity"],
     Float64[np.ndarray, "204 n_expression"],
 ]:
-    """What moves the landmarks how far, in sizes of the face.
+    """Return how far each parameter moves the landmarks, in sizes of the face.
 
     Args:
-        face: whose model it is.
-        pivot: model frame, mm.
+        face: a face of the model.
+        pivot: centre of rotation, model frame, mm.
 
     Returns:
         Landmarks of the mean face around the pivot, and their displacement per unit of each identity and each
@@ -115,6 +115,6 @@ def landmark_reach(
 
 
 def face_with(face: Face, params: FaceParams) -> Face:
-    """The same face with other parameters."""
+    """Return the same face with other parameters."""
     morphable_model(face)
     return replace(face, params=params)

@@ -1,4 +1,4 @@
-"""The mean of a few frames before and after, as 3DDFA_V2 smooths its videos."""
+"""The mean over a few frames before and after, as 3DDFA_V2 smooths its videos."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class MeanFace(Face):
     """A face whose landmarks and vertices are the mean of those of several frames.
 
     Attributes:
-        parts: the face in those frames.
+        parts: the face in each of those frames.
     """
 
     parts: tuple[Face, ...] = ()
 
     @classmethod
     def of(cls, face: Face, parts: Sequence[Face]) -> MeanFace:
-        """The mean of `parts`; what has no mean is that of `face`."""
+        """Return the mean of `parts`; what has no mean is taken from `face`."""
         params = FaceParams(
             camera=_mean([p.params.camera for p in parts]),
             identity=_mean([p.params.identity for p in parts]),
@@ -50,13 +50,13 @@ class MeanFace(Face):
 
 
 class Window:
-    """Smooths each face with the mean of its vertices in the frames around.
+    """Average the vertices of each face over the frames around.
 
-    Where a face appears or is lost, its first or last frame stands for those that are missing.
+    Where a face appears, returns or is lost, its first or last frame stands for those that are missing.
 
     Args:
-        n_pre: frames before.
-        n_next: frames after; the result is that much later.
+        n_pre: number of frames before.
+        n_next: number of frames after, by which the result is late.
 
     Raises:
         InputError: a number is negative.
@@ -69,16 +69,16 @@ class Window:
             raise InputError(f"n_pre={n_pre} and n_next={n_next}; both take 0 or more")
         self._n_pre, self._n_next = n_pre, n_next
         self.delay = n_next
-        # Before the first frame and behind the last nobody is there.
+        # Before the first frame and after the last there are no faces.
         self._frames: deque[list[TrackedFace]] = deque([[]] * n_pre, maxlen=n_pre + 1 + n_next)
 
     def push(self, faces: Sequence[TrackedFace], time: float) -> list[list[TrackedFace]]:
-        """Take the faces of the next frame; returns those of the frame `n_next` before it."""
+        """Take the faces of the next frame; return those of the frame `n_next` before it."""
         self._frames.append(list(faces))
         return [self._middle()] if len(self._frames) == self._frames.maxlen else []
 
     def flush(self) -> list[list[TrackedFace]]:
-        """The last `n_next` frames."""
+        """Return the last `n_next` frames."""
         out: list[list[TrackedFace]] = []
         for _ in range(self._n_next):
             self._frames.append([])
@@ -87,18 +87,21 @@ class Window:
         return out
 
     def _middle(self) -> list[TrackedFace]:
-        frames = [{t.id: t.face for t in faces if t.visible} for faces in self._frames]
+        frames = [{t.id: t for t in faces if t.visible} for faces in self._frames]
         return [self._mean(tracked, frames) for tracked in self._frames[self._n_pre]]
 
-    def _mean(self, tracked: TrackedFace, frames: Sequence[dict[int, Face]]) -> TrackedFace:
+    def _mean(self, tracked: TrackedFace, frames: Sequence[dict[int, TrackedFace]]) -> TrackedFace:
         if not tracked.visible:
             return tracked
-        before, after = [tracked.face], [tracked.face]
+        before, after = [tracked], [tracked]
         for faces in reversed(frames[: self._n_pre]):
-            before.append(faces.get(tracked.id, before[-1]))
+            # Behind a cut or a gap, the first frame after it stands for those before.
+            other = before[-1] if before[-1].begins else faces.get(tracked.id)
+            before.append(other or before[-1])
         for faces in frames[self._n_pre + 1 :]:
-            after.append(faces.get(tracked.id, after[-1]))
-        parts = [*reversed(before), *after[1:]]
+            other = faces.get(tracked.id)
+            after.append(after[-1] if other is None or other.begins else other)
+        parts = [t.face for t in (*reversed(before), *after[1:])]
         return replace(tracked, face=MeanFace.of(tracked.face, parts))
 
 

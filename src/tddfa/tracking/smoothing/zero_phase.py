@@ -1,4 +1,4 @@
-"""Smoothing of a whole clip, as far ahead as back: no lag, and the tops of blinks stay where they are.
+"""Smoothing over a whole clip, as far ahead as back: no lag, and the peaks of blinks stay in place.
 
 Source: Savitzky and Golay, "Smoothing and differentiation of data by simplified least squares procedures",
 1964, with weights that fall off, and on rotations in the tangent space.
@@ -6,7 +6,6 @@ Source: Savitzky and Golay, "Smoothing and differentiation of data by simplified
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -21,12 +20,12 @@ _DEGREE = 2
 
 
 class ZeroPhase:
-    """Smooths each face with what was before and what comes, equally; gives all frames at the end.
+    """Smooth each face with the frames before and after, equally; return all frames at the end.
 
     Args:
-        pose_s: how far around a frame its rotation, scale and place are fitted, s.
-        expression_s: the same for the expression coefficients.
-        identity_s: the same for the identity coefficients.
+        pose_s: half width of the fit around a frame for rotation, scale and position, s.
+        expression_s: half width for the expression coefficients, s.
+        identity_s: half width for the identity coefficients, s.
     """
 
     delay: int | None = None
@@ -43,25 +42,25 @@ class ZeroPhase:
         return []
 
     def flush(self) -> list[list[TrackedFace]]:
-        """All frames."""
-        runs: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
-        gaps: dict[int, int] = defaultdict(int)
-        seen: dict[int, int] = {}
+        """Return all frames."""
+        runs: list[list[tuple[int, int]]] = []
+        current: dict[int, list[tuple[int, int]]] = {}  # of each id, the run that goes on
         for i, faces in enumerate(self._frames):
             for k, tracked in enumerate(faces):
                 if not tracked.visible:
                     continue
-                if seen.get(tracked.id) != i - 1:
-                    gaps[tracked.id] += 1
-                seen[tracked.id] = i
-                runs[tracked.id, gaps[tracked.id]].append((i, k))
-        for run in runs.values():
+                run = current.get(tracked.id)
+                if run is None or tracked.begins or run[-1][0] != i - 1:
+                    run = current[tracked.id] = []
+                    runs.append(run)
+                run.append((i, k))
+        for run in runs:
             self._smooth(run)
         out, self._frames, self._times = self._frames, [], []
         return out
 
     def _smooth(self, run: Sequence[tuple[int, int]]) -> None:
-        """Smooth one person from appearing to disappearing."""
+        """Smooth one face from its appearance to its loss."""
         tracks = [self._frames[i][k] for i, k in run]
         times = np.array([self._times[i] for i, _ in run])
         pivot = pivot_of(tracks[0].face)
@@ -91,12 +90,12 @@ class ZeroPhase:
 def _weights(
     times: Float64[np.ndarray, " n"], here: int, width: float
 ) -> tuple[slice, Float64[np.ndarray, " m"]]:
-    """The frames around one, and what each adds to the value of the parabola that fits them best, there."""
+    """Return the frames around one, and the weight of each in the parabola that fits them best, there."""
     first, stop = np.searchsorted(times, [times[here] - width - 1e-9, times[here] + width + 1e-9])
     around = slice(int(min(first, here)), int(max(stop, here + 1)))
     distance = (times[around] - times[here]) / width
     degree = min(_DEGREE, len(distance) - 1)
-    # Fades out, so that no frame enters with a jump. Source: Cleveland, 1979 (tricube weights).
+    # The weights fade out, so that no frame enters with a jump. Source: Cleveland, 1979 (tricube weights).
     fade = np.sqrt(np.clip(1 - np.abs(distance / 1.01) ** 3, 1e-6, None) ** 3)
     powers = distance[:, None] ** np.arange(degree + 1)
     return around, np.linalg.pinv(powers * fade[:, None])[0] * fade

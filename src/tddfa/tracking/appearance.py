@@ -1,0 +1,107 @@
+"""What a face looks like: enough to tell two people of one video apart, in a fraction of a millisecond."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tddfa.shapes import Float32
+from tddfa.types import Face, Image
+
+_NOSE_TIP, _N_OUTLINE = 30, 27  # landmarks 0 to 16 are the jaw line, 17 to 26 the brows
+_JAW_STEPS = (0.25, 0.45, 0.65, 0.85)  # parts of the way from the tip of the nose to the jaw line,
+_BROW_STEPS = (0.3, 0.5, 0.7, 0.9, 1.1, 1.3)  # and to the brows, beyond which lies the forehead
+_BLUR = 0.04  # distance of the samples that are averaged, in sizes of the face
+_OFFSETS = np.array([(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)], np.float32)
+_LUMA = np.array([0.3, 0.6, 0.1], np.float32)
+_DARK = 16.0  # levels added before the logarithm: noise of dark pixels should not dominate
+
+# Weight of the difference in tint beside that of the patterns; fitted on 2,009 pairs of frames of one clip
+# and two million pairs of different people in the YouTube Faces crops.
+_TINT_WEIGHT = 2.75
+
+RELIABLE_PX = 24.0
+"""Smallest size of a face, px, whose appearance says who it is."""
+
+_YAW_BIN_DEG = 30.0
+_ADAPTATION = 0.1  # part of the new appearance in the remembered one, per frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Appearance:
+    """Brightness pattern and tint of a face, sampled along rays from the tip of the nose to its outline.
+
+    Attributes:
+        pattern: logarithm of the brightness, without its mean, of length 1.
+        tint: mean of log(red / green) and log(blue / green).
+    """
+
+    pattern: Float32[np.ndarray, " n_samples"]
+    tint: Float32[np.ndarray, "2"]
+
+    @classmethod
+    def of(cls, image: Image, face: Face) -> Appearance:
+        """Return the appearance of a face in an image, RGB."""
+        landmarks = face.landmarks[:, :2]
+        size = math.sqrt(float(np.prod(np.ptp(landmarks, axis=0))))
+        places = (_RAYS @ landmarks)[:, None] + _BLUR * size * _OFFSETS
+        height, width = image.shape[:2]
+        x = np.rint(places[..., 0]).clip(0, width - 1).astype(np.intp)
+        y = np.rint(places[..., 1]).clip(0, height - 1).astype(np.intp)
+        colors = image[y, x].mean(axis=1, dtype=np.float32)
+        pattern = np.log(colors @ _LUMA + _DARK)
+        pattern -= pattern.mean()
+        red, green, blue = np.log(colors + _DARK).mean(axis=0)
+        tint = np.array([red - green, blue - green], np.float32)
+        return cls(pattern / max(float(np.linalg.norm(pattern)), 1e-6), tint)
+
+    def distance(self, other: Appearance) -> float:
+        """Return how differently two faces look: 0 for the same look.
+
+        In the YouTube Faces crops, 0.33 separates 99.9 % of the pairs of different people from 88 % of the
+        pairs of frames of one clip, and 0.64 separates 95 % from 98 %. Neighbouring frames of a clip differ
+        by 0.01 to 0.05, and by 0.32 at most in 1,215 frames.
+        """
+        pattern = 1 - float(self.pattern @ other.pattern)
+        return pattern + _TINT_WEIGHT * float(np.linalg.norm(self.tint - other.tint))
+
+    def mixed(self, other: Appearance, part: float) -> Appearance:
+        """Return the appearance moved by `part` of the way towards another."""
+        pattern = self.pattern + np.float32(part) * (other.pattern - self.pattern)
+        tint = self.tint + np.float32(part) * (other.tint - self.tint)
+        return Appearance(pattern / max(float(np.linalg.norm(pattern)), 1e-6), tint)
+
+
+class AppearanceMemory:
+    """What a face looked like from each direction."""
+
+    def __init__(self) -> None:
+        self._by_yaw: dict[int, Appearance] = {}
+
+    def add(self, appearance: Appearance, yaw_deg: float) -> None:
+        """Remember an appearance; older ones fade."""
+        key = round(yaw_deg / _YAW_BIN_DEG)
+        known = self._by_yaw.get(key)
+        self._by_yaw[key] = appearance if known is None else known.mixed(appearance, _ADAPTATION)
+
+    def distance(self, appearance: Appearance, yaw_deg: float) -> float | None:
+        """Return the distance to what is remembered; None where the face was never seen from about there."""
+        key = round(yaw_deg / _YAW_BIN_DEG)
+        known = (self._by_yaw[k] for k in (key - 1, key, key + 1) if k in self._by_yaw)
+        return min((appearance.distance(each) for each in known), default=None)
+
+
+def _ray_weights() -> Float32[np.ndarray, "n_samples 68"]:
+    rows: list[np.ndarray] = []
+    for k in range(_N_OUTLINE):
+        for step in _JAW_STEPS if k < 17 else _BROW_STEPS:
+            row = np.zeros(68, np.float32)
+            row[_NOSE_TIP] += 1 - step
+            row[k] += step
+            rows.append(row)
+    return np.stack(rows)
+
+
+_RAYS = _ray_weights()

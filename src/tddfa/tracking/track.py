@@ -1,0 +1,98 @@
+"""What a tracker knows of one person."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from tddfa.tracking.appearance import Appearance, AppearanceMemory
+from tddfa.tracking.face import State, TrackedFace
+from tddfa.tracking.shots import DISSOLVE_FRAMES
+from tddfa.tracking.trajectory import Trajectory
+from tddfa.types import BoundingBox, Face
+
+_N_RECENT = 2 * DISSOLVE_FRAMES
+_SAME_YAW_DEG = 20.0  # turn of the head over which appearances can be compared
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """One person over time.
+
+    Attributes:
+        key: number of the track inside the tracker, in order of appearance.
+        face: the face as it was last seen.
+        path: its last positions.
+        typical_size: size of the face, averaged, px: at the image border or half covered it seems smaller.
+        confidence: probability that the face is there.
+        state: as it is reported.
+        id: as it is reported; None until the face is confirmed.
+        first_frame: frame in which the face was first reported.
+        n_to_confirm: frames in which the face still has to be seen before it is reported.
+        n_missed: frames in a row in which the face was not found, although it does not count as lost yet.
+        last_check: frame in which the detector was last asked about this face.
+        detector_rejected: whether the detector found no face there.
+        path_before_contact: the path as it was before the face touched another; None without contact.
+        in_earlier_shot: whether the face was last seen before a cut.
+        recent: what the face looked like in the last frames, oldest first, and its yaw, degrees; the
+            appearance is None where that could not be told.
+        memory: what it looked like over time, from each direction.
+    """
+
+    key: int
+    face: Face
+    path: Trajectory
+    typical_size: float
+    confidence: float
+    state: State
+    id: int | None
+    first_frame: int
+    n_to_confirm: int = 0
+    n_missed: int = 0
+    last_check: int = 0
+    detector_rejected: bool = False
+    path_before_contact: Trajectory | None = None
+    in_earlier_shot: bool = False
+    recent: deque[tuple[Appearance | None, float]] = field(default_factory=lambda: deque(maxlen=_N_RECENT))
+    memory: AppearanceMemory = field(default_factory=AppearanceMemory)
+
+    @property
+    def box(self) -> BoundingBox:
+        """Box around the landmarks, px."""
+        return BoundingBox.around(self.face.landmarks)
+
+    @property
+    def visible(self) -> bool:
+        """Whether the face does not count as lost."""
+        return self.state != "lost"
+
+    def difference(self, appearance: Appearance | None, yaw_deg: float) -> float | None:
+        """Return how differently a face looks from what is remembered; None where it cannot be told."""
+        return None if appearance is None else self.memory.distance(appearance, yaw_deg)
+
+    def jumped_to(self, appearance: Appearance) -> float:
+        """Return how differently a face looks from the frame before; 0 where it cannot be told."""
+        last = self.recent[-1][0]
+        return 0.0 if last is None else appearance.distance(last)
+
+    def drifted_to(self, appearance: Appearance, yaw_deg: float) -> float:
+        """Return how differently a face looks from a dozen frames ago; 0 where that cannot be told."""
+        if len(self.recent) < _N_RECENT:
+            return 0.0  # the track may have begun in the middle of a dissolve
+        before, yaw_before_deg = self.recent[-DISSOLVE_FRAMES]
+        if before is None or abs(yaw_deg - yaw_before_deg) > _SAME_YAW_DEG:
+            return 0.0
+        return appearance.distance(before)
+
+    def see(self, appearance: Appearance | None, yaw_deg: float) -> None:
+        """Take what the face looks like in this frame; None where that cannot be told."""
+        if self.state != "tracked":
+            self.recent.clear()
+        self.recent.append((appearance, yaw_deg))
+        if appearance is not None:
+            self.memory.add(appearance, yaw_deg)
+
+    def reported(self, frame: int) -> TrackedFace:
+        """Return the track as the outside sees it."""
+        assert self.id is not None
+        return TrackedFace(self.id, self.face, self.confidence, frame - self.first_frame, self.state)

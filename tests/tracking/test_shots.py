@@ -1,0 +1,206 @@
+"""Where a video cuts, and what becomes of its faces there: real faces, the built-in pack."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import pytest
+
+from conftest import PHOTOS
+from tddfa import FaceAligner, read_image
+from tddfa.tracking import FaceTracker, TrackedFace, make_smoother
+from tddfa.tracking.shots import ShotDetector, dissimilarity, thumbnail
+from tddfa.types import BoundingBox
+from tddfa.video import VideoReader
+from tddfa.video.reader import Moment
+
+HEIGHT, WIDTH = 240, 320
+N = 8  # frames of a shot
+
+
+@pytest.fixture(scope="module")
+def aligner() -> FaceAligner:
+    return FaceAligner("open")
+
+
+@pytest.fixture(scope="module")
+def people(aligner) -> list[np.ndarray]:
+    """Two people, the face in the middle of the image and a quarter of its width."""
+    images = []
+    for name in ("astronaut", "hopper"):
+        photo = read_image(PHOTOS / f"{name}.jpg")
+        face = max(aligner.align(photo), key=lambda f: f.box.area)
+        images.append(framed(photo, BoundingBox.around(face.landmarks)))
+    return images
+
+
+def framed(photo: np.ndarray, box: BoundingBox, part: float = 0.25) -> np.ndarray:
+    (x, y), scale = box.center, part * WIDTH / box.width
+    move = np.array([[scale, 0, WIDTH / 2 - scale * x], [0, scale, HEIGHT / 2 - scale * y]])
+    return cv2.warpAffine(photo, move, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT_101)
+
+
+def shot(image: np.ndarray, n: int = N, *, zoom: float = 1.0, seed: int = 0) -> list[np.ndarray]:
+    """Frames of a hand-held camera: an image that trembles, and noise."""
+    rng = np.random.default_rng(seed)
+    out = []
+    for _ in range(n):
+        dx, dy = rng.normal(0, 0.8, 2)
+        move = np.array(
+            [
+                [zoom, 0, (1 - zoom) * WIDTH / 2 + dx],
+                [0, zoom, (1 - zoom) * HEIGHT / 2 + dy],
+            ]
+        )
+        moved = cv2.warpAffine(image, move, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT_101)
+        out.append((moved + rng.normal(0, 3, image.shape)).clip(0, 255).astype(np.uint8))
+    return out
+
+
+def dissolve(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> list[np.ndarray]:
+    n = len(a)
+    weights = (np.arange(n) + 1) / (n + 1)
+    return [(x * (1 - w) + y * w).astype(np.uint8) for x, y, w in zip(a, b, weights, strict=True)]
+
+
+def follow(aligner: FaceAligner, images: Sequence[np.ndarray]) -> list[list[TrackedFace]]:
+    return [[t for t in faces if t.visible] for faces in FaceTracker(aligner).track(images)]
+
+
+def one_id(frames: Sequence[Sequence[TrackedFace]]) -> int:
+    """The id of the one face that every frame shows."""
+    assert all(len(faces) == 1 for faces in frames), [[t.id for t in faces] for faces in frames]
+    ids = {faces[0].id for faces in frames}
+    assert len(ids) == 1
+    return ids.pop()
+
+
+def test_neighbouring_frames_are_alike_and_shots_are_not(people):
+    for person in people:
+        for a, b in itertools.pairwise(map(thumbnail, shot(person))):
+            assert dissimilarity(a, b) < 0.05
+        flash = thumbnail((person * 1.7 + 40.0).clip(0, 255).astype(np.uint8))
+        assert dissimilarity(thumbnail(person), flash) < 0.2, "a flash is no cut"
+    for a, b in itertools.combinations(map(thumbnail, people), 2):
+        assert dissimilarity(a, b) > 0.3
+    black = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    assert dissimilarity(thumbnail(black), thumbnail(black)) == 0
+    assert dissimilarity(thumbnail(black), thumbnail(people[0])) > 0.5
+
+
+def test_cuts_are_noticed_where_they_are_and_nowhere_else(people):
+    detector, cuts = ShotDetector(), []
+    images = [*shot(people[0]), *shot(people[1]), *shot(people[0], zoom=2)]
+    for k, image in enumerate(images):
+        detector.update(image)
+        cuts += [k] * detector.is_cut
+    assert cuts == [N, 2 * N]
+    large = [cv2.resize(image, (1280, 960)) for image in images[N - 2 : N + 2]]
+    detector = ShotDetector()
+    found = []
+    for image in [*images[: N - 2], *large]:
+        detector.update(image)
+        found.append(detector.is_cut)
+    assert found == [False] * N + [True, False], "sizes may change"
+
+
+def test_a_camera_that_pans_makes_no_cut(people):
+    wide = np.concatenate([people[0], people[0][:, ::-1], people[0]], axis=1)
+    detector = ShotDetector()
+    way = np.cumsum([*range(9), *[9] * 50, *range(8, -1, -1)])
+    for x in way:
+        detector.update(np.ascontiguousarray(wide[:, x : x + WIDTH]))
+        assert not detector.is_cut
+
+
+def test_people_of_different_shots_have_different_ids(aligner, people):
+    frames = follow(aligner, [image for person in people for image in shot(person)])
+    assert [one_id(frames[:N]), one_id(frames[N:])] == [0, 1]
+    assert [frames[k * N][0].state for k in range(2)] == ["new", "new"]
+
+
+def test_five_people_in_ten_shots_have_five_ids(aligner, shared):
+    names = sorted((shared / "data" / "videos").glob("*.mp4"))
+    clips = [[f.image for f in VideoReader(name, end=Moment(N))] for name in names]
+    for clip in clips:
+        for k, image in enumerate(clip):
+            width = round(image.shape[1] * HEIGHT / image.shape[0])
+            clip[k] = cv2.resize(image, (width, HEIGHT), interpolation=cv2.INTER_AREA)
+    frames = follow(aligner, [image for clip in (*clips, *clips) for image in clip])
+    ids = [one_id(frames[k * N : (k + 1) * N]) for k in range(10)]
+    assert ids[:5] == [0, 1, 2, 3, 4]
+    for before, after in zip(ids[:5], ids[5:], strict=True):
+        assert after == before or after > 4, "somebody else got an id"
+    assert sum(after == before for before, after in zip(ids[:5], ids[5:], strict=True)) >= 4
+
+
+def test_who_comes_back_after_an_insert_gets_the_id_back_and_smoothing_begins_anew(aligner, people):
+    first, other = people
+    moved = np.roll(first, 9, axis=1)  # the camera was moved meanwhile
+    images = [*shot(first), *shot(other), *shot(moved, seed=1)]
+    frames = follow(aligner, images)
+    a, b, c = (one_id(frames[k * N : (k + 1) * N]) for k in range(3))
+    assert a == c != b
+    assert frames[2 * N][0].state == "returned"
+    for name in ("one-euro", "window", "zero-phase"):
+        smoother = make_smoother(name)
+        smoothed = [s for t, faces in enumerate(frames) for s in smoother.push(faces, t / 30)]
+        smoothed += smoother.flush()
+        for raw, out in zip(frames, smoothed, strict=True):
+            off = np.abs(raw[0].face.landmarks[:, :2] - out[0].face.landmarks[:, :2]).mean()
+            assert off < 1.5, name
+
+
+def test_a_jump_cut_keeps_the_id_and_begins_a_new_run(aligner, people):
+    images = [*shot(people[0]), *shot(np.roll(people[0], 60, axis=1))]
+    frames = follow(aligner, images)
+    assert one_id(frames) == 0
+    assert [faces[0].state for faces in frames].count("returned") == 1
+
+
+@pytest.mark.parametrize("zooms", [(1.0, 2.2), (1.0, 3.0), (2.6, 1.0)])
+def test_a_jump_to_a_close_up_or_back_shows_no_ghost(aligner, people, zooms):
+    person = people[0]
+    images = [*shot(person, zoom=zooms[0]), *shot(person, zoom=zooms[1])]
+    frames = follow(aligner, images)
+    for image, faces in zip(images, frames, strict=True):
+        truth = [BoundingBox.around(face.landmarks) for face in aligner.align(image)]
+        for tracked in faces:
+            box = BoundingBox.around(tracked.face.landmarks)
+            assert any(box.iou(true) > 0.7 for true in truth)
+    assert sum(len(faces) for faces in frames) >= 2 * N - 1
+
+
+def test_a_dissolve_ends_in_another_id(aligner, people):
+    a, b = people
+    images = [*shot(a, 26), *dissolve(shot(a, 10, seed=1), shot(b, 10, seed=2)), *shot(b, 16, seed=3)]
+    frames = follow(aligner, images)
+    assert one_id(frames[:26]) == 0
+    assert one_id(frames[-8:]) != 0
+
+
+def test_a_flash_and_a_black_frame_keep_the_id(aligner, people):
+    images = shot(people[0], 16)
+    images[5] = (images[5] * 1.8 + 50.0).clip(0, 255).astype(np.uint8)
+    images[10] = np.zeros_like(images[10])
+    frames = follow(aligner, images)
+    assert {t.id for faces in frames for t in faces} == {0}
+    assert all(faces for k, faces in enumerate(frames) if k not in (5, 10))
+
+
+def test_a_small_face_in_a_large_image_is_followed(aligner, people):
+    """The detector, which sees it at a sixth of its size, doubts it in every frame."""
+    rng = np.random.default_rng(0)
+    face = cv2.resize(people[0], None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA)
+    wall = cv2.resize(rng.integers(90, 140, (27, 48, 3), dtype=np.uint8), (3840, 2160))
+    frames = []
+    for t in range(8):
+        image = wall.copy()
+        image[900 : 900 + face.shape[0], 1700 + t : 1700 + t + face.shape[1]] = face
+        frames.append(image)
+    assert aligner.align(frames[0])[0].score < 0.5
+    found = follow(aligner, frames)
+    assert one_id(found[2:]) == 0
