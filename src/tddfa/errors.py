@@ -45,6 +45,10 @@ class MissingExtraError(TddfaError, ImportError):
     """A feature whose optional packages are not installed."""
 
 
+class MissingPackageError(TddfaError, ImportError):
+    """A package that we need and that is not installed, incomplete, or hidden by another of its name."""
+
+
 def require_extra(feature: str, extra: str, missing: str) -> MissingExtraError:
     """The error for `feature` when the package `missing` of the extra `extra` is not installed."""
     return MissingExtraError(

@@ -49,7 +49,9 @@ class FaceAligner:
             given. See `tddfa packs list`.
         detector: any object with `detect(image) -> list[Detection]`; the pack's own when not given.
         engine: runs the pack's networks; ONNX Runtime on the CPU when not given.
-        threads: for each network, with the default engine.
+        threads: threads of each network, with the default engine.
+        device: where the default engine runs networks: "cpu", "cuda", "coreml", "directml", "openvino", or
+            "auto" for the first of them that is there.
 
     Raises:
         PackNotFoundError: no such pack is installed.
@@ -68,11 +70,12 @@ class FaceAligner:
         detector: Detector | None = None,
         engine: Engine | None = None,
         threads: int = 1,
+        device: str = "cpu",
     ) -> None:
         self.pack = pack if isinstance(pack, ModelPack) else find_pack(pack or default_pack_name())
         manifest = self.pack.manifest
         self.model = make_model(manifest.name, manifest.model, self.pack.arrays)
-        self._networks = PackNetworks(self.pack, engine or onnx_engine(threads=threads))
+        self._networks = PackNetworks(self.pack, engine or onnx_engine(threads=threads, device=device))
         self._regressor = self._networks.regressor
         self._detector = detector
         self._thresholds = self._networks.thresholds(own_detector=detector is None)

@@ -219,7 +219,7 @@ class _Work:
                 )
             if self.kinds:
                 outcome.files = self._write(self._stem(job), image, faces)
-        except (PackError, MissingExtraError):
+        except (PackError, ImportError):
             raise  # no other image would fare better
         except Exception as error:
             outcome.error = error

@@ -12,6 +12,7 @@ from tddfa.cli import evaluate, image, live, packs, video, webcam
 from tddfa.cli.interrupts import sigterm_as_ctrl_c
 from tddfa.cli.messages import report
 from tddfa.errors import TddfaError
+from tddfa.packages import DISTRIBUTIONS, missing_package
 
 INTERRUPTED = 130  # as shells report Ctrl-C
 
@@ -57,6 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.verbose:
             raise
         report(error)
+        return 1
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if args.verbose or module not in DISTRIBUTIONS:
+            raise
+        report(missing_package(module, error))
         return 1
     except MemoryError:
         report("not enough memory; shrink the picture or close other programs")

@@ -13,7 +13,7 @@ from tddfa.cli.arguments import positive
 from tddfa.cli.inputs import VIDEO_SUFFIXES, Job, find_jobs
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import report
-from tddfa.errors import InputError, MissingExtraError, PackError, TddfaError
+from tddfa.errors import InputError, PackError, TddfaError
 from tddfa.kinds import KINDS, names
 from tddfa.kinds import TABLES as TABLE_KINDS
 
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
         for job in jobs:
             try:
                 failed += not _process(job, args, aligner, stop)
-            except (PackError, MissingExtraError):
+            except (PackError, ImportError):
                 raise  # no other video would fare better
             except TddfaError as error:
                 report(error, of=job.path)

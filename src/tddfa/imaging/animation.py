@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from tddfa.errors import ImageFileError
 from tddfa.imaging.files import decode_image, image_size, pixel_limit
+from tddfa.imaging.opencv import cv2
 from tddfa.imaging.quiet import quiet_decoders
 from tddfa.types import Image
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import cv2
 import numpy as np
 
 from tddfa.errors import InputError
+from tddfa.imaging.opencv import cv2
 from tddfa.shapes import Float, Float32
 
 _MAPS = {

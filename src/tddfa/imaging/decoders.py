@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import cv2
 import numpy as np
 
 from tddfa.imaging.formats import DamagedImageError, ImageHeader, UnreadableImageError
+from tddfa.imaging.opencv import cv2
 from tddfa.imaging.quiet import quiet_decoders
 from tddfa.types import Image
 

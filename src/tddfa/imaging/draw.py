@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-import cv2
 import numpy as np
 
 from tddfa import native
+from tddfa.imaging.opencv import cv2
 from tddfa.shapes import Bool, Float, Float32, Int64, UInt8
 
 _SHIFT = 4  # OpenCV takes coordinates in 1/16 px

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import TypeAlias
 
-import cv2
 import numpy as np
 
 from tddfa.errors import ImageFileError, InputError
@@ -21,6 +20,7 @@ from tddfa.imaging.formats import (
     UnreadableImageError,
     identify,
 )
+from tddfa.imaging.opencv import cv2
 from tddfa.imaging.orientation import apply_orientation
 from tddfa.imaging.quiet import quiet_decoders
 from tddfa.shapes import UInt8, UInt16

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
+from tddfa.imaging.opencv import cv2
 from tddfa.types import Image
 
 _BRIGHT = 220.0  # the brightest hundredth of a well lit picture

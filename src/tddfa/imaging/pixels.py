@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
 import numpy as np
 
+from tddfa.imaging.opencv import cv2
 from tddfa.shapes import Float32
 from tddfa.types import Image
 

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Generator
 
-import cv2
+from tddfa.imaging.opencv import cv2
 
 
 class _OpenCVLog:

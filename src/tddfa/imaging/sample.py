@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
+from tddfa.imaging.opencv import cv2
 from tddfa.shapes import Float32
 from tddfa.types import Image
 

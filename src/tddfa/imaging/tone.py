@@ -10,9 +10,9 @@ from __future__ import annotations
 from enum import Enum
 from functools import lru_cache
 
-import cv2
 import numpy as np
 
+from tddfa.imaging.opencv import cv2
 from tddfa.shapes import Float32, Float64, UInt8, UInt16
 from tddfa.types import Image
 

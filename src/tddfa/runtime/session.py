@@ -8,18 +8,24 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from tddfa.errors import InputError, PackError
+from tddfa.onnx_files import check_self_contained
+from tddfa.runtime.devices import CPU, check_device, providers_of
+from tddfa.runtime.onnxruntime import onnxruntime
 from tddfa.shapes import Float32, UInt8
 
-PictureBatch: TypeAlias = Float32[np.ndarray, "n c h w"] | UInt8[np.ndarray, "n h w c"]
-"""What a network is given: numbers made of the pixels, channel by channel, or the pixels themselves."""
+ImageBatch: TypeAlias = Float32[np.ndarray, "n c h w"] | UInt8[np.ndarray, "n h w c"]
+"""Input of a network: numbers made of the pixels, channel by channel, or the pixels themselves."""
+
+# A folder that is not there: a network that names files finds none.
+_NO_FOLDER = "/nowhere/tddfa/reads/no/external/data"
 
 
 @runtime_checkable
 class Network(Protocol):
-    """One picture batch in, named arrays out."""
+    """One batch of images in, named arrays out."""
 
-    def __call__(self, x: PictureBatch) -> Mapping[str, Float32[np.ndarray, "..."]]:
-        """The outputs for the input `x`, by name."""
+    def __call__(self, x: ImageBatch) -> Mapping[str, Float32[np.ndarray, "..."]]:
+        """Return the outputs for the input `x`, by name."""
         ...
 
 
@@ -32,61 +38,107 @@ class OnnxNetwork:
 
     Args:
         model: the bytes of an ONNX file with one input.
-        name: what error messages call it.
-        threads: for one run; 1 is fastest for networks this small, and leaves the other cores to others.
-        providers: of ONNX Runtime, best first.
+        name: name of the network in error messages.
+        threads: threads of one run; 1 leaves the other cores to other images.
+        providers: of ONNX Runtime, best first; the CPU when not given.
 
     Raises:
-        PackError: the file is no network that ONNX Runtime can run.
-        InputError: a provider is not in this build of ONNX Runtime.
+        PackError: the file is no network that ONNX Runtime can run, or would read other files.
+        InputError: a provider is not in this build of ONNX Runtime, or does not start.
+        MissingPackageError: ONNX Runtime cannot be loaded.
     """
 
     def __init__(
-        self,
-        model: bytes,
-        name: str,
-        *,
-        threads: int = 1,
-        providers: Sequence[str] = ("CPUExecutionProvider",),
+        self, model: bytes, name: str, *, threads: int = 1, providers: Sequence[str] = (CPU,)
     ) -> None:
-        import onnxruntime as ort
-
+        ort = onnxruntime()
         possible = ort.get_available_providers()
         unknown = [p for p in providers if p not in possible]
         if unknown:
             raise InputError(
                 f"ONNX Runtime has no provider {unknown[0]!r} here; it has {', '.join(possible)}"
             )
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(model, options, providers=list(providers))
+            check_self_contained(model, for_cpu=list(providers) == [CPU])
+        except PackError as error:
+            raise PackError(f"{name} is refused: {error}") from None
+        try:
+            self._session = ort.InferenceSession(model, _options(ort, threads), providers=list(providers))
         except Exception as error:  # ONNX Runtime raises classes of its own without a common base
             raise PackError(
                 f"{name} is not a network that ONNX Runtime can run: {_first_line(error)}"
             ) from None
-        self._input = self._session.get_inputs()[0].name
+        # A provider whose libraries are missing is left out, with nothing but a line in a log.
+        if providers[0] not in self._session.get_providers():
+            raise InputError(
+                f"ONNX Runtime cannot start {providers[0]!r}: its driver or libraries are missing; run "
+                f"with device='cpu', or see ONNX Runtime's requirements for it"
+            )
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            raise PackError(f"{name} has {len(inputs)} inputs; networks of packs have one")
+        self._name, self._input = name, inputs[0].name
         self._outputs = [output.name for output in self._session.get_outputs()]
 
-    def __call__(self, x: PictureBatch) -> Mapping[str, Float32[np.ndarray, "..."]]:
-        """The outputs for the input `x`, by name."""
-        results: Sequence[Any] = self._session.run(self._outputs, {self._input: x})
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """What runs it, best first."""
+        return tuple(self._session.get_providers())
+
+    def __call__(self, x: ImageBatch) -> Mapping[str, Float32[np.ndarray, "..."]]:
+        """Return the outputs for the input `x`, by name.
+
+        Raises:
+            PackError: the network does not take such an input, or fails.
+        """
+        try:
+            results: Sequence[Any] = self._session.run(self._outputs, {self._input: x})
+        except Exception as error:  # ONNX Runtime raises classes of its own without a common base
+            raise PackError(f"{self._name} fails: {_first_line(error)}") from None
         return dict(zip(self._outputs, results, strict=True))
 
 
-def onnx_engine(*, threads: int = 1, providers: Sequence[str] = ("CPUExecutionProvider",)) -> Engine:
-    """The engine that makes every network an `OnnxNetwork` with these settings.
+def onnx_engine(*, threads: int = 1, device: str = "cpu", providers: Sequence[str] | None = None) -> Engine:
+    """Return the engine that makes every network an `OnnxNetwork` with these settings.
+
+    Args:
+        threads: threads of one run of a network.
+        device: "cpu", "cuda", "coreml", "directml", "openvino", or "auto" for the first that is there.
+            Whether it can be used shows when the first network is made.
+        providers: of ONNX Runtime, best first, instead of a device.
 
     Raises:
-        InputError: `threads` is below 1.
+        InputError: `threads` is below 1, or there is no such device.
     """
     if threads < 1:
         raise InputError(f"threads={threads}; it takes 1 or more")
-    return lambda model, name: OnnxNetwork(model, name, threads=threads, providers=providers)
+    check_device(device)
+
+    def make(model: bytes, name: str) -> Network:
+        chosen = providers_of(device) if providers is None else tuple(providers)
+        if device == "auto" and providers is None and chosen[0] != CPU:
+            try:
+                return OnnxNetwork(model, name, threads=threads, providers=chosen)
+            except InputError:  # it is installed, but the machine has none
+                chosen = (CPU,)
+        return OnnxNetwork(model, name, threads=threads, providers=chosen)
+
+    return make
+
+
+def _options(ort: Any, threads: int) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NO_FOLDER)
+    if threads > 1:
+        # Threads that wait for work keep their cores busy, also while something else wants them: a photo took
+        # half as long again with two threads as with one.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+    return options
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__

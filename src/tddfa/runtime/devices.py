@@ -1,0 +1,73 @@
+"""Where networks run: names of devices, and what ONNX Runtime needs for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tddfa.errors import InputError
+from tddfa.runtime.onnxruntime import onnxruntime
+
+CPU = "CPUExecutionProvider"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A kind of processor.
+
+    Attributes:
+        provider: the part of ONNX Runtime that uses it.
+        package: the distribution of ONNX Runtime that has this part.
+    """
+
+    provider: str
+    package: str
+
+
+DEVICES = {
+    "cpu": Device(CPU, "onnxruntime"),
+    "cuda": Device("CUDAExecutionProvider", "onnxruntime-gpu"),
+    "coreml": Device("CoreMLExecutionProvider", "onnxruntime, on macOS"),
+    "directml": Device("DmlExecutionProvider", "onnxruntime-directml, on Windows"),
+    "openvino": Device("OpenVINOExecutionProvider", "onnxruntime-openvino"),
+}
+"""Devices by the name that `device=` and `--device` take; "auto" is the first of `AUTO` that is there."""
+
+AUTO = ("cuda", "coreml", "directml", "openvino", "cpu")
+"""Order in which "auto" looks for a device: those that are fastest first."""
+
+
+def check_device(device: str) -> None:
+    """Refuse a name that no device has.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    if device != "auto" and device not in DEVICES:
+        raise InputError(f"device={device!r}; choose one of auto, {', '.join(DEVICES)}")
+
+
+def providers_of(device: str) -> tuple[str, ...]:
+    """Return the providers of ONNX Runtime for a device, best first.
+
+    The CPU comes last: it runs what the device cannot.
+
+    Args:
+        device: "auto" or a key of `DEVICES`.
+
+    Raises:
+        InputError: there is no such device, or the ONNX Runtime that is installed cannot use it.
+    """
+    check_device(device)
+    ort = onnxruntime()
+    present: Sequence[str] = ort.get_available_providers()
+    if device == "auto":
+        device = next(name for name in AUTO if DEVICES[name].provider in (*present, CPU))
+    chosen = DEVICES[device]
+    if chosen.provider not in present:
+        known = ", ".join(name for name, other in DEVICES.items() if other.provider in present) or "none"
+        raise InputError(
+            f"device {device!r} is not in the installed ONNX Runtime {ort.__version__}, which has {known}; "
+            f"install {chosen.package}"
+        )
+    return (chosen.provider,) if chosen.provider == CPU else (chosen.provider, CPU)
