@@ -55,8 +55,8 @@ def measure_fits(folder: Path) -> None:
         fits = [fitter.fit(each.astype(np.float64)) for each in observed]
         missed = np.array([f.points[:, :2] - each for f, each in zip(fits, observed, strict=True)])
         missed *= 100 / size[photos][:, None, None]
-        if places.numbers is not None:
-            missed = missed[:, places.numbers < 468]  # no irises: lids hide parts of them
+        if places.indices is not None:
+            missed = missed[:, places.indices < 468]  # no irises: lids hide parts of them
         bias = np.linalg.norm(missed.mean(axis=0), axis=1)
         error = np.linalg.norm(missed, axis=2).mean()
         print(

@@ -176,8 +176,8 @@ def test_iris_landmarks_come_in_mediapipes_order() -> None:
     # Right eye first; each centre, then the edge towards +x, +y, -x, -y of the picture seen upright.
     model = MorphableModel.open()
     landmarks = model.landmark_sets["irises"]
-    assert landmarks.numbers is not None
-    assert landmarks.numbers.tolist() == list(range(468, 478))
+    assert landmarks.indices is not None
+    assert landmarks.indices.tolist() == list(range(468, 478))
     points = model.landmarks(model.params(), "irises")[:, :2]
     around = [[1, 0], [0, -1], [-1, 0], [0, 1]]
     for first, sign in ((0, -1), (5, 1)):
@@ -189,7 +189,7 @@ def test_iris_landmarks_come_in_mediapipes_order() -> None:
 
 def test_irises_lie_where_mediapipe_sees_those_of_people_who_look_ahead() -> None:
     model = MorphableModel.open()
-    numbers = model.landmark_sets["mediapipe478"].numbers
+    numbers = model.landmark_sets["mediapipe478"].indices
     assert numbers is not None
     theirs = model.landmarks(model.params(), "mediapipe478")[np.isin(numbers, [468, 473]), :2]
     ours = model.landmarks(model.params(), "irises")[[0, 5], :2]

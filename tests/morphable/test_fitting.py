@@ -118,7 +118,7 @@ def test_a_few_wrong_points_hardly_move_the_others() -> None:
 
 def test_all_points_of_mediapipe_can_be_passed_as_they_come() -> None:
     model = MorphableModel.open()
-    numbers = model.landmark_sets["mediapipe478"].numbers
+    numbers = model.landmark_sets["mediapipe478"].indices
     assert numbers is not None
     points = model.landmarks(faces(1)[0], "mediapipe478")[:, :2]
     everything = np.full((478, 2), np.nan, np.float32)

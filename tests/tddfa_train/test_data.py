@@ -13,7 +13,7 @@ import torch
 from tddfa.errors import InputError
 from tddfa.geometry.camera import camera_pose, project, scaled_camera
 from tddfa.geometry.rotation import head_rotation
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.types import FaceParams, HeadPose
 from tddfa_train import cli
 from tddfa_train.alignment.recipe import make_alignment_network
@@ -44,7 +44,7 @@ from tddfa_train.point_model import PointModel
 
 @pytest.fixture(scope="module")
 def model():
-    return MorphableModel.open(level=0, crop="head")
+    return open_face_model(level=0, crop="head", mouth=False)
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_the_command_line_chooses_yaw_and_pitch_of_turned_faces(drawn_faces, tmp
 
 
 def studio(model):
-    return Studio.of(model, MorphableModel.open(level=1, crop="head"))
+    return Studio.of(model, open_face_model(level=1, crop="head", mouth=False))
 
 
 def test_renders_come_with_exact_labels_and_closed_eyes(drawn_faces, model, tmp_path):
@@ -205,7 +205,7 @@ def test_renders_alone_are_a_training_set_whose_mirrored_points_are_those_of_the
     )
     batch = LandmarkBatches(config, 1)[0]
     points, landmarks = batch["mediapipe"], batch["landmarks68"][..., :2]
-    numbers = model.landmark_sets["mediapipe478"].numbers.tolist()
+    numbers = model.landmark_sets["mediapipe478"].indices.tolist()
     for mine, theirs in ((36, 33), (45, 263), (48, 61), (54, 291)):  # the same corners in both sets
         between = points[:, numbers.index(theirs)] - landmarks[:, mine]
         assert np.linalg.norm(between, axis=1).max() < 8

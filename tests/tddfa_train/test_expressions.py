@@ -8,7 +8,7 @@ pytest.importorskip("scipy")
 
 from tddfa.geometry.camera import scaled_camera  # noqa: E402
 from tddfa.geometry.rotation import head_rotation  # noqa: E402
-from tddfa.morphable import MorphableModel  # noqa: E402
+from tddfa.morphable import open_face_model  # noqa: E402
 from tddfa.types import FaceParams, HeadPose  # noqa: E402
 from tddfa_train.alignment.network import unit_range  # noqa: E402
 from tddfa_train.alignment.task import difference_pairs, face_rotation  # noqa: E402
@@ -27,12 +27,12 @@ from tddfa_train.networks.dense import DenseConfig, DenseNet, folded  # noqa: E4
 
 @pytest.fixture(scope="module")
 def model():
-    return MorphableModel.open(level=0, crop="head")
+    return open_face_model(level=0, crop="head", mouth=False)
 
 
 @pytest.fixture(scope="module")
 def studio(model):
-    return Studio.of(model, MorphableModel.open(level=1, crop="head"))
+    return Studio.of(model, open_face_model(level=1, crop="head", mouth=False))
 
 
 def test_an_expression_at_rest_is_zero_and_can_still_be_learned():
@@ -59,10 +59,10 @@ def test_folded_batch_norms_compute_the_same():
 
 def test_pairs_of_points_name_the_points_they_mean(model):
     points = model.landmark_sets["mediapipe478"]
-    pairs = difference_pairs(points.numbers).numpy()
+    pairs = difference_pairs(points.indices).numpy()
     places = points.positions(model.mean)
     upper, lower = places[pairs[0]]
-    assert points.numbers[pairs[0]].tolist() == [159, 145]
+    assert points.indices[pairs[0]].tolist() == [159, 145]
     assert upper[1] > lower[1]
     assert np.linalg.norm(upper - lower) < 15
 
@@ -103,7 +103,7 @@ def test_gaze_turns_by_the_stated_angle_to_the_stated_side(model):
 
 def test_irises_at_rest_lie_where_the_model_has_them(studio, model):
     points = model.landmark_sets["mediapipe478"]
-    iris = points.positions(model.mean)[list(points.numbers).index(473)]
+    iris = points.positions(model.mean)[list(points.indices).index(473)]
     left = studio.eyes[1]
     center, radius = sphere_through(
         studio.shown.shape(studio.shown.params())[np.unique(left.triangles)].astype(np.float64)

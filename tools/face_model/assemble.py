@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float64
 
@@ -9,30 +11,40 @@ from face_model.base_mesh import EYE_CORNERS, BaseMesh, cut_head
 from face_model.expression import build_expressions, expression_names
 from face_model.eyeballs import GAZE_DEG, add_eyeballs
 from face_model.eyelids import find_eyelids
-from face_model.identity import build_identities
+from face_model.identity import Followers, build_identities
+from face_model.inside import add_mouth
 from face_model.landmarks import landmark_sets, mediapipe_numbers
+from face_model.layout import fill_square
 from face_model.lips import close_lips
-from face_model.regions import build_regions, ear_mask
+from face_model.mouth import find_mouth
+from face_model.regions import build_regions, ear_mask, in_face
 from face_model.source import Source, read_base_object, read_mirror
-from tddfa.morphable.open_model import in_face
+from tddfa.morphable.crop import face_depth
+from tddfa.morphable.subdivision import catmull_clark
 
 LEFT_PUPIL = 473
 """MediaPipe's number of the left pupil."""
-FORMAT = "tddfa face model 1"
+FORMAT = "tddfa face model 2"
 
 
 def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The arrays of the shipped file by name, and what there is to say about them."""
-    base = read_base_object(source)
-    mesh = cut_head(base, read_mirror(source))
+    """Return the arrays of the shipped file by name, and lines that report on them."""
+    base, mirror = read_base_object(source), read_mirror(source)
+    mesh = cut_head(base, mirror)
     raw = base.vertices[mesh.source_vertex]
     corners = mesh.index(np.array(EYE_CORNERS))
-    face = in_face(raw - raw[corners].mean(axis=0), unit=_width(raw[corners])) & ~ear_mask(source, mesh)
-    identities = build_identities(source, mesh, raw, vertex_areas(mesh, raw), face)
-    mean = identities.mean - identities.mean[corners].mean(axis=0)
+    shifted = raw - raw[corners].mean(axis=0)
+    face = in_face(shifted, unit=_width(raw[corners])) & ~ear_mask(source, mesh)
+    mouth = find_mouth(base, mesh, shifted)
+    inside = np.union1d(mouth.vertices, mirror[mouth.vertices])
+    followers = Followers(inside, np.searchsorted(inside, mirror[inside]))
+    identities = build_identities(source, mesh, base.vertices, followers, vertex_areas(mesh, raw), face)
+    origin = identities.mean[corners].mean(axis=0)
+    mean = identities.mean - origin
 
     names = expression_names(source)
-    expressions, asymmetry = build_expressions(source, mesh, names)
+    expressions, asymmetry = build_expressions(source, mesh.source_vertex, mesh.mirror, names)
+    unclosed = mean
     mean = close_lips(mesh, mean, expressions[..., names.index("jawOpen")])
     blink = (names.index("eyeBlinkLeft"), names.index("eyeBlinkRight"))
     eyelids = find_eyelids(mesh, mean, blink)
@@ -49,14 +61,33 @@ def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
     mediapipe = sets["mediapipe478"]
     pupil = mediapipe_numbers().index(LEFT_PUPIL)
     pupil_left = np.einsum("kc,k->c", mean[mediapipe[0][pupil]], mediapipe[1][pupil])[:2]
+
+    # From here on the head is continued: everything so far keeps its numbers and its values.
+    n_outer = len(mean)
+    mesh = _with_face_layout(mesh, mean)
     eyes = add_eyeballs(mesh, mean, identities.basis, identities.mirror_sign, expressions, names, pupil_left)
-    mesh_without, mesh, mean = mesh, eyes.mesh, eyes.mean
     sets["irises"] = (eyes.iris_vertices, eyes.iris_weights)
-    regions = {name: np.append(mask, np.zeros(len(mean) - len(mask), bool)) for name, mask in regions.items()}
-    behind_lids = (np.arange(len(mean)) >= len(mesh_without.mirror)) & ~mesh.eyeball
+    whole = add_mouth(
+        eyes.mesh,
+        mouth,
+        followers,
+        means=(eyes.mean, identities.follower_mean - origin),
+        identity_bases=(eyes.identity_basis, identities.follower_basis),
+        expression_bases=(
+            eyes.expression_basis,
+            build_expressions(source, followers.source_vertex, followers.mirror, names)[0],
+        ),
+        closing=mean - unclosed,
+    )
+    mesh, mean = whole.mesh, whole.mean
+    n = len(mean)
+    regions = {name: np.append(mask, np.zeros(n - len(mask), bool)) for name, mask in regions.items()}
+    behind_lids = np.zeros(n, bool)
+    behind_lids[n_outer : len(eyes.mean)] = ~eyes.mesh.eyeball[n_outer:]
     regions["left_eyelids"] |= behind_lids & (mean[:, 0] > 0)
     regions["right_eyelids"] |= behind_lids & (mean[:, 0] < 0)
     regions["eyeballs"] = mesh.eyeball
+    regions |= whole.regions
     gaze = [
         (f"eyeLook{direction}{side}", deg)
         for direction, deg in GAZE_DEG.items()
@@ -65,15 +96,16 @@ def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
     arrays: dict[str, np.ndarray] = {
         "format": np.array(FORMAT),
         "mean": mean.astype(np.float32),
-        "identity_basis": eyes.identity_basis.astype(np.float16),
+        "identity_basis": whole.identity_basis.astype(np.float16),
         "identity_mirror_sign": identities.mirror_sign.astype(np.int8),
-        "expression_basis": eyes.expression_basis.astype(np.float16),
+        "expression_basis": whole.expression_basis.astype(np.float16),
         "expression_names": np.array(names),
         "quads": mesh.quads.astype(np.uint16),
-        "uv": mesh.uv.astype(np.float32),
+        "uv.head": mesh.uv[:, :2].astype(np.float32),
+        "uv.face": mesh.uv[:, 2:].astype(np.float32),
         "uv_quads": mesh.uv_quads.astype(np.uint16),
-        "uv_vertex": mesh.uv_vertex.astype(np.uint16),
         "mirror": mesh.mirror.astype(np.uint16),
+        "creases": np.concatenate([eyes.lid_edges, whole.lip_edges]).astype(np.uint16),
         "eyelids.gap_vertices": eyelids.gap_vertices.astype(np.uint16),
         "eyelids.gap_weights": eyelids.gap_weights,
         "eyelids.gap_eye": eyelids.gap_eye.astype(np.uint8),
@@ -89,8 +121,8 @@ def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
     for name, (vertices, weights) in sets.items():
         arrays[f"landmarks.{name}.vertices"] = vertices.astype(np.uint16)
         arrays[f"landmarks.{name}.weights"] = weights.astype(np.float32)
-    arrays["landmarks.mediapipe478.numbers"] = np.array(mediapipe_numbers(), np.uint16)
-    arrays["landmarks.irises.numbers"] = np.arange(468, 478, dtype=np.uint16)
+    arrays["landmarks.mediapipe478.indices"] = np.array(mediapipe_numbers(), np.uint16)
+    arrays["landmarks.irises.indices"] = np.arange(468, 478, dtype=np.uint16)
     report = [
         f"base mesh: {len(mean)} vertices, {len(mesh.quads)} quads, {len(mesh.uv)} texture coordinates",
         f"identity: {len(identities.mirror_sign)} components hold {identities.explained:.1%} of the "
@@ -102,13 +134,24 @@ def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
     return arrays, report
 
 
+def _with_face_layout(mesh: BaseMesh, mean: Float64[np.ndarray, "n 3"]) -> BaseMesh:
+    """Return the head with a second texture layout, in which the skin of the face fills the square."""
+    skin = ~mesh.eyeball[mesh.quads].any(axis=1)
+    points, quads, uv, uv_quads = mean, mesh.quads[skin], mesh.uv, mesh.uv_quads[skin]
+    for _ in range(2):
+        refine, refine_uv = catmull_clark(quads, len(points)), catmull_clark(uv_quads, len(uv))
+        points, uv, quads, uv_quads = refine(points), refine_uv(uv), refine.quads, refine_uv.quads
+    inside = face_depth(points)[quads] > 0
+    return replace(mesh, uv=np.hstack([mesh.uv, fill_square(mesh.uv, uv[uv_quads[inside]])]))
+
+
 def vertex_areas(mesh: BaseMesh, vertices: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, " n"]:
-    """The surface that belongs to each vertex, mm²: a quarter of each of its quads."""
+    """Return the surface that belongs to each vertex, mm²: a quarter of each of its quads."""
     a, b, c, d = (vertices[mesh.quads[:, i]] for i in range(4))
     area = np.linalg.norm(np.cross(c - a, d - b), axis=1) / 2
     return np.bincount(mesh.quads.ravel(), np.repeat(area / 4, 4), minlength=len(vertices))
 
 
 def _width(corners: Float64[np.ndarray, "4 3"]) -> float:
-    """Distance of the outer eye corners, mm."""
+    """Return the distance of the outer eye corners, mm."""
     return float(np.linalg.norm(corners[0] - corners[3]))

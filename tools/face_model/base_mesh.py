@@ -15,8 +15,6 @@ EYE_CORNERS = (21, 66, 6850, 6805)  # landmarks 36, 39, 42, 45 of ibug68: outer,
 EYEBALLS = {"left": range(14598, 14670), "right": range(14670, 14742)}
 EYEBALL_BEHIND_CENTRE = 0.5
 """How far behind the eyeball's centre its front cap begins, mm; lids hide what is further back."""
-EYEBALL_UV_SIZE = 0.11
-"""Side of the square that each eyeball gets in an upper corner of the texture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,8 @@ class BaseMesh:
     source_vertex: Int64[np.ndarray, " n"]
     """Number of each vertex in the source mesh."""
     quads: Int32[np.ndarray, "n_quads 4"]
-    uv: Float64[np.ndarray, "n_uv 2"]
+    uv: Float64[np.ndarray, "n_uv k"]
+    """Texture coordinates: u and v of the layout of the head, and behind them those of the face."""
     uv_quads: Int32[np.ndarray, "n_quads 4"]
     uv_vertex: Int32[np.ndarray, " n_uv"]
     """Vertex that each texture coordinate belongs to."""
@@ -86,7 +85,7 @@ def cut_head(base: BaseObject, mirror: Int64[np.ndarray, " n_source"]) -> BaseMe
         mirror: partner of each of its vertices.
     """
     body = np.flatnonzero(base.groups == "body")
-    island = _islands(base.uv_quads[body], len(base.uv))
+    island = islands(base.uv_quads[body], len(base.uv))
     with_nose = island[np.any(base.quads[body] == NOSE_TIP, axis=1)][0]
     chosen = [body[island == with_nose]]
     for name, vertices in EYEBALLS.items():
@@ -102,12 +101,10 @@ def cut_head(base: BaseObject, mirror: Int64[np.ndarray, " n_source"]) -> BaseMe
     uv_vertex = np.empty(len(uv_source), np.int32)
     uv_vertex[uv_quads] = quads
     eyeball = source_vertex >= EYEBALLS["left"].start
-    left_eyeball = eyeball & (source_vertex < EYEBALLS["right"].start)
-    side = np.where(left_eyeball, 1, np.where(eyeball, -1, 0))
     return BaseMesh(
         source_vertex=source_vertex,
         quads=quads,
-        uv=_upright_layout(base.uv[uv_source], base.vertices[source_vertex[uv_vertex]], side[uv_vertex]),
+        uv=_upright_layout(base.uv[uv_source], ~eyeball[uv_vertex]),
         uv_quads=uv_quads,
         uv_vertex=uv_vertex,
         mirror=np.searchsorted(source_vertex, mirror[source_vertex]).astype(np.int32),
@@ -116,36 +113,15 @@ def cut_head(base: BaseObject, mirror: Int64[np.ndarray, " n_source"]) -> BaseMe
 
 
 def _upright_layout(
-    uv: Float64[np.ndarray, "n_uv 2"],
-    points: Float64[np.ndarray, "n_uv 3"],
-    eyeball_side: Int64[np.ndarray, " n_uv"],
+    uv: Float64[np.ndarray, "n_uv 2"], skin: Bool[np.ndarray, " n_uv"]
 ) -> Float64[np.ndarray, "n_uv 2"]:
-    """The source layout turned upright, the skin filling the unit square, the eyeballs in its upper corners.
-
-    Args:
-        uv: the source layout, in which the head lies on its side.
-        points: the vertex of each texture coordinate.
-        eyeball_side: 1 on the left eyeball, -1 on the right one, 0 on the skin.
-    """
+    """Return the source layout, in which the head lies on its side, turned upright; skin fills the square."""
     upright = np.stack([uv[:, 1], -uv[:, 0]], axis=1)
-    placed = np.empty_like(upright)
-    skin = upright[eyeball_side == 0]
-    low, high = skin.min(axis=0), skin.max(axis=0)
-    placed[eyeball_side == 0] = (skin - low) / (high - low)
-    for side in (-1, 1):
-        # Azimuthal equidistant map of the cap from the front: nothing overlaps and the iris is round.
-        cap = points[eyeball_side == side]
-        direction = cap - (cap.min(axis=0) + cap.max(axis=0)) / 2
-        direction[:, 2] = cap[:, 2] - cap[:, 2].min()
-        across = np.linalg.norm(direction[:, :2], axis=1, keepdims=True)
-        angle = np.arctan2(across, direction[:, 2:])
-        disc = direction[:, :2] / np.maximum(across, 1e-9) * angle / angle.max()
-        corner = np.array([0.0 if side < 0 else 1 - EYEBALL_UV_SIZE, 1 - EYEBALL_UV_SIZE])
-        placed[eyeball_side == side] = corner + (disc + 1) / 2 * EYEBALL_UV_SIZE
-    return placed
+    low, high = upright[skin].min(axis=0), upright[skin].max(axis=0)
+    return (upright - low) / (high - low)
 
 
-def _islands(uv_quads: Int64[np.ndarray, "n_quads 4"], n_uv: int) -> Int64[np.ndarray, " n_quads"]:
+def islands(uv_quads: Int64[np.ndarray, "n_quads 4"], n_uv: int) -> Int64[np.ndarray, " n_quads"]:
     """A number per quad, the same for quads joined in the texture layout."""
     label = np.arange(n_uv)
     while True:

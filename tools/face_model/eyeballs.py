@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
 
-from face_model.base_mesh import EYEBALL_UV_SIZE, BaseMesh
+from face_model.base_mesh import BaseMesh
 from face_model.eyelids import eye_rings
+from face_model.layout import EYEBALL_CORNER, EYEBALL_SIZE, into_box
 from tddfa.morphable.eyes import IRIS_RADIUS_MM, PUPIL_RADIUS_MM, rotation_of
 from tddfa.morphable.subdivision import catmull_clark
 
@@ -44,7 +45,8 @@ class Eyeballs:
         mean: the mean face, mm.
         identity_basis: displacement per standard deviation, mm.
         expression_basis: displacement at weight 1, mm.
-        centers: of the left and the right eyeball of the mean face, mm.
+        centers: centres of the left and the right eyeball of the mean face, mm.
+        lid_edges: edges where lids end and the skin behind them begins.
         iris_vertices: base vertices of the points of the irises, in MediaPipe's order from 468 on.
         iris_weights: their weights.
     """
@@ -54,6 +56,7 @@ class Eyeballs:
     identity_basis: Float64[np.ndarray, "n 3 k"]
     expression_basis: Float64[np.ndarray, "n 3 e"]
     centers: Float64[np.ndarray, "2 3"]
+    lid_edges: Int64[np.ndarray, "56 2"]
     iris_vertices: Int32[np.ndarray, "10 k"]
     iris_weights: Float64[np.ndarray, "10 k"]
 
@@ -135,7 +138,17 @@ def add_eyeballs(
         eyeball=eyeball,
     )
     vertices, weights = _irises(ball_quads, n_ball, balls)
-    return Eyeballs(new_mesh, new_mean, new_identity, new_expression, centers, vertices, weights)
+    loop = np.stack([edge, np.roll(edge, -1)], axis=1)
+    return Eyeballs(
+        new_mesh,
+        new_mean,
+        new_identity,
+        new_expression,
+        centers,
+        np.concatenate([loop, mesh.mirror[loop]]),
+        vertices,
+        weights,
+    )
 
 
 def _ball() -> tuple[Float64[np.ndarray, "n 3"], Int64[np.ndarray, "n_quads 4"]]:
@@ -207,8 +220,8 @@ def _layout(
     lid_quads: Int64[np.ndarray, "n_edge 4"],
     n_ball: int,
     partner: Int64[np.ndarray, " n"],
-) -> tuple[Float64[np.ndarray, "n_uv 2"], Int32[np.ndarray, "n_quads 4"], Int32[np.ndarray, " n_uv"]]:
-    """The texture layout without the old eyeballs, and with the new ones in the corners where those were."""
+) -> tuple[Float64[np.ndarray, "n_uv 4"], Int32[np.ndarray, "n_quads 4"], Int32[np.ndarray, " n_uv"]]:
+    """The texture layouts without the old eyeballs, and with the new ones in corners."""
     n_old = len(mesh.mirror)
     used, kept_quads = np.unique(mesh.uv_quads[keep], return_inverse=True)
     uv, vertex = mesh.uv[used], mesh.uv_vertex[used]
@@ -216,27 +229,32 @@ def _layout(
     angle = np.arccos(directions[:, 2:])
     disc = directions[:, :2] / np.maximum(np.linalg.norm(directions[:, :2], axis=1, keepdims=True), 1e-9)
     disc = disc * angle / angle.max()
-    corner = 1 - EYEBALL_UV_SIZE
-    ball_uv = corner + (disc + 1) / 2 * EYEBALL_UV_SIZE
+    square = (disc + 1) / 2
     # The skin behind the lids continues into the opening, which is empty in the layout.
     at = np.full(n_old, -1)
     at[vertex] = np.arange(len(vertex))
     edge_uv = uv[at[edge]]
     inner_uv = edge_uv + LID_UV_SHARE * (edge_uv.mean(axis=0) - edge_uv)
-    side_uv = np.concatenate([ball_uv, inner_uv])
-    n_kept, n_side = len(uv), len(side_uv)
+    sides: list[np.ndarray] = []
+    for left in (True, False):
+        boxes = [(*EYEBALL_CORNER[crop], size, size) for crop, size in EYEBALL_SIZE.items()]
+        ball_uv = np.hstack([into_box(square * [-1, 1] + [1, 0], box, left=left) for box in boxes])
+        lid_uv = inner_uv if left else inner_uv * [-1, 1, -1, 1] + [1, 0, 1, 0]
+        sides.append(np.concatenate([ball_uv, lid_uv]))
+    n_kept, n_side = len(uv), len(sides[0])
     parts = [kept_quads.reshape(-1, 4), n_kept + ball_quads]
-    lid_uv = np.where(lid_quads < n_old, at[np.minimum(lid_quads, n_old - 1)], lid_quads - n_old + n_kept)
-    parts.append(lid_uv)
+    lid_uv_quads = np.where(
+        lid_quads < n_old, at[np.minimum(lid_quads, n_old - 1)], lid_quads - n_old + n_kept
+    )
+    parts.append(lid_uv_quads)
     right_lid = partner[lid_quads][:, ::-1]
     right_ball = n_kept + n_side + ball_quads[:, ::-1]
     parts += [
         right_ball,
         np.where(right_lid < n_old, at[np.minimum(right_lid, n_old - 1)], right_lid - n_old + n_kept),
     ]
-    mirrored_uv = side_uv * [-1, 1] + [1, 0]
     return (
-        np.concatenate([uv, side_uv, mirrored_uv]),
+        np.concatenate([uv, *sides]),
         np.concatenate(parts).astype(np.int32),
         np.concatenate([vertex, n_old + np.arange(2 * n_side)]).astype(np.int32),
     )

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from face_model.base_mesh import BaseMesh
 from face_model.source import Source
@@ -52,6 +52,8 @@ class Identities:
         mirror_sign: what each coefficient is multiplied with when the face is mirrored.
         explained: share of the variance of the face that the components hold.
         heldout_rms: root mean square error on people that were not used, mm over the face.
+        follower_mean: mean of the vertices that do not count, but move along, model frame, mm.
+        follower_basis: their displacement, mm per standard deviation.
     """
 
     mean: Float64[np.ndarray, "n 3"]
@@ -59,23 +61,28 @@ class Identities:
     mirror_sign: Float64[np.ndarray, " k"]
     explained: float
     heldout_rms: float
+    follower_mean: Float64[np.ndarray, "m 3"]
+    follower_basis: Float64[np.ndarray, "m 3 k"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Targets:
-    """Displacements of the head by target name."""
+class Followers:
+    """Vertices that have no say in the statistics and move along.
 
-    source: Source
-    mesh: BaseMesh
+    Attributes:
+        source_vertex: number of each in the source.
+        mirror: partner of each among them.
+    """
 
-    def __call__(self, path: str) -> Float64[np.ndarray, "n 3"]:
-        return self.source.target(path)[self.mesh.source_vertex]
+    source_vertex: Int64[np.ndarray, " m"]
+    mirror: Int64[np.ndarray, " m"]
 
 
 def build_identities(
     source: Source,
     mesh: BaseMesh,
-    base_vertices: Float64[np.ndarray, "n 3"],
+    source_vertices: Float64[np.ndarray, "n_source 3"],
+    followers: Followers,
     vertex_area: Float64[np.ndarray, " n"],
     face: Bool[np.ndarray, " n"],
 ) -> Identities:
@@ -84,59 +91,71 @@ def build_identities(
     Args:
         source: the source files.
         mesh: the head mesh.
-        base_vertices: positions in the source, mm.
+        source_vertices: positions of all vertices of the source, mm.
+        followers: vertices that move along.
         vertex_area: surface that belongs to each vertex, mm².
         face: the vertices that count fully; the others count by `OUTSIDE_FACE_WEIGHT`.
     """
     n_heldout = N_SAMPLES // 10
-    people = base_vertices + sample_displacements(
-        source, mesh, N_SAMPLES + n_heldout, np.random.default_rng(SEED)
+    weights = sample_weights(source, N_SAMPLES + n_heldout, np.random.default_rng(SEED))
+    # The head by itself: the last bits of its statistics do not depend on what follows it.
+    people, following = (
+        source_vertices[chosen] + displacements(source, chosen, weights)
+        for chosen in (mesh.source_vertex, followers.source_vertex)
     )
     weight = vertex_area * np.where(face, 1.0, OUTSIDE_FACE_WEIGHT)
     weight /= weight.sum()
-    people = _aligned(people, weight * face)
-    people, heldout = people[:N_SAMPLES], people[N_SAMPLES:]
+    people, following = _aligned(people, following, weight * face)
+    people, heldout, following = people[:N_SAMPLES], people[N_SAMPLES:], following[:N_SAMPLES]
     flip = np.array([-1.0, 1.0, 1.0])
     mean = people.mean(axis=0)
     mean = (mean + mean[mesh.mirror] * flip) / 2
     deviation = people - mean
     mirrored = deviation[:, mesh.mirror] * flip
+    follower_mean = following.mean(axis=0)
+    follower_mean = (follower_mean + follower_mean[followers.mirror] * flip) / 2
+    follower_deviation = following - follower_mean
+    follower_mirrored = follower_deviation[:, followers.mirror] * flip
     root = np.sqrt(weight)[:, None]
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
     total_variance = 0.0
     for sign in (1.0, -1.0):
         # With every person comes the mirror image: the covariance then splits into these two parts exactly.
         half = (deviation + sign * mirrored) / 2
-        variance, component = _principal(half, root)
+        variance, component, scores = _principal(half, root)
+        half_of_followers = (follower_deviation + sign * follower_mirrored) / 2
+        along = np.einsum("pk,pmc->kmc", scores, half_of_followers, optimize=True) / len(half)
         total_variance += float(((half * root) ** 2).sum()) / len(half)
-        parts.append((variance, component, np.full(len(variance), sign)))
+        parts.append((variance, component, np.full(len(variance), sign), along))
     variance = np.concatenate([part[0] for part in parts])
     order = np.argsort(-variance, kind="stable")[:N_COMPONENTS]
     basis = np.concatenate([part[1] for part in parts])[order]
     sign = np.concatenate([part[2] for part in parts])[order]
+    follower_basis = np.concatenate([part[3] for part in parts])[order]
     return Identities(
         mean=mean,
         basis=np.moveaxis(basis, 0, -1),
         mirror_sign=sign,
         explained=float(variance[order].sum() / total_variance),
         heldout_rms=_projection_rms(heldout - mean, basis, root, face),
+        follower_mean=follower_mean,
+        follower_basis=np.moveaxis(follower_basis, 0, -1),
     )
 
 
-def sample_displacements(
-    source: Source, mesh: BaseMesh, n_people: int, random: np.random.Generator
+def sample_weights(
+    source: Source, n_people: int, random: np.random.Generator
+) -> dict[str, Float64[np.ndarray, " n_people"]]:
+    """Return the weight of each of the source's targets for `n_people` people."""
+    return {**_macro_weights(n_people, random), **_detail_weights(source, n_people, random)}
+
+
+def displacements(
+    source: Source, vertices: Int64[np.ndarray, " n"], weights: dict[str, Float64[np.ndarray, " n_people"]]
 ) -> Float64[np.ndarray, "n_people n 3"]:
-    """Displacements of the base head that make `n_people` people."""
-    load = _Targets(source, mesh)
-    fields: list[np.ndarray] = []
-    weights: list[np.ndarray] = []
-    for path, weight in {
-        **_macro_weights(n_people, random),
-        **_detail_weights(source, n_people, random),
-    }.items():
-        fields.append(load(path).reshape(-1))
-        weights.append(weight)
-    return (np.stack(weights, axis=1) @ np.stack(fields)).reshape(n_people, -1, 3)
+    """Return the displacements of some vertices of the source that make people of it."""
+    fields = [source.target(path)[vertices].reshape(-1) for path in weights]
+    return (np.stack(list(weights.values()), axis=1) @ np.stack(fields)).reshape(-1, len(vertices), 3)
 
 
 def _macro_weights(n_people: int, random: np.random.Generator) -> dict[str, Float64[np.ndarray, " n_people"]]:
@@ -212,17 +231,21 @@ def _opposites(paths: list[str]) -> list[tuple[str, str | None]]:
 
 
 def _aligned(
-    people: Float64[np.ndarray, "n_people n 3"], weight: Float64[np.ndarray, " n"]
-) -> Float64[np.ndarray, "n_people n 3"]:
-    """Everybody moved, turned and scaled onto the mean; the mean size stays that of the people.
+    people: Float64[np.ndarray, "n_people n 3"],
+    followers: Float64[np.ndarray, "n_people m 3"],
+    weight: Float64[np.ndarray, " n"],
+) -> tuple[Float64[np.ndarray, "n_people n 3"], Float64[np.ndarray, "n_people m 3"]]:
+    """Return everybody moved, turned and scaled onto the mean; the mean size stays that of the people.
 
     Source: Gower, "Generalized Procrustes analysis", 1975.
     """
     weight = weight / weight.sum()
-    centred = people - np.einsum("pnc,n->pc", people, weight)[:, None]
+    centre = np.einsum("pnc,n->pc", people, weight)[:, None]
+    centred = people - centre
     size = np.sqrt(np.einsum("pnc,pnc,n->p", centred, centred, weight))
     mean_size = size.mean()
     shape = centred / size[:, None, None]
+    along = (followers - centre) / size[:, None, None]
     for _ in range(3):
         mean = shape.mean(axis=0)
         mean /= np.sqrt(np.einsum("nc,nc,n->", mean, mean, weight))
@@ -230,13 +253,14 @@ def _aligned(
         U, _, Vt = np.linalg.svd(covariance)
         Vt[:, 2] *= np.sign(np.linalg.det(U @ Vt))[:, None]  # turned, never mirrored
         shape = shape @ (U @ Vt)
-    return shape * mean_size
+        along = along @ (U @ Vt)
+    return shape * mean_size, along * mean_size
 
 
 def _principal(
     deviations: Float64[np.ndarray, "n_people n 3"], root: Float64[np.ndarray, "n 1"]
-) -> tuple[Float64[np.ndarray, " k"], Float64[np.ndarray, "k n 3"]]:
-    """Variances and components (mm per standard deviation) in the metric of `root`."""
+) -> tuple[Float64[np.ndarray, " k"], Float64[np.ndarray, "k n 3"], Float64[np.ndarray, "n_people k"]]:
+    """Return variances, components (mm per standard deviation) and scores in the metric of `root`."""
     table = (deviations * root).reshape(len(deviations), -1)
     gram = table @ table.T / len(table)
     variance, vectors = np.linalg.eigh(gram)
@@ -246,8 +270,9 @@ def _principal(
     # An eigenvector has no sign of its own: let the largest displacement point to +x, +y or +z.
     flat = component.reshape(len(component), -1)
     largest = np.abs(flat).argmax(axis=1)
-    component *= np.sign(flat[np.arange(len(flat)), largest])[:, None, None]
-    return variance, component
+    sign = np.sign(flat[np.arange(len(flat)), largest])
+    component *= sign[:, None, None]
+    return variance, component, scores * sign
 
 
 def _projection_rms(

@@ -11,13 +11,23 @@ from face_model.base_mesh import BaseMesh, rings_around
 from face_model.eyelids import MARGIN, eye_rings
 from face_model.identity import TARGETS
 from face_model.source import Source
-from tddfa.morphable.open_model import in_face
 
 LIP_RINGS = 7
 """Rings around the mouth's opening up to the border of the red of the lips."""
 LID_RINGS = MARGIN + 7
 """Rings around the eye's opening up to the crease of the lid."""
 BROW_RADIUS_MM = 6.0
+
+
+def in_face(vertices: Float64[np.ndarray, "n 3"], unit: float) -> Bool[np.ndarray, " n"]:
+    """Return which points of the neutral head count as face in its statistics, from forehead to chin.
+
+    Args:
+        vertices: model frame, the origin between the eye corners.
+        unit: distance of the outer eye corners, same unit.
+    """
+    _, y, z = (vertices / unit).T
+    return (y <= 0.26 + 0.42 * (z + 0.93)) & (z >= -0.72) & (y >= -0.83 - 0.62 * (z + 0.83))
 
 
 def ear_mask(source: Source, mesh: BaseMesh) -> Bool[np.ndarray, " n"]:

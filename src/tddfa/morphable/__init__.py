@@ -10,6 +10,7 @@ from tddfa.morphable.correspondence import Correspondence, correspond, fit_verti
 from tddfa.morphable.fitting import Fit, Fitter, fit_landmarks
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
+from tddfa.morphable.open_model import open_face_model
 from tddfa.packs.specs import ANY_MODEL, ModelSpec
 
 MODELS: Mapping[str, Callable[[str, Any, Callable[[str], Mapping[str, Any]]], MorphableModel]] = {
@@ -48,4 +49,5 @@ __all__ = [
     "fit_landmarks",
     "fit_vertices",
     "make_model",
+    "open_face_model",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tddfa.shapes import Float, Float32, Float64
+from tddfa.shapes import Float, Float32, Float64, Int
 
 IRIS_RADIUS_MM = 5.8
 """Radius of the visible iris. Source: Rüfer et al., "White-to-white corneal diameter", 2005: 11.7 mm wide."""
@@ -68,10 +68,12 @@ class Eyes:
         offsets: offset of each mesh vertex from the middle of its pupil, across the gaze, mm on the mean
             face; `ELSEWHERE` for vertices that are not on an eyeball. Interpolated over a triangle it tells
             every pixel and texel what it shows, so that irises are round at every level of detail.
+        base_vertices: the base vertices of the eyeballs.
     """
 
     turns: Float64[np.ndarray, "2 3 n_expression"]
     offsets: Float32[np.ndarray, "n_vertices 2"]
+    base_vertices: Int[np.ndarray, " n_base_vertices"]
 
     def gaze(self, expression: Float[np.ndarray, " n_expression"]) -> Gaze:
         """Return where the eyes look.

@@ -81,8 +81,8 @@ def fit_landmarks(
     places = model.landmark_set(landmark_set)
     given = numbers("the points", points)
     weight = None if weights is None else numbers("the weights", weights)
-    if places.numbers is not None and given.ndim == 2 and len(given) != len(places):
-        given, weight = _numbered(given, weight, places.numbers)
+    if places.indices is not None and given.ndim == 2 and len(given) != len(places):
+        given, weight = _numbered(given, weight, places.indices)
     return _fitter(model, places).fit(
         given,
         weight,

@@ -1,7 +1,8 @@
-"""Named points of a face model: vertices, or places on the surface between them."""
+"""Named points of a face model: vertices, or points on the surface between them."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +15,14 @@ class LandmarkSet:
     """Points that move with the surface, each a weighted mean of base vertices.
 
     Attributes:
-        vertices: the base vertices of each point.
-        weights: their weights, which add up to 1.
-        numbers: number of each point in a larger scheme that the set is part of (MediaPipe's 478), in order.
+        vertices: base vertices of each point.
+        weights: weights of the vertices, which add up to 1.
+        indices: index of each point in a larger scheme that the set is part of (MediaPipe's 478), in order.
     """
 
     vertices: Int32[np.ndarray, "n_points k"]
     weights: Float32[np.ndarray, "n_points k"]
-    numbers: Int32[np.ndarray, " n_points"] | None = None
+    indices: Int32[np.ndarray, " n_points"] | None = None
 
     def __repr__(self) -> str:
         return f"<LandmarkSet: {len(self)} points>"
@@ -29,13 +30,27 @@ class LandmarkSet:
     def __len__(self) -> int:
         return len(self.vertices)
 
+    @property
+    def numbers(self) -> Int32[np.ndarray, " n_points"] | None:
+        """Return `indices`, under its former name."""
+        warnings.warn("LandmarkSet.numbers is now LandmarkSet.indices", DeprecationWarning, stacklevel=2)
+        return self.indices
+
     @classmethod
     def at_vertices(cls, vertices: Int[np.ndarray, " n_points"]) -> LandmarkSet:
-        """Points that are vertices."""
+        """Return points that are vertices.
+
+        Args:
+            vertices: the base vertex of each point.
+        """
         return cls(vertices[:, None].astype(np.int32), np.ones((len(vertices), 1), np.float32))
 
     def positions(self, values: Float[np.ndarray, "n_base ..."]) -> Float[np.ndarray, "n_points ..."]:
-        """The points' share of anything that is known at the base vertices: positions, basis vectors."""
+        """Return the points' share of anything that is known at the base vertices.
+
+        Args:
+            values: positions, basis vectors or anything else that is linear in the vertices.
+        """
         if self.vertices.shape[1] == 1:
             return values[self.vertices[:, 0]]
         return np.einsum("pk...,pk->p...", values[self.vertices], self.weights)

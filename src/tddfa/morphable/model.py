@@ -92,7 +92,7 @@ class MorphableModel:
         """
         from tddfa.morphable.open_model import open_face_model
 
-        return open_face_model(level, crop)
+        return open_face_model(level=level, crop=crop)
 
     @classmethod
     def from_arrays(cls, name: str, arrays: Mapping[str, Any]) -> MorphableModel:

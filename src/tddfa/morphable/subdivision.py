@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tddfa.shapes import Float, Int32
+from tddfa.shapes import Float, Int, Int32, Int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +16,14 @@ class Subdivision:
     The refined vertices: the moved old ones (their indices stay), then one per edge, then one per quad.
 
     Source: Catmull and Clark, "Recursively generated B-spline surfaces on arbitrary topological meshes",
-    1978; boundaries are cubic B-spline curves.
+    1978; boundaries and creases are cubic B-spline curves.
     """
 
     n_coarse: int
     quads: Int32[np.ndarray, "n_fine_quads 4"]
     """Quads of the refined mesh."""
+    creases: Int32[np.ndarray, "n_fine_creases 2"]
+    """Creases of the refined mesh."""
     coarse_quads: Int32[np.ndarray, "n_quads 4"]
     inner_edges: Int32[np.ndarray, "n_inner 4"]
     """Both end vertices and both neighbouring quads of each inner edge."""
@@ -73,34 +75,41 @@ class Subdivision:
         return np.ascontiguousarray(fine[:, :n_channels]).reshape(self.n_fine, *values.shape[1:])
 
 
-def catmull_clark(quads: Int32[np.ndarray, "n_quads 4"], n_vertices: int) -> Subdivision:
-    """The operator that refines a quad mesh once.
+def catmull_clark(
+    quads: Int32[np.ndarray, "n_quads 4"],
+    n_vertices: int,
+    creases: Int32[np.ndarray, "n_creases 2"] | None = None,
+) -> Subdivision:
+    """Return the operator that refines a quad mesh once.
 
     Args:
         quads: counter-clockwise quads of a manifold mesh, with or without boundaries.
-        n_vertices: number of its vertices.
+        n_vertices: number of vertices of the mesh.
+        creases: edges that stay sharp, in closed loops; each is refined like a boundary, so that the surface
+            on one side does not depend on the other side.
 
     Returns:
         The operator; its `quads` are the refined mesh's, four per coarse quad.
 
     Raises:
-        ValueError: the mesh is not manifold.
+        ValueError: the mesh is not manifold, or a boundary or crease is no closed loop.
     """
     n_quads = len(quads)
     ends = np.stack([quads, np.roll(quads, -1, axis=1)], axis=-1).reshape(-1, 2)
     keys, first, edge_of_side, counts = np.unique(
-        np.sort(ends, axis=1), axis=0, return_index=True, return_inverse=True, return_counts=True
+        _edge_keys(ends, n_vertices), return_index=True, return_inverse=True, return_counts=True
     )
     if counts.max(initial=0) > 2:
-        a, b = keys[counts.argmax()]
+        a, b = divmod(int(keys[counts.argmax()]), n_vertices)
         raise ValueError(f"the mesh is not manifold: {counts.max()} quads meet at the edge {a}-{b}")
-    edge_of_side = edge_of_side.reshape(-1)
+    sharp = counts == 1
+    if creases is not None:
+        sharp |= np.isin(keys, _edge_keys(creases, n_vertices))
+    inner, boundary = np.flatnonzero(~sharp), np.flatnonzero(sharp)
     sides = np.argsort(edge_of_side, kind="stable")
     starts = np.searchsorted(edge_of_side[sides], np.arange(len(keys)))
-    inner = np.flatnonzero(counts == 2)
-    boundary = np.flatnonzero(counts == 1)
     pair = np.stack([sides[starts[inner]] // 4, sides[starts[inner] + 1] // 4], axis=1) + n_vertices
-    inner_edges = np.concatenate([keys[inner], pair], axis=1)
+    both_ends = np.stack(np.divmod(keys[inner], n_vertices), axis=1)
     boundary_edges = ends[first[boundary]]
 
     order = np.empty(len(keys), np.int64)
@@ -111,37 +120,61 @@ def catmull_clark(quads: Int32[np.ndarray, "n_quads 4"], n_vertices: int) -> Sub
     fine = [
         np.stack([quads[:, i], edge_points[:, i], centres, edge_points[:, i - 1]], axis=1) for i in range(4)
     ]
+    fine_creases = np.zeros((0, 2), np.int64)
+    if creases is not None:
+        middle = n_vertices + order[np.searchsorted(keys, _edge_keys(creases, n_vertices))]
+        fine_creases = np.concatenate([np.stack([creases[:, side], middle], axis=1) for side in (0, 1)])
 
-    on_boundary = np.zeros(n_vertices, bool)
-    on_boundary[boundary_edges] = True
-    after = np.full(n_vertices, -1)
-    before = np.full(n_vertices, -1)
-    after[boundary_edges[:, 0]] = boundary_edges[:, 1]
-    before[boundary_edges[:, 1]] = boundary_edges[:, 0]
     corner = quads.reshape(-1)
     valence = np.bincount(corner, minlength=n_vertices)
-    # A vertex without quads stays where it is: its neighbours along the boundary are itself.
-    alone = valence == 0
-    after[alone] = before[alone] = np.flatnonzero(alone)
-    rim = np.flatnonzero(on_boundary | alone)
+    rim = _boundary_neighbours(boundary_edges, np.flatnonzero(valence == 0))
+    on_rim = np.zeros(n_vertices, bool)
+    on_rim[rim[:, 0]] = True
     # Around an inner vertex each quad contributes itself and the neighbour that follows the vertex in it.
     by_vertex = np.argsort(corner, kind="stable")
     offset = np.concatenate([[0], np.cumsum(valence)])
     stars: list[tuple[np.ndarray, np.ndarray]] = []
-    for k in np.unique(valence[~on_boundary & ~alone]):
-        vertices = np.flatnonzero((valence == k) & ~on_boundary)
+    for k in np.unique(valence[~on_rim]):
+        vertices = np.flatnonzero((valence == k) & ~on_rim)
         incident = by_vertex[offset[vertices][:, None] + np.arange(k)]
         star = np.concatenate([incident // 4 + n_vertices, ends[incident, 1]], axis=1)
         stars.append((vertices.astype(np.int32), star.astype(np.int32)))
     return Subdivision(
         n_coarse=n_vertices,
         quads=np.concatenate(fine).astype(np.int32),
+        creases=fine_creases.astype(np.int32),
         coarse_quads=quads.astype(np.int32),
-        inner_edges=inner_edges.astype(np.int32),
+        inner_edges=np.concatenate([both_ends, pair], axis=1).astype(np.int32),
         boundary_edges=boundary_edges.astype(np.int32),
         stars=tuple(stars),
-        boundary_vertices=np.stack([rim, before[rim], after[rim]], axis=1).astype(np.int32),
+        boundary_vertices=rim.astype(np.int32),
     )
+
+
+def _edge_keys(edges: Int[np.ndarray, "n 2"], n_vertices: int) -> Int64[np.ndarray, " n"]:
+    """Return one number per edge, whatever its direction; in the order of the lower and the higher end."""
+    ends = np.sort(edges.astype(np.int64), axis=1)
+    return ends[:, 0] * n_vertices + ends[:, 1]
+
+
+def _boundary_neighbours(
+    edges: Int[np.ndarray, "n_boundary 2"], alone: Int64[np.ndarray, " n_alone"]
+) -> Int64[np.ndarray, "n_rim 3"]:
+    """Return each boundary vertex with its two neighbours along the boundary, in order of the vertices.
+
+    Args:
+        edges: the boundary edges.
+        alone: vertices without quads, which stay where they are: their neighbours are themselves.
+    """
+    here = np.concatenate([edges[:, 0], edges[:, 1], alone, alone])
+    there = np.concatenate([edges[:, 1], edges[:, 0], alone, alone])
+    order = np.argsort(here, kind="stable")
+    here, there = here[order], there[order]
+    vertices, counts = np.unique(here, return_counts=True)
+    if (counts != 2).any():
+        odd = vertices[(counts != 2).argmax()]
+        raise ValueError(f"boundaries and creases are closed loops; that of vertex {odd} is not")
+    return np.column_stack([vertices, there.reshape(-1, 2)]).astype(np.int64)
 
 
 def _gathered_sum(rows: np.ndarray, index: np.ndarray) -> np.ndarray:

@@ -233,10 +233,10 @@ def _turn(args: argparse.Namespace) -> None:
 
 
 def _render(args: argparse.Namespace) -> None:
-    from tddfa.morphable import MorphableModel
+    from tddfa.morphable import open_face_model
     from tddfa_train.data.renders import RenderConfig, Studio, make_renders
 
-    studio = Studio.of(*(MorphableModel.open(level=level, crop="head") for level in (0, 1)))
+    studio = Studio.of(*(open_face_model(level=level, crop="head", mouth=False) for level in (0, 1)))
     make_renders(args.output, studio, RenderConfig(args.count, seed=args.seed), args.backgrounds)
     print(f"{args.count} renders in {args.output}")
     _show_sheet(args.output)

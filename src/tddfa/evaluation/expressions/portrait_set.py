@@ -288,7 +288,7 @@ def _write(work: Path, people: Sequence[int], workers: int | None) -> None:
                 shots.append((person, one.shot))
                 params.append(one.params)
     model = portrait_model()
-    numbers = model.landmark_set("mediapipe478").numbers
+    numbers = model.landmark_set("mediapipe478").indices
     assert numbers is not None
     arrays: dict[str, Shaped[np.ndarray, "..."]] = {
         "version": np.array(VERSION),

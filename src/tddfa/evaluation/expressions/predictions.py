@@ -94,7 +94,7 @@ def predict_with_pack(
 
 
 def _indices(scheme: LandmarkSet | None) -> Int32[np.ndarray, " p"]:
-    return np.zeros(0, np.int32) if scheme is None or scheme.numbers is None else scheme.numbers
+    return np.zeros(0, np.int32) if scheme is None or scheme.indices is None else scheme.indices
 
 
 def read_predictions(

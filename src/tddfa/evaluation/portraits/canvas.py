@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.morphable.eyes import Eyes
 from tddfa.render.rasterizer import draw_values
 from tddfa.shapes import Bool, Float, Float32, Int64
@@ -26,8 +26,8 @@ _LOWER_BROWS = ((46, 53, 52, 65, 55), (276, 283, 282, 295, 285))
 
 @cache
 def portrait_model() -> MorphableModel:
-    """Return the model of all portraits: the whole head, refined once."""
-    return MorphableModel.open(level=1, crop="head")
+    """Return the model of all portraits: the whole head, refined once; `mouth.py` draws teeth of its own."""
+    return open_face_model(level=1, crop="head", mouth=False)
 
 
 def portrait_eyes() -> Eyes:
@@ -106,7 +106,7 @@ def mean_landmarks(name: str = "mediapipe478") -> dict[int, Float[np.ndarray, "3
     """Return the named points of the mean head by number, model frame, mm."""
     model = portrait_model()
     points = model.landmark_set(name)
-    numbers = range(len(points)) if points.numbers is None else points.numbers.tolist()
+    numbers = range(len(points)) if points.indices is None else points.indices.tolist()
     return dict(zip(numbers, points.positions(model.mean), strict=True))
 
 

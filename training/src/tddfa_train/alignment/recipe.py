@@ -86,7 +86,7 @@ def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
     points = model.landmark_sets["mediapipe478"]
     mediapipe = None if labels is None else PointModel(model, points)
     weight = None if labels is None else mediapipe_weights(labels)
-    pairs = None if labels is None or points.numbers is None else difference_pairs(points.numbers)
+    pairs = None if labels is None or points.indices is None else difference_pairs(points.indices)
     surface = None if data.surface_mirror is None else PointModel(model, SurfacePoints.of(model).points)
     if recipe.start:
         load_weights(network, recipe.start)

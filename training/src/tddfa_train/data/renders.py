@@ -94,8 +94,8 @@ class Studio:
         basis = shown.expression_basis.copy()
         names = list(shown.expression_names)
         looks = [k for k, name in enumerate(names) if name.startswith("eyeLook")]
-        # Mesh vertices begin with the base vertices; copies along texture seams follow.
-        eyeballs = np.flatnonzero(model.regions["eyeballs"][: len(basis)])
+        assert shown.eyes is not None
+        eyeballs = shown.eyes.base_vertices
         for look in looks:
             basis[eyeballs, :, look] = 0
         return cls(model, replace(shown, expression_basis=basis))
@@ -103,7 +103,7 @@ class Studio:
     @cached_property
     def movable(self) -> frozenset[str]:
         """Names of the expressions that move something."""
-        moving = np.abs(self.model.expression_basis).max((0, 1)) > 0
+        moving = np.abs(self.model.expression_basis[self.model.mesh_vertices]).max((0, 1)) > 0
         return frozenset(
             name for name, moves in zip(self.model.expression_names, moving, strict=True) if moves
         )
@@ -137,8 +137,8 @@ class Studio:
         The irises of photos of people who look ahead lie in the middle of the lids, not of the eyeball.
         """
         points = self.model.landmark_sets["mediapipe478"]
-        assert points.numbers is not None
-        centers = points.positions(self.model.mean)[np.searchsorted(points.numbers, [468, 473])]
+        assert points.indices is not None
+        centers = points.positions(self.model.mean)[np.searchsorted(points.indices, [468, 473])]
         mean = self.shown.shape(self.shown.params())
         directions: list[np.ndarray] = []
         for center, topology in zip(centers, self.eyes, strict=True):
@@ -359,12 +359,13 @@ def make_renders(target: Path, studio: Studio, config: RenderConfig, backgrounds
 def render_labels(model: MorphableModel, params: list[FaceParams]) -> dict[str, np.ndarray]:
     """Return the labels of renders: points, coefficients, and that all of them are exact."""
     points = model.landmark_sets["mediapipe478"]
-    assert points.numbers is not None
+    assert points.indices is not None
     landmarks = np.stack([model.landmarks(face) for face in params])
     marks = np.stack([model.landmarks(face, "mediapipe478")[:, :2] for face in params])
-    marks[:, points.numbers >= _FIRST_IRIS] = np.nan  # the shader turns the irises, not the model
+    marks[:, points.indices >= _FIRST_IRIS] = np.nan  # the shader turns the irises, not the model
     expression = np.stack([face.expression for face in params])
-    weight = np.tile(np.abs(model.expression_basis).max((0, 1)) > 0, (len(params), 1)).astype(np.float32)
+    shown = np.abs(model.expression_basis[model.mesh_vertices]).max((0, 1)) > 0
+    weight = np.tile(shown, (len(params), 1)).astype(np.float32)
     for column, name in enumerate(model.expression_names):
         if name.startswith("eyeLook"):
             side = "Left" if name.endswith("Left") else "Right"

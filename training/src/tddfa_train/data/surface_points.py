@@ -7,6 +7,7 @@ from jaxtyping import Int
 
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
+from tddfa.morphable.open_model import open_face_model
 from tddfa_train.data.points import IBUG68_MIRROR
 
 
@@ -26,7 +27,7 @@ class SurfacePoints:
     def of(cls, model: MorphableModel, every: int = 8) -> "SurfacePoints":
         """Landmarks of the open face model, and every n-th base vertex of its face with its twin."""
         assert model.mirror is not None, "the open face model is symmetric"
-        picked = MorphableModel.open(level=0, crop="face").mesh_vertices[::every]
+        picked = open_face_model(level=0, crop="face", mouth=False).mesh_vertices[::every]
         vertices = np.unique(np.concatenate([picked, model.mirror[picked]]))
         landmarks = model.landmark_sets["ibug68"]
         corners = np.repeat(vertices[:, None], landmarks.vertices.shape[1], axis=1).astype(np.int32)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import open_face_model
 from tddfa_train.data.batches import LandmarkDataConfig
 from tddfa_train.experiment import EvaluationConfig, Experiment, aflw2000_evaluation, make_trunk
 from tddfa_train.loop.train import LoopConfig
@@ -33,7 +33,7 @@ class ParameterRecipe:
 def parameter_experiment(recipe: ParameterRecipe) -> Experiment:
     """Network, task and data of the published recipe."""
     torch.manual_seed(recipe.seed)
-    model = MorphableModel.open(level=0, crop="face")
+    model = open_face_model(level=0, crop="face", mouth=False)
     data = ParameterBatches(recipe.data, recipe.loop.n_steps, model)
     mean, std = data.statistics()
     trunk = make_trunk(recipe.trunk)
