@@ -90,7 +90,17 @@ def test_what_tddfa_made_is_left_out_and_what_only_has_such_a_name_is_not(folder
     for arguments in (["."], sorted(str(p.relative_to(folder)) for p in folder.rglob("*.*"))):
         inputs = Inputs(arguments)
         assert {str(job.path) for job in inputs} == {"a.png", "a_depth.png", "my_3d.jpg"}
-        assert inputs.n_ours == 5
+        assert inputs.left_out_text() == "left out 5 files made by tddfa"
+
+
+def test_images_that_cannot_be_read_are_named_with_their_number(folder: Path) -> None:
+    make(folder, "in/a.png", "in/b.HEIC", "in/c.PSD", "in/d.psd", "in/e.jxl", "in/f.txt", "in/sub/g.nef")
+    inputs = Inputs(["in"])
+    assert {str(job.path) for job in inputs} == {"in/a.png", "in/b.HEIC"}
+    assert inputs.left_out_text() == (
+        "left out 4 files of formats that are not read here (1 .jxl, 1 .nef, 2 .psd)"
+    )
+    assert [str(job.path) for job in Inputs(["in/c.PSD"])] == ["in/c.PSD"], "the reader says what it is"
 
 
 def test_inputs_are_known_under_any_name(folder: Path) -> None:

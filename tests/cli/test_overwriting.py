@@ -126,7 +126,7 @@ def test_the_number_of_files_does_not_grow_from_run_to_run(folder, capsys):
     capsys.readouterr()
     assert main(command) == 0
     assert set(files(folder)) == once
-    assert "files that tddfa made" in capsys.readouterr().err
+    assert "files made by tddfa" in capsys.readouterr().err
     assert main(["image", *sorted(p for p in once if p.endswith(".png")), "-o", "2d_sparse"]) == 0
     assert {p.replace(".jpg", "") for p in set(files(folder)) - once} == {
         f"{name}_2d_sparse" for name in ("a", "b", "c", "sub/c")

@@ -6,6 +6,7 @@ import inspect
 import io
 import json
 import os
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,12 @@ from tddfa.export import (
     SCHEMA,
     depth_png_bytes,
     glb_bytes,
+    json_bytes,
     obj_bytes,
+    obj_files,
     picture_record,
     ply_bytes,
+    table_bytes,
     write_glb,
     write_obj,
     write_ply,
@@ -102,7 +106,7 @@ def test_trimesh_reads_the_textured_obj_back_with_its_texture(tmp_path: Path) ->
 def test_a_space_in_the_name_of_an_obj_does_not_part_it_from_its_texture(tmp_path: Path) -> None:
     texture = np.full((8, 8, 3), (250, 10, 20), np.uint8)
     write_obj(tmp_path / "my  photo.obj", PHOTO, two_faces()[:1], textures=[texture])
-    assert {p.name for p in tmp_path.iterdir()} == {"my  photo.obj", "my_photo.mtl", "my_photo_1.png"}
+    assert len(list(tmp_path.glob("my_photo-*.mtl"))) == len(list(tmp_path.glob("my_photo-*_1.png"))) == 1
     read = trimesh.load(tmp_path / "my  photo.obj", process=False)
     np.testing.assert_array_equal(np.asarray(read.visual.material.image)[0, 0, :3], texture[0, 0])
 
@@ -195,6 +199,56 @@ def test_a_16_bit_depth_picture_gives_the_depth_back(
     if known.any():
         # The whole range of 16 bits is used.
         assert scale == pytest.approx(np.ptp(depth[known].astype(float)) / 65534 or 1.0)
+
+
+@pytest.mark.parametrize("n_faces", [0, 1, 2])
+def test_the_json_record_satisfies_the_schema_that_ships(n_faces: int) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="needs jsonschema")
+    schema = json.loads((files("tddfa.export") / "record.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    record = json.loads(json_bytes(PHOTO, two_faces()[:n_faces]))
+    jsonschema.Draft202012Validator(schema).validate(record)
+    assert schema["properties"].keys() - {"file"} == record.keys()
+    for face in record["faces"]:
+        assert schema["$defs"]["face"]["properties"].keys() == face.keys()
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate({**record, "width": "100"})
+
+
+def test_files_beside_an_obj_are_as_distinct_as_their_stems() -> None:
+    faces, textures = two_faces()[:1], [np.zeros((8, 8, 3), np.uint8)]
+    stems = ["a b", "a_b", "a  b", "a\tb", "a\u3000b", "a#b", 'a"b', "a\\b", "a_b_obj", "é ", "a b "]
+    names = [[name for name, _ in obj_files(stem, PHOTO, faces, textures=textures)] for stem in stems]
+    assert len({name for each in names for name in each}) == 3 * len(stems)
+    for stem, (picture, material, mesh) in zip(stems, names, strict=True):
+        assert mesh == f"{stem}.obj"
+        assert not any(c.isspace() or c in "#\\\"'" for c in picture + material)
+
+
+def test_tables_are_read_back_by_others() -> None:
+    import csv
+
+    import pyarrow.parquet
+
+    names = ("frame", "face_id", "state", "x", "y")
+    rows = [
+        {"frame": 0, "face_id": 0, "state": "new", "x": 1.5, "y": float("nan")},
+        {"frame": 0, "face_id": 1, "state": "lost", "x": -2.25, "y": 3.0},
+    ]
+    text = table_bytes("csv", names, rows).decode()
+    assert next(iter(csv.DictReader(io.StringIO(text)))) == {
+        **{"frame": "0", "face_id": "0", "state": "new"},
+        **{"x": "1.5", "y": ""},
+    }
+    lines = [json.loads(line) for line in table_bytes("jsonl", names, rows).splitlines()]
+    assert lines == [{**rows[0], "y": None}, rows[1]]
+    parquet = pyarrow.parquet.read_table(io.BytesIO(table_bytes("parquet", names, rows))).to_pylist()
+    assert parquet[1] == rows[1]
+    arrays = np.load(io.BytesIO(table_bytes("npz", names, rows)))
+    assert arrays["columns"].tolist() == list(names)
+    np.testing.assert_array_equal(arrays["x"], [1.5, -2.25])
+    with pytest.raises(InputError, match="no table format 'xls'; choose from csv, jsonl, npz, parquet"):
+        table_bytes("xls", names, rows)
 
 
 def test_writing_takes_the_options_of_the_bytes() -> None:

@@ -112,10 +112,10 @@ def run(args: argparse.Namespace) -> int:
     inputs = Inputs(args.inputs)
     for problem in inputs.problems:
         report(problem)
-    if inputs.n_ours:
-        note(f"left out {inputs.n_ours} files that tddfa made")
+    if inputs.left_out:
+        note(inputs.left_out_text())
     if not len(inputs):
-        if inputs.n_ours:
+        if not inputs.problems:
             report("no image is left")
         return 1
 

@@ -7,18 +7,15 @@ import glob
 import os
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from tddfa.imaging.formats.names import IMAGE_SUFFIXES, UNREADABLE_SUFFIXES
 from tddfa.kinds import KINDS
-from tddfa.provenance import is_ours
-
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp", ".ogv"}
-)
+from tddfa.provenance import MARK, is_ours
 
 # How the stems of our own outputs end. Only files with such a name are opened to see whether they are ours.
 _OUTPUT_NAME = re.compile(rf"_({'|'.join(re.escape(kind.name) for kind in KINDS)})(_mask|_\d+|_face_\d+)*$")
@@ -51,27 +48,36 @@ class Inputs:
         arguments: files, folders, globs.
         suffixes: of the files that a folder stands for.
         noun: what the inputs are, for messages.
+        unreadable: suffixes of files in folders that are counted as left out.
 
     Attributes:
         problems: one line for each argument that means nothing.
-        n_ours: number of files that were left out because tddfa wrote them.
+        left_out: number of files that were left out, by the reason: "made by tddfa", or a suffix.
     """
 
     def __init__(
-        self, arguments: Sequence[str], *, suffixes: Set[str] = PICTURE_SUFFIXES, noun: str = "images"
+        self,
+        arguments: Sequence[str],
+        *,
+        suffixes: Set[str] = IMAGE_SUFFIXES,
+        noun: str = "images",
+        unreadable: Set[str] = UNREADABLE_SUFFIXES,
     ) -> None:
         self._suffixes = suffixes
         self._arguments = [_Argument.parse(text) for text in arguments]
         self._one_folder = len(arguments) == 1 and self._arguments[0].is_folder
         self.problems: list[str] = []
-        self.n_ours = 0
+        self.left_out: Counter[str] = Counter()
         self._count = 0
         once, several = set[int](), set[int]()
         found_of = dict.fromkeys(self._arguments, 0)
-        for argument, path, target in self._files():
+        for argument, path, target in self._files(unreadable):
             found_of[argument] += 1
+            if argument.is_folder and (suffix := path.suffix.lower()) in unreadable:
+                self.left_out[suffix] += 1
+                continue
             if _OUTPUT_NAME.search(path.stem) and is_ours(path):
-                self.n_ours += 1
+                self.left_out[MARK] += 1
                 continue
             self._count += 1
             if not self._one_folder:  # there, names are made distinct folder by folder
@@ -119,15 +125,26 @@ class Inputs:
                     found.add((status.st_dev, status.st_ino))
         return frozenset(found)
 
-    def _files(self) -> Iterator[tuple[_Argument, Path, Path]]:
-        """Yield each file once, with its argument and its target."""
+    def left_out_text(self) -> str:
+        """Return one line about the files that were left out; empty when there are none."""
+        ours = self.left_out[MARK]
+        others = {suffix: n for suffix, n in sorted(self.left_out.items()) if suffix != MARK}
+        parts = [f"{_files(ours)} {MARK}"] if ours else []
+        if others:
+            kinds = ", ".join(f"{n} {suffix}" for suffix, n in others.items())
+            parts.append(f"{_files(sum(others.values()))} of formats that are not read here ({kinds})")
+        return f"left out {' and '.join(parts)}" if parts else ""
+
+    def _files(self, also: Set[str] = frozenset()) -> Iterator[tuple[_Argument, Path, Path]]:
+        """Yield each file once, with its argument and target; in folders also those with other suffixes."""
+        suffixes = self._suffixes | also
         named: set[str] = set()
         folders: list[_Argument] = []
         for argument in self._arguments:
-            for path, target in argument.files(self._suffixes):
+            for path, target in argument.files(suffixes):
                 if not self._one_folder:
                     whole = os.path.abspath(path)  # noqa: PTH100
-                    inside = path.suffix.lower() in self._suffixes and any(f.is_above(whole) for f in folders)
+                    inside = path.suffix.lower() in suffixes and any(f.is_above(whole) for f in folders)
                     if inside or whole in named:
                         continue
                     if not argument.is_folder:
@@ -243,9 +260,17 @@ def _suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower()  # noqa: PTH122
 
 
+def _files(number: int) -> str:
+    return f"{number} file{'s' if number != 1 else ''}"
+
+
 def find_jobs(
-    inputs: Sequence[str], *, suffixes: Set[str] = PICTURE_SUFFIXES, noun: str = "images"
+    inputs: Sequence[str],
+    *,
+    suffixes: Set[str] = IMAGE_SUFFIXES,
+    noun: str = "images",
+    unreadable: Set[str] = frozenset(),
 ) -> tuple[Inputs, list[str]]:
     """Return the inputs that the arguments mean, and one line for each argument that means none."""
-    found = Inputs(inputs, suffixes=suffixes, noun=noun)
+    found = Inputs(inputs, suffixes=suffixes, noun=noun, unreadable=unreadable)
     return found, found.problems

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tddfa.cli.arguments import positive
-from tddfa.cli.inputs import VIDEO_SUFFIXES, Job, find_jobs
+from tddfa.cli.inputs import Job, find_jobs
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import report
 from tddfa.errors import InputError, PackError, TddfaError
 from tddfa.kinds import KINDS, names
 from tddfa.kinds import TABLES as TABLE_KINDS
+from tddfa.video.names import VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
     from tddfa.alignment import FaceAligner
