@@ -10,7 +10,16 @@ from benchmarks import plots
 from benchmarks.comparison import comparison
 from benchmarks.tables import DETECTOR, GROUND_TRUTH, TITLES, ms, or_dash, ratio, read_results, table
 
-_TRACKED = ("switches", "strangers", "lost_after", "found_after")
+_TRACKED = (
+    "switches",
+    "false_tracks",
+    "lost_after",
+    "found_after",
+    "ids_per_person",
+    "people_per_id",
+    "error_at_cuts",
+    "error_elsewhere",
+)
 """See docs/evaluation.md."""
 
 
@@ -91,9 +100,10 @@ def _accuracy(result: dict[str, Any]) -> list[str]:
         head = ["pack", "smoothing", "% of the face per frame [95 %]", "still", "moving", "lag, frames"]
         lines += table([*head, "overshoot, %"], rows)
     rows = [
-        [pack, f"{record['recall']:.1f}", *(str(record[k]) for k in _TRACKED)]
+        [pack, f"{record['recall']:.1f}", *(_cell(record[k]) for k in _TRACKED)]
         for pack, records in result["packs"].items()
-        if (record := records.get("tracking/synthetic/1")) is not None
+        for key, record in records.items()
+        if key.startswith("tracking/synthetic/2")
     ]
     if rows:
         lines += ["### Following people in rendered scenes", ""]
@@ -234,6 +244,10 @@ def _command_table(commands: dict[str, Any], names: Sequence[str]) -> list[str]:
     rate = ["video 3d, frames a second once it runs"]
     rate += [_frame_rate(commands, name) for name in names]
     return table(["command", *names], [*rows, *([rate] if any(rate[1:]) else [])])
+
+
+def _cell(value: float | None) -> str:
+    return str(value) if isinstance(value, int) else or_dash(value, ".2f")
 
 
 def _frame_rate(commands: dict[str, Any], name: str) -> str:

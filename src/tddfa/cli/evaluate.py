@@ -24,12 +24,12 @@ PROTOCOLS = {
     "tracking": "people of rendered scenes: found, kept apart, missed when gone",
 }
 
-# Option → the protocol that it belongs to.
+# Option → the protocols that it belongs to.
 _OPTIONS = {
-    "crops": "aflw2000",
-    "normaliser": "aflw",
-    "smoothing": "stability",
-    "predictions": "expressions",
+    "crops": ("aflw2000",),
+    "normaliser": ("aflw",),
+    "smoothing": ("stability", "tracking"),
+    "predictions": ("expressions",),
 }
 
 
@@ -71,8 +71,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--smoothing",
         metavar="NAME",
-        help="stability: from-last-frame, detector, none, one-euro, window or zero-phase "
-        "(default: from-last-frame)",
+        help="stability: from-last-frame, detector, none, one-euro, window or zero-phase (default: "
+        "from-last-frame); tracking: one of the last four (default: one-euro)",
     )
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
     parser.add_argument("--per-image", metavar="FILE", type=Path, help="write a CSV table, a row per picture")
@@ -91,11 +91,15 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run `tddfa eval`."""
     options: dict[str, Any] = {}
-    for name, protocol in _OPTIONS.items():
+    for name, protocols in _OPTIONS.items():
         value = getattr(args, name)
         if value is not None:
-            if args.protocol != protocol:
-                args.parser.error(f"--{name} belongs to the protocol {protocol}, not to {args.protocol}")
+            if args.protocol not in protocols:
+                owners = " and ".join(protocols)
+                plural = "s" if len(protocols) > 1 else ""
+                args.parser.error(
+                    f"--{name} belongs to the protocol{plural} {owners}, not to {args.protocol}"
+                )
             options[name] = value
     if args.data is None and args.protocol != "expressions":
         args.parser.error(f"the protocol {args.protocol} needs --data DIR")

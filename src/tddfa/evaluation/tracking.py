@@ -2,72 +2,90 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError, TddfaError
+from tddfa.evaluation.bootstrap import rounded
 from tddfa.evaluation.data.arrays import existing_folder
 from tddfa.evaluation.faces import progress
-from tddfa.evaluation.rendered_people import Head, Scene, Seen, plain_background, scenes
+from tddfa.evaluation.person_track import PersonTrack, ids_per_person, people_per_id
 from tddfa.evaluation.report import Report
-from tddfa.evaluation.tables import headline
+from tddfa.evaluation.scenes import (
+    Head,
+    Scene,
+    SceneFrame,
+    TrueFace,
+    continuous_scenes,
+    cut_scenes,
+    plain_background,
+)
+from tddfa.evaluation.tables import headline, number
 from tddfa.imaging import read_image
-from tddfa.tracking import FaceTracker, TrackedFace
+from tddfa.tracking import FaceTracker, TrackedFace, make_smoother
 from tddfa.types import BoundingBox, Image
+
+SMOOTHING = "one-euro"
+"""The smoother of `tddfa video`."""
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 _MOST_HEADS, _MOST_BACKGROUNDS = 4, 3
-
-# The part of a head from which it has to be followed, and down to which it has to be given up; between them
-# either is right.
-_VISIBLE, _GONE = 0.6, 0.15
+_RATE = 30.0  # frames per second
 _SAME_FACE = 0.4  # overlap of the boxes of a face that was found and one that is there
 
 
-def measure_tracking(aligner: FaceAligner, folder: Path) -> Report:
-    """How well the faces of rendered scenes are followed, whose truth is known.
+def measure_tracking(aligner: FaceAligner, folder: Path, *, smoothing: str = SMOOTHING) -> Report:
+    """Measure how well the faces of rendered scenes are followed, whose truth is known.
 
     Args:
         aligner: with the pack to measure.
-        folder: of photos. Those with faces give the people of the scenes their looks, those without become
+        folder: photos. Those with faces give the people of the scenes their looks, those without become
             backgrounds.
+        smoothing: a smoother of the tracker.
 
     Raises:
         DatasetError: the folder shows fewer than two people.
+        InputError: there is no such smoother.
     """
+    make_smoother(smoothing)
     heads, backgrounds = _looks(folder)
-    rows: list[dict[str, Any]] = []
-    plays = [
-        (scene, k, (heads[k % len(heads)], heads[(k + 1) % len(heads)]), background)
-        for scene in scenes()
-        for k, background in enumerate(backgrounds)
+    plays: list[tuple[Scene, int]] = [
+        *((scene, k) for scene in continuous_scenes() for k in range(len(backgrounds))),
+        # Each scene with cuts shows several backgrounds already; the cast changes.
+        *((scene, k) for scene in cut_scenes() for k in range(2)),
     ]
-    for scene, k, cast, background in progress(plays, f"tracking, {aligner.pack.manifest.name}"):
-        rows.append({"scene": scene.name, "background": k, **_play(aligner, scene, cast, background, k)})
-    summed = ("faces", "followed", "switches", "strangers")
-    longest = ("lost_after", "found_after")
+    played: list[_Played] = []
+    rows: list[dict[str, Any]] = []
+    for scene, k in progress(plays, f"tracking, {aligner.pack.manifest.name}"):
+        cast = [heads[(k + j) % len(heads)] for j in range(len(heads))]
+        walls = [*backgrounds[k % len(backgrounds) :], *backgrounds, _mirrored(backgrounds[0])]
+        played.append(_play(aligner, scene, cast, walls, smoothing, seed=k))
+        rows.append({"scene": scene.name, "take": k, **played[-1].record(), "error": played[-1].missed})
     record: dict[str, Any] = {
-        "protocol": "tracking/synthetic/1",
+        "protocol": "tracking/synthetic/2",
         "pack": aligner.pack.manifest.name,
         "data": folder.name,
         "count": len(rows),
         "unit_of_count": "scenes",
+        "smoothing": smoothing,
         "scenes": {
-            name: _total([row for row in rows if row["scene"] == name], summed, longest)
-            for name in dict.fromkeys(row["scene"] for row in rows)
+            name: _joined([p for p in played if p.scene == name]).record()
+            for name in dict.fromkeys(p.scene for p in played)
         },
-        **_total(rows, summed, longest),
-        "unit": "recall in percent of the faces that are visible; the longest delays in frames",
+        **_joined(played).record(),
+        "unit": "recall in percent of the faces that are visible; the longest delays in frames; landmark "
+        "errors in percent of the face's size",
     }
     return Report(record, _text(record), rows)
 
 
 def _looks(folder: Path) -> tuple[list[Head], list[Image]]:
-    """The looks of people, and backgrounds."""
+    """Return the looks of people, and backgrounds."""
     finder = FaceAligner("open")  # whatever pack is measured: the scenes are to be the same
     heads: list[Head] = []
     backgrounds: list[Image] = []
@@ -80,9 +98,7 @@ def _looks(folder: Path) -> tuple[list[Head], list[Image]]:
             continue
         faces = finder.align(image)
         if faces and len(heads) < _MOST_HEADS:
-            heads.append(
-                Head(image, max(faces, key=lambda f: f.detection.box.width * f.detection.box.height))
-            )
+            heads.append(Head(image, max(faces, key=lambda f: f.detection.box.area)))
         elif not faces and len(backgrounds) < _MOST_BACKGROUNDS:
             backgrounds.append(image)
     if len(heads) < 2:
@@ -90,120 +106,156 @@ def _looks(folder: Path) -> tuple[list[Head], list[Image]]:
     return heads, backgrounds or [plain_background()]
 
 
-@dataclass(slots=True, eq=False)
-class _Person:
-    """What was seen of one person so far.
+def _mirrored(image: Image) -> Image:
+    """Return another wall of the same room."""
+    return np.ascontiguousarray(image[:, ::-1] // 2 + 60)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Played:
+    """Scenes after the tracker has seen them.
 
     Attributes:
-        id: by which the tracker knows the person; None before it does.
-        faces: frames in which the face is visible.
-        followed: those in which it was found.
-        switches: how often it got another id.
-        lost_after: for each time the person was gone for long: frames until that was noticed.
-        found_after: for each return: frames until it was.
+        scene: name of the scene; empty for several.
+        tracks: how each person was followed.
+        people_per_id: how many people each id was given to.
+        false_tracks: faces that were found where nobody is, one per frame.
     """
 
-    id: int | None = None
-    faces: int = 0
-    followed: int = 0
-    switches: int = 0
-    lost_after: list[int] = field(default_factory=list[int])
-    found_after: list[int] = field(default_factory=list[int])
-    _gone: int = 0
-    _back: int | None = None
+    scene: str
+    tracks: list[PersonTrack]
+    people_per_id: list[int]
+    false_tracks: int
 
-    def add(self, seen: Seen, found: int | None, present: set[int]) -> None:
-        """Take the next frame.
+    @property
+    def missed(self) -> float:
+        """Frames in which a visible face was not found."""
+        return float(sum(track.faces - track.followed for track in self.tracks))
 
-        Args:
-            seen: the truth.
-            found: the id of the face that was found there.
-            present: the ids of all faces that were found.
-        """
-        if seen.visible >= _VISIBLE:
-            self.faces += 1
-            self.followed += found is not None
-            if self._gone:
-                self._gone, self._back = 0, 0
-            if self._back is not None:
-                if found is None:
-                    self._back += 1
-                else:
-                    self.found_after.append(self._back)
-                    self._back = None
-            if found is not None and found != self.id:
-                self.switches += self.id is not None
-                self.id = found
-        elif seen.visible <= _GONE and self.id is not None:
-            self._gone += 1
-            if self.id in present:
-                if self._gone == 1:
-                    self.lost_after.append(0)
-                self.lost_after[-1] += 1
+    def record(self) -> dict[str, Any]:
+        tracks = self.tracks
+        faces, followed = (sum(getattr(track, name) for track in tracks) for name in ("faces", "followed"))
+        at_cuts = [e for track in tracks for e in track.errors_at_cuts]
+        elsewhere = [e for track in tracks for e in track.errors]
+        ids = list(ids_per_person(tracks))
+        return {
+            "recall": round(100 * followed / max(faces, 1), 2),
+            "faces": faces,
+            "followed": followed,
+            "switches": sum(track.switches for track in tracks),
+            "false_tracks": self.false_tracks,
+            "strangers": self.false_tracks,  # its former name
+            "lost_after": max((n for track in tracks for n in track.lost_after), default=0),
+            "found_after": max((n for track in tracks for n in track.found_after), default=0),
+            "ids_per_person": rounded(float(np.mean(ids))) if ids else None,
+            "people_per_id": rounded(float(np.mean(self.people_per_id))) if self.people_per_id else None,
+            "error_at_cuts": rounded(float(np.mean(at_cuts))) if at_cuts else None,
+            "error_elsewhere": rounded(float(np.mean(elsewhere))) if elsewhere else None,
+        }
+
+
+def _joined(played: Sequence[_Played]) -> _Played:
+    return _Played(
+        "",
+        [track for one in played for track in one.tracks],
+        [n for one in played for n in one.people_per_id],
+        sum(one.false_tracks for one in played),
+    )
 
 
 def _play(
-    aligner: FaceAligner, scene: Scene, heads: Sequence[Head], background: Image, seed: int
-) -> dict[str, Any]:
-    tracker = FaceTracker(aligner)
-    people = [_Person() for _ in scene.paths]
-    strangers = 0
-    for image, truth in scene.frames(heads, background, seed):
-        found = [t for t in tracker.update(image) if t.visible]
-        mine = _matched(truth, found)
-        strangers += len(found) - len(set(mine.values()) - {None})
-        present = {t.id for t in found}
-        for k, (person, seen) in enumerate(zip(people, truth, strict=True)):
-            person.add(seen, mine[k], present)
-    return {
-        "faces": sum(p.faces for p in people),
-        "followed": sum(p.followed for p in people),
-        "switches": sum(p.switches for p in people),
-        "strangers": strangers,
-        "lost_after": max((n for p in people for n in p.lost_after), default=0),
-        "found_after": max((n for p in people for n in p.found_after), default=0),
-        "error": float(sum(p.faces - p.followed for p in people)),
-    }
+    aligner: FaceAligner,
+    scene: Scene,
+    heads: Sequence[Head],
+    backgrounds: Sequence[Image],
+    smoothing: str,
+    seed: int,
+) -> _Played:
+    tracks = {person: PersonTrack() for person in scene.people}
+    false_tracks = 0
+    for truth, found in _followed(aligner, scene.frames(heads, backgrounds, seed), smoothing):
+        seen = [tracked for tracked in found if tracked.visible]
+        mine = _matched(truth.faces, seen)
+        false_tracks += len(seen) - len(mine)
+        present = {tracked.id for tracked in seen}
+        for person, track in tracks.items():
+            face, tracked = truth.faces.get(person), mine.get(person)
+            track.add(
+                face.visible if face is not None else 0.0,
+                tracked.id if tracked is not None else None,
+                present,
+                error=_error(face, tracked),
+                since_cut=truth.since_cut,
+            )
+    every = list(tracks.values())
+    return _Played(scene.name, every, people_per_id(every), false_tracks)
 
 
-def _matched(truth: Sequence[Seen], found: Iterable[TrackedFace]) -> dict[int, int | None]:
-    """The id of the face that was found for each person; the best pairs first."""
-    pairs = sorted(_pairs(truth, found), reverse=True)
-    mine: dict[int, int | None] = dict.fromkeys(range(len(truth)))
+def _followed(
+    aligner: FaceAligner, frames: Iterable[SceneFrame], smoothing: str
+) -> Iterator[tuple[SceneFrame, list[TrackedFace]]]:
+    """Yield each frame's truth with the tracked, smoothed faces, however late the smoother gives them."""
+    tracker, smoother = FaceTracker(aligner), make_smoother(smoothing)
+    waiting: list[SceneFrame] = []
+    for k, frame in enumerate(frames):
+        waiting.append(frame)
+        for faces in smoother.push(tracker.update(frame.image), k / _RATE):
+            yield waiting.pop(0), faces
+    for faces in smoother.flush():
+        yield waiting.pop(0), faces
+
+
+def _error(face: TrueFace | None, tracked: TrackedFace | None) -> float | None:
+    """Return the mean distance of the landmarks from the truth, percent of the size of the true face."""
+    if face is None or tracked is None:
+        return None
+    size = float(np.sqrt(np.prod(np.ptp(face.landmarks, axis=0))))
+    distances = np.linalg.norm(tracked.face.landmarks[:, :2] - face.landmarks, axis=1)
+    return 100 * float(distances.mean()) / size
+
+
+def _matched(truth: Mapping[int, TrueFace], found: Sequence[TrackedFace]) -> dict[int, TrackedFace]:
+    """Return the face that was found for each person; the best pairs first."""
+    mine: dict[int, TrackedFace] = {}
     taken: set[int] = set()
-    for _, person, id in pairs:
-        if mine[person] is None and id not in taken:
-            mine[person] = id
-            taken.add(id)
+    for _, person, k in sorted(_pairs(truth, found), reverse=True):
+        if person not in mine and k not in taken:
+            mine[person] = found[k]
+            taken.add(k)
     return mine
 
 
-def _pairs(truth: Sequence[Seen], found: Iterable[TrackedFace]) -> Iterator[tuple[float, int, int]]:
-    for tracked in found:
+def _pairs(truth: Mapping[int, TrueFace], found: Sequence[TrackedFace]) -> Iterator[tuple[float, int, int]]:
+    for k, tracked in enumerate(found):
         box = BoundingBox.around(tracked.face.landmarks)
-        for k, seen in enumerate(truth):
-            # A face that is hidden may still be followed for a while; then it is no stranger.
-            shared = box.iou(seen.box)
+        for person, face in truth.items():
+            # A face that is hidden may still be followed for a while; then it is no false track.
+            shared = box.iou(BoundingBox.around(face.landmarks))
             if shared > _SAME_FACE:
-                yield shared + seen.visible, k, tracked.id
-
-
-def _total(
-    rows: Sequence[Mapping[str, Any]], summed: Sequence[str], longest: Sequence[str]
-) -> dict[str, Any]:
-    sums = Counter[str]()
-    for row in rows:
-        sums.update({key: row[key] for key in summed})
-    return {
-        "recall": round(100 * sums["followed"] / max(sums["faces"], 1), 2),
-        **{key: sums[key] for key in summed},
-        **{key: max(row[key] for row in rows) for key in longest},
-    }
+                yield shared + face.visible, person, k
 
 
 def _text(record: Mapping[str, Any]) -> str:
-    columns = ("recall", "switches", "strangers", "lost_after", "found_after")
-    lines = [*headline(record), f"{'':<28}" + "".join(f"{name:>12}" for name in columns)]
+    columns = {
+        "recall": "recall",
+        "switches": "switches",
+        "false_tracks": "false",
+        "lost_after": "lost after",
+        "found_after": "found after",
+        "ids_per_person": "ids/person",
+        "people_per_id": "people/id",
+        "error_at_cuts": "err at cuts",
+        "error_elsewhere": "elsewhere",
+    }
+    lines = [
+        *headline(record),
+        f"smoothing  {record['smoothing']}",
+        f"{'':<40}" + "".join(f"{title:>12}" for title in columns.values()),
+    ]
     for name, numbers in {**record["scenes"], "all": record}.items():
-        lines.append(f"{name:<28}" + "".join(f"{numbers[key]:>12}" for key in columns))
+        lines.append(f"{name:<40}" + "".join(f"{_cell(numbers[key]):>12}" for key in columns))
     return "\n".join([*lines, record["unit"]])
+
+
+def _cell(value: float | None) -> str:
+    return str(value) if isinstance(value, int) else number(value, 2)
