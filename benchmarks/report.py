@@ -100,7 +100,7 @@ def _accuracy(result: dict[str, Any]) -> list[str]:
         head = ["pack", "smoothing", "% of the face per frame [95 %]", "still", "moving", "lag, frames"]
         lines += table([*head, "overshoot, %"], rows)
     rows = [
-        [pack, f"{record['recall']:.1f}", *(_cell(record[k]) for k in _TRACKED)]
+        [pack, f"{record['recall']:.1f}", *(_count_or_mean(record[k]) for k in _TRACKED)]
         for pack, records in result["packs"].items()
         for key, record in records.items()
         if key.startswith("tracking/synthetic/2")
@@ -246,7 +246,7 @@ def _command_table(commands: dict[str, Any], names: Sequence[str]) -> list[str]:
     return table(["command", *names], [*rows, *([rate] if any(rate[1:]) else [])])
 
 
-def _cell(value: float | None) -> str:
+def _count_or_mean(value: float | None) -> str:
     return str(value) if isinstance(value, int) else or_dash(value, ".2f")
 
 

@@ -94,7 +94,6 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(call, capsys, arguments
         ["aflw", "--data", "set", "--crops", "detector"],
         ["aflw2000", "--data", "set", "--normaliser", "crop"],
         ["aflw2000", "--data", "set", "--predictions", "theirs.npz"],
-        ["aflw2000"],
         ["aflw2000", "--data", "set", "--smoothing", "none"],
         ["aflw2000", "--data", "set", "--sheet", "x.jpg"],
         ["aflw2000", "--data", "set", "--worst", "0"],

@@ -36,9 +36,14 @@ def line(predicted: Float[np.ndarray, " n"], truth: Float[np.ndarray, " n"]) -> 
     active = int((q > _ACTIVE).sum())
     if active < _FEWEST_ACTIVE or q.std() == 0:
         return Line(None, None, active)
-    slope = float(((p - p.mean()) * (q - q.mean())).sum() / np.square(q - q.mean()).sum())
     # A coefficient that never moves follows nothing.
-    return Line(correlation(p, q) or 0.0, slope, active)
+    return Line(correlation(p, q) or 0.0, slope(p, q), active)
+
+
+def slope(predicted: Float[np.ndarray, " n"], truth: Float[np.ndarray, " n"]) -> float:
+    """Return the slope of the least-squares line of predicted numbers by true ones that vary."""
+    p, q = predicted.astype(np.float64), truth.astype(np.float64)
+    return float(((p - p.mean()) * (q - q.mean())).sum() / np.square(q - q.mean()).sum())
 
 
 def correlation(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"]) -> float | None:

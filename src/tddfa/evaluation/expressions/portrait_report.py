@@ -10,7 +10,7 @@ import numpy as np
 
 from tddfa.evaluation.bootstrap import mean_interval, rounded
 from tddfa.evaluation.classification import area_under_curve
-from tddfa.evaluation.expressions.coefficients import Line, line, responses
+from tddfa.evaluation.expressions.coefficients import Line, line, responses, slope
 from tddfa.evaluation.expressions.gaze import gaze_directions, gaze_errors_deg
 from tddfa.evaluation.expressions.movement import movement_followed
 from tddfa.evaluation.expressions.portrait_set import MIXTURES, NODS, PortraitSet
@@ -307,11 +307,10 @@ def _pose(data: PortraitSet, predicted: Predictions) -> dict[str, Any] | None:
     nodding = known & (data.kind == "nod")
     if nodding.sum() < 3:
         return None
-    pitch = line(predicted.pose_deg[nodding, 1], data.pose_deg[nodding, 1])
     wrong = predicted.pose_deg[known] - data.pose_deg[known]
     yaw, pitch_error, roll = np.abs(wrong).mean(axis=0).tolist()
     return {
-        "pitch_slope": rounded(pitch.slope),
+        "pitch_slope": rounded(slope(predicted.pose_deg[nodding, 1], data.pose_deg[nodding, 1])),
         "pitch_bias_deg": rounded(float(wrong[:, 1].mean())),
         "nods": int(nodding.sum()),
         "mae_deg": {"yaw": rounded(yaw), "pitch": rounded(pitch_error), "roll": rounded(roll)},
