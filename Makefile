@@ -4,12 +4,13 @@
 PYTHON ?= python3
 EXTRAS ?= dev
 TRAINING ?=
+MINUTES ?= 10
 VENV := .venv
 BIN := $(VENV)/bin
 PHOTOS := examples/photos/astronaut.jpg examples/photos/hopper.jpg examples/photos/group.jpg
 export TDDFA_PACKS ?= $(CURDIR)/$(VENV)/packs
 
-.PHONY: demo test lint types architecture docs check clean
+.PHONY: demo test lint types architecture fuzz docs check clean
 
 $(VENV)/.installed-$(EXTRAS)$(TRAINING): pyproject.toml setup.py $(wildcard src/tddfa/native/*.[ch])
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +34,9 @@ types: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 
 architecture: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 	$(BIN)/lint-imports
+
+fuzz: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
+	$(BIN)/python tests/fuzz/campaign.py --minutes $(MINUTES)
 
 docs: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'

@@ -17,6 +17,7 @@ import pytest
 
 import toys
 from clips import write_clip, write_sound
+from tddfa import write_image
 from tddfa.cli.main import main
 from tddfa.video import VideoReader
 
@@ -266,3 +267,61 @@ def test_ctrl_c_finishes_files_that_play(tmp_path, out, smooth):
     n = len(list(VideoReader(out / "long_2d_sparse.mp4")))
     assert 0 < n < 1500
     assert len(rows(out / "long.csv")) == n
+
+
+def test_standard_input_is_a_video(clip, out):
+    command = [sys.executable, "-m", "tddfa", "video", "-", "--data", "csv", "--pack", "3ddfa-v2-mb05"]
+    data = write_clip(clip.with_suffix(".ts"), [toys.picture()] * 6).read_bytes()
+    process = subprocess.run([*command, "-d", str(out)], input=data, capture_output=True, timeout=100)
+    assert process.returncode == 0, process.stderr
+    assert [r["frame"] for r in rows(out / "stdin.csv")] == list("012345")
+
+
+def test_a_folder_or_a_pattern_of_images_is_one_video(tmp_path, out):
+    shots = tmp_path / "shot"
+    shots.mkdir()
+    for k in range(5):
+        write_image(shots / f"{k:04d}.png", toys.picture())
+    arguments = ["video", str(shots), "--fps", "10", "--data", "csv", "-o", "pose", "-d", str(out)]
+    assert main(arguments) == 0
+    assert [float(r["timestamp"]) for r in rows(out / "shot.csv")] == pytest.approx(
+        [k / 10 for k in range(5)]
+    )
+    assert [f.time for f in VideoReader(out / "shot_pose.mp4")] == pytest.approx([k / 10 for k in range(5)])
+    assert main(["video", str(shots / "%04d.png"), "--data", "jsonl", "-d", str(out)]) == 0
+    assert (out / "shot.jsonl").exists()
+
+
+def test_arguments_mean_videos_of_every_kind(tmp_path):
+    from tddfa.cli.video_inputs import find_videos
+
+    (tmp_path / "b.mp4").write_bytes(b"")
+    (tmp_path / "shots").mkdir()
+    (tmp_path / "shots" / "1.png").write_bytes(b"")
+    places = ["-", "https://example.org/a/clip%201.mp4?x=1", "rtsp://camera/"]
+    places += [str(tmp_path), str(tmp_path / "shots")]
+    jobs, problems = find_videos([*places, *places])
+    assert [(j.place, str(j.target), j.is_sequence) for j in jobs] == [
+        ("-", "stdin", False),
+        (places[1], "clip_1", False),
+        (places[2], "camera", False),
+        (places[4], "shots", True),
+        (str(tmp_path / "b.mp4"), "b", False),
+    ]
+    assert problems == []
+
+
+def test_an_address_that_cannot_be_reached_is_one_line(out, capfd):
+    assert main(["video", "http://127.0.0.1:9/a.mp4", "gopher7://x/a.mp4", "-d", str(out)]) == 1
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert "http://127.0.0.1:9/a.mp4" in lines[0]
+    assert "the protocol 'gopher7' is unknown" in lines[1]
+
+
+def test_quality_and_speed_of_written_videos_can_be_chosen(clip, out):
+    sizes = []
+    for crf in ("0", "40"):
+        assert main(["video", str(clip), "--crf", crf, "--preset", "ultrafast", "-d", str(out)]) == 0
+        sizes.append((out / "clip_2d_sparse.mp4").stat().st_size)
+    assert sizes[0] > sizes[1]

@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tddfa.cli.arguments import positive
-from tddfa.cli.inputs import Job, find_jobs
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import report
+from tddfa.cli.video_inputs import VideoJob, find_videos
 from tddfa.errors import InputError, PackError, TddfaError
 from tddfa.kinds import KINDS, names
 from tddfa.kinds import TABLES as TABLE_KINDS
-from tddfa.video.names import VIDEO_SUFFIXES
+from tddfa.video.encoders import CHOICES as ENCODERS
+from tddfa.video.encoders import PRESETS
 
 if TYPE_CHECKING:
     from tddfa.alignment import FaceAligner
     from tddfa.streams import Sink, TrackedFrame
     from tddfa.tracking.smoothing import Smoother
-    from tddfa.video import VideoReader
+    from tddfa.video import FrameSource
 
 PICTURES = names(KINDS, video=True)
 TABLES = names(TABLE_KINDS, video=True)
@@ -39,7 +40,16 @@ def add_parser(commands: Any) -> None:
         description="Follow every face of each video and write what -o and --data ask for, as "
         "DIR/<stem>_<kind>.mp4 (H.264, with the times and the sound of the source) and DIR/<stem>.<format>.",
     )
-    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="videos, folders of videos, or globs")
+    parser.add_argument(
+        "inputs",
+        metavar="INPUT",
+        nargs="+",
+        help="videos, folders of videos, globs, URLs, - for standard input; a folder, glob or pattern "
+        "(%%04d.png) of images is one video",
+    )
+    parser.add_argument(
+        "--fps", metavar="N", type=float, help="frames per second of a sequence of images (default: 25)"
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -88,6 +98,23 @@ def add_parser(commands: Any) -> None:
         default="photo",
         help="what lies around the drawn faces (default: photo)",
     )
+    parser.add_argument(
+        "--encoder",
+        metavar="NAME",
+        choices=ENCODERS,
+        default="auto",
+        help="hardware (what this computer has, or software), or an encoder of FFmpeg (default: software)",
+    )
+    parser.add_argument(
+        "--preset", choices=PRESETS, help="time that x264 takes to make files small (default: superfast)"
+    )
+    parser.add_argument(
+        "--crf",
+        metavar="N",
+        type=int,
+        choices=range(52),
+        help="quality of written videos: 0 is lossless, 51 the smallest file (default: 22)",
+    )
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -99,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.smooth != "window" and (args.n_pre is not None or args.n_next is not None):
         args.parser.error("--n-pre and --n-next need --smooth window")
-    jobs, problems = find_jobs(args.inputs, suffixes=VIDEO_SUFFIXES, noun="videos")
+    jobs, problems = find_videos(args.inputs)
     for problem in problems:
         report(problem)
     failed = len(problems)
@@ -116,22 +143,22 @@ def run(args: argparse.Namespace) -> int:
             except (PackError, ImportError):
                 raise  # no other video would fare better
             except TddfaError as error:
-                report(error, of=job.path)
+                report(error if job.name in str(error) else f"{job.name}: {error}")
                 failed += 1
             if stop.is_set():
                 return INTERRUPTED
     return 1 if failed else 0
 
 
-def _process(job: Job, args: argparse.Namespace, aligner: FaceAligner, stop: threading.Event) -> bool:
+def _process(job: VideoJob, args: argparse.Namespace, aligner: FaceAligner, stop: threading.Event) -> bool:
     """Follow the faces of one video; whether all went well."""
     from tqdm import tqdm
 
     from tddfa.streams import follow, write_frames
     from tddfa.tracking import FaceTracker
-    from tddfa.video import VideoReader
+    from tddfa.video import open_video
 
-    reader = VideoReader(job.path, start=args.start, end=args.end)
+    reader = open_video(job.place, fps=args.fps if job.is_sequence else None, start=args.start, end=args.end)
     tracker = FaceTracker(aligner, max_faces=args.max_faces)
     sinks = _sinks(_target(args.dir / job.target), args, reader, aligner)
     ids: set[int] = set()
@@ -141,7 +168,7 @@ def _process(job: Job, args: argparse.Namespace, aligner: FaceAligner, stop: thr
             yield frame
             ids.update(tracked.id for tracked in frame.faces)
 
-    with tqdm(total=reader.n_frames, desc=job.path.name, unit=" frames", disable=None) as bar:
+    with tqdm(total=reader.n_frames, desc=job.short_name, unit=" frames", disable=None) as bar:
         frames = follow(
             reader,
             tracker,
@@ -153,23 +180,29 @@ def _process(job: Job, args: argparse.Namespace, aligner: FaceAligner, stop: thr
         with contextlib.closing(frames):
             count = write_frames(counted(frames), *sinks)
     if stop.is_set():
-        report(f"interrupted: the outputs of {job.path} hold its first {count} frames")
+        report(f"interrupted: the outputs of {job.name} hold its first {count} frames")
         return False
     if reader.damage is not None:
         report(f"{reader.damage}; the outputs hold these")
     elif not ids:
-        report(f"{job.path}: no face found; faces should be upright and at least 20 px wide")
+        report(f"{job.name}: no face found; faces should be upright and at least 20 px wide")
     return reader.damage is None and bool(ids)
 
 
-def _sinks(target: Path, args: argparse.Namespace, reader: VideoReader, aligner: FaceAligner) -> list[Sink]:
+def _sinks(target: Path, args: argparse.Namespace, reader: FrameSource, aligner: FaceAligner) -> list[Sink]:
     """Return the outputs that the arguments ask for; nothing is opened yet."""
     from tddfa.streams import AnimationSink, TableSink, VideoSink
 
     kinds: list[str] = args.output or ([] if args.data or args.glb else ["2d_sparse"])
     sinks: list[Sink] = [
         VideoSink(
-            target.with_name(f"{target.name}_{kind}.mp4"), reader, draw=kind, background=args.background
+            target.with_name(f"{target.name}_{kind}.mp4"),
+            reader,
+            draw=kind,
+            background=args.background,
+            encoder=args.encoder,
+            preset=args.preset,
+            crf=args.crf,
         )
         for kind in kinds
     ]

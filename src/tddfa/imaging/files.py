@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,6 +18,7 @@ from tddfa.imaging.formats import (
     UNREADABLE,
     DamagedImageError,
     ImageFormat,
+    ImageHeader,
     UnreadableImageError,
     identify,
 )
@@ -92,7 +94,7 @@ def decode_image(
     if fmt is None:
         raise ImageFileError(f"{name} is {_what(data)}; readable are {READABLE}")
     try:
-        header = fmt.inspect(data)
+        header = _inspected(fmt, data)
         _check_size(name, header.width, header.height, max_pixels)
         return apply_orientation(DECODERS[fmt.decode](header), header.orientation)
     except DamagedImageError as error:
@@ -116,7 +118,7 @@ def image_size(data: bytes | bytearray | memoryview) -> tuple[int, int] | None:
     data = _as_bytes(data)
     fmt = identify(data)
     try:
-        header = fmt.inspect(data) if fmt is not None else None
+        header = _inspected(fmt, data) if fmt is not None else None
     except (DamagedImageError, UnreadableImageError):
         return None
     if header is None:
@@ -202,6 +204,14 @@ def write_image(path: str | os.PathLike[str], image: Pixels, *, quality: int = 9
         atomic_write(path, data)
     except OSError as error:
         raise ImageFileError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _inspected(fmt: ImageFormat, data: bytes) -> ImageHeader:
+    try:
+        return fmt.inspect(data)
+    except (struct.error, IndexError, KeyError, OverflowError, RecursionError, ValueError):
+        # A length or an offset that leads out of the file, in a place that no rule of the format names.
+        raise DamagedImageError(f"a damaged or truncated {fmt.name} file") from None
 
 
 def _as_bytes(data: object) -> bytes:

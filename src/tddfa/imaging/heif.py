@@ -74,7 +74,10 @@ def _decode(tile: Tile, image: HeifImage) -> Image:
         frames = []
     if not frames:
         raise DamagedImageError("a damaged or truncated HEIF file: its image cannot be decoded")
-    return frame_to_rgb(frames[0], tags=None if image.colors is None else ColorTags(*image.colors))
+    try:
+        return frame_to_rgb(frames[0], tags=None if image.colors is None else ColorTags(*image.colors))
+    except ValueError as error:
+        raise UnreadableImageError(f"a HEIF image that cannot be read: {error}") from None
 
 
 def _decoder(codec: str) -> Any:

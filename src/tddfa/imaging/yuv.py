@@ -53,8 +53,28 @@ def frame_to_rgb(frame: Any, *, width: int = 0, height: int = 0, tags: ColorTags
     curve, wide = _meaning(frame, tags)
     size = {"width": width or frame.width, "height": height or frame.height}
     if not needs_mapping(curve, wide=wide):
-        return np.ascontiguousarray(frame.to_ndarray(format="rgb24", **size))
-    return tone_mapped(frame.to_ndarray(format="rgb48le", **size), curve, wide=wide)
+        return np.ascontiguousarray(_converted(frame, "rgb24", size))
+    return tone_mapped(_converted(frame, "rgb48le", size), curve, wide=wide)
+
+
+def _converted(frame: Any, pixels: str, size: dict[str, int]) -> np.ndarray:
+    """Return a frame in another pixel format; a matrix that FFmpeg does not know counts as not given.
+
+    Raises:
+        ValueError: this build of FFmpeg cannot convert it.
+    """
+    try:
+        return frame.to_ndarray(format=pixels, **size)
+    except MemoryError:
+        raise
+    except Exception:  # FFmpeg's errors have no common ancestor of Python's but this
+        frame.colorspace = _UNSPECIFIED
+    try:
+        return frame.to_ndarray(format=pixels, **size)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise ValueError(f"its pixels ({frame.format.name}) cannot be converted: {error}") from None
 
 
 def is_plain(frame: Any) -> bool:

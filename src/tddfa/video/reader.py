@@ -260,6 +260,8 @@ class VideoReader:
         width = max(round(raw.width * self._widen), 1)
         try:
             image: Image = apply_orientation(frame_to_rgb(raw, width=width), orientation)
+        except ValueError as error:
+            raise VideoFileError(f"{self.source.name} cannot be read: {error}") from None
         except MemoryError:
             raise VideoFileError(
                 f"not enough memory for frames of {width} × {raw.height} pixels of {self.source.name}"

@@ -14,7 +14,7 @@ from tddfa.errors import InputError
 from tddfa.render import OVERLAYS
 from tddfa.streams.frame import TrackedFrame
 from tddfa.types import Face, Image
-from tddfa.video import Behind, VideoReader, VideoWriter
+from tddfa.video import Behind, FrameSource, VideoReader, VideoWriter
 
 Drawing: TypeAlias = Callable[[Image, list[Face]], Image]
 """Draws the faces of an image: (image, faces) → image."""
@@ -33,10 +33,13 @@ class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
         like: the source, from which the file takes its frame rate, its clock and its sound.
         draw: name of an overlay (see `tddfa.render.OVERLAYS`), or a function (image, faces) → image.
         rate: frames per second for players, without `like`.
+        encoder: "auto" (x264), "hardware" (what this computer has, or x264), or an encoder of FFmpeg.
+        preset: of x264, from "ultrafast" to "veryslow"; "superfast" when not given.
+        crf: constant rate factor: 0 is lossless, 22 the default, 51 the smallest file.
         options: of the overlay, such as `background="black"`.
 
     Raises:
-        InputError: no overlay has that name.
+        InputError: no overlay has that name, or an option of the encoder is not known.
         VideoFileError: the file cannot be written.
     """
 
@@ -45,10 +48,13 @@ class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        like: VideoReader | None = None,
+        like: FrameSource | None = None,
         *,
         draw: str | Drawing = "2d_sparse",
         rate: Fraction | float = _FALLBACK_RATE,
+        encoder: str = "auto",
+        preset: str | None = None,
+        crf: int | None = None,
         **options: Any,
     ) -> None:
         if isinstance(draw, str) and draw not in OVERLAYS:
@@ -60,7 +66,10 @@ class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
             self.path,
             rate=Fraction(rate).limit_denominator(1001) if like is None else like.rate,
             time_base=None if like is None else like.time_base,
-            sound_of=like,
+            sound_of=like if isinstance(like, VideoReader) else None,
+            encoder=encoder,
+            preset=preset,
+            crf=crf,
         )
         self._exit = contextlib.ExitStack()
         self._thread: Behind | None = None

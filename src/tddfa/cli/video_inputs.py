@@ -1,0 +1,101 @@
+"""Arguments of `tddfa video` → the videos they mean: files, standard input, URLs, sequences of images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tddfa.cli.inputs import find_jobs
+from tddfa.imaging.formats.names import IMAGE_SUFFIXES
+from tddfa.video.names import VIDEO_SUFFIXES
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+@dataclass(frozen=True, slots=True)
+class VideoJob:
+    """One video and where its outputs go.
+
+    Attributes:
+        place: what `tddfa.video.open_video` takes.
+        target: folder and stem of the outputs, relative to the output folder.
+        is_sequence: whether it is a sequence of images, which have no rate of their own.
+    """
+
+    place: str
+    target: Path
+    is_sequence: bool = False
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return "standard input" if self.place == "-" else self.place
+
+    @property
+    def short_name(self) -> str:
+        """For a progress bar."""
+        return self.name if self.place == "-" else Path(self.place).name
+
+
+def find_videos(inputs: Sequence[str]) -> tuple[list[VideoJob], list[str]]:
+    """Return the videos that the arguments mean, each once, and one line for each argument that means none.
+
+    Args:
+        inputs: files, folders, globs, URLs, "-".
+    """
+    jobs: list[VideoJob] = []
+    files: list[str] = []
+    for text in dict.fromkeys(inputs):
+        if text == "-":
+            jobs.append(VideoJob(text, Path("stdin")))
+        elif _URL.match(text):
+            jobs.append(VideoJob(text, Path(_stem_of_url(text))))
+        elif _is_sequence(text):
+            jobs.append(VideoJob(text, Path(_stem_of_sequence(text)), is_sequence=True))
+        else:
+            files.append(text)
+    found, problems = find_jobs(files, suffixes=VIDEO_SUFFIXES, noun="videos")
+    jobs += [VideoJob(str(job.path), job.target) for job in found]
+    return _distinct(jobs), problems
+
+
+def _is_sequence(text: str) -> bool:
+    """Return whether an argument means images: a folder that holds some and no video, a glob or a pattern."""
+    path = Path(text)
+    if path.is_dir():
+        suffixes = {p.suffix.lower() for p in path.iterdir() if not p.name.startswith(".")}
+        # GIFs are videos here, and images only beside others.
+        images = suffixes & (IMAGE_SUFFIXES - VIDEO_SUFFIXES)
+        return bool(images) and not any(p.suffix.lower() in VIDEO_SUFFIXES for p in path.rglob("*"))
+    is_image = path.suffix.lower() in IMAGE_SUFFIXES - VIDEO_SUFFIXES
+    pattern = re.search(r"%(0\d+)?d", path.name) is not None or any(c in text for c in "*?[")
+    return is_image and pattern and not path.exists()
+
+
+def _stem_of_sequence(text: str) -> str:
+    path = Path(text)
+    folder = path if path.is_dir() else path.parent
+    return folder.resolve().name or "sequence"
+
+
+def _stem_of_url(url: str) -> str:
+    parts = urlsplit(url)
+    stem = Path(unquote(parts.path)).stem or parts.hostname or "stream"
+    return re.sub(r"[^\w.-]+", "_", stem).strip("._") or "stream"
+
+
+def _distinct(jobs: list[VideoJob]) -> list[VideoJob]:
+    """Return the jobs with targets that differ."""
+    taken: set[Path] = set()
+    out: list[VideoJob] = []
+    for job in jobs:
+        target, number = job.target, 1
+        while target in taken:
+            number += 1
+            target = job.target.with_name(f"{job.target.name}_{number}")
+        taken.add(target)
+        out.append(VideoJob(job.place, target, job.is_sequence))
+    return out
