@@ -169,3 +169,56 @@ def test_fits_find_a_wink_in_points_and_share_an_identity_between_photos(model):
     assert fits.expression[1, names.index("eyeBlinkRight")] < 0.15
     assert fits.expression[2, names.index("jawOpen")] == pytest.approx(0.6, abs=0.15)
     assert fits.identity.std(0).mean() < 0.3 * fits.identity.std()
+
+
+def test_fit_labels_a_folder_whose_teacher_saw_a_wink(model, tmp_path):
+    from tddfa_train import cli
+    from tddfa_train.data.folder import open_face_folder, write_face_folder
+
+    names = model.expression_names
+    camera = scaled_camera(0.8, head_rotation(HeadPose(3.0, 2.0, 0.0)), np.array([79.5, 70.0]))
+    rows = [{}, {"eyeBlinkLeft": 0.9}, {"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8}, {"jawOpen": 0.5}]
+    weights = np.array([[row.get(name, 0.0) for name in names] for row in rows], np.float32)
+    faces = [FaceParams(camera, np.zeros(model.n_identity, np.float32), row) for row in weights]
+    blind = model.landmarks(
+        FaceParams(camera, faces[0].identity, weights[0])
+    )  # a teacher without expressions
+    write_face_folder(
+        tmp_path / "faces",
+        np.zeros((4, 160, 160, 3), np.uint8),
+        {
+            "landmarks68": np.stack([blind] * 4),
+            "landmarks68_std": np.full(4, 0.5, np.float32),
+            "yaw_deg": np.zeros(4, np.float32),
+            "mediapipe": np.stack([model.landmarks(face, "mediapipe478")[:, :2] for face in faces]),
+            "mediapipe_indices": model.landmark_sets["mediapipe478"].numbers,
+            "teacher_weights": weights,
+            "teacher_names": np.array(names),
+        },
+    )
+    assert cli.main(["fit", str(tmp_path / "faces")]) == 0
+    labels = open_face_folder(tmp_path / "faces").labels
+    blinks = labels["expression"][:, [names.index("eyeBlinkLeft"), names.index("eyeBlinkRight")]]
+    assert blinks[1, 0] > 0.6
+    assert blinks[1, 1] < 0.1
+    assert labels["expression"][2, names.index("mouthSmileLeft")] > 0.5
+    # The landmarks of the closed eye have closed, those of the jaw are still the first teacher's.
+    opening = np.linalg.norm(labels["landmarks68"][:, 44, :2] - labels["landmarks68"][:, 46, :2], axis=1)
+    assert opening[1] < 0.6 * opening[0]
+    np.testing.assert_allclose(labels["landmarks68"][1, :17, :2], blind[:17, :2], atol=1e-3)
+
+
+def test_sides_of_a_mirrored_crop_are_exchanged_back():
+    from tddfa_train.data.face_landmarker import exchange_sides
+
+    weights = {"eyeBlinkLeft": 0.9, "eyeBlinkRight": 0.1, "jawOpen": 0.3}
+    assert exchange_sides(weights) == {"eyeBlinkRight": 0.9, "eyeBlinkLeft": 0.1, "jawOpen": 0.3}
+
+
+def test_a_missing_teacher_is_one_line(tmp_path, capsys):
+    from tddfa_train import cli
+
+    assert cli.main(["prepare", str(tmp_path), str(tmp_path / "o"), "--face-landmarker", "none.task"]) == 1
+    error = capsys.readouterr().err.strip()
+    assert "tddfa-train[teacher]" in error or "none.task" in error
+    assert len(error.splitlines()) == 1

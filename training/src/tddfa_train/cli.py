@@ -28,6 +28,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--pack", help="the teacher: name or folder of a model pack (default: the default pack)"
     )
     prepare.add_argument("--side", type=int, default=160, help="of the stored crops, px (default: 160)")
+    prepare.add_argument(
+        "--face-landmarker",
+        type=Path,
+        metavar="TASK",
+        help="MediaPipe's face_landmarker.task as a second teacher, of lids, brows, lips, irises and "
+        "expressions (needs the extra 'teacher')",
+    )
     prepare.set_defaults(run=_prepare)
 
     mat = commands.add_parser("prepare-mat", help="300W-LP or AFLW2000-3D becomes a dataset folder")
@@ -155,8 +162,17 @@ def _prepare(args: argparse.Namespace) -> None:
     from tddfa.alignment import FaceAligner
     from tddfa_train.data.prepare import photos_in, prepare_folder
 
+    teacher = None
+    if args.face_landmarker is not None:
+        from tddfa_train.data.face_landmarker import FaceLandmarker
+
+        teacher = FaceLandmarker(args.face_landmarker)  # first: photos are not read for nothing
     counts = prepare_folder(photos_in(args.photos), args.output, FaceAligner(args.pack), side=args.side)
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
+    if teacher is not None:
+        from tddfa_train.data.prepare import ask_teacher
+
+        print(f"{ask_teacher(args.output, teacher)} faces with a teacher's points and expressions")
     _show_sheet(args.output)
 
 
@@ -186,12 +202,16 @@ def _fit(args: argparse.Namespace) -> None:
     import numpy as np
 
     from tddfa.morphable import MorphableModel
+    from tddfa_train.data.expression_labels import label_expressions
     from tddfa_train.data.fits import fit_folder
+    from tddfa_train.data.folder import open_face_folder
 
-    errors = fit_folder(args.dataset, MorphableModel.open(level=0, crop="head"))
+    model = MorphableModel.open(level=0, crop="head")
+    taught = "teacher_weights" in open_face_folder(args.dataset).labels
+    errors = label_expressions(args.dataset, model) if taught else 100 * fit_folder(args.dataset, model)
     print(
-        f"{len(errors)} fits; error in % of the face: median {100 * np.median(errors):.2f}, "
-        f"95th percentile {100 * np.percentile(errors, 95):.2f}"
+        f"{len(errors)} fits; error in % of the face: median {np.median(errors):.2f}, "
+        f"95th percentile {np.percentile(errors, 95):.2f}"
     )
 
 

@@ -19,6 +19,23 @@ _MEDIAPIPE_WEIGHTS = {
 }
 
 
+MEDIAPIPE_GROUPS: Mapping[str, tuple[int, ...]] = {
+    "lips": (
+        *(0, 13, 14, 17, 37, 39, 40, 61, 78, 80, 81, 82, 84, 87, 88, 91, 95, 146, 178, 181, 185, 191, 267),
+        *(269, 270, 291, 308, 310, 311, 312, 314, 317, 318, 321, 324, 375, 402, 405, 409, 415),
+    ),
+    "left_eye": (249, 263, 362, 373, 374, 380, 381, 382, 384, 385, 386, 387, 388, 390, 398, 466),
+    "right_eye": (7, 33, 133, 144, 145, 153, 154, 155, 157, 158, 159, 160, 161, 163, 173, 246),
+    "face_oval": (
+        *(10, 21, 54, 58, 67, 93, 103, 109, 127, 132, 136, 148, 149, 150, 152, 162, 172, 176, 234, 251, 284),
+        *(288, 297, 323, 332, 338, 356, 361, 365, 377, 378, 379, 389, 397, 400, 454),
+    ),
+    "left_iris": tuple(range(473, 478)),
+    "right_iris": tuple(range(468, 473)),
+}
+"""Numbers of MediaPipe's points. Source: the connections of its face mesh (Apache-2.0)."""
+
+
 def mediapipe_weights(labels: Mapping[str, np.ndarray]) -> Tensor:
     """How much each of the labelled MediaPipe points counts; all the same where no group is named."""
     if "mediapipe_indices" not in labels:
@@ -26,7 +43,7 @@ def mediapipe_weights(labels: Mapping[str, np.ndarray]) -> Tensor:
     indices = labels["mediapipe_indices"]
     weight = np.ones(len(indices), np.float32)
     for group, value in _MEDIAPIPE_WEIGHTS.items():
-        weight[np.isin(indices, labels[f"group_{group}"])] = value
+        weight[np.isin(indices, labels.get(f"group_{group}", MEDIAPIPE_GROUPS[group]))] = value
     return torch.from_numpy(weight)
 
 

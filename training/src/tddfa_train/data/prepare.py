@@ -14,8 +14,10 @@ from tddfa.errors import ImageFileError, InputError
 from tddfa.files import atomic_path, atomic_write
 from tddfa.geometry.camera import camera_pose
 from tddfa.imaging import read_image, write_image
+from tddfa.morphable import MorphableModel
 from tddfa.types import Image
 from tddfa_train.data.augment import warp
+from tddfa_train.data.face_landmarker import FaceLandmarker, teach
 from tddfa_train.data.folder import open_face_folder, write_face_folder
 from tddfa_train.data.points import IBUG68_MIRROR
 
@@ -152,6 +154,27 @@ def prepare_folder(
     write_face_folder(target, np.stack(images), {key: np.array(values) for key, values in rows.items()})
     atomic_write(target / "counts.json", (json.dumps(counts, indent=2) + "\n").encode())
     return counts
+
+
+def ask_teacher(dataset: Path, teacher: FaceLandmarker) -> int:
+    """Add a teacher's points and expression weights to a dataset folder; return how many faces have them.
+
+    Args:
+        dataset: folder of faces.
+        teacher: of lids, brows, lips, irises and expressions.
+    """
+    faces = open_face_folder(dataset)
+    answers = teach(teacher, tqdm(faces.images, desc="teacher", unit="face", disable=None))
+    points = MorphableModel.open(level=0, crop="head").landmark_sets["mediapipe478"]
+    assert points.numbers is not None
+    labels = faces.labels | {
+        "mediapipe": answers.points[:, points.numbers],
+        "mediapipe_indices": points.numbers,
+        "teacher_weights": answers.weights,
+        "teacher_names": np.array(answers.names),
+    }
+    write_face_folder(dataset, np.asarray(faces.images), labels)
+    return int(answers.found.sum())
 
 
 def prepare_backgrounds(
