@@ -225,7 +225,9 @@ def test_two_networks_in_one_file_answer_as_their_blend(network):
     files = [export_alignment(network), export_alignment(other)]
     shift = torch.linspace(-1, 1, network.n_identity)
     whole = compose(*files, Blend(0.3, shift))
-    said = [ort.InferenceSession(f, providers=["CPUExecutionProvider"]).run(None, {"input": CROPS}) for f in files]
+    said = [
+        ort.InferenceSession(f, providers=["CPUExecutionProvider"]).run(None, {"input": CROPS}) for f in files
+    ]
     camera, identity, expression, confidence = ort.InferenceSession(
         whole, providers=["CPUExecutionProvider"]
     ).run(None, {"input": CROPS})

@@ -30,7 +30,7 @@ class Blend:
 
 
 class BlendFaces(nn.Module):
-    """Blend two answers: cameras and identities of both, expressions of the second, confidence of the first."""
+    """Blend two answers: cameras and identities of both, expressions of the second."""
 
     shift: Float[Tensor, " i"]
 
