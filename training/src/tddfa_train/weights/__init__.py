@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tddfa.errors import InputError
 from tddfa.files import atomic_path
 
-KEPT = ("open", "open:first-look")
+KEPT = ("open", "open:first-look", "open:expressive")
 """Names of the weights that come with this package: networks of the pack `open`."""
 
 
