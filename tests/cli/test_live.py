@@ -137,7 +137,7 @@ def test_an_endless_show_ends_with_one_signal_and_keeps_its_record(clip, tmp_pat
     process = subprocess.Popen(
         [*command, "--record", str(record), "--pack", "3ddfa-v2-mb05"], stderr=subprocess.PIPE, text=True
     )
-    while not any(tmp_path.glob(".live*")) and process.poll() is None:
+    while not any(tmp_path.glob(".tddfa-*")) and process.poll() is None:
         time.sleep(0.02)
     time.sleep(1)
     process.send_signal(number)
@@ -147,7 +147,7 @@ def test_an_endless_show_ends_with_one_signal_and_keeps_its_record(clip, tmp_pat
     frames = [int(row["frame"]) for row in rows(record)]
     assert len(frames) > 8
     assert frames == sorted(frames)
-    assert not any(tmp_path.glob(".live*"))
+    assert not any(tmp_path.glob(".tddfa-*"))
 
 
 def test_latency_is_measured_in_quantiles():

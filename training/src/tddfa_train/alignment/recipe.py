@@ -54,9 +54,8 @@ def make_alignment_network(
     n_points = 68 + len(model.landmark_sets["mediapipe478"].vertices) if direct_points else 0
     body = make_trunk(trunk)
     regressed = regressed_expressions(model.expression_names, model.expression_basis)
-    return AlignmentNetwork(
-        body, int(body.feature_size), model.n_identity, regressed, hidden=hidden, n_points=n_points
-    )  # pyright: ignore[reportArgumentType]
+    feature = int(body.feature_size)  # pyright: ignore[reportArgumentType]
+    return AlignmentNetwork(body, feature, model.n_identity, regressed, hidden=hidden, n_points=n_points)
 
 
 def load_alignment_network(checkpoint: Path, trunk: str, model: MorphableModel) -> AlignmentNetwork:
