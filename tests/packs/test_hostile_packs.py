@@ -116,7 +116,7 @@ def test_the_engine_reads_no_other_file_either(tmp_path, monkeypatch, location):
     np.arange(6, dtype=np.float32).tofile(tmp_path / "weights.bin")
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path if location == "weights.bin" else tmp_path / "below")
-    with pytest.raises(PackError, match="in other files|is not a network that ONNX Runtime can run"):
+    with pytest.raises(PackError, match=r"in other files|is not a network that ONNX Runtime can run"):
         OnnxNetwork(with_external("a weight", location.format(folder=tmp_path)), "it")
 
 
