@@ -51,7 +51,9 @@ def test_the_video_example_follows_two_people_who_cross_leave_and_return(
 def test_the_live_example_plays_a_video_too(with_pack, monkeypatch, capsys, smoother):
     monkeypatch.setattr(sys, "argv", ["03_live.py", str(EXAMPLES / "clip.mp4"), smoother])
     runpy.run_path(str(EXAMPLES / "03_live.py"), run_name="__main__")
-    assert len(capsys.readouterr().out.splitlines()) == 125
+    lines = capsys.readouterr().out.splitlines()
+    assert len({line[:8] for line in lines}) == 125  # every frame
+    assert sum(not line.endswith("lost") for line in lines) <= 125  # and one visible face at most
 
 
 def test_the_tutorial_runs_from_top_to_bottom(with_pack, tmp_path):

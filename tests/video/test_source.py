@@ -172,7 +172,10 @@ def test_the_first_ctrl_c_ends_the_wait_for_a_silent_network():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
         for waiting in (f"VideoReader({url!r}, timeout_s=60)", f"Camera({url!r}, timeout_s=60)"):
-            code = f"from tddfa.video import Camera, VideoReader\nprint('up', flush=True)\n{waiting}\n"
+            code = (
+                "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+                f"from tddfa.video import Camera, VideoReader\nprint('up', flush=True)\n{waiting}\n"
+            )
             process = subprocess.Popen(
                 [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )

@@ -54,7 +54,7 @@ _SIZE_ADAPTATION = 0.1  # part of a new size in the typical one
 # Distances between appearances (see `Appearance.distance`). A face that was last seen in this shot is another
 # person's only when it clearly looks so; one that was last seen before a cut, or elsewhere, has to look the
 # same.
-_SAME_LOOK, _OTHER_LOOK = 0.3, 0.6
+_SAME_LOOK, _OTHER_LOOK = 0.3, 1.0
 _LOOK_WEIGHT = 1.0  # sizes of the face of a path that weigh as much as one unit of that distance
 
 Selection = Callable[[list[Detection]], Iterable[Detection]]
