@@ -26,8 +26,8 @@ _LOWER_BROWS = ((46, 53, 52, 65, 55), (276, 283, 282, 295, 285))
 
 @cache
 def portrait_model() -> MorphableModel:
-    """Return the model of all portraits: the whole head, refined once; `mouth.py` draws teeth of its own."""
-    return open_face_model(level=1, crop="head", mouth=False)
+    """Return the model of all portraits: the whole head with the inside of the mouth, refined once."""
+    return open_face_model(level=1, crop="head")
 
 
 def portrait_eyes() -> Eyes:

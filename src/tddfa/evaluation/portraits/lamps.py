@@ -33,27 +33,25 @@ class Lamp:
 
 
 class DepthMap:
-    """What a lamp sees of meshes: the nearest surface along its rays.
+    """What a lamp sees of a mesh: the nearest surface along its rays.
 
     Args:
-        meshes: in any frame; the first holds all others.
+        mesh: in any frame.
         direction: towards the lamp, unit length.
         side: resolution.
     """
 
-    def __init__(self, meshes: list[Mesh], direction: Float64[np.ndarray, "3"], side: int) -> None:
+    def __init__(self, mesh: Mesh, direction: Float64[np.ndarray, "3"], side: int) -> None:
         axis = np.array([0.0, 1.0, 0.0]) if abs(direction[1]) < 0.9 else np.array([1.0, 0.0, 0.0])
         right = np.cross(axis, direction)
         right /= np.linalg.norm(right)
         # Rows: the lamp's picture, and the distance from the lamp.
         self._R = np.stack([right, np.cross(direction, right), -direction]).astype(np.float32)
-        turned = [mesh.vertices @ self._R.T for mesh in meshes]
-        # The first mesh is the head, and holds the others.
-        low, high = turned[0][:, :2].min(axis=0) - 1, turned[0][:, :2].max(axis=0) + 1
+        turned = mesh.vertices @ self._R.T
+        low, high = turned[:, :2].min(axis=0) - 1, turned[:, :2].max(axis=0) + 1
         self._scale = np.float32((side - 3) / float((high - low).max()))
         self._low = low
-        seen = [Mesh(self._in_map(v), mesh.topology) for v, mesh in zip(turned, meshes, strict=True)]
-        fragments = rasterize(seen, side, side)
+        fragments = rasterize([Mesh(self._in_map(turned), mesh.topology)], side, side)
         self._depth = np.full((side, side), np.inf, np.float32)
         self._depth[fragments.region] = fragments.depth
 
@@ -82,30 +80,26 @@ class DepthMap:
         return total / np.float32((2 * blur + 1) ** 2)
 
 
-def lamp_visibility(meshes: list[Mesh], lamp: Lamp, points: Float32[np.ndarray, "n 3"]) -> np.ndarray:
-    """Return which part of a lamp's light reaches points of meshes, 0 to 1."""
+def lamp_visibility(mesh: Mesh, lamp: Lamp, points: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, " n"]:
+    """Return which part of a lamp's light reaches points of a mesh, 0 to 1."""
     # A cell and its neighbours count: coarse maps have soft shadows.
     side = int(np.clip(1.5 / lamp.soft, _SHADOW_SIDES[0], _SHADOW_SIDES[1]))
-    return DepthMap(meshes, lamp.direction, side).lit(points, blur=1)
+    return DepthMap(mesh, lamp.direction, side).lit(points, blur=1)
 
 
-def ambient_visibility(
-    meshes: list[Mesh],
-) -> list[Float32[np.ndarray, " _"]]:
-    """Return which part of the surroundings the vertices of meshes see, weighted by the cosine, 0 to 1.
+def ambient_visibility(mesh: Mesh) -> Float32[np.ndarray, " n"]:
+    """Return which part of the surroundings the vertices of a mesh see, weighted by the cosine, 0 to 1.
 
     Source: Zhukov, Iones and Kronin, "An ambient light illumination model", 1998.
     """
-    normals = [vertex_normals(mesh.vertices, mesh.triangles) for mesh in meshes]
-    total = [np.full(len(n), 1e-6, np.float32) for n in normals]
-    seen = [np.zeros(len(n), np.float32) for n in normals]
+    normals = vertex_normals(mesh.vertices, mesh.triangles)
+    total = np.full(len(normals), 1e-6, np.float32)
+    seen = np.zeros(len(normals), np.float32)
     for direction in _sphere(_N_DIRECTIONS):
-        depths = DepthMap(meshes, direction, _OCCLUSION_SIDE)
-        for k, (mesh, normal) in enumerate(zip(meshes, normals, strict=True)):
-            cosine = np.clip(normal @ direction.astype(np.float32), 0, None)
-            total[k] += cosine
-            seen[k] += cosine * depths.lit(mesh.vertices)
-    return [s / t for s, t in zip(seen, total, strict=True)]
+        cosine = np.clip(normals @ direction.astype(np.float32), 0, None)
+        total += cosine
+        seen += cosine * DepthMap(mesh, direction, _OCCLUSION_SIDE).lit(mesh.vertices)
+    return seen / total
 
 
 def _sphere(n: int) -> Float64[np.ndarray, "n 3"]:

@@ -14,7 +14,6 @@ from tddfa.evaluation.portraits.canvas import (
     portrait_model,
 )
 from tddfa.evaluation.portraits.lamps import ambient_visibility
-from tddfa.evaluation.portraits.mouth import mouth_shape
 from tddfa.evaluation.portraits.noise import ValueNoise, smoothstep
 from tddfa.geometry.triangles import vertex_normals
 from tddfa.shapes import Float32, Float64
@@ -59,7 +58,7 @@ class Looks:
         iris: of both eyes.
         gloss: strength of the highlights of the skin.
         teeth: linear RGB.
-        open_sky: which part of the surroundings each vertex of head and mouth sees while the face rests.
+        open_sky: which part of the surroundings each vertex sees while the face rests.
     """
 
     identity: Float32[np.ndarray, " n_identity"]
@@ -68,7 +67,7 @@ class Looks:
     iris: Iris
     gloss: float
     teeth: Float64[np.ndarray, "3"]
-    open_sky: list[Float32[np.ndarray, " _"]]
+    open_sky: Float32[np.ndarray, " n"]
 
 
 def random_looks(rng: np.random.Generator) -> Looks:
@@ -87,7 +86,7 @@ def random_looks(rng: np.random.Generator) -> Looks:
         gloss=float(rng.uniform(0.02, 0.16)),
         teeth=np.array([0.72, 0.68, 0.58]) * rng.uniform(0.75, 1.1),
         # In every frame the same, and nearly so with every expression: once for all portraits.
-        open_sky=ambient_visibility([head, mouth_shape(rest)]),
+        open_sky=ambient_visibility(head),
     )
 
 

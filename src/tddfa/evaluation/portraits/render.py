@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
 from tddfa.evaluation.portraits.canvas import TEXTURE_SIDE, mean_shape, portrait_eyes, portrait_model
 from tddfa.evaluation.portraits.lamps import Lamp, lamp_visibility
 from tddfa.evaluation.portraits.looks import Iris, Looks
-from tddfa.evaluation.portraits.mouth import mouth_shape, tooth_shade
 from tddfa.evaluation.portraits.noise import ValueNoise, smoothstep
 from tddfa.evaluation.portraits.scenery import random_background, random_cloth, wear
 from tddfa.geometry.camera import project
@@ -26,7 +25,10 @@ IMAGE_SIDE = 256
 
 _FINE = 2  # the picture is drawn so much larger and averaged
 _MEDIUM_ALBEDO = 0.3
-_MOUTH = np.array([0.10, 0.022, 0.02])  # linear RGB of the inside of a mouth
+_MOUTH = np.array([0.20, 0.05, 0.045])  # linear RGB of the inside of a mouth
+_TONGUE = np.array([0.42, 0.13, 0.12])
+_TOOTH_MM = 7.5
+_LIPS_Z_MM, _MOUTH_DEPTH_MM = 12.0, 14.0  # where the mouth begins on the mean head, and how fast it darkens
 _TOWARDS_VIEWER = np.array([0.0, 0.0, -1.0], np.float32)
 
 
@@ -89,13 +91,8 @@ def render_portrait(looks: Looks, studio: Studio, params: FaceParams) -> Image:
     camera = params.camera * _FINE
     camera[:2, 3] += (_FINE - 1) / 2
     vertices = project(camera, model.shape(params) + looks.hair)
-    teeth_model = mouth_shape(params)
-    meshes = [
-        Mesh(vertices, model.topology),
-        Mesh(project(camera, teeth_model.vertices), teeth_model.topology),
-    ]
     picture = _background(studio.seed).copy()
-    _draw(picture, meshes, looks, studio)
+    _draw(picture, Mesh(vertices, model.topology), looks, studio)
     neck = vertices[mean_shape()[:, 1] < -100]
     bottom = np.array([neck[:, 0].mean(), np.percentile(neck[:, 1], 85)], np.float32)
     wear(picture, bottom, float(np.ptp(neck[:, 0])), _cloth(studio.seed + 1))
@@ -103,37 +100,34 @@ def render_portrait(looks: Looks, studio: Studio, params: FaceParams) -> Image:
     return _photographed(small, studio)
 
 
-def _draw(picture: Float32[np.ndarray, "s s 3"], meshes: list[Mesh], looks: Looks, studio: Studio) -> None:
-    head, teeth = meshes
-    fragments = rasterize(meshes, *picture.shape[:2])
-    normals = [vertex_normals(mesh.vertices, mesh.triangles) for mesh in meshes]
+def _draw(picture: Float32[np.ndarray, "s s 3"], head: Mesh, looks: Looks, studio: Studio) -> None:
+    fragments = rasterize([head], *picture.shape[:2])
+    normals = vertex_normals(head.vertices, head.triangles)
     uv = head.topology.uv
     assert uv is not None
-    shade = tooth_shade()
-    on_head = np.column_stack(
-        [head.vertices, normals[0], looks.open_sky[0], uv, portrait_eyes().offsets, np.zeros(len(uv))]
-    )
-    on_teeth = np.column_stack(
-        [teeth.vertices, normals[1], looks.open_sky[1], np.full((len(shade), 4), ELSEWHERE), shade]
-    )
-    values = fragments.interpolate([on_head.astype(np.float32), on_teeth.astype(np.float32)])
+    on_head = [head.vertices, normals, looks.open_sky, uv, portrait_eyes().offsets, mean_shape(), *_inside()]
+    values = fragments.interpolate([np.column_stack(on_head).astype(np.float32)])
     points, normal, open_sky = values[:, :3], _unit(values[:, 3:6]), values[:, 6]
-    mesh_index = fragments.mesh_index
-    is_tooth = (mesh_index == 1) & (values[:, 11] > 0.05)
-    facing = np.concatenate([triangle_normals(m.vertices, m.triangles)[:, 2] for m in meshes]) < 0
-    away = ~facing[fragments.triangle.ravel()[fragments.covered]]
-    inside = (away | (mesh_index == 1)) & ~is_tooth
+    place = values[:, 11:14]
+    cavity, teeth, tongue = (values[:, 14 + k] > 0.5 for k in range(3))
     is_eye = np.abs(values[:, 9]) < ELSEWHERE / 2
+    # The inside of the head shows through the neck.
+    away = triangle_normals(head.vertices, head.triangles)[:, 2] >= 0
+    inside = cavity | teeth | tongue | away[fragments.triangle.ravel()[fragments.covered]]
 
     texel = np.column_stack([values[:, 7] * TEXTURE_SIDE - 0.5, (1 - values[:, 8]) * TEXTURE_SIDE - 0.5])
     albedo = np.square(sample(looks.texture, texel.astype(np.float32)) / np.float32(255))
     albedo[is_eye] = _eye_color(values[is_eye, 9:11], looks.iris)
-    albedo[is_tooth] = looks.teeth * values[is_tooth, 11:12]
     albedo[inside] = _MOUTH
-    light, shine = _light(points, normal, open_sky, meshes, studio)
-    gloss = np.where(is_eye | is_tooth, 0.9, looks.gloss)[:, None].astype(np.float32)
-    light[inside] *= 0.35
-    gloss[inside] = 0
+    albedo[tongue] = _TONGUE
+    gaps = smoothstep(0.04, 0.16, np.abs(np.sin(np.pi * place[teeth, :1] / _TOOTH_MM)))
+    albedo[teeth] = looks.teeth * (0.4 + 0.6 * gaps)
+    # Closed lips kept the surroundings from the inside of the mouth while `open_sky` was measured.
+    open_sky[inside] = 0.9 * np.exp(np.minimum(place[inside, 2] - _LIPS_Z_MM, 0) / _MOUTH_DEPTH_MM)
+    light, shine = _light(points, normal, open_sky, head, studio)
+    light[inside] *= open_sky[inside, None]
+    gloss = np.where(is_eye | teeth | tongue, 0.6, looks.gloss)[:, None].astype(np.float32)
+    gloss[inside & ~teeth & ~tongue] = 0
     color = albedo * light + gloss * shine
     # Cameras show dark skin darker, but not by as much as it is.
     medium = np.sqrt(float(albedo.mean()) / _MEDIUM_ALBEDO)
@@ -143,11 +137,18 @@ def _draw(picture: Float32[np.ndarray, "s s 3"], meshes: list[Mesh], looks: Look
     picture[fragments.region] = out.reshape(picture[fragments.region].shape)
 
 
+@cache
+def _inside() -> tuple[Float32[np.ndarray, " n"], ...]:
+    """Return the masks of the cavity of the mouth, the teeth and the tongue."""
+    regions = portrait_model().regions
+    return tuple(regions[name].astype(np.float32) for name in ("mouth", "teeth", "tongue"))
+
+
 def _light(
     points: Float32[np.ndarray, "n 3"],
     normal: Float32[np.ndarray, "n 3"],
     open_sky: Float32[np.ndarray, " n"],
-    meshes: list[Mesh],
+    head: Mesh,
     studio: Studio,
 ) -> tuple[Float32[np.ndarray, "n 3"], Float32[np.ndarray, "n 3"]]:
     """Return the light that falls on places of a surface, and what of it a gloss returns to the viewer.
@@ -160,7 +161,7 @@ def _light(
     for k, lamp in enumerate(studio.lamps):
         direction = lamp.direction.astype(np.float32)
         cosine = normal @ direction
-        seen = lamp_visibility(meshes, lamp, points) if k == 0 else np.sqrt(open_sky)
+        seen = lamp_visibility(head, lamp, points) if k == 0 else np.sqrt(open_sky)
         # Red light leaves the skin farther from where it entered.
         wrap = np.array([0.25, 0.1, 0.06], np.float32)
         scattered = np.clip((cosine[:, None] + wrap) / (1 + wrap), 0, None)
