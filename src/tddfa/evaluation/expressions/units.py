@@ -15,8 +15,8 @@ GAZE_UNITS: Mapping[str, tuple[str, ...]] = {
 """Both eyes look to the subject's left, right, up or down together: one eye alone is no human gaze."""
 
 BASES: Mapping[str, str] = {"mouthClose": "jawOpen", "tongueOut": "jawOpen"}
-"""Expressions that need another one: mouthClose closes the lips over an open jaw, and a tongue comes out between
-open lips. Their movement is measured beside the other one alone, not beside the neutral face."""
+"""Expressions that need another one: mouthClose closes the lips over an open jaw, and a tongue comes out
+between open lips. Their movement is measured beside the other one alone, not beside the neutral face."""
 
 # Muscles that pull against each other; a mixture has one of each.
 _OPPOSITES = (
