@@ -48,7 +48,7 @@ def toy_set(aligner: FaceAligner) -> ToySet:
     crops = [np.roll(toys.picture(120), k, axis=0) for k in range(N)]
     faces = aligner.align_crops(crops, [BoundingBox(0, 0, 120, 120)] * N)
     predicted = np.stack([f.landmarks for f in faces]).astype(np.float64)
-    # The benchmark's way back into the picture.
+    # The benchmark's way back into the image.
     predicted[:, :, :2] = predicted[:, :, :2] * sides[:, None] / 120 + corners[:, None]
     predicted[:, :, 2] *= sides / 120
     shift = rng.uniform(-9, 9, (N, 2))
@@ -102,7 +102,7 @@ def write_published(folder: Path, data: ToySet) -> None:
 
 
 def write_original(folder: Path, data: ToySet) -> None:
-    """Pictures with their .mat annotation."""
+    """Images with their .mat annotation."""
     folder.mkdir()
     for k, name in enumerate(data.names):
         (folder / name).write_bytes(encode_image(toys.picture(450), "png"))

@@ -58,7 +58,7 @@ def test_json_is_all_that_stands_on_standard_output(call, capsys):
     assert read_image("worst_aflw2000_3ddfa-v2-mb05.jpg").shape[1] == 512
 
 
-def test_per_image_is_a_table_with_a_row_per_picture(call):
+def test_per_image_is_a_table_with_a_row_per_image(call):
     assert call("aflw2000", "--data", "set", "--per-image", "rows.csv") == 0
     with Path("rows.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -71,7 +71,7 @@ def test_per_image_is_a_table_with_a_row_per_picture(call):
     [
         (["aflw2000", "--data", "nowhere"], "the data folder nowhere does not exist"),
         (["aflw", "--data", "set"], "set holds no AFLW"),
-        (["aflw2000", "--data", "set", "--crops", "detector"], "the detector needs the 450 px pictures"),
+        (["aflw2000", "--data", "set", "--crops", "detector"], "the detector needs the 450 px images"),
         (["aflw2000", "--data", "set", "--pack", "mine"], "no model pack named 'mine'"),
         (["aflw2000", "--data", "set", "--per-image", "no/rows.csv"], "cannot write no/rows.csv"),
         (["stability", "--data", "set", "--smoothing", "magic"], "no smoothing 'magic'"),

@@ -73,10 +73,10 @@ def test_the_published_arrays_and_the_archive_are_the_same_set(toy_aligner, toy_
     assert theirs == ours
 
 
-def test_original_pictures_are_cut_around_the_truth_and_say_so(toy_aligner, toy_set, tmp_path):
+def test_original_images_are_cut_around_the_truth_and_say_so(toy_aligner, toy_set, tmp_path):
     write_original(tmp_path / "AFLW2000", toy_set)
     report = evaluate("aflw2000", toy_aligner, tmp_path / "AFLW2000")
-    assert report.record["crops_from"].startswith("cut from the pictures around the true 68 points")
+    assert report.record["crops_from"].startswith("cut from the images around the true 68 points")
     assert report.record["count"] == N
     assert list(report.record["truths"]) == ["original"]
     faces = [
@@ -92,8 +92,8 @@ def test_original_pictures_are_cut_around_the_truth_and_say_so(toy_aligner, toy_
 
 class TestDetector:
     @pytest.fixture
-    def pictures(self, toy_set, tmp_path):
-        """Two pictures: the toy detector finds the face of the first; the second's is elsewhere."""
+    def images(self, toy_set, tmp_path):
+        """Two images: the toy detector finds the face of the first; the second's is elsewhere."""
         folder = tmp_path / "set"
         write_archive(folder, toy_set)
         write_tar(folder / "full450.tar", toy_set.names[:2], [np.zeros((128, 128, 3), np.uint8)] * 2)
@@ -105,8 +105,8 @@ class TestDetector:
         np.savez(folder / "labels.npz", **labels)
         return folder
 
-    def test_it_is_another_protocol_and_says_how_many_faces_were_found(self, toy_aligner, pictures):
-        record = evaluate("aflw2000", toy_aligner, pictures, crops="detector").record
+    def test_it_is_another_protocol_and_says_how_many_faces_were_found(self, toy_aligner, images):
+        record = evaluate("aflw2000", toy_aligner, images, crops="detector").record
         assert record["protocol"] == "aflw2000-3d-68/detector/1"
         assert record["detected"] == {
             "found": 1,
@@ -118,13 +118,13 @@ class TestDetector:
         assert record["same_faces_ground_truth_crops"]["counts"]["0-30"] == 1
 
     def test_crops_alone_have_nothing_to_detect_in(self, toy_aligner, archive):
-        with pytest.raises(DatasetError, match="the detector needs the 450 px pictures"):
+        with pytest.raises(DatasetError, match="the detector needs the 450 px images"):
             evaluate("aflw2000", toy_aligner, archive, crops="detector")
 
-    def test_when_no_face_is_found_it_says_so(self, toy_aligner, toy_set, pictures):
-        write_tar(pictures / "full450.tar", toy_set.names[1:2], [np.zeros((128, 128, 3), np.uint8)])
+    def test_when_no_face_is_found_it_says_so(self, toy_aligner, toy_set, images):
+        write_tar(images / "full450.tar", toy_set.names[1:2], [np.zeros((128, 128, 3), np.uint8)])
         with pytest.raises(DatasetError, match="finds none of the 1 faces"):
-            evaluate("aflw2000", toy_aligner, pictures, crops="detector")
+            evaluate("aflw2000", toy_aligner, images, crops="detector")
 
 
 def test_the_worst_faces_come_first_and_show_truth_and_prediction(toy_aligner, toy_set, archive):
@@ -136,7 +136,7 @@ def test_the_worst_faces_come_first_and_show_truth_and_prediction(toy_aligner, t
     for color in (TRUTH, PREDICTED):
         assert (np.abs(sheet.astype(int) - color).max(axis=2) < 10).sum() > 100
     view = report.view(worst[0])
-    # Both sets of points lie on the crop, and are apart as in the picture.
+    # Both sets of points lie on the crop, and are apart as in the image.
     per_px = 120 / np.ptp(toy_set.squares[worst[0]][[0, 2]])
     np.testing.assert_allclose(
         view.truth - view.predicted, np.tile(toy_set.shift[worst[0]] * per_px, (68, 1)), atol=1e-3
@@ -179,7 +179,7 @@ def test_the_record_is_json_with_the_original_truth_at_its_top(toy_aligner, arch
             "the points of 12 of 12 faces lie on one line",
         ),
         (lambda d: change(d, "roi_box", lambda v: v * 0), "crop boxes without area"),
-        (lambda d: change(d, "names", lambda v: np.char.add("no-", v)), "lacks 12 of the 12 pictures"),
+        (lambda d: change(d, "names", lambda v: np.char.add("no-", v)), "lacks 12 of the 12 images"),
         (lambda d: empty(d), "is empty: it has no faces"),
     ],
 )

@@ -65,13 +65,13 @@ def test_a_face_that_closes_its_eyes_with_the_reference_separates_completely():
     assert record["closed_below"]["usual"] == {"threshold": 0.2, "precision": 1.0, "recall": 1.0, "f1": 1.0}
 
 
-def test_one_kind_of_eyes_alone_has_no_area_and_the_text_says_why(toy_aligner, folder):
+def test_one_class_of_eyes_alone_has_no_area_and_the_text_says_why(toy_aligner, folder):
     arrays = dict(np.load(folder / "mediapipe.npz"))
     arrays["found"][1::2] = False
     np.savez(folder / "mediapipe.npz", **arrays)
     report = evaluate("eyes", toy_aligner, folder)
     assert report.record["auc"] is None
-    assert "the reference knows one kind alone" in report.text
+    assert "the reference has only one of the two classes" in report.text
 
 
 def test_clips_are_compared_frame_by_frame(toy_aligner, tmp_path):

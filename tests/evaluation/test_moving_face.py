@@ -24,14 +24,14 @@ def face():
     return MovingFace.of(image, points)
 
 
-def test_at_rest_the_picture_is_the_photo(face):
-    difference = np.abs(face.picture(AT_REST).astype(int) - face.image)
+def test_at_rest_the_image_is_the_photo(face):
+    difference = np.abs(face.render(AT_REST).astype(int) - face.image)
     assert difference.max() <= 1
 
 
 def test_a_camera_that_rolls_zooms_and_shifts_does_what_opencv_does(face):
     motion = Motion(HeadPose(0, 0, 0), 3.0, 1.05, (0.06, -0.04))
-    moved = face.picture(motion)
+    moved = face.render(motion)
     angle, zoom = np.deg2rad(3.0), 1.05
     R = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     middle = (np.array([512, 512]) - 1) / 2
@@ -46,8 +46,8 @@ def test_what_a_landmark_lies_on_stays_under_it(face):
     middle = np.r_[27:36, 48:68]  # nose and mouth are never hidden
     before = sample(cv2.blur(face.image, (3, 3)), face.landmarks[0][middle].astype(np.float32))
     for k in (SWAY.start + 6, SWAY.start + 18, N_FRAMES - 1):
-        picture = cv2.blur(face.picture(motions()[k]), (3, 3))
-        after = sample(picture, face.landmarks[k][middle].astype(np.float32))
+        image = cv2.blur(face.render(motions()[k]), (3, 3))
+        after = sample(image, face.landmarks[k][middle].astype(np.float32))
         assert np.abs(after - before).mean() < 4
         moved = np.linalg.norm(face.landmarks[k][middle] - face.landmarks[0][middle], axis=1)
         assert moved.mean() > 2

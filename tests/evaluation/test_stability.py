@@ -35,14 +35,14 @@ def test_clips_are_measured_without_a_truth(toy_aligner, tmp_path):
 
 
 @pytest.mark.parametrize("way", FOLLOWERS)
-def test_every_way_to_follow_gives_landmarks_for_every_picture(toy_aligner, way):
+def test_every_way_to_follow_gives_landmarks_for_every_image(toy_aligner, way):
     images = clips.pictures(6, 112, 112)
     track = landmark_track(way, toy_aligner, images)
     assert track.shape == (6, 68, 2)
     assert np.isfinite(track).all()
 
 
-def test_pictures_without_a_face_are_gaps(toy_aligner):
+def test_images_without_a_face_are_gaps(toy_aligner):
     class Nobody:
         def detect(self, image):
             return []
@@ -58,8 +58,8 @@ def test_what_cannot_be_measured_is_one_clear_line(toy_aligner, toy_set, tmp_pat
     with pytest.raises(InputError, match="no smoothing 'magic'; choose from from-last-frame, detector"):
         evaluate("stability", toy_aligner, tmp_path, smoothing="magic")
     write_archive(tmp_path / "crops", toy_set)
-    with pytest.raises(DatasetError, match="sequences are made from the 450 px pictures"):
+    with pytest.raises(DatasetError, match="sequences are made from the 450 px images"):
         evaluate("stability", toy_aligner, tmp_path / "crops")
     write_tar(tmp_path / "crops" / "full450.tar", toy_set.names[-1:], [np.zeros((450, 450, 3), np.uint8)])
-    with pytest.raises(DatasetError, match="no picture of a face within 20° of the camera"):
+    with pytest.raises(DatasetError, match="no image of a face within 20° of the camera"):
         evaluate("stability", toy_aligner, tmp_path / "crops")

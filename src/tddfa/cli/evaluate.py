@@ -1,4 +1,4 @@
-"""`tddfa eval`: how accurate a pack is."""
+"""`tddfa eval`: measure the accuracy of a pack."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "eval",
         help="measure the accuracy of a pack by a named protocol",
-        description="Measure a pack by a named, versioned protocol. docs/evaluation.md says what each "
-        "measures and how its data lie on disk.",
+        description="Measure a pack by a named, versioned protocol. docs/evaluation.md defines "
+        "what each measures and the layout of its data.",
         epilog="protocols: " + "; ".join(f"{name}: {text}" for name, text in PROTOCOLS.items()),
     )
     parser.add_argument("protocol", metavar="PROTOCOL", choices=PROTOCOLS, help=", ".join(PROTOCOLS))
@@ -75,15 +75,20 @@ def add_parser(commands: Any) -> None:
         "from-last-frame); tracking: one of the last four (default: one-euro)",
     )
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
-    parser.add_argument("--per-image", metavar="FILE", type=Path, help="write a CSV table, a row per picture")
+    parser.add_argument(
+        "--per-image", metavar="FILE", type=Path, help="write a CSV table, a row per image, frame or scene"
+    )
     parser.add_argument(
         "--worst", metavar="N", type=positive, help="write a contact sheet of the N worst faces"
     )
     parser.add_argument(
-        "--sheet", metavar="FILE", type=Path, help="of the contact sheet (default: worst_PROTOCOL_PACK.jpg)"
+        "--sheet",
+        metavar="FILE",
+        type=Path,
+        help="path of the contact sheet (default: worst_PROTOCOL_PACK.jpg)",
     )
     parser.add_argument(
-        "--threads", metavar="N", type=positive, default=1, help="of each network (default: 1)"
+        "--threads", metavar="N", type=positive, default=1, help="threads of each network (default: 1)"
     )
     parser.set_defaults(run=run, parser=parser)
 

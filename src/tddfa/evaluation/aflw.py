@@ -27,7 +27,9 @@ points. Three protocols, whose numbers are not comparable."""
 
 
 def measure_aflw(aligner: FaceAligner, folder: Path, *, normaliser: str | None = None) -> Report:
-    """NME of the 21 points that people marked, each a mean of some of the 68; unmarked points do not count.
+    """Measure the NME of the 21 points that people marked, each a mean of some of the 68 landmarks.
+
+    Unmarked points do not count.
 
     Args:
         aligner: with the pack to measure.

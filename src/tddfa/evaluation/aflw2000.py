@@ -12,7 +12,7 @@ from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError, InputError
 from tddfa.evaluation.bootstrap import BINS, BinnedMean, binned_mean, mean_interval, rounded, yaw_bins
 from tddfa.evaluation.data.aflw2000 import Aflw2000, read_aflw2000
-from tddfa.evaluation.data.pictures import Pictures
+from tddfa.evaluation.data.images import ImageSource
 from tddfa.evaluation.faces import MIN_OVERLAP, faces_around_points, faces_by_detector, faces_in_crops
 from tddfa.evaluation.metrics import box_sizes, landmark_errors, pose_errors_deg
 from tddfa.evaluation.report import Report, View, in_crop
@@ -21,7 +21,7 @@ from tddfa.shapes import Bool, Float32, Float64, Shaped
 from tddfa.types import Face, HeadPose
 
 CROPS = ("ground-truth", "detector")
-"""Where the faces are looked for; two protocols, whose numbers are not comparable."""
+"""Where the crops come from; two protocols, whose numbers are not comparable."""
 
 # Beyond this any one of the three angles is unreliable in the annotation.
 # Source: Ruiz et al., "Fine-grained head pose estimation without keypoints", 2018, section 4.1.
@@ -29,7 +29,7 @@ _LARGEST_ANGLE_DEG = 99.0
 
 
 def measure_aflw2000(aligner: FaceAligner, folder: Path, *, crops: str = CROPS[0]) -> Report:
-    """NME of 68 landmarks and errors of the head pose.
+    """Measure the NME of 68 landmarks and errors of the head pose.
 
     Args:
         aligner: with the pack to measure.
@@ -61,16 +61,16 @@ def _with_truth(aligner: FaceAligner, data: Aflw2000) -> tuple[list[Face], str]:
         return faces_in_crops(
             aligner, data.crops, data.names, data.squares, title
         ), "the official 120 px crops"
-    faces = faces_around_points(aligner, _pictures(data), data.names, data.truths["original"], title)
-    return faces, "cut from the pictures around the true 68 points, by the rule of the pack"
+    faces = faces_around_points(aligner, _images(data), data.names, data.truths["original"], title)
+    return faces, "cut from the images around the true 68 points, by the rule of the pack"
 
 
 def _by_detector(aligner: FaceAligner, data: Aflw2000) -> Report:
-    pictures = _pictures(data)
-    looked_at = np.array([k for k, name in enumerate(data.names) if name in pictures.names], np.int64)
+    images = _images(data)
+    looked_at = np.array([k for k, name in enumerate(data.names) if name in images.names], np.int64)
     names = [data.names[k] for k in looked_at]
     title = f"AFLW2000-3D with detector, {aligner.pack.manifest.name}"
-    faces = faces_by_detector(aligner, pictures, names, data.truths["original"][looked_at], title)
+    faces = faces_by_detector(aligner, images, names, data.truths["original"][looked_at], title)
     found: Bool[np.ndarray, " n"] = np.array([face is not None for face in faces], bool)
     extra = {
         "crops": "detector",
@@ -93,13 +93,13 @@ def _by_detector(aligner: FaceAligner, data: Aflw2000) -> Report:
     return _report(aligner, data, kept, [face for face in faces if face is not None], extra)
 
 
-def _pictures(data: Aflw2000) -> Pictures:
-    if data.pictures is None or data.pictures.names.isdisjoint(data.names):
+def _images(data: Aflw2000) -> ImageSource:
+    if data.images is None or data.images.names.isdisjoint(data.names):
         raise DatasetError(
-            f"{data.folder} has crops alone; the detector needs the 450 px pictures (full450.tar, or the "
+            f"{data.folder} has crops alone; the detector needs the 450 px images (full450.tar, or the "
             "folder AFLW2000-3D beside the arrays)"
         )
-    return data.pictures
+    return data.images
 
 
 def _detected(found: Bool[np.ndarray, " n"], yaw_deg: Float64[np.ndarray, " n"]) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def _pose(
 def _view(data: Aflw2000, k: int, face: Face) -> View:
     truth, predicted = data.truths["original"][k], face.landmarks[:, :2].astype(np.float64)
     if data.crops is None or data.squares is None:
-        return View(_pictures(data).read(data.names[k]), truth, predicted)
+        return View(_images(data).read(data.names[k]), truth, predicted)
     image = data.crops.read(data.names[k])
     return View(image, in_crop(truth, data.squares[k], image), in_crop(predicted, data.squares[k], image))
 

@@ -1,4 +1,4 @@
-"""Means over faces, over bins of yaw, and how far they can be trusted."""
+"""Means of errors over faces and bins of yaw, with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 from tddfa.shapes import Float64, Int
 
 BINS = ("0-30", "30-60", "60-90")
-"""Of |yaw| in degrees: [0, 30], (30, 60], (60, ∞); the last keeps its usual name."""
+"""Bins of |yaw| in degrees: [0, 30], (30, 60], (60, ∞); the last keeps its usual name."""
 
 _RESAMPLES = 2000
 _SEED = 0
 
 
 def yaw_bins(yaw_deg: Float64[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """The number of the bin of each face."""
+    """Return the number of the bin of each face."""
     return np.digitize(np.abs(yaw_deg), (30.0, 60.0), right=True)
 
 
@@ -41,7 +41,7 @@ class BinnedMean:
     interval: tuple[float, float]
 
     def record(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the numbers as JSON has them."""
         return {
             "mean_of_bins": rounded(self.mean_of_bins),
             "bins": {name: rounded(value) for name, value in self.bins.items()},
@@ -52,10 +52,9 @@ class BinnedMean:
 
 
 def binned_mean(errors: Float64[np.ndarray, " n"], yaw_deg: Float64[np.ndarray, " n"]) -> BinnedMean:
-    """Means of the errors by bin of |yaw|, with a bootstrap interval.
+    """Return means of the errors by bin of |yaw|, with a bootstrap interval.
 
-    Faces are drawn again within each bin, so that the bins keep their counts, as the headline weighs them
-    alike.
+    Faces are drawn again within each bin: the headline weighs bins alike, so they keep their counts.
 
     Args:
         errors: of each face; at least one.
@@ -83,13 +82,13 @@ def binned_mean(errors: Float64[np.ndarray, " n"], yaw_deg: Float64[np.ndarray, 
 
 
 def mean_interval(values: Float64[np.ndarray, " n"]) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean."""
+    """Return the 95 % bootstrap interval of the mean."""
     low, high = np.percentile(_resampled_means(values, np.random.default_rng(_SEED)), (2.5, 97.5))
     return float(low), float(high)
 
 
 def rounded(value: float | None) -> float | None:
-    """A number as reports print it: four digits after the point are more than any set supports."""
+    """Return a number rounded to four digits, more than any set supports."""
     return None if value is None else round(float(value), 4)
 
 

@@ -1,4 +1,4 @@
-"""How well a number tells two groups apart."""
+"""How well a number separates two classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from tddfa.shapes import Bool, Float64
 
 
 def area_under_curve(values: Float64[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]) -> float:
-    """Probability that a positive has a smaller value than a negative (ties count half): the ROC's area.
+    """Return the area under the ROC curve: the probability that a positive has the smaller value.
+
+    Ties count half.
 
     Source: Mann and Whitney, "On a test of whether one of two random variables is stochastically larger than
         the other", 1947.
@@ -23,7 +25,7 @@ def area_under_curve(values: Float64[np.ndarray, " n"], positive: Bool[np.ndarra
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """What happens when every value below a threshold counts as positive.
+    """Precision and recall when every value below a threshold counts as positive.
 
     Attributes:
         value: the threshold.
@@ -45,14 +47,14 @@ class Threshold:
 def at_threshold(
     values: Float64[np.ndarray, " n"], positive: Bool[np.ndarray, " n"], threshold: float
 ) -> Threshold:
-    """Precision and recall of one threshold."""
+    """Return precision and recall of one threshold."""
     found = values < threshold
     right = int((found & positive).sum())
     return Threshold(threshold, right / max(int(found.sum()), 1), right / max(int(positive.sum()), 1))
 
 
 def best_threshold(values: Float64[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]) -> Threshold:
-    """The threshold with the largest F1, among 200 quantiles of the values."""
+    """Return the threshold with the largest F1 among 200 quantiles of the values."""
     candidates = np.unique(np.quantile(values, np.linspace(0, 1, 201)))
     return max(
         (at_threshold(values, positive, float(t)) for t in candidates), key=lambda t: (t.f1, t.precision)

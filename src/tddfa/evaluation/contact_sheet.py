@@ -1,4 +1,4 @@
-"""The worst faces on one picture."""
+"""Contact sheets: the worst faces on one image."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _TITLE = 20
 
 
 def contact_sheet(report: Report, rows: Sequence[int]) -> Image:
-    """Faces side by side: truth green, prediction red, a yellow line from each point to where it should be.
+    """Return faces side by side: truth green, prediction red, a yellow line between the two.
 
     Args:
-        report: of a protocol that can show faces.
-        rows: which of its rows, in this order.
+        report: a report whose protocol can show faces.
+        rows: numbers of the report's rows, in this order.
     """
     if report.view is None:
-        raise ValueError("the report has nothing to show")
+        raise ValueError("the report has no faces to show")
     columns = min(8, max(1, math.ceil(math.sqrt(len(rows) * 1.5))))
     sheet = np.full((math.ceil(len(rows) / columns) * (_TILE + _TITLE), columns * _TILE, 3), 24, np.uint8)
     for place, k in enumerate(rows):
@@ -45,10 +45,10 @@ def contact_sheet(report: Report, rows: Sequence[int]) -> Image:
 
 
 def _tile(view: View) -> Image:
-    """The face with its points, cut to what they need."""
+    """Return the face with its points, cropped to them."""
     both = np.concatenate([view.truth, view.predicted])
     low, high = both.min(axis=0), both.max(axis=0)
-    # Not far beyond the picture: one lost point would leave nothing to see of the others.
+    # Not far beyond the image: one lost point would leave nothing to see of the others.
     size = np.array([view.image.shape[1], view.image.shape[0]])
     low, high = np.clip(low, -0.2 * size, size), np.clip(high, 0, 1.2 * size)
     side = max(8, math.ceil(1.2 * float((high - low).max())))

@@ -1,4 +1,4 @@
-"""Eyes: does the face close its eyes when the person does?"""
+"""Eye closure beside a reference: do the predicted eyes close when the person's do?"""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from tddfa.evaluation.tables import headline
 from tddfa.shapes import Float64
 
 CLOSED, OPEN = 0.12, 0.22
-"""The ratio of the reference below which an eye is closed and above which it is open; between, neither."""
+"""Ratio of the reference below which an eye is closed and above which it is open; between, it is neither."""
 
-_USUAL = 0.2  # the threshold that users of the 68 points take. Source: Soukupová and Čech, 2016, figure 1
+_USUAL = 0.2  # the usual threshold with 68 points. Source: Soukupová and Čech, 2016, figure 1
 _LARGEST_YAW_DEG = 30.0  # beyond, the far eye is foreshortened and the reference guesses
 
 
 def measure_eyes(aligner: FaceAligner, folder: Path) -> Report:
-    """Aspect ratio of the eyes beside a reference: error, correlation, how well it tells closed from open.
+    """Measure the aspect ratio of the eyes beside a reference: error, correlation, closed against open.
 
     Args:
         aligner: with the pack to measure.
@@ -53,7 +53,7 @@ def _of_crops(aligner: FaceAligner, data: EyeCrops) -> Report:
     if not len(near):
         raise DatasetError(f"no face in {data.folder} looks within {_LARGEST_YAW_DEG:.0f}° of the camera")
     points = [
-        aligner.align(data.pictures.read(data.names[k]), landmarks=[data.corners[k]])[0].landmarks[:, :2]
+        aligner.align(data.images.read(data.names[k]), landmarks=[data.corners[k]])[0].landmarks[:, :2]
         for k in progress(near.tolist(), f"eyes, {aligner.pack.manifest.name}")
     ]
     predicted, reference = eye_aspect_ratios(np.stack(points)), data.ratios[near]
@@ -66,7 +66,7 @@ def _of_crops(aligner: FaceAligner, data: EyeCrops) -> Report:
 
     def view(row: int) -> View:
         eyes = points[row][36:48].astype(np.float64)
-        return View(data.pictures.read(rows[row]["name"]), np.zeros((0, 2)), eyes)
+        return View(data.images.read(rows[row]["name"]), np.zeros((0, 2)), eyes)
 
     return Report(record, _text(record), rows, view)
 
@@ -163,7 +163,9 @@ def _text(record: Mapping[str, Any]) -> str:
         + ("–" if correlation is None else f"{correlation:.3f}"),
     ]
     if record["auc"] is None:
-        return "\n".join([*lines, "closed     cannot be measured: the reference knows one kind alone"])
+        return "\n".join(
+            [*lines, "closed     cannot be measured: the reference has only one of the two classes"]
+        )
     lines = [*lines, f"AUC        {record['auc']:.4f}"]
     for name, at in record["closed_below"].items():
         lines.append(

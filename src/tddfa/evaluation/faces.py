@@ -1,4 +1,4 @@
-"""A pack's faces in the crops or pictures of a set."""
+"""The faces that a pack finds in the crops or images of a data set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from tddfa.alignment import FaceAligner
-from tddfa.evaluation.data.pictures import Pictures
+from tddfa.evaluation.data.images import ImageSource
 from tddfa.geometry.boxes import intersection_over_union
 from tddfa.shapes import Float64
 from tddfa.types import BoundingBox, Detection, Face, Image
@@ -17,20 +17,21 @@ from tddfa.types import BoundingBox, Detection, Face, Image
 _BATCH = 16
 
 MIN_OVERLAP = 0.3
-"""A detection whose box overlaps that of the true landmarks less (shared over joint area) is another face."""
+"""Minimum overlap (intersection over union) of a detection with the box of the true landmarks; below it, the
+detection is another face."""
 
 
 def faces_in_crops(
     aligner: FaceAligner,
-    crops: Pictures,
+    crops: ImageSource,
     names: Sequence[str],
     squares: Float64[np.ndarray, "n 4"],
     title: str,
 ) -> list[Face]:
-    """The face of each ready-made crop, in the frame of the picture that it was cut from.
+    """Return the face of each ready-made crop, in the frame of the image that it was cut from.
 
-    The way back is that of the benchmark, x · (ex - sx) / side + sx, for every pack. Whoever cut the crops
-    may have meant centres of pixels or corners by these numbers; the truth was made by the same people.
+    Points return to the image as the benchmark defines it, x · (ex - sx) / side + sx, for every pack. The
+    boxes may mean centres or corners of pixels; the truth was made with the same boxes.
     """
     faces: list[Face] = []
     for start in progress(range(0, len(names), _BATCH), title):
@@ -38,14 +39,14 @@ def faces_in_crops(
         images = [crops.read(name) for name in names[part]]
         found = aligner.align_crops(images, [BoundingBox(0, 0, *image.shape[1::-1]) for image in images])
         faces += [
-            _in_picture(face, square, image)
+            _in_image(face, square, image)
             for face, square, image in zip(found, squares[part], images, strict=True)
         ]
     return faces
 
 
-def _in_picture(face: Face, square: Float64[np.ndarray, "4"], crop: Image) -> Face:
-    """A face of a crop after the benchmark's way back."""
+def _in_image(face: Face, square: Float64[np.ndarray, "4"], crop: Image) -> Face:
+    """Return a face of a crop in the frame of the image, by the benchmark's rule."""
     per_px = (square[2:] - square[:2]) / crop.shape[1::-1]
     scale = np.array([*per_px, per_px.mean()], np.float32)
     shift = np.array([*square[:2], 0.0], np.float32)
@@ -60,28 +61,28 @@ def _in_picture(face: Face, square: Float64[np.ndarray, "4"], crop: Image) -> Fa
 
 def faces_around_points(
     aligner: FaceAligner,
-    pictures: Pictures,
+    images: ImageSource,
     names: Sequence[str],
     points: Float64[np.ndarray, "n p 2"],
     title: str,
 ) -> list[Face]:
-    """The face of each picture, cut around true points by the pack's own rule for points."""
+    """Return the face of each image, cropped around true points by the pack's own rule."""
     return [
-        aligner.align(pictures.read(name), landmarks=[true])[0]
+        aligner.align(images.read(name), landmarks=[true])[0]
         for name, true in zip(progress(names, title), points, strict=True)
     ]
 
 
 def faces_by_detector(
     aligner: FaceAligner,
-    pictures: Pictures,
+    images: ImageSource,
     names: Sequence[str],
     points: Float64[np.ndarray, "n p 2"],
     title: str,
 ) -> list[Face | None]:
-    """The face that the pack finds by itself where the true points are; None where it finds none."""
+    """Return the face that the pack detects at the true points; None where it detects none."""
     return [
-        _matching(aligner.align(pictures.read(name)), BoundingBox.around(true))
+        _matching(aligner.align(images.read(name)), BoundingBox.around(true))
         for name, true in zip(progress(names, title), points, strict=True)
     ]
 
@@ -90,7 +91,7 @@ T = TypeVar("T")
 
 
 def progress(items: Sequence[T], title: str) -> Iterable[T]:
-    """`items`, with a progress bar on a terminal."""
+    """Return `items` with a progress bar on a terminal."""
     from tqdm import tqdm
 
     return tqdm(items, desc=title, disable=None, leave=False)

@@ -1,4 +1,4 @@
-"""One face through many pictures, the ways a user could."""
+"""Landmarks of one face through many images, by every way of following it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Landmarks: TypeAlias = Float32[np.ndarray, "68 3"]
 FROM_LAST_FRAME, DETECTOR = "from-last-frame", "detector"
 
 FOLLOWERS = (FROM_LAST_FRAME, DETECTOR, *SMOOTHERS)
-"""How a face can be followed: two ways without a tracker, or the tracker with each of its smoothings."""
+"""Ways to follow a face: two without a tracker, and the tracker with each of its smoothers."""
 
 _RATE = 30.0  # frames a second, for smoothings that know time
 
@@ -27,15 +27,15 @@ _RATE = 30.0  # frames a second, for smoothings that know time
 def landmark_track(
     way: str, aligner: FaceAligner, images: Iterable[Image], *, rate: float = _RATE
 ) -> Float32[np.ndarray, "n 68 2"]:
-    """The landmarks of the largest face of each picture, px; NaN where there is none.
+    """Return the landmarks of the largest face of each image, px; NaN where there is none.
 
     Args:
-        way: one of `FOLLOWERS`: `from-last-frame` cuts each crop around the landmarks of the picture before,
-            as the published program does, and smooths nothing; `detector` looks at each picture as at a
-            photo; the others are the smoothings of the tracker.
+        way: one of `FOLLOWERS`: `from-last-frame` crops around the landmarks of the image before, as
+            3DDFA_V2 does, and smooths nothing; `detector` treats each image as a photo; the others are the
+            smoothers of the tracker.
         aligner: finds the landmarks.
         images: of one size.
-        rate: pictures a second.
+        rate: images per second.
 
     Raises:
         InputError: there is no such way.
@@ -58,7 +58,7 @@ def _from_last_frame(aligner: FaceAligner, images: Iterable[Image]) -> Iterator[
     for image in images:
         if last is None:
             last = _points(_largest(aligner.align(image)))
-        if last is not None:  # the first picture a second time, so that all crops are cut alike
+        if last is not None:  # the first image twice, so that all crops are cut by the same rule
             last = aligner.align(image, landmarks=[last])[0].landmarks
         yield last
 
@@ -74,7 +74,7 @@ def _tracked(
 
 
 def _of_one(faces: list[TrackedFace]) -> Landmarks | None:
-    """The landmarks of the person who was there first; None while that face is lost."""
+    """Return the landmarks of the first track; None while it is lost."""
     first = min(faces, key=lambda tracked: tracked.id, default=None)
     return first.face.landmarks if first is not None and first.visible else None
 

@@ -21,7 +21,7 @@ _AFLW21 = (
 
 
 def box_sizes(points: Float[np.ndarray, "n p 2"]) -> Float64[np.ndarray, " n"]:
-    """√(width · height) of the box around the points of each face, px: the unit of landmark errors."""
+    """Return √(width · height) of the box around the points of each face, px: the unit of landmark errors."""
     return np.sqrt(np.prod(np.ptp(points, axis=1), axis=1)).astype(np.float64)
 
 
@@ -31,7 +31,7 @@ def landmark_errors(
     sizes: Float64[np.ndarray, " n"],
     visible: Bool[np.ndarray, "n p"] | None = None,
 ) -> Float64[np.ndarray, " n"]:
-    """Mean distance of the points of each face to the truth, percent of `sizes`: the NME of each picture.
+    """Return the mean distance of the points of each face to the truth, percent of `sizes`: its NME.
 
     Args:
         predicted: px.
@@ -48,12 +48,12 @@ def landmark_errors(
 
 
 def aflw21(points: Float[np.ndarray, "n 68 2"]) -> Float64[np.ndarray, "n 21 2"]:
-    """The 21 points of AFLW from the 68 of iBUG."""
+    """Return the 21 points of AFLW from the 68 of iBUG."""
     return np.stack([points[:, list(part)].mean(axis=1) for part in _AFLW21], axis=1).astype(np.float64)
 
 
 def eye_aspect_ratios(points: Float[np.ndarray, "n 68 d"]) -> Float64[np.ndarray, "n 2"]:
-    """How open the right and the left eye of each face are: lid distance over eye width, in the picture.
+    """Return the aspect ratio of the right and the left eye of each face: lid distance over eye width.
 
     Source: Soukupová and Čech, "Real-time eye blink detection using facial landmarks", 2016, equation 1.
     """
@@ -63,7 +63,7 @@ def eye_aspect_ratios(points: Float[np.ndarray, "n 68 d"]) -> Float64[np.ndarray
 
 
 def aspect_ratio(eye: Float[np.ndarray, "n 6 d"]) -> Float64[np.ndarray, " n"]:
-    """The ratio of one eye, from six points: corner, two of the upper lid, corner, two of the lower lid."""
+    """Return the ratio of one eye from six points: corner, two on the upper lid, corner, two on the lower."""
     p = eye[:, :, :2].astype(np.float64)
     lids = np.linalg.norm(p[:, 1] - p[:, 5], axis=1) + np.linalg.norm(p[:, 2] - p[:, 4], axis=1)
     return lids / np.maximum(2 * np.linalg.norm(p[:, 0] - p[:, 3], axis=1), np.finfo(np.float64).tiny)
@@ -72,7 +72,7 @@ def aspect_ratio(eye: Float[np.ndarray, "n 6 d"]) -> Float64[np.ndarray, " n"]:
 def pose_errors_deg(
     predicted: Sequence[HeadPose], truth: Sequence[HeadPose]
 ) -> tuple[Float64[np.ndarray, "n 3"], Float64[np.ndarray, " n"]]:
-    """Absolute error of (yaw, pitch, roll) of each face, and the geodesic angle between the two rotations."""
+    """Return the absolute error of (yaw, pitch, roll) of each face, and the geodesic angle."""
     angles = np.array(
         [
             (p.yaw_deg - t.yaw_deg, p.pitch_deg - t.pitch_deg, p.roll_deg - t.roll_deg)

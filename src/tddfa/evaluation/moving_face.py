@@ -1,7 +1,7 @@
-"""Sequences in which a real face moves exactly as we say.
+"""Sequences made from a photo whose face moves by known amounts.
 
 A photo is laid on the open face model, fitted to the photo's own landmarks, and the model moves: the head
-turns and nods, and the picture shifts, rolls and zooms as a hand-held camera's does. What lies around the
+turns and nods, and the image shifts, rolls and zooms as a hand-held camera's does. What lies around the
 face follows smoothly, so that no second face stays behind.
 """
 
@@ -30,7 +30,7 @@ STILL, SWAY, STEP = slice(0, 20), slice(20, 68), slice(68, 104)
 N_FRAMES = 104
 _STEP_FRAMES = 5
 NOISE = 3.0
-"""Standard deviation of the noise of each frame, in levels of 255: that of a good camera indoors."""
+"""Standard deviation of the noise of each frame, levels of 255: that of a good camera indoors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Motion:
 
 
 def motions() -> list[Motion]:
-    """The movement of every sequence, frame by frame (30 frames are a second)."""
+    """Return the movement of every sequence, frame by frame (30 frames are a second)."""
     frames: list[Motion] = []
     for k in range(N_FRAMES):
         sway = k - SWAY.start
@@ -88,7 +88,7 @@ class MovingFace:
 
     @classmethod
     def of(cls, image: Image, points: Float[np.ndarray, "68 d"]) -> MovingFace:
-        """The sequence of a photo with known landmarks, px."""
+        """Return the sequence of a photo with known landmarks, px."""
         params = fit_landmarks(_model(), points.astype(np.float64)).params
         size = _size(params)
         truth = [
@@ -97,15 +97,15 @@ class MovingFace:
         return cls(image, params, np.stack(truth).astype(np.float64))
 
     def frames(self, seed: int = 0) -> Iterator[Image]:
-        """The pictures of the sequence, with noise."""
+        """Yield the images of the sequence, with noise."""
         rng = np.random.default_rng(seed)
         for motion in motions():
-            picture = self.picture(motion)
-            noise = rng.standard_normal(picture.shape, np.float32) * np.float32(NOISE)
-            yield np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+            image = self.render(motion)
+            noise = rng.standard_normal(image.shape, np.float32) * np.float32(NOISE)
+            yield np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
 
-    def picture(self, motion: Motion) -> UInt8[np.ndarray, "h w 3"]:
-        """One picture of the sequence, without noise."""
+    def render(self, motion: Motion) -> UInt8[np.ndarray, "h w 3"]:
+        """Return one image of the sequence, without noise."""
         height, width = self.image.shape[:2]
         mesh, size = self._mesh, _size(self.params)
         moved = _posed(mesh.vertices, self.params, motion, size, self.image)
@@ -137,7 +137,7 @@ def _size(params: FaceParams) -> float:
 def _posed(
     vertices: Float32[np.ndarray, "n 3"], params: FaceParams, motion: Motion, size: float, image: Image
 ) -> Float32[np.ndarray, "n 3"]:
-    """Points of the photo's face (image frame, px) in a frame of the sequence."""
+    """Return points of the photo's face (image frame, px) in a frame of the sequence."""
     # The neck turns the head behind the face: about a face's size behind its surface.
     pivot = project(params.camera, np.zeros((1, 3), np.float32))[0] + np.array([0, 0, 0.5 * size], np.float32)
     # head_rotation maps the model frame to the image frame; without its flip it turns within the image frame.
@@ -151,7 +151,7 @@ def _posed(
 def _camera(
     motion: Motion, size: float, image: Image
 ) -> tuple[Float32[np.ndarray, "2 2"], Float32[np.ndarray, "2"]]:
-    """The similarity of the picture plane, x ↦ R x + t, about the picture's middle."""
+    """Return the similarity of the image plane, x ↦ R x + t, about the image's middle."""
     angle = math.radians(motion.roll_deg)
     R = motion.zoom * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     middle = np.array([image.shape[1] - 1, image.shape[0] - 1]) / 2

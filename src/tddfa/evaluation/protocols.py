@@ -56,6 +56,6 @@ def evaluate(protocol: str, aligner: FaceAligner, folder: str | Path | None = No
 
 
 def _program(aligner: FaceAligner) -> dict[str, str]:
-    """What tells one measurement of a pack from another: the program, and the exact network."""
+    """Return the version of the program and the exact network that were measured."""
     manifest = aligner.pack.manifest
     return {"tddfa": __version__, "network_sha256": manifest.files[manifest.regressor.file].sha256}

@@ -1,4 +1,4 @@
-"""What a protocol measured."""
+"""The result of a protocol."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tddfa.types import Image
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A face to look at: the picture, and points on it.
+    """A face for a contact sheet: the image, and points on it.
 
     Attributes:
-        image: the picture or crop.
+        image: the image or crop.
         truth: px of `image`.
         predicted: px of `image`.
     """
@@ -34,7 +34,7 @@ class View:
 def in_crop(
     points: Float64[np.ndarray, "n 2"], square: Float64[np.ndarray, "4"], crop: Image
 ) -> Float64[np.ndarray, "n 2"]:
-    """Points of a picture in the pixels of `crop`, a benchmark's cut of `square`: the way back, backwards."""
+    """Return points of an image in the pixels of `crop`, which a benchmark cut from `square`."""
     return (points - square[:2]) * np.array([crop.shape[1], crop.shape[0]]) / (square[2:] - square[:2])
 
 
@@ -44,8 +44,8 @@ class Report:
 
     Attributes:
         record: the numbers as JSON has them.
-        text: the same for people.
-        rows: one per picture or frame; the key `error` says how bad it is, where the protocol knows.
+        text: the same as a table in plain text.
+        rows: one per image or frame; the key `error` is its error, where the protocol has one.
         view: shows the face of a row, by its number; None where there is nothing to show.
     """
 
@@ -55,7 +55,7 @@ class Report:
     view: Callable[[int], View] | None = field(default=None, repr=False)
 
     def worst(self, n: int) -> list[int]:
-        """The numbers of the `n` rows with the largest error, worst first."""
+        """Return the numbers of the `n` rows with the largest error, worst first."""
         measured = [k for k, row in enumerate(self.rows) if isinstance(row.get("error"), float)]
         return sorted(measured, key=lambda k: -float(self.rows[k]["error"]))[:n]
 

@@ -1,4 +1,4 @@
-"""Stability: do landmarks move as the face does, and no more?"""
+"""Stability: jitter of landmarks beside the movement of the face, lag and overshoot."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from tddfa.shapes import Float32, Float64
 
 CLIP_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi"})
 
-_LARGEST_YAW_DEG = 20.0  # a photo from the side cannot show the other one
+_LARGEST_YAW_DEG = 20.0  # a photo from the side lacks the other side
 _N_PHOTOS = 6
 
 
 def measure_stability(aligner: FaceAligner, folder: Path, *, smoothing: str = FROM_LAST_FRAME) -> Report:
-    """How much landmarks move otherwise than the face, with the lag and overshoot of any smoothing.
+    """Measure how much landmarks move otherwise than the face, with the lag and overshoot of smoothing.
 
     Args:
         aligner: with the pack to measure.
-        folder: AFLW2000-3D with its pictures, from which sequences with exact truth are made; or a folder of
-            clips, where only the unevenness of the movement can be told.
-        smoothing: how the face is followed, one of `FOLLOWERS`.
+        folder: AFLW2000-3D with its images, from which sequences with exact truth are made; or a folder of
+            clips, where only the acceleration of the landmarks is measured.
+        smoothing: way to follow the face, one of `FOLLOWERS`.
 
     Raises:
         DatasetError: the folder holds neither.
@@ -77,17 +77,17 @@ def _of_photos(aligner: FaceAligner, folder: Path, smoothing: str) -> Report:
 
 def _photos(folder: Path) -> Sequence[tuple[str, MovingFace]]:
     data = read_aflw2000(folder)
-    if data.pictures is None:
-        raise DatasetError(f"{folder} has crops alone; sequences are made from the 450 px pictures")
+    if data.images is None:
+        raise DatasetError(f"{folder} has crops alone; sequences are made from the 450 px images")
     chosen = [
         k
         for k, name in enumerate(data.names)
-        if name in data.pictures.names and abs(data.yaw_deg[k]) <= _LARGEST_YAW_DEG
+        if name in data.images.names and abs(data.yaw_deg[k]) <= _LARGEST_YAW_DEG
     ][:_N_PHOTOS]
     if not chosen:
-        raise DatasetError(f"{folder} has no picture of a face within {_LARGEST_YAW_DEG:.0f}° of the camera")
+        raise DatasetError(f"{folder} has no image of a face within {_LARGEST_YAW_DEG:.0f}° of the camera")
     return [
-        (data.names[k], MovingFace.of(data.pictures.read(data.names[k]), data.truths["original"][k]))
+        (data.names[k], MovingFace.of(data.images.read(data.names[k]), data.truths["original"][k]))
         for k in chosen
     ]
 
@@ -151,7 +151,7 @@ def _of_clips(aligner: FaceAligner, clips: Sequence[Path], smoothing: str) -> Re
 
 
 def clip_track(way: str, aligner: FaceAligner, path: Path) -> Float32[np.ndarray, "n 68 2"]:
-    """The landmarks of each frame of a clip, px; NaN where there is no face."""
+    """Return the landmarks of each frame of a clip, px; NaN where there is no face."""
     from tddfa.video import VideoReader
 
     reader = VideoReader(path)

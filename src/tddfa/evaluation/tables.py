@@ -1,4 +1,4 @@
-"""Reports for people."""
+"""Tables of the reports in plain text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tddfa.evaluation.bootstrap import BINS, BinnedMean
 
 
 def headline(record: Mapping[str, Any]) -> list[str]:
-    """What was measured: protocol, pack, set."""
+    """Return the lines that name protocol, pack and data."""
     return [
         f"protocol   {record['protocol']}",
         f"pack       {record['pack']}",
@@ -18,7 +18,7 @@ def headline(record: Mapping[str, Any]) -> list[str]:
 
 
 def table(means: Mapping[str, BinnedMean], title: str) -> list[str]:
-    """One line per ground truth: bins, mean of bins with its interval, plain mean."""
+    """Return one line per ground truth: bins, mean of bins with its interval, plain mean."""
     counts = next(iter(means.values())).counts
     columns = [f"{name} ({counts[name]})" for name in BINS]
     lines = [f"{title:<14}" + "".join(f"{c:>14}" for c in columns) + "  mean of bins [95 %]        mean"]

@@ -1,4 +1,4 @@
-"""How steadily and how promptly landmarks follow a movement."""
+"""Temporal metrics of landmarks: jitter, lag, overshoot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LAGS = np.arange(-2.0, 8.0001, 0.05)
 def unsteadiness(
     points: Float[np.ndarray, "n p 2"], truth: Float[np.ndarray, "n p 2"]
 ) -> Float64[np.ndarray, " n-1"]:
-    """Mean over the points of how much each moved otherwise than it should, from frame to frame.
+    """Return the mean over the points of each step's error against the true step.
 
     ‖(p_t − p_{t−1}) − (q_t − q_{t−1})‖, percent of the true box's size; NaN where a face is missing.
 
@@ -24,9 +24,9 @@ def unsteadiness(
 
 
 def acceleration(points: Float[np.ndarray, "n p 2"]) -> Float64[np.ndarray, " n-2"]:
-    """Mean over the points of ‖p_{t+1} − 2 p_t + p_{t−1}‖, percent of the box's size; NaN without a face.
+    """Return the mean of ‖p_{t+1} − 2 p_t + p_{t−1}‖ over the points, percent of the box's size.
 
-    What is left of a smooth movement is small, so on clips without truth this is mostly jitter.
+    NaN without a face. Smooth movements leave little, so on clips without truth this is mostly jitter.
     """
     p = points.astype(np.float64)
     bend = p[2:] - 2 * p[1:-1] + p[:-2]
@@ -34,7 +34,9 @@ def acceleration(points: Float[np.ndarray, "n p 2"]) -> Float64[np.ndarray, " n-
 
 
 def lag_frames(points: Float[np.ndarray, "n p 2"], truth: Float[np.ndarray, "n p 2"]) -> float:
-    """The delay of the points behind the truth that explains them best, frames; negative when they lead.
+    """Return the delay of the points behind the truth that explains them best, frames.
+
+    Negative when they lead.
 
     Args:
         points: of a movement that does not stand still.
@@ -58,7 +60,7 @@ def lag_frames(points: Float[np.ndarray, "n p 2"], truth: Float[np.ndarray, "n p
 
 
 def overshoot_percent(points: Float[np.ndarray, "n p 2"], truth: Float[np.ndarray, "n p 2"]) -> float:
-    """How far the points swing beyond where a quick movement stops, percent of the movement.
+    """Return how far the points swing beyond the end of a quick movement, percent of the movement.
 
     Args:
         points: a rest, the movement, and at least 12 frames of rest behind it.

@@ -59,7 +59,7 @@ def test_portraits_are_the_same_on_every_day(portraits: PortraitSet, tmp_path: P
 
 
 def test_the_truth_lies_on_the_drawn_face(portraits: PortraitSet) -> None:
-    # The tip of the nose is skin, and lies within the face; the corners of the picture do not.
+    # The tip of the nose is skin, and lies within the face; the corners of the image do not.
     for k, points in enumerate(portraits.points68):
         assert points.min() > 0, portraits.names[k]
         assert points.max() < 255, portraits.names[k]

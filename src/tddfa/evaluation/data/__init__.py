@@ -1,1 +1,1 @@
-"""Evaluation sets on disk → arrays and pictures."""
+"""Readers of evaluation sets: files → arrays and images."""

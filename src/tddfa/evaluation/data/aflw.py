@@ -1,4 +1,4 @@
-"""AFLW with its 21 points: three layouts, one value."""
+"""AFLW with its 21 points, from two layouts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tddfa.evaluation.data.arrays import (
     take,
     with_extent,
 )
-from tddfa.evaluation.data.pictures import Pictures, TarPictures, require
+from tddfa.evaluation.data.images import ImageSource, TarImages, require
 from tddfa.evaluation.data.published import PublishedFolder, squares_from
 from tddfa.evaluation.metrics import box_sizes
 from tddfa.shapes import Bool, Float64, Shaped
@@ -32,7 +32,7 @@ class Aflw:
     Attributes:
         folder: where it was read from.
         names: of the faces.
-        points: px of the picture that the crops were cut from.
+        points: px of the image that the crops were cut from.
         visible: which of them were marked.
         sizes: of the box of 68 points, √(width · height), px; None where nobody knows such points.
         sizes_from: where those points come from, for people.
@@ -48,7 +48,7 @@ class Aflw:
     sizes: Float64[np.ndarray, " n"] | None
     sizes_from: str
     yaw_deg: Float64[np.ndarray, " n"]
-    crops: Pictures
+    crops: ImageSource
     squares: Float64[np.ndarray, "n 4"]
 
     def __len__(self) -> int:
@@ -56,7 +56,7 @@ class Aflw:
 
 
 def read_aflw(folder: Path) -> Aflw:
-    """The set in a folder, whichever of the layouts of docs/evaluation.md it has.
+    """Read the set in a folder, in any layout of docs/evaluation.md.
 
     Raises:
         DatasetError: there is no such layout, or it is incomplete.
@@ -77,7 +77,7 @@ def _from_crops(folder: Path) -> Aflw:
     arrays = read_npz(labels)
     points, visible = _points(take(arrays, "pts21", labels), "pts21")
     names, yaw = names_and_numbers(folder / "index.csv", "yaw")
-    crops = TarPictures(folder / "crops.tar")
+    crops = TarImages(folder / "crops.tar")
     require(crops, names, folder / "crops.tar")
     teachers = sorted(folder.glob("teacher_*.npz"))
     points68, source = None, ""

@@ -1,4 +1,4 @@
-"""AFLW2000-3D: three layouts, one value."""
+"""AFLW2000-3D, from three layouts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tddfa.evaluation.data.arrays import (
     take,
     with_extent,
 )
-from tddfa.evaluation.data.pictures import FolderPictures, Pictures, TarPictures, require
+from tddfa.evaluation.data.images import FolderImages, ImageSource, TarImages, require
 from tddfa.evaluation.data.published import PublishedFolder, squares_from
 from tddfa.shapes import Float64, Shaped
 
@@ -32,7 +32,7 @@ _LAYOUTS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Aflw2000:
-    """The faces of the set, or of a part of it; all coordinates are px of the 450 px pictures.
+    """The faces of the set, or of a part of it; all coordinates are px of the 450 px images.
 
     Attributes:
         folder: where it was read from.
@@ -42,7 +42,7 @@ class Aflw2000:
         pitch_yaw_roll_deg: the head poses; None where the layout has none.
         crops: the official 120 px crops; None where the layout has none.
         squares: the places (x0, y0, x1, y1) of the crops; None without crops.
-        pictures: the 450 px pictures, of some or all of the faces; None where there are none.
+        images: the 450 px images, of some or all of the faces; None where there are none.
     """
 
     folder: Path
@@ -50,16 +50,16 @@ class Aflw2000:
     truths: Mapping[str, Float64[np.ndarray, "n 68 2"]]
     yaw_deg: Float64[np.ndarray, " n"]
     pitch_yaw_roll_deg: Float64[np.ndarray, "n 3"] | None
-    crops: Pictures | None
+    crops: ImageSource | None
     squares: Float64[np.ndarray, "n 4"] | None
-    pictures: Pictures | None
+    images: ImageSource | None
 
     def __len__(self) -> int:
         return len(self.names)
 
 
 def read_aflw2000(folder: Path) -> Aflw2000:
-    """The set in a folder, whichever of the layouts of docs/evaluation.md it has.
+    """Read the set in a folder, in any layout of docs/evaluation.md.
 
     Raises:
         DatasetError: there is no such layout, or it is incomplete.
@@ -83,7 +83,7 @@ def _from_archive(folder: Path) -> Aflw2000:
     if "pts68_reannotated" in labels:
         truths["reannotated"] = points_last(labels["pts68_reannotated"], 68, f"pts68_reannotated in {path}")
     pose = labels.get("pitch_yaw_roll_deg")
-    crops = TarPictures(folder / "crops.tar")
+    crops = TarImages(folder / "crops.tar")
     require(crops, names, folder / "crops.tar")
     full = folder / "full450.tar"
     return _made(
@@ -94,7 +94,7 @@ def _from_archive(folder: Path) -> Aflw2000:
         None if pose is None else finite(pose, (None, 3), "pitch_yaw_roll_deg"),
         crops,
         squares_from(finite(take(labels, "roi_box", path), (None, 4), "roi_box"), path),
-        TarPictures(full) if full.exists() else None,
+        TarImages(full) if full.exists() else None,
     )
 
 
@@ -110,10 +110,10 @@ def _from_published(files: PublishedFolder) -> Aflw2000:
             array("AFLW2000-3D-Reannotated.pts68.npy"), 68, "AFLW2000-3D-Reannotated.pts68.npy"
         )
     roi = finite(array("AFLW2000-3D_crop.roi_box.npy"), (None, 4), "AFLW2000-3D_crop.roi_box.npy")
-    pictures, poses = None, None
+    images, poses = None, None
     originals = files.find("AFLW2000-3D") or files.find("AFLW2000")
     if originals is not None:
-        pictures = FolderPictures(originals)
+        images = FolderImages(originals)
         mats = [originals / Path(name).with_suffix(".mat") for name in names]
         if all(mat.exists() for mat in mats):
             poses = np.array([_read_mat(mat)[1] for mat in mats])
@@ -125,16 +125,16 @@ def _from_published(files: PublishedFolder) -> Aflw2000:
         poses,
         crops,
         squares_from(roi, files.need("AFLW2000-3D_crop.roi_box.npy")),
-        pictures,
+        images,
     )
 
 
 def _from_original(folder: Path, mats: Sequence[Path]) -> Aflw2000:
     read = [_read_mat(path) for path in mats]
     poses = np.array([pose for _, pose in read])
-    pictures = FolderPictures(folder)
+    images = FolderImages(folder)
     names = tuple(path.with_suffix(".jpg").name for path in mats)
-    require(pictures, names, folder)
+    require(images, names, folder)
     return Aflw2000(
         folder,
         names,
@@ -143,19 +143,19 @@ def _from_original(folder: Path, mats: Sequence[Path]) -> Aflw2000:
         poses,
         None,
         None,
-        pictures,
+        images,
     )
 
 
 def _read_mat(path: Path) -> tuple[Float64[np.ndarray, "68 2"], Float64[np.ndarray, "3"]]:
-    """The 68 points and (pitch, yaw, roll) of an original annotation."""
+    """Return the 68 points and (pitch, yaw, roll) of an original annotation."""
     try:
         from scipy.io import loadmat
     except ImportError:
         raise require_extra("reading .mat files", "convert", "scipy") from None
     try:
         content = loadmat(str(path), variable_names=["pt3d_68", "Pose_Para"])
-    except Exception as error:  # scipy's reader raises whatever a damaged file leads it to
+    except Exception as error:  # scipy's reader raises many types of errors for damaged files
         raise DatasetError(f"{path} is damaged or no MATLAB file: {first_line(error)}") from None
     annotation = {name: array for name, array in content.items() if isinstance(array, np.ndarray)}
     points, pose = take(annotation, "pt3d_68", path), take(annotation, "Pose_Para", path)
@@ -173,11 +173,11 @@ def _made(
     truths: Mapping[str, Float64[np.ndarray, "_ 68 2"]],
     yaw_deg: Float64[np.ndarray, " _"],
     poses: Float64[np.ndarray, "_ 3"] | None,
-    crops: Pictures,
+    crops: ImageSource,
     squares: Float64[np.ndarray, "_ 4"],
-    pictures: Pictures | None,
+    images: ImageSource | None,
 ) -> Aflw2000:
-    """The set, when its parts have the same number of faces."""
+    """Return the set, when its parts have the same number of faces."""
     counts = {
         "names": len(names),
         **{f"faces in the {name} truth": len(points) for name, points in truths.items()},
@@ -189,4 +189,4 @@ def _made(
     same_count(counts, folder)
     for name, points in truths.items():
         with_extent(points, f"the {name} truth in {folder}")
-    return Aflw2000(folder, names, truths, yaw_deg, poses, crops, squares, pictures)
+    return Aflw2000(folder, names, truths, yaw_deg, poses, crops, squares, images)

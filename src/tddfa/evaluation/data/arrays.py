@@ -1,4 +1,4 @@
-"""Label files → arrays, with one clear line for whatever does not fit."""
+"""Label files → arrays, with one clear line for what does not fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tddfa.shapes import Float, Float64, Shaped
 
 
 def read_npz(path: Path) -> Mapping[str, Shaped[np.ndarray, "..."]]:
-    """The arrays of an .npz file, by name.
+    """Return the arrays of an .npz file, by name.
 
     Raises:
         DatasetError: the file is missing or damaged, or holds anything else than arrays.
@@ -27,7 +27,7 @@ def read_npz(path: Path) -> Mapping[str, Shaped[np.ndarray, "..."]]:
 
 
 def read_npy(path: Path) -> Shaped[np.ndarray, "..."]:
-    """The array of an .npy file.
+    """Return the array of an .npy file.
 
     Raises:
         DatasetError: the file is missing or damaged, or holds anything else than an array.
@@ -39,7 +39,7 @@ def read_npy(path: Path) -> Shaped[np.ndarray, "..."]:
 
 
 def names_and_numbers(path: Path, column: str) -> tuple[tuple[str, ...], Float64[np.ndarray, " n"]]:
-    """The columns `name` and `column` of a CSV table.
+    """Return the columns `name` and `column` of a CSV table.
 
     Raises:
         DatasetError: the file is missing, or no such table.
@@ -55,7 +55,7 @@ def names_and_numbers(path: Path, column: str) -> tuple[tuple[str, ...], Float64
 
 
 def take(arrays: Mapping[str, Shaped[np.ndarray, "..."]], name: str, path: Path) -> Shaped[np.ndarray, "..."]:
-    """One array of a label file.
+    """Return one array of a label file.
 
     Raises:
         DatasetError: the file has no such array.
@@ -68,7 +68,7 @@ def take(arrays: Mapping[str, Shaped[np.ndarray, "..."]], name: str, path: Path)
 def finite(
     values: Shaped[np.ndarray, "..."], shape: tuple[int | None, ...], what: str
 ) -> Float64[np.ndarray, "..."]:
-    """`values` as float64, when they have the shape (None: any) and are numbers.
+    """Return `values` as float64, when they have the shape (None: any) and are numbers.
 
     Raises:
         DatasetError: they are not.
@@ -83,7 +83,7 @@ def finite(
 
 
 def points_last(values: Shaped[np.ndarray, "..."], n_points: int, what: str) -> Float[np.ndarray, "n p 2"]:
-    """Points of each picture as (n, n_points, 2), from arrays (n, 2 or 3, n_points) or (n, n_points, 2 or 3).
+    """Return points as (n, n_points, 2), from arrays (n, 2 or 3, n_points) or (n, n_points, 2 or 3).
 
     Raises:
         DatasetError: the array has another shape.
@@ -96,7 +96,7 @@ def points_last(values: Shaped[np.ndarray, "..."], n_points: int, what: str) -> 
 
 
 def with_extent(points: Float64[np.ndarray, "n p 2"], what: str) -> Float64[np.ndarray, "n p 2"]:
-    """`points`, when those of each face cover an area: errors are divided by its size.
+    """Return `points`, when those of each face cover an area: errors are divided by its size.
 
     Raises:
         DatasetError: those of a face do not.
@@ -111,7 +111,7 @@ def with_extent(points: Float64[np.ndarray, "n p 2"], what: str) -> Float64[np.n
 
 
 def same_count(counts: Mapping[str, int], where: Path) -> int:
-    """How many faces a set has.
+    """Return the number of faces of a set.
 
     Raises:
         DatasetError: none, or its parts do not agree.
@@ -126,7 +126,7 @@ def same_count(counts: Mapping[str, int], where: Path) -> int:
 
 
 def existing_folder(folder: Path) -> Path:
-    """`folder`, when it is one.
+    """Return `folder`, when it is one.
 
     Raises:
         DatasetError: it is not.
@@ -138,7 +138,7 @@ def existing_folder(folder: Path) -> Path:
 
 
 def first_line(error: Exception) -> str:
-    """What an error of another library says, in one line."""
+    """Return the message of another library's error in one line."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 

@@ -1,4 +1,4 @@
-"""Crops and clips whose eyes another program has measured."""
+"""Crops and clips with eye aspect ratios measured by MediaPipe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import existing_folder, names_and_numbers, read_npz, same_count, take
-from tddfa.evaluation.data.pictures import Pictures, TarShards, require
+from tddfa.evaluation.data.images import ImageSource, TarShards, require
 from tddfa.evaluation.metrics import aspect_ratio
 from tddfa.shapes import Float64, Int
 
@@ -30,7 +30,7 @@ class EyeCrops:
     Attributes:
         folder: where they were read from.
         names: of the crops.
-        pictures: the crops.
+        images: the crops.
         corners: two opposite corners of the box around the points from brows to chin, px.
         ratios: aspect ratio of the right and the left eye.
         yaw_deg: of the heads.
@@ -38,7 +38,7 @@ class EyeCrops:
 
     folder: Path
     names: tuple[str, ...]
-    pictures: Pictures
+    images: ImageSource
     corners: Float64[np.ndarray, "n 2 2"]
     ratios: Float64[np.ndarray, "n 2"]
     yaw_deg: Float64[np.ndarray, " n"]
@@ -63,7 +63,7 @@ class EyeClip:
 
 
 def read_eye_crops(folder: Path) -> EyeCrops:
-    """The crops of a folder that MediaPipe found a face in.
+    """Return the crops of a folder in which MediaPipe found a face.
 
     Raises:
         DatasetError: the set is missing or incomplete.
@@ -85,17 +85,17 @@ def read_eye_crops(folder: Path) -> EyeCrops:
     shards = sorted(folder.glob("*.tar"))
     if not shards:
         raise DatasetError(f"{folder} has no .tar files with the crops")
-    pictures = TarShards(shards)
+    images = TarShards(shards)
     kept = np.flatnonzero(found)
     names = tuple(names[k] for k in kept)
-    require(pictures, names, folder)
+    require(images, names, folder)
     below_brows = [k for number, k in place.items() if number not in _FOREHEAD]
     face = points[kept][:, below_brows]
     eyes = [points[kept][:, [place[number] for number in eye]] for eye in _EYES]
     return EyeCrops(
         folder,
         names,
-        pictures,
+        images,
         np.stack([face.min(axis=1), face.max(axis=1)], axis=1),
         np.stack([aspect_ratio(eye) for eye in eyes], axis=1),
         yaw[kept],
@@ -103,7 +103,7 @@ def read_eye_crops(folder: Path) -> EyeCrops:
 
 
 def read_eye_clips(folder: Path) -> list[EyeClip]:
-    """The clips of a folder, with the reference in its eyes.csv.
+    """Return the clips of a folder, with the reference in its eyes.csv.
 
     Raises:
         DatasetError: the table is missing or damaged, or names a clip that is not there.

@@ -1,4 +1,4 @@
-"""Where the test sets of the first 3DDFA project keep their parts."""
+"""Layout of the test sets of the first 3DDFA project."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tddfa.errors import DatasetError
-from tddfa.evaluation.data.pictures import FolderPictures, Pictures
+from tddfa.evaluation.data.images import FolderImages, ImageSource
 from tddfa.shapes import Float64
 
 
@@ -23,14 +23,14 @@ class PublishedFolder:
     root: Path
 
     def find(self, name: str) -> Path | None:
-        """The file or folder of that name; None where there is none."""
+        """Return the file or folder of that name; None where there is none."""
         for place in (self.root, self.root / "test.configs", self.root / "test.data"):
             if (place / name).exists():
                 return place / name
         return None
 
     def need(self, name: str) -> Path:
-        """The file or folder of that name.
+        """Return the file or folder of that name.
 
         Raises:
             DatasetError: there is none.
@@ -43,14 +43,14 @@ class PublishedFolder:
             )
         return path
 
-    def crops(self, name: str) -> tuple[Pictures, tuple[str, ...]]:
-        """The crops in the folder `name`, and their names in the order of the labels, from `name`.list."""
+    def crops(self, name: str) -> tuple[ImageSource, tuple[str, ...]]:
+        """Return the crops in the folder `name`, and their names in the order of `name`.list."""
         names = tuple(self.need(f"{name}.list").read_text(encoding="utf-8").split())
-        return FolderPictures(self.need(name)), names
+        return FolderImages(self.need(name)), names
 
 
 def squares_from(boxes: Float64[np.ndarray, "n 4"], where: Path) -> Float64[np.ndarray, "n 4"]:
-    """Crop boxes (x0, y0, x1, y1), px, when each of them has an area.
+    """Return crop boxes (x0, y0, x1, y1), px, when each of them has an area.
 
     Raises:
         DatasetError: one has not.

@@ -16,7 +16,7 @@ import numpy as np
 
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import read_npz, take
-from tddfa.evaluation.data.pictures import TarPictures, require
+from tddfa.evaluation.data.images import TarImages, require
 from tddfa.evaluation.expressions.gaze import gaze_directions
 from tddfa.evaluation.expressions.units import BASES, MixtureDeck, moving_names, random_gaze, single_units
 from tddfa.evaluation.faces import progress
@@ -86,8 +86,8 @@ class PortraitSet:
 
     Attributes:
         folder: where they are.
-        portraits: the pictures.
-        names: of the pictures.
+        portraits: the images.
+        names: of the images.
         person: number of the person.
         kind: see `Shot`.
         unit: see `Shot`.
@@ -103,7 +103,7 @@ class PortraitSet:
     """
 
     folder: Path
-    portraits: TarPictures
+    portraits: TarImages
     names: tuple[str, ...]
     person: Int32[np.ndarray, " n"]
     kind: Shaped[np.ndarray, " n"]
@@ -141,7 +141,7 @@ def read_portrait_set(folder: Path) -> PortraitSet:
             f"the portraits in {folder} are of version {version} and this program measures version "
             f"{VERSION}; name another folder, and they are rendered again"
         )
-    portraits = TarPictures(folder / PORTRAITS)
+    portraits = TarImages(folder / PORTRAITS)
     names = tuple(take(arrays, "names", path).tolist())
     require(portraits, names, folder / PORTRAITS)
     fields = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import read_npz, take
-from tddfa.evaluation.data.pictures import FolderPictures, Pictures, TarShards, require
+from tddfa.evaluation.data.images import FolderImages, ImageSource, TarShards, require
 from tddfa.shapes import Float32, Shaped
 from tddfa.types import Image
 
@@ -70,9 +70,9 @@ class TeacherSet:
         """Read the image of each face, in order."""
         if self.clips:
             return _frames(self.folder, self.names)
-        pictures = _pictures(self.folder)
-        require(pictures, self.names, self.folder)
-        return (pictures.read(name) for name in self.names)
+        images = _images(self.folder)
+        require(images, self.names, self.folder)
+        return (images.read(name) for name in self.names)
 
 
 def read_teacher_set(folder: Path) -> TeacherSet:
@@ -131,9 +131,9 @@ def _people(folder: Path, names: tuple[str, ...], clips: bool) -> Shaped[np.ndar
         raise DatasetError(f"{path} is no table with a column name that has every face: {error}") from None
 
 
-def _pictures(folder: Path) -> Pictures:
+def _images(folder: Path) -> ImageSource:
     shards = sorted(folder.glob("*.tar"))
-    return TarShards(shards) if shards else FolderPictures(folder)
+    return TarShards(shards) if shards else FolderImages(folder)
 
 
 def _frames(folder: Path, names: tuple[str, ...]) -> Iterator[Image]:

@@ -45,7 +45,7 @@ class DepthMap:
         axis = np.array([0.0, 1.0, 0.0]) if abs(direction[1]) < 0.9 else np.array([1.0, 0.0, 0.0])
         right = np.cross(axis, direction)
         right /= np.linalg.norm(right)
-        # Rows: the lamp's picture, and the distance from the lamp.
+        # Rows: the lamp's image, and the distance from the lamp.
         self._R = np.stack([right, np.cross(direction, right), -direction]).astype(np.float32)
         turned = mesh.vertices @ self._R.T
         low, high = turned[:, :2].min(axis=0) - 1, turned[:, :2].max(axis=0) + 1

@@ -23,7 +23,7 @@ from tddfa.types import FaceParams, Image, Mesh
 IMAGE_SIDE = 256
 """Side of a portrait, px."""
 
-_FINE = 2  # the picture is drawn so much larger and averaged
+_FINE = 2  # the image is drawn so much larger and averaged
 _MEDIUM_ALBEDO = 0.3
 _MOUTH = np.array([0.20, 0.05, 0.045])  # linear RGB of the inside of a mouth
 _TONGUE = np.array([0.42, 0.13, 0.12])
@@ -85,23 +85,23 @@ def render_portrait(looks: Looks, studio: Studio, params: FaceParams) -> Image:
     Args:
         looks: the person.
         studio: lamps and background.
-        params: of `portrait_model()`; the camera places the face in a picture of `IMAGE_SIDE`.
+        params: of `portrait_model()`; the camera places the face in an image of `IMAGE_SIDE`.
     """
     model = portrait_model()
     camera = params.camera * _FINE
     camera[:2, 3] += (_FINE - 1) / 2
     vertices = project(camera, model.shape(params) + looks.hair)
-    picture = _background(studio.seed).copy()
-    _draw(picture, Mesh(vertices, model.topology), looks, studio)
+    image = _background(studio.seed).copy()
+    _draw(image, Mesh(vertices, model.topology), looks, studio)
     neck = vertices[mean_shape()[:, 1] < -100]
     bottom = np.array([neck[:, 0].mean(), np.percentile(neck[:, 1], 85)], np.float32)
-    wear(picture, bottom, float(np.ptp(neck[:, 0])), _cloth(studio.seed + 1))
-    small = picture.reshape(IMAGE_SIDE, _FINE, IMAGE_SIDE, _FINE, 3).mean(axis=(1, 3))
+    wear(image, bottom, float(np.ptp(neck[:, 0])), _cloth(studio.seed + 1))
+    small = image.reshape(IMAGE_SIDE, _FINE, IMAGE_SIDE, _FINE, 3).mean(axis=(1, 3))
     return _photographed(small, studio)
 
 
-def _draw(picture: Float32[np.ndarray, "s s 3"], head: Mesh, looks: Looks, studio: Studio) -> None:
-    fragments = rasterize([head], *picture.shape[:2])
+def _draw(image: Float32[np.ndarray, "s s 3"], head: Mesh, looks: Looks, studio: Studio) -> None:
+    fragments = rasterize([head], *image.shape[:2])
     normals = vertex_normals(head.vertices, head.triangles)
     uv = head.topology.uv
     assert uv is not None
@@ -132,9 +132,9 @@ def _draw(picture: Float32[np.ndarray, "s s 3"], head: Mesh, looks: Looks, studi
     # Cameras show dark skin darker, but not by as much as it is.
     medium = np.sqrt(float(albedo.mean()) / _MEDIUM_ALBEDO)
     color *= studio.brightness * medium / max(float(color.mean()), 1e-6)
-    out = picture[fragments.region].reshape(-1, 3)
+    out = image[fragments.region].reshape(-1, 3)
     out[fragments.covered] = color
-    picture[fragments.region] = out.reshape(picture[fragments.region].shape)
+    image[fragments.region] = out.reshape(image[fragments.region].shape)
 
 
 @cache

@@ -48,26 +48,26 @@ def random_cloth(side: int, rng: np.random.Generator) -> Float32[np.ndarray, "s 
 
 
 def wear(
-    picture: Float32[np.ndarray, "s s 3"],
+    image: Float32[np.ndarray, "s s 3"],
     neck: Float32[np.ndarray, "2"],
     width: float,
     cloth: Float32[np.ndarray, "s s 3"],
 ) -> None:
-    """Draw shoulders in clothes into a linear picture, in place.
+    """Draw shoulders in clothes into a linear image, in place.
 
     Args:
-        picture: linear RGB.
+        image: linear RGB.
         neck: where the neck ends, px.
         width: of the neck, px.
         cloth: linear RGB.
     """
-    side = picture.shape[0]
+    side = image.shape[0]
     rows, columns = np.mgrid[:side, :side].astype(np.float32)
     across = np.abs(columns - neck[0]) / width
     # A round collar, then shoulders that fall away.
     top = neck[1] + width * np.where(across < 0.62, 0.12 - 0.55 * across**2, -0.09 + 0.28 * (across - 0.62))
     cover = smoothstep(-1.0, 1.0, rows - top) * smoothstep(2.3, 2.25, across)
-    picture += cover[..., None] * (cloth - picture)
+    image += cover[..., None] * (cloth - image)
 
 
 def _muted(rng: np.random.Generator) -> Float64[np.ndarray, "3"]:

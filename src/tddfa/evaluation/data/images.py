@@ -1,4 +1,4 @@
-"""Pictures of a set, by name: the members of a tar file, or the files of a folder."""
+"""Images of a set, by name: the members of a tar file, or the files of a folder."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from tddfa.types import Image
 
 
 @runtime_checkable
-class Pictures(Protocol):
-    """Pictures that are read when asked for: sets are larger than memory."""
+class ImageSource(Protocol):
+    """Images that are read on demand: sets are larger than memory."""
 
     @property
     def names(self) -> frozenset[str]:
-        """Which there are."""
+        """Names of the images."""
         ...
 
     def read(self, name: str) -> Image:
-        """The picture of that name."""
+        """Read the image of that name."""
         ...
 
 
-class TarPictures:
-    """The pictures in an uncompressed tar file.
+class TarImages:
+    """The images in an uncompressed tar file.
 
     Raises:
         DatasetError: the file is missing, damaged, or no tar file.
@@ -48,11 +48,11 @@ class TarPictures:
 
     @property
     def names(self) -> frozenset[str]:
-        """Which there are."""
+        """Names of the images."""
         return frozenset(self._places)
 
     def read(self, name: str) -> Image:
-        """The picture of that name.
+        """Read the image of that name.
 
         Raises:
             ImageFileError: it is damaged.
@@ -71,11 +71,11 @@ class TarShards:
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._of = {name: tar for tar in map(TarPictures, paths) for name in tar.names}
+        self._of = {name: tar for tar in map(TarImages, paths) for name in tar.names}
 
     @property
     def names(self) -> frozenset[str]:
-        """Which there are."""
+        """Names of the images."""
         return frozenset(self._of)
 
     def read(self, name: str) -> Image:
@@ -87,8 +87,8 @@ class TarShards:
         return self._of[name].read(name)
 
 
-class FolderPictures:
-    """The pictures directly in a folder."""
+class FolderImages:
+    """The images directly in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -96,11 +96,11 @@ class FolderPictures:
 
     @property
     def names(self) -> frozenset[str]:
-        """Which there are."""
+        """Names of the images."""
         return self._names
 
     def read(self, name: str) -> Image:
-        """The picture of that name.
+        """Read the image of that name.
 
         Raises:
             ImageFileError: it is damaged.
@@ -108,16 +108,16 @@ class FolderPictures:
         return read_image(self._folder / name)
 
 
-def require(pictures: Pictures, names: Iterable[str], where: Path | str) -> None:
-    """Refuse a set whose labels name pictures that it does not have.
+def require(images: ImageSource, names: Iterable[str], where: Path | str) -> None:
+    """Refuse a set whose labels name images that it does not have.
 
     Raises:
-        DatasetError: a picture is missing.
+        DatasetError: an image is missing.
     """
     wanted = list(names)
-    missing = [name for name in wanted if name not in pictures.names]
+    missing = [name for name in wanted if name not in images.names]
     if missing:
         raise DatasetError(
-            f"{where} lacks {len(missing)} of the {len(wanted)} pictures that the labels name; "
+            f"{where} lacks {len(missing)} of the {len(wanted)} images that the labels name; "
             f"the first is {missing[0]}"
         )
