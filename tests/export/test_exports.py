@@ -25,10 +25,10 @@ from tddfa.export import (
     SCHEMA,
     depth_png_bytes,
     glb_bytes,
+    image_record,
     json_bytes,
     obj_bytes,
     obj_files,
-    picture_record,
     ply_bytes,
     table_bytes,
     write_glb,
@@ -50,7 +50,7 @@ def two_faces() -> list[Face]:
     return faces
 
 
-def upright(face: Face) -> np.ndarray:
+def y_up(face: Face) -> np.ndarray:
     v = face.mesh.vertices.astype(float)
     return np.stack([v[:, 0], 100 - v[:, 1], v[:, 2].max() - v[:, 2]], axis=1)
 
@@ -58,7 +58,7 @@ def upright(face: Face) -> np.ndarray:
 def stacked(faces: list[Face]) -> tuple[np.ndarray, np.ndarray]:
     n = len(faces[0].mesh.vertices)
     return (
-        np.concatenate([upright(f) for f in faces]),
+        np.concatenate([y_up(f) for f in faces]),
         np.concatenate([faces[0].mesh.triangles, faces[1].mesh.triangles + n]),
     )
 
@@ -97,7 +97,7 @@ def test_trimesh_reads_the_textured_obj_back_with_its_texture(tmp_path: Path) ->
         (read,) = [g for name, g in scene.geometry.items() if g.visual.material.name == f"face_{i + 1}"]
         np.testing.assert_array_equal(np.asarray(read.visual.material.image)[0, 0, :3], textures[i][0, 0])
         # trimesh reorders: compare the corners of the triangles.
-        np.testing.assert_allclose(read.vertices[read.faces], upright(face)[face.mesh.triangles], atol=0.0051)
+        np.testing.assert_allclose(read.vertices[read.faces], y_up(face)[face.mesh.triangles], atol=0.0051)
         np.testing.assert_allclose(
             read.visual.uv[read.faces], face.mesh.topology.uv[face.mesh.triangles], atol=1e-6
         )
@@ -121,7 +121,7 @@ def test_the_json_record_holds_every_number_of_the_face(tmp_path: Path) -> None:
     faces = two_faces()
     EXPORTS["json"](tmp_path / "a.json", PHOTO, faces)
     record = json.loads((tmp_path / "a.json").read_text())
-    assert record == picture_record(PHOTO, faces)
+    assert record == image_record(PHOTO, faces)
     assert (record["schema"], record["width"], record["height"]) == (SCHEMA, 120, 100)
     for face, read in zip(faces, record["faces"], strict=True):
         np.testing.assert_allclose(read["box"], tuple(face.detection.box), rtol=1e-6)
@@ -199,6 +199,12 @@ def test_a_16_bit_depth_picture_gives_the_depth_back(
     if known.any():
         # The whole range of 16 bits is used.
         assert scale == pytest.approx(np.ptp(depth[known].astype(float)) / 65534 or 1.0)
+
+
+def test_the_former_name_of_image_record_warns() -> None:
+    with pytest.warns(DeprecationWarning, match="image_record"):
+        from tddfa.export import picture_record
+    assert picture_record is image_record
 
 
 @pytest.mark.parametrize("n_faces", [0, 1, 2])

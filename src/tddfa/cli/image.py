@@ -310,9 +310,9 @@ class _NoProgress(contextlib.AbstractContextManager["_NoProgress"]):
 
 
 def _line(job: Job, image: Image, faces: Sequence[Face]) -> str:
-    from tddfa.export import picture_record
+    from tddfa.export import image_record
 
-    return json.dumps({"file": str(job.path), **picture_record(image, faces)})
+    return json.dumps({"file": str(job.path), **image_record(image, faces)})
 
 
 def _area(face: Face) -> float:

@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         report(missing_package(module, error))
         return 1
     except MemoryError:
-        report("not enough memory; shrink the picture or close other programs")
+        report("not enough memory; shrink the image or close other programs")
         return 1
     except BrokenPipeError:
         # The reader of our output, such as `head`, has what it wanted. Python would complain at exit.

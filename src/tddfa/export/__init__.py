@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tddfa.deprecation import renamed_names
 from tddfa.export.depth_png import depth_png_bytes, write_depth_png
 from tddfa.export.glb import clip_glb_bytes, glb_bytes, write_glb
 from tddfa.export.npz import npy_bytes, npz_bytes, write_npy, write_npz
 from tddfa.export.obj import obj_bytes, obj_files, write_obj
 from tddfa.export.ply import ply_bytes, write_ply
-from tddfa.export.record import SCHEMA, face_record, json_bytes, picture_record, write_json
+from tddfa.export.record import SCHEMA, face_record, image_record, json_bytes, write_json
 from tddfa.export.rows import columns, face_row, to_rows
 from tddfa.export.tables import table_bytes
 from tddfa.kinds import functions
@@ -27,12 +28,12 @@ __all__ = [
     "face_record",
     "face_row",
     "glb_bytes",
+    "image_record",
     "json_bytes",
     "npy_bytes",
     "npz_bytes",
     "obj_bytes",
     "obj_files",
-    "picture_record",
     "ply_bytes",
     "table_bytes",
     "to_rows",
@@ -44,3 +45,5 @@ __all__ = [
     "write_obj",
     "write_ply",
 ]
+
+__getattr__ = renamed_names(__name__, {"picture_record": "tddfa.export.record:image_record"})

@@ -1,4 +1,4 @@
-"""16-bit PNG: a depth map in a file that any program opens, with its scale inside.
+"""Depth maps as 16-bit PNG: any program opens it, and its scale is inside.
 
 Source: W3C, "Portable Network Graphics (PNG) Specification", third edition, 11.3.3.3 (tEXt).
 """
@@ -17,9 +17,9 @@ _LEVELS = 65535
 
 
 def depth_png_bytes(depth: Float32[np.ndarray, "height width"]) -> bytes:
-    """A depth map as a grey PNG of 16 bits: 0 where there is no face, 1 nearest, 65535 farthest.
+    """Return a depth map as a grey PNG of 16 bits: 0 where there is no face, 1 nearest, 65535 farthest.
 
-    depth = depth_offset + depth_scale · value; both numbers, and depth_unit, are texts (tEXt) of the file.
+    depth = depth_offset + depth_scale · value; the file holds both numbers, and depth_unit, as text (tEXt).
 
     Args:
         depth: px away from the camera, NaN where there is no face; see `tddfa.render.depth_map`.

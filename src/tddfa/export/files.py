@@ -1,4 +1,4 @@
-"""Writing a file, with errors for a person."""
+"""Write files, with errors that a person can act on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ StrPath: TypeAlias = str | os.PathLike[str]
 
 
 def write(path: StrPath, data: bytes) -> None:
-    """Write `data` to `path`; it is afterwards whole, or as it was before.
+    """Write `data` to `path`, which holds all of it afterwards, or what it held before.
 
     Raises:
         ExportFileError: the folder is missing or read-only, or the disk is full.
@@ -27,7 +27,7 @@ def write(path: StrPath, data: bytes) -> None:
 
 
 def writer_of(to_bytes: Callable[P, bytes]) -> Callable[Concatenate[StrPath, P], None]:
-    """`write_x(path, …)` for a function `x_bytes(…)`: with its arguments, whose only home is there."""
+    """Return `write_x(path, …)` for a function `x_bytes(…)`, with the same further arguments."""
 
     def write_bytes(path: StrPath, /, *args: P.args, **kwargs: P.kwargs) -> None:
         write(path, to_bytes(*args, **kwargs))
@@ -38,7 +38,7 @@ def writer_of(to_bytes: Callable[P, bytes]) -> Callable[Concatenate[StrPath, P],
     write_bytes.__doc__ = f"""Write what `{name}` returns for the arguments after the first to a file.
 
     Args:
-        path: where to.
+        path: file to write.
         *args: as `{name}`.
         **kwargs: as `{name}`.
 

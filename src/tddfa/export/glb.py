@@ -20,7 +20,7 @@ from tddfa.export.displacements import MM, displacements
 from tddfa.export.files import writer_of
 from tddfa.export.gltf import GltfBuilder
 from tddfa.export.placement import Placement, Unit, continuous
-from tddfa.export.upright import vertex_colors
+from tddfa.export.y_up import vertex_colors
 from tddfa.geometry.triangles import vertex_normals
 from tddfa.imaging.files import encode_image
 from tddfa.shapes import Float, UInt16

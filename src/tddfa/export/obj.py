@@ -15,7 +15,7 @@ from pathlib import Path
 from tddfa.errors import InputError
 from tddfa.export.files import write
 from tddfa.export.text import decimals, lines, text_triangles
-from tddfa.export.upright import upright_vertices, vertex_colors
+from tddfa.export.y_up import vertex_colors, y_up_vertices
 from tddfa.imaging.files import encode_image
 from tddfa.types import Face, Image, Topology
 
@@ -107,7 +107,7 @@ def obj_bytes(image: Image, faces: Sequence[Face], *, material_file: str | None 
     start = 1
     for i, face in enumerate(faces):
         mesh = face.mesh
-        points = upright_vertices(mesh, image.shape[0])
+        points = y_up_vertices(mesh, image.shape[0])
         columns = [decimals(points[:, k], 2) for k in range(3)]
         if material_file is None:
             rgb = vertex_colors(image, mesh) / 255

@@ -12,7 +12,7 @@ import numpy as np
 
 from tddfa.export.files import writer_of
 from tddfa.export.text import decimals, integers, lines, text_triangles
-from tddfa.export.upright import upright_vertices, vertex_colors
+from tddfa.export.y_up import vertex_colors, y_up_vertices
 from tddfa.types import Face, Image, Topology
 
 
@@ -22,11 +22,11 @@ def ply_bytes(image: Image, faces: Sequence[Face], *, ascii: bool = False, color
     Args:
         image: RGB; gives its height and the colours of vertices.
         faces: faces of the image.
-        ascii: text with two decimals instead of little-endian floats.
+        ascii: write text with two decimals instead of little-endian floats.
         colors: give each vertex the colour of its pixel.
     """
     empty = np.zeros((0, 3), np.float32)
-    vertices = np.concatenate([empty, *(upright_vertices(f.mesh, image.shape[0]) for f in faces)])
+    vertices = np.concatenate([empty, *(y_up_vertices(f.mesh, image.shape[0]) for f in faces)])
     n_triangles = sum(len(f.mesh.triangles) for f in faces)
     rgb = np.concatenate([empty.astype(np.uint8), *(vertex_colors(image, f.mesh) for f in faces)])
     header = [

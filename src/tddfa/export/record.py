@@ -16,19 +16,19 @@ SCHEMA = "tddfa.faces/1"
 
 
 def json_bytes(image: Image, faces: Sequence[Face]) -> bytes:
-    """Return the record of the faces of an image as a JSON file; see `picture_record`.
+    """Return the record of the faces of an image as a JSON file; see `image_record`.
 
     Args:
         image: RGB; only its size is written.
         faces: faces of the image.
     """
-    return (json.dumps(picture_record(image, faces), allow_nan=False) + "\n").encode()
+    return (json.dumps(image_record(image, faces), allow_nan=False) + "\n").encode()
 
 
 write_json = writer_of(json_bytes)
 
 
-def picture_record(image: Image, faces: Sequence[Face]) -> dict[str, Any]:
+def image_record(image: Image, faces: Sequence[Face]) -> dict[str, Any]:
     """Return the faces of an image in plain lists and numbers.
 
     Args:

@@ -1,7 +1,7 @@
-"""Tables of numbers as lines of text, all rows at once.
+"""Write tables of numbers as lines of text, all rows at once.
 
-Python formats one number at a time: for the 38 365 vertices and 76 073 triangles of the published model that
-takes 0.2 to 0.4 s, this some milliseconds.
+Python formats one number at a time, which takes 0.2 to 0.4 s for the 38 365 vertices and 76 073 triangles of
+the model of 3DDFA_V2; this takes some milliseconds.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from tddfa.shapes import Bool, Float, Int32, Integer, UInt8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Text:
-    """A column of texts: characters in cells of equal width, and which of them count.
+    """A column of texts: characters in cells of equal width, and which cells are used.
 
     Attributes:
-        characters: ASCII.
-        used: the cells that are part of the text.
+        characters: ASCII codes.
+        used: whether a cell is part of the text.
     """
 
     characters: UInt8[np.ndarray, "n width"]
@@ -28,17 +28,17 @@ class Text:
 
 
 def integers(values: Integer[np.ndarray, " n"]) -> Text:
-    """Each value, which must not be negative, in decimal digits."""
+    """Return each value, at least 0, in decimal digits."""
     width = len(str(int(values.max(initial=0))))
     return Text(_digits(values, width), np.arange(width)[::-1] < _lengths(values, width)[:, None])
 
 
 def decimals(values: Float[np.ndarray, " n"], places: int) -> Text:
-    """Each value with a fixed number of decimals, rounded as `format(value, ".2f")` rounds.
+    """Return each value with a fixed number of decimals, rounded as `format(value, ".2f")` rounds.
 
     Args:
         values: float32, or float64 with few enough digits that the product with 10^places is exact.
-        places: 1 or more.
+        places: number of decimals, at least 1.
     """
     # A float32 times 100 is exact in float64, so half-way cases are seen as such and go to the even digit.
     scaled = np.rint(np.abs(values.astype(np.float64)) * 10**places).astype(np.int64)
@@ -56,12 +56,12 @@ def decimals(values: Float[np.ndarray, " n"], places: int) -> Text:
 
 
 def lines(start: str, columns: Sequence[Text], *, separator: str = " ") -> bytes:
-    """One line per row: the start, then the columns with separators between them.
+    """Return one line per row: the start, then the columns with separators between them.
 
     Args:
-        start: of every line, ASCII.
-        columns: of equal length.
-        separator: one ASCII character or none.
+        start: beginning of every line, ASCII.
+        columns: columns of equal length.
+        separator: one ASCII character, or none.
     """
     n = len(columns[0].characters)
     blocks, used = [_constant(start, n)], [np.ones((n, len(start)), bool)]
@@ -77,13 +77,13 @@ def lines(start: str, columns: Sequence[Text], *, separator: str = " ") -> bytes
 def text_triangles(
     triangles: Int32[np.ndarray, "n 3"], n_vertices: int, start: int, line_start: str, *, twice: bool = False
 ) -> bytes:
-    """One line per triangle with the numbers of its corners.
+    """Return one line per triangle with the numbers of its corners.
 
     Args:
         triangles: vertex indices.
-        n_vertices: of the mesh.
-        start: the number of the mesh's first vertex in the file.
-        line_start: of every line, ASCII.
+        n_vertices: number of vertices of the mesh.
+        start: number of the first vertex of the mesh in the file.
+        line_start: beginning of every line, ASCII.
         twice: write `7/7` for 7, where vertices and texture coordinates have the same numbers.
     """
     # Each number is turned into text once, and then looked up.
