@@ -114,6 +114,20 @@ def test_sound_that_is_broken_costs_no_frame(tmp_path):
     copied(source, tmp_path / "b.mp4")
 
 
+def test_sound_that_no_player_could_play_is_not_copied(tmp_path, caplog):
+    source = write_clip(tmp_path / "a.mkv", pictures(20), sound="aac")
+    with av.open(str(source)) as container:
+        packets = [bytes(p) for p in container.demux(audio=0) if p.size]
+    data = source.read_bytes()
+    for packet in packets:
+        data = data.replace(packet, b"\xff" * len(packet))
+    source.write_bytes(data)
+    with caplog.at_level(logging.WARNING):
+        copied(source, tmp_path / "b.mp4")
+    assert tracks(tmp_path / "b.mp4") == []
+    assert "its sound is left out: it cannot be decoded" in caplog.text
+
+
 def test_joined_streams_keep_sound_and_video_in_step(tmp_path):
     part = write_clip(tmp_path / "a.ts", pictures(10), sound="aac", options={"crf": "20", "bf": "0"})
     joined = tmp_path / "both.ts"

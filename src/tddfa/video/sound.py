@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ _AAC_RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16
 _GAP_S = 0.05  # silence that is filled in; shorter ones are rounding
 _LEAP_S = 24 * 3600.0
 _CHUNK = 1024  # samples of silence at a time
+_PROBED = 50  # packets: a second of sound
 _DEFAULT = 0x1  # FFmpeg's disposition
 
 
@@ -56,6 +58,8 @@ class Sound:
                 _packet_ticks(stream), round(_LEAP_S / stream.time_base), self._restart(stream.time_base)
             )
             self._copied = _can_be_copied(stream)
+            if self._copied and not _decodes(reader, stream.index):
+                raise VideoFileError("it cannot be decoded")
             if self._copied:
                 self._stream: Any = output.add_stream_from_template(stream)
                 self._pieces = self._packets(stream, start)
@@ -222,6 +226,20 @@ def _can_be_copied(stream: Any) -> bool:
         return False
     # AAC of broadcasts carries its configuration in every packet; MP4 wants it once.
     return context.codec.canonical_name != "aac" or bool(context.extradata)
+
+
+def _decodes(reader: VideoReader, index: int) -> bool:
+    """Return whether some of the first packets of a track can be decoded; no player plays it otherwise."""
+    from av.error import FFmpegError
+
+    with reader.source.open() as container:
+        for packet in islice(container.demux(container.streams[index]), _PROBED):
+            try:
+                if packet.decode():
+                    return True
+            except (FFmpegError, ValueError):
+                continue
+    return False
 
 
 def _packet_ticks(stream: Any) -> int:
