@@ -16,7 +16,7 @@ import toys
 from clips import write_clip
 from tddfa.cli.live import LatencyMeter
 from tddfa.cli.main import main
-from tddfa.streams import TrackedFrame, destinations
+from tddfa.streams import Avatar, TrackedFrame, destinations
 from tddfa.streams.destinations import Destination, Sender
 
 
@@ -36,7 +36,7 @@ class Collects:
     needs_image = False
     opened: list[Collects] = []  # noqa: RUF012
 
-    def __init__(self, destination: Destination) -> None:
+    def __init__(self, destination: Destination, *, avatar: Avatar | None) -> None:
         self.destination, self.frames, self.closed = destination, [], False
         self.opened.append(self)
 
@@ -97,13 +97,14 @@ def test_every_destination_gets_every_frame(clip, protocol):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--to", "fax://here"], "begins with one of test://"),
+        (["--to", "fax://here"], "begins with one of livelink://, vmc://, osf://, ws://, test://"),
         (["--to", "test://"], "names no host"),
         (["--to", "test://here:port"], "is not an address"),
         (["--to", "test://here:99999"], "is not an address"),
         (["--record", "a.xls"], "ends in .csv"),
         (["--camera", "1"], "not allowed with argument"),
         (["-o", "4d"], "invalid choice"),
+        (["--source", "b.mp4"], "--source may be given once"),
     ],
 )
 def test_wrong_usage_says_what_is_possible(clip, protocol, capfd, arguments, text):

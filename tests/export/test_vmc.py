@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from live_faces import face, hand_made, read_osc
 from tddfa.errors import InputError
 from tddfa.export import osc, vmc
-from tddfa.export.capture import ARKIT_SHAPES, EyeRotation, FaceCapture
+from tddfa.export.capture import ARKIT_SHAPES, FaceCapture
 from tddfa.export.vmc import VmcOptions
 from tddfa.types import HeadPose
 
@@ -106,6 +106,17 @@ def test_the_eyes_look_where_the_face_looks():
     assert np.degrees(turn(messages, "LeftEye").magnitude()) == pytest.approx(np.hypot(4, 8), abs=0.02)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_an_avatars_eyes_look_along_the_lines_of_sight_of_the_face(seed):
+    some = face(seed)
+    messages = read(FaceCapture.of(some))
+    for bone, sight in zip(
+        ("LeftEye", "RightEye"), some.model.eyes.gaze(some.params.expression).directions, strict=True
+    ):
+        # Unity's x is the avatar's right, the model frame's the subject's left.
+        assert turn(messages, bone).apply([0, 0, 1]) == pytest.approx(sight * [-1, 1, 1], abs=1e-5)
+
+
 def test_nothing_but_the_state_is_sent_without_a_face():
     messages = read(None)
     assert [m[0] for m in messages] == ["/VMC/Ext/OK", "/VMC/Ext/T"]
@@ -113,7 +124,6 @@ def test_nothing_but_the_state_is_sent_without_a_face():
 
 
 SMILE = dict.fromkeys(ARKIT_SHAPES, 0.0) | {"mouthSmileLeft": 0.5, "mouthSmileRight": 0.75}
-AHEAD = EyeRotation(0.0, 0.0)
 
 
 def test_presets_of_both_versions_of_vrm_have_one_value():
@@ -123,7 +133,7 @@ def test_presets_of_both_versions_of_vrm_have_one_value():
 
 
 def test_a_smile_is_joy_and_a_wink_closes_one_eye():
-    presets = vmc.vrm_presets(SMILE | {"eyeBlinkLeft": 1.0}, AHEAD, AHEAD)
+    presets = vmc.vrm_presets(SMILE | {"eyeBlinkLeft": 1.0})
     assert presets["Joy"] == 0.5
     assert (presets["Blink_L"], presets["Blink_R"]) == (1.0, 0.0)
     assert sum(presets.values()) == 1.5
@@ -140,21 +150,23 @@ def test_a_smile_is_joy_and_a_wink_closes_one_eye():
     ],
 )
 def test_the_mouth_shapes_its_vowel(shapes, vowel):
-    presets = vmc.vrm_presets(dict.fromkeys(ARKIT_SHAPES, 0.0) | shapes, AHEAD, AHEAD)
+    presets = vmc.vrm_presets(dict.fromkeys(ARKIT_SHAPES, 0.0) | shapes)
     assert max("AIUEO", key=presets.__getitem__) == vowel
 
 
 @settings(max_examples=30)
 @given(st.lists(st.floats(-0.5, 1.5), min_size=52, max_size=52))
 def test_presets_stay_between_0_and_1_and_vowels_share_the_mouth(values):
-    presets = vmc.vrm_presets(dict(zip(ARKIT_SHAPES, values, strict=True)), AHEAD, AHEAD)
+    presets = vmc.vrm_presets(dict(zip(ARKIT_SHAPES, values, strict=True)))
     assert all(0 <= value <= 1 for value in presets.values())
     assert sum(presets[vowel] for vowel in "AIUEO") <= 1 + 1e-9
 
 
-def test_looking_to_the_left_of_the_picture_is_looking_to_the_avatars_right():
-    presets = vmc.vrm_presets(dict.fromkeys(ARKIT_SHAPES, 0.0), EyeRotation(35, 0), EyeRotation(35, 0))
-    assert (presets["LookRight"], presets["LookLeft"]) == (1.0, 0.0)
+def test_looking_to_the_subjects_right_is_looking_to_the_avatars_right():
+    right = {"eyeLookInLeft": 1.0, "eyeLookOutRight": 0.5, "eyeLookUpLeft": 0.5, "eyeLookUpRight": 0.75}
+    presets = vmc.vrm_presets(dict.fromkeys(ARKIT_SHAPES, 0.0) | right)
+    assert (presets["LookRight"], presets["LookLeft"]) == (0.75, 0.0)
+    assert (presets["LookUp"], presets["LookDown"]) == (0.5, 0.0)
 
 
 def test_options_choose_what_is_sent_and_how_it_is_spelled():

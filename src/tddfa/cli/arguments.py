@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 
 def positive(text: str) -> int:
@@ -14,3 +15,23 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return value
+
+
+class Once(argparse.Action):
+    """Store a value; refuse a second one, which would silently replace the first."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Store `values`."""
+        given = f"{self.dest} was given"
+        if getattr(namespace, given, False):
+            parser.error(
+                f"{option_string} may be given once; it was {getattr(namespace, self.dest)!r} before"
+            )
+        setattr(namespace, given, True)
+        setattr(namespace, self.dest, values)

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tddfa.cli.arguments import positive
+from tddfa.cli.arguments import Once, positive
+from tddfa.cli.avatar import add_avatar_arguments, avatar_of, smoother_of, warn_without_expressions
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import report
 from tddfa.cli.video import PICTURES, TABLES
@@ -42,7 +43,8 @@ def add_parser(commands: Any) -> None:
         action="append",
         type=_destination,
         default=[],
-        help="send every frame to SCHEME://HOST[:PORT]; may be given several times",
+        help="send every frame to livelink://HOST[:11111], vmc://HOST[:39539], osf://HOST[:11573], or to "
+        "whoever connects to ws://ADDRESS[:8765]; may be given several times",
     )
     parser.add_argument(
         "--record",
@@ -59,8 +61,11 @@ def add_parser(commands: Any) -> None:
         choices=PICTURES,
         help=f"show a window with this overlay: {', '.join(PICTURES)}",
     )
-    parser.add_argument("--mirror", action="store_true", help="show the image as a mirror would")
+    parser.add_argument(
+        "--mirror", action="store_true", help="show the image and move the avatar as a mirror would"
+    )
     add_tracking_arguments(parser)
+    add_avatar_arguments(parser)
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -70,6 +75,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--camera",
         metavar="N",
+        action=Once,
         default="0",
         help="number of the camera, or its name as FFmpeg has it: /dev/video2, 'video=HD Webcam', rtsp://… "
         "(default: 0)",
@@ -77,6 +83,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--source",
         metavar="FILE|URL",
+        action=Once,
         help="a video instead, played once at its own speed; or a stream's URL",
     )
 
@@ -120,13 +127,17 @@ def play(args: argparse.Namespace) -> int:
     from tddfa.streams.live import UntilError
     from tddfa.tracking import FaceTracker
 
+    avatar = avatar_of(args) if args.to else None
+    sinks: list[Sink] = [open_sink(destination, avatar=avatar) for destination in args.to]
+    smoother = smoother_of(args)
     with interrupts() as stop:
         paced = _source(args, stop)
         frames = UntilError(paced)
         aligner = FaceAligner(args.pack)
+        if args.to:
+            warn_without_expressions(aligner.model.expression_names)
         tracker = FaceTracker(aligner, max_faces=args.max_faces)
         latency = LatencyMeter()
-        sinks: list[Sink] = [open_sink(destination) for destination in args.to]
         sinks.append(latency)
         sinks += [TableSink(path, aligner.model.expression_names) for path in args.record]
         window: WindowSink | None = None
@@ -136,7 +147,8 @@ def play(args: argparse.Namespace) -> int:
                 title, draw=args.output, mirrored=args.mirror, folder=args.dir, on_snapshot=_snapshot
             )
             sinks.append(window)
-        tracked = follow(frames, tracker, args.smooth, images=window is not None, stop=stop)
+        images = any(sink.needs_image for sink in sinks)
+        tracked = follow(frames, tracker, smoother, images=images, stop=stop)
         write_frames(_until_closed(tracked, window), *sinks)
     for path in args.record:
         print(path)

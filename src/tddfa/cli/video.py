@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PICTURES = names(KINDS, video=True)
 TABLES = names(TABLE_KINDS, video=True)
+DATA = (*TABLES, "livelink")
 SMOOTHINGS = ("one-euro", "none", "window", "zero-phase")
 
 INTERRUPTED = 130
@@ -60,9 +61,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--data",
         metavar="FORMATS",
-        type=_list_of(TABLES),
+        type=_list_of(DATA),
         default=[],
-        help=f"one row per face and frame: comma list of {', '.join(TABLES)}",
+        help=f"one row per face and frame: comma list of {', '.join(TABLES)}; livelink: a CSV of the Live "
+        "Link Face app for each person, as <stem>_livelink.csv",
     )
     parser.add_argument(
         "--glb",
@@ -191,7 +193,7 @@ def _process(job: VideoJob, args: argparse.Namespace, aligner: FaceAligner, stop
 
 def _sinks(target: Path, args: argparse.Namespace, reader: FrameSource, aligner: FaceAligner) -> list[Sink]:
     """Return the outputs that the arguments ask for; nothing is opened yet."""
-    from tddfa.streams import AnimationSink, TableSink, VideoSink
+    from tddfa.streams import AnimationSink, LiveLinkCsvSink, TableSink, VideoSink
 
     kinds: list[str] = args.output or ([] if args.data or args.glb else ["2d_sparse"])
     sinks: list[Sink] = [
@@ -207,7 +209,10 @@ def _sinks(target: Path, args: argparse.Namespace, reader: FrameSource, aligner:
         for kind in kinds
     ]
     names = aligner.model.expression_names
-    sinks += [TableSink(target.with_name(f"{target.name}.{suffix}"), names) for suffix in args.data]
+    tables = [kind for kind in args.data if kind in TABLES]
+    sinks += [TableSink(target.with_name(f"{target.name}.{suffix}"), names) for suffix in tables]
+    if "livelink" in args.data:
+        sinks.append(LiveLinkCsvSink(target.with_name(f"{target.name}_livelink.csv")))
     if args.glb:
         sinks.append(AnimationSink(target.parent, target.name))
     return sinks

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -34,17 +36,17 @@ ARKIT_SHAPES: tuple[str, ...] = (
 Source: Apple, ARFaceAnchor.BlendShapeLocation.
 """
 
-EYE_RANGE_DEG = 35.0
-"""Degrees that an eye turns at coefficient 1 of an `eyeLook…` shape.
+EYE_RANGE_DEG = (35.0, 35.0)
+"""Degrees that an eye of ARKit turns at coefficient 1 of an `eyeLook…` shape, aside and up or down.
 
 In a recording of the Live Link Face app, the eye angles are 0.611 rad times the coefficients (180 frames,
-correlation 0.9996).
+correlation 0.9996). Models with eyeballs of their own say how far these turn.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class EyeRotation:
-    """Where an eye looks, relative to the head, degrees; with the signs of `HeadPose`.
+    """Where an eye looks, relative to the head, degrees; with the signs and the order of `HeadPose`.
 
     Attributes:
         yaw_deg: positive looks to the left of the picture, which is the subject's right.
@@ -68,6 +70,7 @@ class FaceCapture:
         right_eye: rotation of the subject's right eye.
         landmarks: 68 points in iBUG order, image frame, px.
         camera: `image_from_model`, image frame (px) from model frame (mm).
+        eye_range_deg: degrees that an eye of the face's model turns at coefficient 1, aside and up or down.
         confidence: certainty of the tracker that the face is there, in [0, 1]; 0 while `held`.
         held: the face is lost in this frame; what is sent is its last state on the way to rest.
     """
@@ -80,6 +83,7 @@ class FaceCapture:
     right_eye: EyeRotation
     landmarks: Float32[np.ndarray, "68 3"]
     camera: Float64[np.ndarray, "3 4"]
+    eye_range_deg: tuple[float, float] = EYE_RANGE_DEG
     confidence: float = 1.0
     held: bool = False
 
@@ -95,28 +99,54 @@ class FaceCapture:
         """
         expression = face.expression
         shapes = {name: expression.get(name, 0.0) for name in ARKIT_SHAPES}
-        left, right = eye_rotations(shapes)
+        left, right, eye_range = _gaze(face) or (*eye_rotations(shapes), EYE_RANGE_DEG)
         return cls(
-            face_id, slot, shapes, face.pose, left, right, face.landmarks, face.params.camera, confidence
+            face_id=face_id,
+            slot=slot,
+            shapes=shapes,
+            head=face.pose,
+            left_eye=left,
+            right_eye=right,
+            landmarks=face.landmarks,
+            camera=face.params.camera,
+            eye_range_deg=eye_range,
+            confidence=confidence,
         )
 
 
+def _gaze(face: Face) -> tuple[EyeRotation, EyeRotation, tuple[float, float]] | None:
+    """Return where the eyes look and how far they turn; None for a model without eyeballs."""
+    gaze, eyes = face.gaze, getattr(face.model, "eyes", None)
+    if gaze is None or eyes is None:
+        return None
+    left = EyeRotation(gaze.left_yaw_deg, gaze.left_pitch_deg)
+    right = EyeRotation(gaze.right_yaw_deg, gaze.right_pitch_deg)
+    return left, right, _range_of(eyes, face.model.expression_names)
+
+
+@lru_cache(maxsize=8)
+def _range_of(eyes: Any, names: tuple[str, ...]) -> tuple[float, float]:
+    aside, up = (
+        np.array([name == shape for name in names], np.float32)
+        for shape in ("eyeLookOutRight", "eyeLookUpRight")
+    )
+    return float(eyes.gaze(aside).yaw_deg[1]), float(eyes.gaze(up).pitch_deg[1])
+
+
 def eye_rotations(
-    shapes: Mapping[str, float], range_deg: float = EYE_RANGE_DEG
+    shapes: Mapping[str, float], range_deg: tuple[float, float] = EYE_RANGE_DEG
 ) -> tuple[EyeRotation, EyeRotation]:
     """Return the rotations of the left and the right eye that `eyeLook…` shapes stand for.
 
     Args:
         shapes: ARKit expressions by name.
-        range_deg: angle at coefficient 1, degrees.
+        range_deg: angles at coefficient 1, aside and up or down, degrees.
     """
     to_right = {"Left": shapes["eyeLookInLeft"] - shapes["eyeLookOutLeft"]}
     to_right["Right"] = shapes["eyeLookOutRight"] - shapes["eyeLookInRight"]
+    aside, up = range_deg
     left, right = (
-        EyeRotation(
-            range_deg * to_right[side],
-            range_deg * (shapes[f"eyeLookUp{side}"] - shapes[f"eyeLookDown{side}"]),
-        )
+        EyeRotation(aside * to_right[side], up * (shapes[f"eyeLookUp{side}"] - shapes[f"eyeLookDown{side}"]))
         for side in ("Left", "Right")
     )
     return left, right

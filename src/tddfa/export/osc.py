@@ -12,6 +12,7 @@ from typing import TypeAlias
 Argument: TypeAlias = int | float | str
 
 _IMMEDIATELY = struct.pack(">Q", 1)
+_LENGTH = struct.Struct(">i")
 _BUNDLE_HEADER = b"#bundle\0" + _IMMEDIATELY
 
 MAX_DATAGRAM = 1472
@@ -48,12 +49,12 @@ def bundles(messages: Iterable[bytes], max_bytes: int = MAX_DATAGRAM) -> Iterato
     """
     parts, size = [_BUNDLE_HEADER], len(_BUNDLE_HEADER)
     for content in messages:
-        element = struct.pack(">i", len(content)) + content
-        if len(parts) > 1 and size + len(element) > max_bytes:
+        added = _LENGTH.size + len(content)
+        if len(parts) > 1 and size + added > max_bytes:
             yield b"".join(parts)
             parts, size = [_BUNDLE_HEADER], len(_BUNDLE_HEADER)
-        parts.append(element)
-        size += len(element)
+        parts += (_LENGTH.pack(len(content)), content)
+        size += added
     if len(parts) > 1:
         yield b"".join(parts)
 

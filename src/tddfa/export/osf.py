@@ -42,12 +42,15 @@ _MM_PER_UNIT = 124.0
 # Radius of an eyeball in widths of its eye, as in OpenSeeFace.
 _EYE_RADIUS = 0.385
 _NOSE_TIP = 30
-_CORNERS = {"right": (36, 39), "left": (42, 45)}
+_CORNERS = ((36, 39), (42, 45))  # landmarks at the corners of the right and of the left eye
 
 # Camera frame of the tracker from the image frame: swap x and y, and half a turn about z.
 _TRACKER_FROM_IMAGE = np.array([[0.0, -1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 # Model frame (x to the subject's left) from the tracker's (x to the subject's right).
 _MIRROR_X = np.diag([-1.0, 1.0, 1.0])
+_UNITS_PER_MM = np.array([-1.0, 1.0, 1.0]) / _MM_PER_UNIT
+_POINT_SIGNS = np.array([1.0, -1.0, -1.0])  # the tracker turns y and z of points before it sends them
+_INDICES = np.array(LANDMARKS)
 
 _HEAD = struct.Struct("<di4fB11f")
 _POINTS = struct.Struct("<68f136f210f14f")
@@ -98,9 +101,9 @@ def tracker_rotation(capture: FaceCapture) -> Float64[np.ndarray, "3 3"]:
 def _face(capture: FaceCapture, width: int, height: int, time: float) -> bytes:
     R = tracker_rotation(capture)
     points = _model_points(capture)
-    image_points = [capture.landmarks[k, :2] for k in LANDMARKS]
-    image_points += [_project(capture, point) for point in points[66:68]]
-    confidence = [capture.confidence] * 68
+    image_points = np.empty((68, 2))
+    image_points[:66] = capture.landmarks[_INDICES, :2]
+    image_points[66:] = _project(capture, points[66:68])
     return _HEAD.pack(
         *(time, capture.slot, width, height),
         *(1 - _clipped(capture.shapes[f"eyeBlink{side}"]) for side in ("Right", "Left")),
@@ -109,9 +112,9 @@ def _face(capture: FaceCapture, width: int, height: int, time: float) -> bytes:
         *_euler_deg(R),
         *_translation(capture, width, height),
     ) + _POINTS.pack(
-        *confidence,
-        *np.asarray(image_points, np.float64).ravel(),
-        *(points * [1.0, -1.0, -1.0]).ravel(),
+        *([capture.confidence] * 68),
+        *image_points.ravel().tolist(),
+        *(points * _POINT_SIGNS).ravel().tolist(),
         *features(capture.shapes).values(),
     )
 
@@ -138,30 +141,30 @@ def _translation(capture: FaceCapture, width: int, height: int) -> tuple[float, 
 def _model_points(capture: FaceCapture) -> Float64[np.ndarray, "70 3"]:
     """Return landmarks, pupils and centres of the eyes in the tracker's model frame and unit."""
     M, shift = capture.camera[:, :3], capture.camera[:, 3]
-    points = np.linalg.solve(M, (capture.landmarks - shift).T).T  # model frame, mm
-    points = (points - points[_NOSE_TIP]) @ _MIRROR_X / _MM_PER_UNIT
-    centers, pupils = [], []
-    for side, eye in (("right", capture.right_eye), ("left", capture.left_eye)):
-        a, b = (points[k] for k in _CORNERS[side])
-        radius = _EYE_RADIUS * float(np.linalg.norm(a - b))
-        center = (a + b) / 2 - [0.0, 0.0, radius]
-        centers.append(center)
-        pupils.append(center + radius * _direction(eye))
-    return np.stack([*points[list(LANDMARKS)], *pupils, *centers])
+    model = np.linalg.solve(M, (capture.landmarks - shift).T).T  # model frame, mm
+    model = (model - model[_NOSE_TIP]) * _UNITS_PER_MM
+    points = np.empty((70, 3))
+    points[:66] = model[_INDICES]
+    for k, (corners, eye) in enumerate(zip(_CORNERS, (capture.right_eye, capture.left_eye), strict=True)):
+        a, b = model[corners[0]], model[corners[1]]
+        radius = _EYE_RADIUS * math.dist(a, b)
+        center = (a + b) / 2
+        center[2] -= radius
+        points[66 + k], points[68 + k] = center + radius * _direction(eye), center
+    return points
 
 
 def _direction(eye: EyeRotation) -> Float64[np.ndarray, "3"]:
     """Return where an eye looks in the tracker's model frame: x to the subject's right, y up, z ahead."""
     yaw, pitch = math.radians(eye.yaw_deg), math.radians(eye.pitch_deg)
     return np.array(
-        [math.sin(yaw) * math.cos(pitch), math.sin(pitch), math.cos(yaw) * math.cos(pitch)],
+        [math.sin(yaw), math.sin(pitch) * math.cos(yaw), math.cos(pitch) * math.cos(yaw)],
     )
 
 
-def _project(capture: FaceCapture, point: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "2"]:
-    """Return where a point of the tracker's model frame shows in the image, px."""
-    offset = capture.camera[:, :3] @ (point * [-_MM_PER_UNIT, _MM_PER_UNIT, _MM_PER_UNIT])
-    return capture.landmarks[_NOSE_TIP, :2] + offset[:2]
+def _project(capture: FaceCapture, points: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 2"]:
+    """Return where points of the tracker's model frame show in the image, px."""
+    return capture.landmarks[_NOSE_TIP, :2] + (points / _UNITS_PER_MM) @ capture.camera[:2, :3].T
 
 
 def _clipped(value: float) -> float:

@@ -1,20 +1,42 @@
 """Sources → tracked, smoothed frames → sinks: files, tables, animations, windows, sockets."""
 
+from tddfa.streams.avatar import Avatar, AvatarSettings, Calibration
+from tddfa.streams.destinations import Destination, open_sink
 from tddfa.streams.follow import follow
 from tddfa.streams.frame import TrackedFrame
 from tddfa.streams.live import NewestFrames, RealTimeFrames
 from tddfa.streams.sink import Sink, write_frames
-from tddfa.streams.sinks import AnimationSink, TableSink, VideoSink, WindowSink
+from tddfa.streams.sinks import (
+    AnimationSink,
+    LiveLinkCsvSink,
+    LiveLinkSink,
+    OpenSeeFaceSink,
+    TableSink,
+    VideoSink,
+    VmcSink,
+    WebSocketSink,
+    WindowSink,
+)
 
 __all__ = [
     "AnimationSink",
+    "Avatar",
+    "AvatarSettings",
+    "Calibration",
+    "Destination",
+    "LiveLinkCsvSink",
+    "LiveLinkSink",
     "NewestFrames",
+    "OpenSeeFaceSink",
     "RealTimeFrames",
     "Sink",
     "TableSink",
     "TrackedFrame",
     "VideoSink",
+    "VmcSink",
+    "WebSocketSink",
     "WindowSink",
     "follow",
+    "open_sink",
     "write_frames",
 ]

@@ -45,8 +45,21 @@ class Destination:
             raise InputError(f"{url!r} is no destination; it begins with one of {known or '(none)'}")
         if not parts.hostname:
             raise InputError(f"{url!r} names no host; write {parts.scheme}://HOST[:PORT]")
+        if parts.path not in ("", "/") or parts.username is not None or parts.fragment:
+            raise InputError(f"{url!r} has more than {parts.scheme}://HOST[:PORT][?OPTION=VALUE]")
         port = SENDERS[parts.scheme].port if port is None else port
-        return cls(parts.scheme, parts.hostname, port, dict(parse_qsl(parts.query)))
+        return cls(parts.scheme, parts.hostname, port, dict(parse_qsl(parts.query, keep_blank_values=True)))
+
+    def check_options(self, *known: str) -> None:
+        """Raise an error for an option that the sink does not have.
+
+        Raises:
+            InputError: an option is not among `known`.
+        """
+        for name in self.options:
+            if name not in known:
+                there = f"it takes {', '.join(known)}" if known else "it takes none"
+                raise InputError(f"{self} has no option {name!r}; {there}")
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -68,7 +81,12 @@ class Sender:
     port: int
 
 
-SENDERS: Mapping[str, Sender] = {}
+SENDERS: Mapping[str, Sender] = {
+    "livelink": Sender("tddfa.streams.sinks.livelink", "LiveLinkSink", 11111),
+    "vmc": Sender("tddfa.streams.sinks.vmc", "VmcSink", 39539),
+    "osf": Sender("tddfa.streams.sinks.osf", "OpenSeeFaceSink", 11573),
+    "ws": Sender("tddfa.streams.sinks.websocket", "WebSocketSink", 8765),
+}
 """Scheme of a URL → the protocol that it stands for."""
 
 

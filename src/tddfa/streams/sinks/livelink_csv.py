@@ -1,0 +1,106 @@
+"""Faces over time as CSV files of the Live Link Face app: for Unreal, Blender, Maya, MetaHuman."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tddfa.errors import ExportFileError
+from tddfa.export import livelink
+from tddfa.export.capture import FaceCapture
+from tddfa.files import atomic_path
+from tddfa.streams.frame import TrackedFrame
+
+
+class LiveLinkCsvSink(contextlib.AbstractContextManager["LiveLinkCsvSink"]):
+    """Write a file for each person; files appear, whole, when the context is left without an error.
+
+    Every file has a row for each frame of the video, with timecode from 00:00:00:00; while the person is not
+    seen, `BlendShapeCount` is 0. The first person is in `path`, further ones in `<stem>_<id><suffix>`.
+
+    Args:
+        path: of the first person's file.
+
+    Raises:
+        ExportFileError: a file cannot be written.
+    """
+
+    needs_image = False
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._exit = contextlib.ExitStack()
+        self._first: _File | None = None
+        self._files: dict[int, _File] = {}
+        self._times: list[float] = []
+
+    def __enter__(self) -> LiveLinkCsvSink:
+        self._first = self._opened(self.path)
+        return self
+
+    def write(self, frame: TrackedFrame) -> None:
+        """Add a row for each person."""
+        faces = {tracked.id: tracked for tracked in frame.faces}
+        try:
+            for face_id in faces:
+                if face_id not in self._files:
+                    self._files[face_id] = self._file_of(face_id)
+            self._times.append(frame.time)
+            for face_id, file in self._files.items():
+                tracked = faces.get(face_id)
+                seen = tracked is not None and tracked.visible
+                file.add(FaceCapture.of(tracked.face) if tracked and seen else None, frame.time)
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def _file_of(self, face_id: int) -> _File:
+        assert self._first is not None, "write is called inside the context"
+        if not self._files:
+            file = self._first
+        else:
+            file = self._opened(self.path.with_name(f"{self.path.stem}_{face_id}{self.path.suffix}"))
+        for time in self._times:
+            file.add(None, time)
+        return file
+
+    def _opened(self, path: Path) -> _File:
+        if path.is_dir():
+            raise ExportFileError(f"cannot write {path}: it is a folder")
+        try:
+            return self._exit.enter_context(_File(self._exit.enter_context(atomic_path(path))))
+        except OSError as error:
+            failure = self._failed(error)
+            self._exit.__exit__(type(failure), failure, None)  # removes temporary files
+            raise failure from None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._exit.__exit__(kind, error, trace)
+        except OSError as failure:
+            raise self._failed(failure) from None
+
+    def _failed(self, error: OSError) -> OSError:
+        if isinstance(error, ExportFileError) or error.errno is None:
+            return error
+        return ExportFileError(f"cannot write {self.path}: {error.strerror}")
+
+
+class _File(contextlib.AbstractContextManager["_File"]):
+    """The rows of one person."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8", newline="")
+        self._writer: Any = csv.writer(self._file, lineterminator="\n")
+        self._writer.writerow(livelink.CSV_COLUMNS)
+
+    def add(self, capture: FaceCapture | None, time: float) -> None:
+        self._writer.writerow(livelink.csv_row(capture, time))
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
