@@ -208,6 +208,8 @@ class _Server:
             self._closing = time.monotonic() + _GOODBYE_S
         self._wake()
         self._thread.join()
+        self._wake_read.close()
+        self._wake_write.close()
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # a byte that was not read yet wakes as well
@@ -228,8 +230,7 @@ class _Server:
             for client in list(self._clients.values()):
                 self._drop(client)
             self._selector.close()
-            for end in (self._listener, self._wake_read, self._wake_write):
-                end.close()
+            self._listener.close()
 
     def _patience(self) -> float | None:
         """Return how long nothing may happen, s: connections are to be closed in time."""
