@@ -157,6 +157,23 @@ def test_texts_that_mean_nothing_are_wrong_usage(clip, capsys, arguments, told):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
+        (["--calibrate"], "--calibrate changes what is sent; it needs --to"),
+        (["--gain", "1"], "--gain changes what is sent"),
+        (["--face", "0"], "--face changes what is sent"),
+        (["--hold", "2"], "--hold changes what is sent"),
+        (["--smooth", "none", "--smooth-strength", "2"], "--smooth-strength needs --smooth one-euro"),
+    ],
+)
+def test_options_that_nothing_would_heed_are_wrong_usage(clip, capsys, arguments, told):
+    with pytest.raises(SystemExit) as ended:
+        live(clip, *arguments)
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
         (["--to", "livelink://no-such-host.invalid"], "cannot send to livelink://no-such-host.invalid:11111"),
         (["--to", "vmc://127.0.0.1?x=1"], "vmc://127.0.0.1:39539 has no option 'x'"),
         (["--to", "vmc://127.0.0.1", "--head-gain", "-1"], "the head gain is -1; it takes 0 to 10"),

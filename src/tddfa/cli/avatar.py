@@ -88,6 +88,21 @@ def add_avatar_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+_NEED_TO = (
+    *("face", "calibrate", "person", "gain", "dead_zone", "head_gain", "head_range", "eye_range"),
+    *("link_blinks", "hold", "ease"),
+)
+
+
+def check_avatar_arguments(args: argparse.Namespace) -> None:
+    """End with a usage error when an option is given that nothing would heed."""
+    for name in _NEED_TO:
+        if not args.to and getattr(args, name) != args.parser.get_default(name):
+            args.parser.error(f"--{name.replace('_', '-')} changes what is sent; it needs --to")
+    if args.smooth != "one-euro" and args.smooth_strength != 1:
+        args.parser.error("--smooth-strength needs --smooth one-euro")
+
+
 def avatar_of(args: argparse.Namespace) -> Avatar:
     """Return the avatar that the arguments describe.
 

@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tddfa.cli.arguments import Once, positive
-from tddfa.cli.avatar import add_avatar_arguments, avatar_of, smoother_of, warn_without_expressions
+from tddfa.cli.avatar import (
+    add_avatar_arguments,
+    avatar_of,
+    check_avatar_arguments,
+    smoother_of,
+    warn_without_expressions,
+)
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import report
 from tddfa.cli.video import PICTURES, TABLES
@@ -115,6 +121,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.loop and args.source is None:
         args.parser.error("--loop needs --source")
+    check_avatar_arguments(args)
     if not (args.to or args.record or args.output):
         args.output = "2d_sparse"
     return play(args)
