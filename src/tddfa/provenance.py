@@ -105,7 +105,22 @@ def _json_lines(file: BinaryIO, path: Path) -> bool:
 
 def _csv(file: BinaryIO, _: Path) -> bool:
     # The columns of OpenFace, with one of ours among the first.
-    return file.read(_HEAD).startswith(b"frame,face_id,timestamp,confidence,success,state,")
+    start = file.read(_HEAD)
+    return start.startswith(b"frame,face_id,timestamp,confidence,success,state,") or _live_link(start)
+
+
+def _live_link(start: bytes) -> bool:
+    """Return whether the start of a Live Link Face CSV is that of one of ours.
+
+    A CSV has no room for a mark, but the app's eyes roll, and ours never do.
+    """
+    header, _, row = start.partition(b"\n")
+    if not (header.startswith(b"Timecode,BlendShapeCount,") and header.endswith(b",RightEyeRoll")):
+        return False
+    return not row or _NO_EYE_ROLL.match(row) is not None
+
+
+_NO_EYE_ROLL = re.compile(rb"[\d:.]+,\d+(,-?\d\.\d{10}){57},0\.0{10}(,-?\d\.\d{10}){2},0\.0{10}\n")
 
 
 def _parquet(file: BinaryIO, _: Path) -> bool:

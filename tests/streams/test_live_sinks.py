@@ -24,6 +24,7 @@ import live_faces
 from live_faces import read_osc, read_osf_unity
 from tddfa.errors import ExportFileError, InputError
 from tddfa.export.capture import ARKIT_SHAPES, FaceCapture
+from tddfa.provenance import is_ours
 from tddfa.streams import Avatar, AvatarSettings, LiveLinkCsvSink, TrackedFrame, open_sink
 from tddfa.streams.destinations import Destination
 from tddfa.tracking import TrackedFace
@@ -415,6 +416,20 @@ def test_the_csv_of_live_link_has_every_frame_of_every_person(tmp_path):
     for name, value in FACES[1].expression.items():
         assert float(first[1][name[0].upper() + name[1:]]) == pytest.approx(value, abs=1e-9)
     assert float(first[1]["HeadPitch"]) == pytest.approx(math.radians(FACES[1].pose.pitch_deg), abs=1e-9)
+
+
+def test_a_csv_of_live_link_is_known_as_ours_and_one_of_the_app_is_not(tmp_path):
+    ours, empty, theirs = (tmp_path / name for name in ("ours.csv", "empty.csv", "theirs.csv"))
+    with LiveLinkCsvSink(ours) as sink:
+        sink.write(frame(1))
+    with LiveLinkCsvSink(empty):
+        pass
+    header, row = ours.read_text().splitlines()
+    cells = row.split(",")
+    theirs.write_text("\n".join([header, ",".join([*cells[:-1], "0.0081349835"]), ""]))
+    assert is_ours(ours)
+    assert is_ours(empty)
+    assert not is_ours(theirs)
 
 
 def test_a_csv_that_cannot_be_finished_leaves_nothing_behind(tmp_path):
