@@ -12,7 +12,7 @@ import pytest
 from conftest import PHOTOS
 from tddfa import FaceAligner, read_image
 from tddfa.tracking import FaceTracker, TrackedFace, make_smoother
-from tddfa.tracking.shots import ShotDetector, dissimilarity, thumbnail
+from tddfa.tracking.shots import ShotDetector, Thumbnail
 from tddfa.types import BoundingBox
 from tddfa.video import VideoReader
 from tddfa.video.reader import Moment
@@ -80,15 +80,15 @@ def one_id(frames: Sequence[Sequence[TrackedFace]]) -> int:
 
 def test_neighbouring_frames_are_alike_and_shots_are_not(people):
     for person in people:
-        for a, b in itertools.pairwise(map(thumbnail, shot(person))):
-            assert dissimilarity(a, b) < 0.05
-        flash = thumbnail((person * 1.7 + 40.0).clip(0, 255).astype(np.uint8))
-        assert dissimilarity(thumbnail(person), flash) < 0.2, "a flash is no cut"
-    for a, b in itertools.combinations(map(thumbnail, people), 2):
-        assert dissimilarity(a, b) > 0.3
+        for a, b in itertools.pairwise(map(Thumbnail.of, shot(person))):
+            assert a.dissimilarity(b) < 0.05
+        flash = Thumbnail.of((person * 1.7 + 40.0).clip(0, 255).astype(np.uint8))
+        assert Thumbnail.of(person).dissimilarity(flash) < 0.2, "a flash is no cut"
+    for a, b in itertools.combinations(map(Thumbnail.of, people), 2):
+        assert a.dissimilarity(b) > 0.3
     black = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    assert dissimilarity(thumbnail(black), thumbnail(black)) == 0
-    assert dissimilarity(thumbnail(black), thumbnail(people[0])) > 0.5
+    assert Thumbnail.of(black).dissimilarity(Thumbnail.of(black)) == 0
+    assert Thumbnail.of(black).dissimilarity(Thumbnail.of(people[0])) > 0.5
 
 
 def test_cuts_are_noticed_where_they_are_and_nowhere_else(people):

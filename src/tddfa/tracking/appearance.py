@@ -13,7 +13,7 @@ from tddfa.types import Face, Image
 _NOSE_TIP, _N_OUTLINE = 30, 27  # landmarks 0 to 16 are the jaw line, 17 to 26 the brows
 _JAW_STEPS = (0.25, 0.45, 0.65, 0.85)  # parts of the way from the tip of the nose to the jaw line,
 _BROW_STEPS = (0.3, 0.5, 0.7, 0.9, 1.1, 1.3)  # and to the brows, beyond which lies the forehead
-_BLUR = 0.04  # distance of the samples that are averaged, in sizes of the face
+_BLUR = 0.03  # distance of the pixels that are averaged for a sample, in sizes of the sampled area
 _OFFSETS = np.array([(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)], np.float32)
 _LUMA = np.array([0.3, 0.6, 0.1], np.float32)
 _DARK = 16.0  # levels added before the logarithm: noise of dark pixels should not dominate
@@ -34,7 +34,7 @@ class Appearance:
     """Brightness pattern and tint of a face, sampled along rays from the tip of the nose to its outline.
 
     Attributes:
-        pattern: logarithm of the brightness, without its mean, of length 1.
+        pattern: mean logarithm of the colours, without the mean over the face, of length 1.
         tint: mean of log(red / green) and log(blue / green).
     """
 
@@ -44,25 +44,28 @@ class Appearance:
     @classmethod
     def of(cls, image: Image, face: Face) -> Appearance:
         """Return the appearance of a face in an image, RGB."""
-        landmarks = face.landmarks[:, :2]
-        size = math.sqrt(float(np.prod(np.ptp(landmarks, axis=0))))
-        places = (_RAYS @ landmarks)[:, None] + _BLUR * size * _OFFSETS
+        places = _RAYS @ face.landmarks[:, :2] + 0.5  # so that cutting off the fraction rounds
+        (x0, y0), (x1, y1) = places.min(axis=0), places.max(axis=0)
+        places = places + np.float32(_BLUR * math.sqrt((x1 - x0) * (y1 - y0))) * _OFFSETS[:, None]
         height, width = image.shape[:2]
-        x = np.rint(places[..., 0]).clip(0, width - 1).astype(np.intp)
-        y = np.rint(places[..., 1]).clip(0, height - 1).astype(np.intp)
-        colors = image[y, x].mean(axis=1, dtype=np.float32)
-        pattern = np.log(colors @ _LUMA + _DARK)
-        pattern -= pattern.mean()
-        red, green, blue = np.log(colors + _DARK).mean(axis=0)
+        x, y = places.astype(np.int32).transpose(2, 0, 1)
+        np.minimum(np.maximum(x, 0, out=x), width - 1, out=x)
+        np.minimum(np.maximum(y, 0, out=y), height - 1, out=y)
+        colors = image[y, x].sum(axis=0, dtype=np.float32)
+        colors += np.float32(_DARK * len(_OFFSETS))
+        np.log(colors, out=colors)
+        red, green, blue = colors.mean(axis=0)
         tint = np.array([red - green, blue - green], np.float32)
+        pattern = colors @ _LUMA
+        pattern -= pattern.mean()
         return cls(pattern / max(float(np.linalg.norm(pattern)), 1e-6), tint)
 
     def distance(self, other: Appearance) -> float:
         """Return how differently two faces look: 0 for the same look.
 
-        In the YouTube Faces crops, 0.33 separates 99.9 % of the pairs of different people from 88 % of the
-        pairs of frames of one clip, and 0.64 separates 95 % from 98 %. Neighbouring frames of a clip differ
-        by 0.01 to 0.05, and by 0.32 at most in 1,215 frames.
+        In the YouTube Faces crops, 83 % of the pairs of frames of one clip lie below 0.3, and 0.04 % of the
+        pairs of different people; below 0.6 lie 97 % and 3 %. Neighbouring frames of a clip differ by 0.02,
+        and by 0.25 at most in 1,215 frames.
         """
         pattern = 1 - float(self.pattern @ other.pattern)
         return pattern + _TINT_WEIGHT * float(np.linalg.norm(self.tint - other.tint))

@@ -22,6 +22,7 @@ class Track:
     Attributes:
         key: number of the track inside the tracker, in order of appearance.
         face: the face as it was last seen.
+        box: box around its landmarks, px.
         path: its last positions.
         typical_size: size of the face, averaged, px: at the image border or half covered it seems smaller.
         confidence: probability that the face is there.
@@ -41,6 +42,7 @@ class Track:
 
     key: int
     face: Face
+    box: BoundingBox
     path: Trajectory
     typical_size: float
     confidence: float
@@ -55,11 +57,6 @@ class Track:
     in_earlier_shot: bool = False
     recent: deque[tuple[Appearance | None, float]] = field(default_factory=lambda: deque(maxlen=_N_RECENT))
     memory: AppearanceMemory = field(default_factory=AppearanceMemory)
-
-    @property
-    def box(self) -> BoundingBox:
-        """Box around the landmarks, px."""
-        return BoundingBox.around(self.face.landmarks)
 
     @property
     def visible(self) -> bool:
@@ -88,8 +85,9 @@ class Track:
         """Take what the face looks like in this frame; None where that cannot be told."""
         if self.state != "tracked":
             self.recent.clear()
+        is_fresh = not self.recent or appearance is not self.recent[-1][0]
         self.recent.append((appearance, yaw_deg))
-        if appearance is not None:
+        if appearance is not None and is_fresh:
             self.memory.add(appearance, yaw_deg)
 
     def reported(self, frame: int) -> TrackedFace:

@@ -57,6 +57,9 @@ _SIZE_ADAPTATION = 0.1  # part of a new size in the typical one
 _SAME_LOOK, _OTHER_LOOK = 0.3, 1.0
 _LOOK_WEIGHT = 1.0  # sizes of the face of a path that weigh as much as one unit of that distance
 
+_RESTING = 0.002  # dissimilarity of two frames of a still camera, up to which little can have changed
+_LOOK_EVERY = 3  # frames between looks at a face then
+
 Selection = Callable[[list[Detection]], Iterable[Detection]]
 
 
@@ -148,7 +151,7 @@ class FaceTracker:
         self._tracks: list[Track] = []
         self._frame = -1
         self._last_search = -detect_every
-        self._n_tracks = self._n_ids = 0
+        self._n_tracks = self._n_ids = self._n_searches = 0
 
     def track(self, images: Iterable[Image]) -> Iterator[list[TrackedFace]]:
         """Yield the faces of each image; see `update`."""
@@ -183,9 +186,16 @@ class FaceTracker:
             self._search(image, missing)
         return [t for t in missing if t.path.frame < self._frame]
 
-    def _update(self, track: Track, face: Face, confidence: float, appearance: Appearance | None) -> None:
+    def _update(
+        self,
+        track: Track,
+        face: Face,
+        box: BoundingBox,
+        confidence: float,
+        appearance: Appearance | None,
+    ) -> None:
         """Continue a track with the face of this frame."""
-        position = FacePosition.of(face)
+        position = FacePosition.of_box(box)
         if track.in_earlier_shot or not track.visible:
             track.state = "returned"
         else:
@@ -196,8 +206,8 @@ class FaceTracker:
         else:
             track.path = track.path.extended(position, self._frame)
             track.typical_size *= (position.size / track.typical_size) ** _SIZE_ADAPTATION
-        track.face, track.confidence, track.n_missed = face, confidence, 0
-        track.see(appearance, face.pose.yaw_deg)
+        track.face, track.box, track.confidence, track.n_missed = face, box, confidence, 0
+        track.see(appearance, _yaw_deg(face))
         if track.id is None:
             track.n_to_confirm -= 1
             if track.n_to_confirm <= 0:
@@ -223,40 +233,44 @@ class FaceTracker:
         """Continue every visible track; returns those whose face is not there."""
         missing: list[Track] = []
         tracks: list[Track] = []
-        expected: list[Float32[np.ndarray, "68 3"]] = []
+        expected: list[BoundingBox] = []
         crops: list[Float32[np.ndarray, "n 3"]] = []
         for track in self._tracks:
             if not track.visible:
                 continue
-            start = FacePosition.of(track.face)
+            start = FacePosition.of_box(track.box)
             still = self._motion == "none" or track.in_earlier_shot
             end = start if still else track.path.predict_crop()
             landmarks = moved_to(track.face.landmarks, start, end)
-            if not _can_be_face(BoundingBox.around(landmarks), image):
+            box = track.box if landmarks is track.face.landmarks else BoundingBox.around(landmarks)
+            if not _can_be_face(box, image):
                 track.n_missed = _MAX_MISSED  # it has left the image and counts as lost at once
                 missing.append(track)
                 continue
             tracks.append(track)
-            expected.append(landmarks)
+            expected.append(box)
             mesh = self._follow == "mesh"
             crops.append(moved_to(track.face.mesh.vertices, start, end) if mesh else landmarks)
         faces = self._aligner.align(image, landmarks=crops) if crops else []
-        for track, points, face in zip(tracks, expected, faces, strict=True):
-            confidence = self._confidence(track, BoundingBox.around(points), face, image)
-            others = [t.box for t in self._tracks if t.visible and t is not track and not t.in_earlier_shot]
-            appearance = _appearance(image, face, others) if confidence >= _MIN_CONFIDENCE else None
+        for track, where, face in zip(tracks, expected, faces, strict=True):
+            box = BoundingBox.around(face.landmarks)
+            confidence = self._confidence(track, where, face, box, image)
+            appearance = None
+            if confidence >= _MIN_CONFIDENCE:
+                appearance = self._followed_appearance(track, face, box, image)
             if confidence < (_MIN_CONFIDENCE if track.id is not None else _MIN_CONFIRM):
                 missing.append(track)
             elif self._is_somebody_else(track, face, appearance):
                 track.n_missed = _MAX_MISSED
                 missing.append(track)
             else:
-                self._update(track, face, confidence, appearance)
+                self._update(track, face, box, confidence, appearance)
         return missing
 
-    def _confidence(self, track: Track, expected: BoundingBox, face: Face, image: Image) -> float:
+    def _confidence(
+        self, track: Track, expected: BoundingBox, face: Face, found: BoundingBox, image: Image
+    ) -> float:
         """Return how probable it is that `face` is there, and that of `track`."""
-        found = BoundingBox.around(face.landmarks)
         if not _can_be_face(found, image):
             return 0.0
         if face.params.confidence is not None:
@@ -276,16 +290,26 @@ class FaceTracker:
     def _is_somebody_else(self, track: Track, face: Face, appearance: Appearance | None) -> bool:
         """Return whether the face where a track was is another person's."""
         if track.in_earlier_shot:
-            difference = track.difference(appearance, face.pose.yaw_deg)
+            difference = track.difference(appearance, _yaw_deg(face))
             return difference is None or difference > _SAME_LOOK
         if appearance is None:
             return False
         if track.jumped_to(appearance) > _OTHER_LOOK:
             return True
-        if self._shots.has_changed and track.drifted_to(appearance, face.pose.yaw_deg) > _OTHER_LOOK:
+        if self._shots.has_changed and track.drifted_to(appearance, _yaw_deg(face)) > _OTHER_LOOK:
             track.in_earlier_shot = True  # in the course of a dissolve
             return True
         return False
+
+    def _followed_appearance(
+        self, track: Track, face: Face, box: BoundingBox, image: Image
+    ) -> Appearance | None:
+        """Return what the face of a track looks like; in an image that rests, from a few frames ago."""
+        rests = self._shots.difference < _RESTING and (self._frame - track.key) % _LOOK_EVERY
+        if rests and track.recent:
+            return track.recent[-1][0]
+        others = [t.box for t in self._tracks if t.visible and t is not track and not t.in_earlier_shot]
+        return _appearance(image, face, box, others)
 
     # Faces that touch
 
@@ -315,8 +339,8 @@ class FaceTracker:
     def _path_deviation(self, track: Track, image: Image) -> float:
         """Return how far a face is from where its path led before a contact, and from what it looked like."""
         before = track.path_before_contact or track.path
-        distance = FacePosition.of(track.face).distance(before.predict(self._frame))
-        difference = track.difference(Appearance.of(image, track.face), track.face.pose.yaw_deg)
+        distance = FacePosition.of_box(track.box).distance(before.predict(self._frame))
+        difference = track.difference(Appearance.of(image, track.face), _yaw_deg(track.face))
         return distance + _LOOK_WEIGHT * (difference or 0.0)
 
     # Looking for faces in the whole image
@@ -338,12 +362,19 @@ class FaceTracker:
         self._last_search = self._frame
         seen = [t for t in self._tracks if t.visible and t.path.frame == self._frame]
 
+        # Verifying faint candidates takes longer than finding them. While all faces are there, every second
+        # search leaves them out.
+        self._n_searches += 1
+        thorough = bool(missing) or not seen or self._n_searches % 2
+        min_score = self._min_score if thorough else max(self._min_score, self._new_score)
+
         def unknown(candidates: list[Detection]) -> list[Detection]:
-            likely = [d for d in candidates if d.score >= self._min_score and _can_be_face(d.box, image)]
+            likely = [d for d in candidates if d.score >= min_score and _can_be_face(d.box, image)]
             return self._unmatched(likely, seen)
 
         found = self._aligner.align_candidates(image, select=unknown)
-        looks = [_appearance(image, face, [t.box for t in seen]) for face in found]
+        known = [t.box for t in seen]
+        looks = [_appearance(image, face, BoundingBox.around(face.landmarks), known) for face in found]
         # The best pairs first.
         pairs = sorted(
             (cost, track.key, k)
@@ -382,7 +413,7 @@ class FaceTracker:
 
     def _match_cost(self, track: Track, face: Face, appearance: Appearance | None) -> float | None:
         """Return how badly a found face fits a missing track; None where it cannot be that person's."""
-        difference = track.difference(appearance, face.pose.yaw_deg)
+        difference = track.difference(appearance, _yaw_deg(face))
         looks_same = difference is not None and difference <= _SAME_LOOK
         position, expected = FacePosition.of_box(face.box), track.path.predict(self._frame)
         distance = position.distance(expected)
@@ -399,8 +430,8 @@ class FaceTracker:
         confidence = face.params.confidence
         return face.score >= self._new_score or (confidence is not None and confidence >= _MIN_CONFIRM)
 
-    def _verified(self, image: Image, face: Face) -> tuple[Face, float] | None:
-        """Return a found face and its confidence; None where it is not there, or is tracked already."""
+    def _verified(self, image: Image, face: Face) -> tuple[Face, BoundingBox, float] | None:
+        """Return a found face, its box and confidence; None where it is not there, or is tracked already."""
         box = BoundingBox.around(face.landmarks)
         if not _can_be_face(box, image):
             return None
@@ -411,17 +442,23 @@ class FaceTracker:
             detection = face.detection
             face = self._aligner.align(image, landmarks=[points])[0]
             confidence = detection.score if crop_consistency(box, face) > 0 else 0.0
-        found = BoundingBox.around(face.landmarks)
+            found = BoundingBox.around(face.landmarks)
+        else:
+            found = box
         known = [t.box for t in self._tracks if t.visible and t.path.frame == self._frame]
         is_alone = all(found.iou(other) < _ONE_FACE_IOU for other in known)
         is_there = confidence >= _MIN_CONFIDENCE and _can_be_face(found, image)
-        return (face, confidence) if is_alone and is_there else None
+        return (face, found, confidence) if is_alone and is_there else None
 
-    def _begin_track(self, face: Face, confidence: float, appearance: Appearance | None) -> None:
-        now, position = self._frame, FacePosition.of(face)
+    def _begin_track(
+        self, face: Face, box: BoundingBox, confidence: float, appearance: Appearance | None
+    ) -> None:
+        now = self._frame
+        position = FacePosition.of_box(box)
         track = Track(
             key=self._n_tracks,
             face=face,
+            box=box,
             path=Trajectory.begin(position, now),
             typical_size=position.size,
             confidence=confidence,
@@ -431,9 +468,8 @@ class FaceTracker:
             n_to_confirm=_N_CONFIRM - 1,
             last_check=now,
         )
-        track.see(appearance, face.pose.yaw_deg)
+        track.see(appearance, _yaw_deg(face))
         # A face in the place of one that has just changed its look may be that one behind a hand.
-        box = BoundingBox.around(face.landmarks)
         replaces = any(
             is_same_face(box, t.box) and now - t.path.frame <= _EAGER_FRAMES
             for t in self._tracks
@@ -445,12 +481,13 @@ class FaceTracker:
             self._report(track)
 
 
-def _appearance(image: Image, face: Face, others: Iterable[BoundingBox]) -> Appearance | None:
+def _appearance(
+    image: Image, face: Face, box: BoundingBox, others: Iterable[BoundingBox]
+) -> Appearance | None:
     """Return what a face looks like; None where that cannot be told.
 
     The face has to be large enough, and neither the image border nor one of the other faces may hide a part.
     """
-    box = BoundingBox.around(face.landmarks)
     whole = box.scaled(_WHOLE)
     if math.sqrt(box.area) < RELIABLE_PX or part_inside(whole, *image.shape[:2]) < _MIN_WHOLE:
         return None
@@ -459,6 +496,12 @@ def _appearance(image: Image, face: Face, others: Iterable[BoundingBox]) -> Appe
         if shared is not None and shared.area > _MAX_COVERED * whole.area:
             return None
     return Appearance.of(image, face)
+
+
+def _yaw_deg(face: Face) -> float:
+    """Return how far a face is turned to the side, degrees: enough to compare, and cheaper than its pose."""
+    forward = face.params.camera[:, 2]
+    return math.degrees(math.asin(min(max(forward[0] / max(math.hypot(*forward), 1e-9), -1.0), 1.0)))
 
 
 def _can_be_face(box: BoundingBox, image: Image) -> bool:

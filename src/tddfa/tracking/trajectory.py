@@ -95,5 +95,7 @@ def moved_to(
     points: Float32[np.ndarray, "n 3"], start: FacePosition, end: FacePosition
 ) -> Float32[np.ndarray, "n 3"]:
     """Return points of a face at `start` as they are when the face has moved to `end`."""
+    if start == end:
+        return points
     shift = np.array([start.x, start.y, 0.0]), np.array([end.x, end.y, 0.0])
     return ((points - shift[0]) * (end.size / start.size) + shift[1]).astype(np.float32)
