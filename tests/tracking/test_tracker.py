@@ -169,8 +169,8 @@ def test_a_face_that_turns_into_another_from_one_frame_to_the_next_is_somebody_e
     assert sorted(ids(frames[29])) == [0, 1]
     assert {f.id for faces in frames[:30] for f in faces} == {0, 1}
     there = who(aligner, frames)
-    assert {pairs[0] for pairs in there[:30]}.isdisjoint(pairs[1] for pairs in there[33:])
-    assert all(len(pairs) == 2 for pairs in there[33:])
+    assert {pairs[0] for pairs in there[:30]}.isdisjoint(pairs[1] for pairs in there[36:])
+    assert all(len(pairs) == 2 for pairs in there[36:])
     assert {pairs[2] for pairs in there} == {there[0][2]}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,13 +36,16 @@ class Appearance:
     Attributes:
         pattern: mean logarithm of the colours, without the mean over the face, of length 1.
         tint: mean of log(red / green) and log(blue / green).
+        whole: whether all of the face was seen; the appearance of a part can show that two faces are the
+            same, but not that they are different.
     """
 
     pattern: Float32[np.ndarray, " n_samples"]
     tint: Float32[np.ndarray, "2"]
+    whole: bool = True
 
     @classmethod
-    def of(cls, image: Image, face: Face) -> Appearance:
+    def of(cls, image: Image, face: Face, *, whole: bool = True) -> Appearance:
         """Return the appearance of a face in an image, RGB."""
         places = _RAYS @ face.landmarks[:, :2] + 0.5  # so that cutting off the fraction rounds
         (x0, y0), (x1, y1) = places.min(axis=0), places.max(axis=0)
@@ -58,7 +61,7 @@ class Appearance:
         tint = np.array([red - green, blue - green], np.float32)
         pattern = colors @ _LUMA
         pattern -= pattern.mean()
-        return cls(pattern / max(float(np.linalg.norm(pattern)), 1e-6), tint)
+        return cls(pattern / max(float(np.linalg.norm(pattern)), 1e-6), tint, whole)
 
     def distance(self, other: Appearance) -> float:
         """Return how differently two faces look: 0 for the same look.
@@ -74,7 +77,7 @@ class Appearance:
         """Return the appearance moved by `part` of the way towards another."""
         pattern = self.pattern + np.float32(part) * (other.pattern - self.pattern)
         tint = self.tint + np.float32(part) * (other.tint - self.tint)
-        return Appearance(pattern / max(float(np.linalg.norm(pattern)), 1e-6), tint)
+        return replace(self, pattern=pattern / max(float(np.linalg.norm(pattern)), 1e-6), tint=tint)
 
 
 class AppearanceMemory:
@@ -84,10 +87,13 @@ class AppearanceMemory:
         self._by_yaw: dict[int, Appearance] = {}
 
     def add(self, appearance: Appearance, yaw_deg: float) -> None:
-        """Remember an appearance; older ones fade."""
+        """Remember an appearance: older ones fade, and that of a part is replaced by that of a whole."""
         key = round(yaw_deg / _YAW_BIN_DEG)
         known = self._by_yaw.get(key)
-        self._by_yaw[key] = appearance if known is None else known.mixed(appearance, _ADAPTATION)
+        if known is None or (appearance.whole and not known.whole):
+            self._by_yaw[key] = appearance
+        elif appearance.whole or not known.whole:
+            self._by_yaw[key] = known.mixed(appearance, _ADAPTATION)
 
     def distance(self, appearance: Appearance, yaw_deg: float) -> float | None:
         """Return the distance to what is remembered; None where the face was never seen from about there."""

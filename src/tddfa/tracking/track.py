@@ -35,8 +35,8 @@ class Track:
         detector_rejected: whether the detector found no face there.
         path_before_contact: the path as it was before the face touched another; None without contact.
         in_earlier_shot: whether the face was last seen before a cut.
-        recent: what the face looked like in the last frames, oldest first, and its yaw, degrees; the
-            appearance is None where that could not be told.
+        recent: what the face looked like in the last frames, oldest first, and its yaw, degrees; None where
+            not all of it was seen.
         memory: what it looked like over time, from each direction.
     """
 
@@ -86,7 +86,8 @@ class Track:
         if self.state != "tracked":
             self.recent.clear()
         is_fresh = not self.recent or appearance is not self.recent[-1][0]
-        self.recent.append((appearance, yaw_deg))
+        whole = appearance is not None and appearance.whole
+        self.recent.append((appearance if whole else None, yaw_deg))
         if appearance is not None and is_fresh:
             self.memory.add(appearance, yaw_deg)
 

@@ -29,19 +29,26 @@ _MIN_CONFIDENCE = 0.5  # confidence from which a face is there
 _MAX_MISSED = 1  # frames without the face before it counts as lost
 
 _N_CONFIRM = 3  # frames in a row in which a face that the detector doubts has to be seen,
-_MIN_CONFIRM = 0.9  # with this confidence, before it is reported
+_MIN_CONFIRM = 0.98  # with this confidence, before it is reported
+
+# Frames in which somebody else in the place of a lost face has to be seen: the lost face itself looks
+# different while it comes out from behind something.
+_N_SETTLE = 5
 
 _SEARCH_EVERY = 4  # frames between searches while a face is lost or none is there;
 _EAGER_FRAMES = 5  # after a loss in every frame for so long, then in every second, …
 
 _MIN_INSIDE = 0.3  # part of a face that has to be in the image
 
-# What a face looks like is known where all of it is seen: not at the image border and behind no other face.
-# For that the box around the landmarks is scaled, as the networks squeeze half a face into its visible half.
+# A face is seen as a whole away from the image border and behind no other face. For that the box around the
+# landmarks is scaled, as the networks squeeze half a face into its visible half.
 _WHOLE = 1.2
 _MIN_WHOLE = 0.93  # part of that box that has to be in the image
 _MAX_COVERED = 0.05  # part of that box that the box of another face may share
 _MIN_SIDE_PX, _MAX_SIDE = 8.0, 4.0  # sides of a face; the largest in sides of the image
+
+_HEAD = 1.8  # side of the box around a head and its neck, in sides of the box around the landmarks
+_MAX_PART = 0.3  # area of an ear or a neck that the detector takes for a face, in areas of the face
 
 _ONE_FACE_IOU = 0.55  # overlap of two faces that are one
 _CONTACT_IOU = 0.1  # overlap from which one face may be taken for the other
@@ -49,12 +56,13 @@ _CONTACT_IOU = 0.1  # overlap from which one face may be taken for the other
 # How far a lost face may be from where it was expected, in sizes: at once, and per frame since.
 _REACH, _REACH_PER_FRAME = 1.0, 0.25
 _MAX_ZOOM = 2.0
+_MAX_BLIND_REACH = 2.5  # the same for a face whose look cannot be told
 _SIZE_ADAPTATION = 0.1  # part of a new size in the typical one
 
 # Distances between appearances (see `Appearance.distance`). A face that was last seen in this shot is another
 # person's only when it clearly looks so; one that was last seen before a cut, or elsewhere, has to look the
 # same.
-_SAME_LOOK, _OTHER_LOOK = 0.3, 1.0
+_SAME_LOOK, _OTHER_LOOK = 0.3, 0.6
 _LOOK_WEIGHT = 1.0  # sizes of the face of a path that weigh as much as one unit of that distance
 
 _RESTING = 0.002  # dissimilarity of two frames of a still camera, up to which little can have changed
@@ -264,7 +272,9 @@ class FaceTracker:
                 track.n_missed = _MAX_MISSED
                 missing.append(track)
             else:
-                self._update(track, face, box, confidence, appearance)
+                owner = self._owner(track, face, appearance)
+                self._update(owner or track, face, box, confidence, appearance)
+                track.n_missed = 0 if owner is None else 1
         return missing
 
     def _confidence(
@@ -292,7 +302,7 @@ class FaceTracker:
         if track.in_earlier_shot:
             difference = track.difference(appearance, _yaw_deg(face))
             return difference is None or difference > _SAME_LOOK
-        if appearance is None:
+        if appearance is None or not appearance.whole:
             return False
         if track.jumped_to(appearance) > _OTHER_LOOK:
             return True
@@ -300,6 +310,16 @@ class FaceTracker:
             track.in_earlier_shot = True  # in the course of a dissolve
             return True
         return False
+
+    def _owner(self, track: Track, face: Face, appearance: Appearance | None) -> Track | None:
+        """Return the lost track that an unconfirmed one turns out to be the continuation of."""
+        if track.id is not None or appearance is None or not appearance.whole:
+            return None
+        lost = [t for t in self._tracks if not t.visible and t.id is not None]
+        costs = [
+            (cost, t.key, t) for t in lost if (cost := self._match_cost(t, face, appearance)) is not None
+        ]
+        return min(costs)[2] if costs else None
 
     def _followed_appearance(
         self, track: Track, face: Face, box: BoundingBox, image: Image
@@ -370,7 +390,9 @@ class FaceTracker:
 
         def unknown(candidates: list[Detection]) -> list[Detection]:
             likely = [d for d in candidates if d.score >= min_score and _can_be_face(d.box, image)]
-            return self._unmatched(likely, seen)
+            clear = [d for d in self._unmatched(likely, seen) if d.score >= self._new_score]
+            faint = [d for d in self._unmatched(likely, seen) if d.score < self._new_score]
+            return clear + [d for d in faint if not any(_is_part(d.box, t.box) for t in seen)]
 
         found = self._aligner.align_candidates(image, select=unknown)
         known = [t.box for t in seen]
@@ -415,15 +437,22 @@ class FaceTracker:
         """Return how badly a found face fits a missing track; None where it cannot be that person's."""
         difference = track.difference(appearance, _yaw_deg(face))
         looks_same = difference is not None and difference <= _SAME_LOOK
-        position, expected = FacePosition.of_box(face.box), track.path.predict(self._frame)
-        distance = position.distance(expected)
+        position = FacePosition.of_box(face.box)
+        distance = position.distance(track.path.predict(self._frame))
         if not looks_same:
-            reach = _REACH + _REACH_PER_FRAME * (self._frame - track.path.frame)
-            zoom = max(position.size / track.typical_size, track.typical_size / position.size)
-            looks_other = difference is not None and difference > _OTHER_LOOK
-            if track.in_earlier_shot or looks_other or distance > reach or zoom > _MAX_ZOOM:
+            if difference is not None and appearance is not None and appearance.whole:
+                looks_other = difference > _OTHER_LOOK
+            else:
+                looks_other = distance > _MAX_BLIND_REACH
+            if track.in_earlier_shot or looks_other or not self._fits_path(track, position):
                 return None
-        return distance + _LOOK_WEIGHT * (difference or 0.0)
+        return distance + _LOOK_WEIGHT * min(difference or 0.0, _OTHER_LOOK)
+
+    def _fits_path(self, track: Track, position: FacePosition) -> bool:
+        """Return whether a lost face can have come to a position."""
+        reach = _REACH + _REACH_PER_FRAME * (self._frame - track.path.frame)
+        zoom = max(position.size / track.typical_size, track.typical_size / position.size)
+        return position.distance(track.path.predict(self._frame)) <= reach and zoom <= _MAX_ZOOM
 
     def _is_credible(self, face: Face) -> bool:
         """Return whether a new face may be tracked: verified by the network, or clear to the detector."""
@@ -469,33 +498,34 @@ class FaceTracker:
             last_check=now,
         )
         track.see(appearance, _yaw_deg(face))
-        # A face in the place of one that has just changed its look may be that one behind a hand.
-        replaces = any(
-            is_same_face(box, t.box) and now - t.path.frame <= _EAGER_FRAMES
-            for t in self._tracks
-            if not t.in_earlier_shot and t.path.frame < now
-        )
+        lost = [t for t in self._tracks if t.path.frame < now and not t.in_earlier_shot]
+        if any(self._fits_path(t, position) for t in lost):
+            track.n_to_confirm = _N_SETTLE - 1
         self._n_tracks += 1
         self._tracks.append(track)
-        if face.score >= self._new_score and not replaces:
+        if face.score >= self._new_score and track.n_to_confirm < _N_SETTLE - 1:
             self._report(track)
 
 
 def _appearance(
     image: Image, face: Face, box: BoundingBox, others: Iterable[BoundingBox]
 ) -> Appearance | None:
-    """Return what a face looks like; None where that cannot be told.
-
-    The face has to be large enough, and neither the image border nor one of the other faces may hide a part.
-    """
-    whole = box.scaled(_WHOLE)
-    if math.sqrt(box.area) < RELIABLE_PX or part_inside(whole, *image.shape[:2]) < _MIN_WHOLE:
+    """Return what a face looks like, and whether all of it was seen; None for small faces."""
+    if math.sqrt(box.area) < RELIABLE_PX:
         return None
-    for other in others:
-        shared = whole.intersection(other.scaled(_WHOLE))
-        if shared is not None and shared.area > _MAX_COVERED * whole.area:
-            return None
-    return Appearance.of(image, face)
+    around = box.scaled(_WHOLE)
+    whole = part_inside(around, *image.shape[:2]) >= _MIN_WHOLE and not any(
+        (shared := around.intersection(other.scaled(_WHOLE))) and shared.area > _MAX_COVERED * around.area
+        for other in others
+    )
+    return Appearance.of(image, face, whole=whole)
+
+
+def _is_part(box: BoundingBox, face: BoundingBox) -> bool:
+    """Return whether a small box lies on the head of a face, as those around ears and necks do."""
+    x, y = box.center
+    head = face.scaled(_HEAD)
+    return box.area < _MAX_PART * face.area and head.x0 < x < head.x1 and head.y0 < y < head.y1
 
 
 def _yaw_deg(face: Face) -> float:
