@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PHOTOS := examples/photos/astronaut.jpg examples/photos/hopper.jpg examples/photos/group.jpg
 export TDDFA_PACKS ?= $(CURDIR)/$(VENV)/packs
 
-.PHONY: demo test lint types architecture fuzz docs check clean
+.PHONY: demo test sanitize lint types architecture fuzz docs check clean
 
 $(VENV)/.installed-$(EXTRAS)$(TRAINING): pyproject.toml setup.py $(wildcard src/tddfa/native/*.[ch])
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +24,10 @@ demo: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 
 test: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 	$(BIN)/python -m pytest -q
+
+# The tests of the kernel under the address and undefined-behaviour sanitizers.
+sanitize: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
+	$(BIN)/python tools/sanitize_kernel.py
 
 lint: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 	$(BIN)/ruff format --check .

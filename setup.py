@@ -3,11 +3,16 @@
 Everything else about the project stands in pyproject.toml.
 """
 
+import os
+
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 PARTS = ("module", "rasterizer", "surface", "texture", "canvas", "reconstruction")
-HEADERS = ("kernel", "pixels", "blocks", "waiting")
+HEADERS = ("kernel", "pixels", "blocks", "fragment_batch")
+
+# Flags of sanitizers, for tools/sanitize_kernel.py.
+SANITIZE = os.environ.get("TDDFA_SANITIZE", "").split()
 
 
 class BuildKernel(build_ext):
@@ -18,8 +23,11 @@ class BuildKernel(build_ext):
         flags = ["-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden", "-g0"]
         if self.compiler.compiler_type == "msvc":
             flags = ["/O2", "/fp:precise"]
+        if SANITIZE:
+            flags = [*flags, "-O1", "-g", *SANITIZE]
         for extension in self.extensions:
             extension.extra_compile_args = flags
+            extension.extra_link_args = SANITIZE
         super().build_extensions()
 
 

@@ -6,6 +6,6 @@ __getattr__ = renamed_names(
     __name__,
     {
         "FaceAligner": "tddfa.alignment:FaceAligner",
-        "check_image": "tddfa.alignment.inputs:check_image",
+        "check_image": "tddfa.types.image:check_image",
     },
 )

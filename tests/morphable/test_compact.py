@@ -69,9 +69,9 @@ def test_every_vector_unit_and_numpy_give_the_same_bits(
 def test_rows_that_do_not_fit_are_an_error_and_no_crash() -> None:
     basis, words, scales = (np.zeros(k, np.float32) for k in (3 * 64 * 2, 2 * 96, 2))
     with pytest.raises(ValueError, match="do not fit"):
-        native.kernel.compact(64, 2, 1, 2, 0, 2, basis, words, scales)
+        native.kernel.quantize(64, 2, 1, 2, 0, 2, basis, words, scales)
     with pytest.raises(ValueError, match="bytes"):
-        native.kernel.compact(65, 2, 0, 2, 0, 2, basis, words, scales)
+        native.kernel.quantize(65, 2, 0, 2, 0, 2, basis, words, scales)
 
 
 def test_the_published_model_loses_less_than_a_third_of_a_thousandth_of_a_millimetre(

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from solids import moved, random_rotation, solid, sphere
+from tddfa.imaging import draw
 from tddfa.imaging.sample import Reduced
 from tddfa.render import numpy_kernel
+from tddfa.render.kernel_values import FaceView, TexelLayout
 from tddfa.render.lighting import Light
 from tddfa.types import Mesh
 
@@ -116,21 +118,22 @@ def test_both_kernels_paint_the_same(channels: int, picture_channels: int, over:
     values[0][0] = np.nan
     one, other = picture.copy(), picture.copy()
     for kernel, out in ((native, one), (numpy_kernel, other)):
-        kernel.paint(out, photo if over else None, pair, values, (5, 3, 45, 30), alpha)
+        for mesh, value in zip(pair, values, strict=True):
+            kernel.paint(out, photo if over else None, mesh, value, (5, 3, 45, 30), alpha)
     assert (one != picture).any()
     np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize("alpha", [0.3, 1.0])
-def test_both_kernels_tint_the_same(channels: int, alpha: float) -> None:
+def test_both_kernels_blend_a_colour_the_same(channels: int, alpha: float) -> None:
     rng = np.random.default_rng(5)
     picture = rng.integers(0, 256, (30, 50, channels), dtype=np.uint8)
     picture[:9, :, 3:] = 0
     coverage = rng.integers(0, 256, (25, 43), dtype=np.uint8) * (rng.random((25, 43)) < 0.2)
     one, other = picture.copy(), picture.copy()
     for kernel, out in ((native, one), (numpy_kernel, other)):
-        kernel.tint(out, coverage.astype(np.uint8), (250, 17, 80), alpha, (6, 3))
+        kernel.blend_color(out, coverage.astype(np.uint8), (250, 17, 80), alpha, (6, 3))
     assert (one != picture).any()
     np.testing.assert_array_equal(one, other)
 
@@ -176,15 +179,36 @@ def test_both_kernels_take_the_same_texels(mesh: Mesh, size: int, scale: float, 
     place = rng.permutation(size * size)[:n].astype(np.int32)
     covered = np.zeros((size, size), bool)
     corners = mesh.triangles[rng.integers(0, len(mesh.triangles), n)]
-    layout = numpy_kernel.Layout(size, covered, place, corners, weights, False)
+    layout = TexelLayout(size, covered, place, corners, weights, False)
     picture = rng.integers(0, 256, (11, 9, 3), dtype=np.uint8)
     part = Reduced(picture, np.array([0.3, 0.4], np.float32), np.array([-0.2, 1.5], np.float32))
     depth = rng.normal(0, 30, (7, 6)).astype(np.float32)
     depth[rng.random((7, 6)) < 0.4] = np.inf
-    view = numpy_kernel.View((30, 40), scale, (3, -2, 6, 7), depth, rng.random((7, 6), np.float32))
+    view = FaceView((30, 40), scale, (3, -2, 6, 7), depth, rng.random((7, 6), np.float32))
     one, other = (k.texels(mesh, normals, layout, part, view) for k in (native, numpy_kernel))
     np.testing.assert_array_equal(one[0], other[0])
     np.testing.assert_array_equal(one[1], other[1])
+
+
+@settings(max_examples=80)
+@given(
+    arrays(np.float32, (9, 2), elements=st.floats(-40, 60, width=32)),
+    st.floats(0, 9, width=32),
+    st.tuples(st.integers(0, 40), st.integers(0, 40)),
+)
+def test_both_kernels_cover_line_segments_the_same(points, thickness, size) -> None:
+    ends = np.random.default_rng(0).integers(0, 9, (14, 2)).astype(np.int32)
+    out = np.zeros(size, np.uint8)
+    draw._draw_segments(out, points[ends], np.float32(thickness))
+    np.testing.assert_array_equal(draw.segment_coverage(points, ends, thickness, *size), out)
+
+
+def test_a_segment_covers_what_a_line_of_its_thickness_covers() -> None:
+    points = np.array([[10, 20], [50, 20]], np.float32)
+    cover = draw.segment_coverage(points, np.array([[0, 1]], np.int32), 3, 40, 60) / 255
+    assert cover[:, 30].sum() == pytest.approx(3, abs=0.02)
+    assert cover[20].sum() == pytest.approx(40 + 3, abs=0.1)  # with round ends
+    np.testing.assert_array_equal(cover, cover[::-1][np.r_[39, 0:39]])
 
 
 def test_a_triangle_of_missing_vertices_is_an_error_and_no_crash() -> None:
@@ -194,23 +218,6 @@ def test_a_triangle_of_missing_vertices_is_an_error_and_no_crash() -> None:
             native.rasterize([mesh], REGION, cull_back=False)
         with pytest.raises(IndexError):
             native.vertex_normals(mesh)
-
-
-def test_arrays_of_another_size_are_an_error_and_no_crash() -> None:
-    from tddfa.native import _kernel
-
-    three = np.zeros((3, 3), np.float32)
-    with pytest.raises(ValueError, match="bytes"):
-        _kernel.vertex_normals(4, 1, three, np.zeros((1, 3), np.int32), three)
-    with pytest.raises(ValueError, match="reaches out"):
-        _kernel.tint(
-            *(4, 4, 3, np.zeros((4, 4, 3), np.uint8), 1, 0, 2, 4, np.ones((2, 4), np.uint8)), (0, 0, 0), 1.0
-        )
-    with pytest.raises(ValueError, match="reaches out"):
-        _kernel.paint(
-            *(3, 1, three, np.zeros((1, 3), np.int32), 2, 0, 2, 2, 1, three[:, :1].copy()),
-            *(np.zeros((2, 2), np.float32), 3, 3, 3, np.zeros((3, 3, 3), np.uint8), None, 1.0, 0.0, 255),
-        )
 
 
 def test_the_environment_can_force_numpy() -> None:

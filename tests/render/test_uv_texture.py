@@ -118,7 +118,7 @@ def test_a_model_without_layout_and_a_size_of_nothing_are_refused() -> None:
     flat = face_of(solid(np.array([[0, 0, 0], [0, 9, 0], [9, 0, 0]]), np.array([[0, 1, 2]])))
     with pytest.raises(InputError, match="no texture layout"):
         face_textures(stripes(), [flat])
-    with pytest.raises(InputError, match="256 to 2048"):
+    with pytest.raises(InputError, match="size=0; it takes a whole number from 1 to 16384"):
         face_textures(stripes(), [arch(0)], size=0)
 
 

@@ -14,7 +14,6 @@ from tddfa.alignment.inputs import (
     as_detection,
     as_points,
     at,
-    check_image,
     check_policy,
     items,
     no_crop,
@@ -33,6 +32,7 @@ from tddfa.packs import ModelPack, default_pack_name, find_pack
 from tddfa.runtime import Engine, onnx_engine
 from tddfa.shapes import Float
 from tddfa.types import BoundingBox, BoxLike, Detection, Face, FaceParams, Image
+from tddfa.types.image import check_image
 
 # Minimum score of a candidate in an image that was turned upside down because no face was found. With it, no
 # face is found in 700 face-free images; without it, three are.

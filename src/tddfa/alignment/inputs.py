@@ -15,24 +15,6 @@ ErrorPolicy: TypeAlias = Literal["raise", "none"]
 """For an item that cannot be used: raise an error that names it, or give None in its place."""
 
 
-def check_image(image: Any) -> None:
-    """Refuse what is no RGB image.
-
-    Raises:
-        InputError: `image` is not an array (h, w, 3) of uint8 with at least one pixel.
-    """
-    if not isinstance(image, np.ndarray):
-        raise InputError(
-            f"the image is a {type(image).__name__}; an RGB array (height, width, 3) of uint8 is needed, as "
-            f"read_image gives it"
-        )
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
-        raise InputError(
-            f"the image has the shape {image.shape} and type {image.dtype}; an RGB array "
-            f"(height, width, 3) of uint8 is needed"
-        )
-
-
 def check_policy(errors: str) -> None:
     """Refuse an unknown policy.
 

@@ -10,7 +10,7 @@ import numpy as np
 from tddfa.evaluation.report import Report, View
 from tddfa.imaging.draw import disc_coverage, line_coverage, text_coverage
 from tddfa.imaging.warp import cut, resize
-from tddfa.render.compose import tint
+from tddfa.render.compose import blend_color
 from tddfa.shapes import Float64
 from tddfa.types import Image
 
@@ -40,7 +40,7 @@ def contact_sheet(report: Report, rows: Sequence[int]) -> Image:
         title = f"{row['name']}  {row['error']:.2f}"
         if "yaw_deg" in row:
             title += f"  yaw {row['yaw_deg']:.0f}"
-        tint(sheet, text_coverage(title, 14, _TITLE, _TILE), (235, 235, 235), x0=x, y0=y + _TILE)
+        blend_color(sheet, text_coverage(title, 14, _TITLE, _TILE), (235, 235, 235), x0=x, y0=y + _TILE)
     return sheet
 
 
@@ -56,9 +56,9 @@ def _tile(view: View) -> Image:
     tile = resize(cut(view.image, x0, y0, x0 + side, y0 + side), _TILE, _TILE).copy()
     truth, predicted = (_in_tile(points, x0, y0, side) for points in (view.truth, view.predicted))
     pairs = [np.stack(pair) for pair in zip(truth, predicted, strict=True)]
-    tint(tile, line_coverage(pairs, 1, _TILE, _TILE), _BETWEEN, alpha=0.8)
-    tint(tile, disc_coverage(truth, 1.8, _TILE, _TILE), TRUTH)
-    tint(tile, disc_coverage(predicted, 1.8, _TILE, _TILE), PREDICTED)
+    blend_color(tile, line_coverage(pairs, 1, _TILE, _TILE), _BETWEEN, alpha=0.8)
+    blend_color(tile, disc_coverage(truth, 1.8, _TILE, _TILE), TRUTH)
+    blend_color(tile, disc_coverage(predicted, 1.8, _TILE, _TILE), PREDICTED)
     return tile
 
 

@@ -10,7 +10,7 @@ from tddfa.errors import InputError
 from tddfa.imaging.opencv import cv2
 from tddfa.shapes import Float, Float32
 
-_MAPS = {
+COLORMAPS = {
     "turbo": cv2.COLORMAP_TURBO,
     "viridis": cv2.COLORMAP_VIRIDIS,
     "magma": cv2.COLORMAP_MAGMA,
@@ -40,7 +40,7 @@ def false_colors(values: Float[np.ndarray, " n"], name: str) -> Float32[np.ndarr
 
 @lru_cache
 def _table(name: str) -> Float32[np.ndarray, "256 3"]:
-    if name not in _MAPS:
-        raise InputError(f"no colour map {name!r}; choose one of {', '.join(_MAPS)}")
-    bgr = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], _MAPS[name])[:, 0]
+    if name not in COLORMAPS:
+        raise InputError(f"no colour map {name!r}; choose one of {', '.join(COLORMAPS)}")
+    bgr = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], COLORMAPS[name])[:, 0]
     return np.ascontiguousarray(bgr[:, ::-1]).astype(np.float32) / np.float32(255)

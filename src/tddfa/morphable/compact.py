@@ -57,7 +57,7 @@ class CompactBasis:
             if native.kernel is None:
                 _compact(basis, words, scales, start, detail, extra)
             else:
-                native.kernel.compact(
+                native.kernel.quantize(
                     *(n, count, start, details[-1], extra, detail),
                     *(np.ascontiguousarray(basis, np.float32), words, scales),
                 )

@@ -1,7 +1,7 @@
-"""The kernel in C, if it is there: `kernel` is the extension module, or None.
+"""The kernel in C: `kernel` is the extension module, or None.
 
-It is not there when there was no C compiler at installation, or with `TDDFA_NATIVE=0` in the environment.
-Everything it does, NumPy does as well, with the same results to the last bit; each layer holds its own twins.
+It is None when there was no C compiler at installation, or with `TDDFA_NATIVE=0` in the environment. NumPy
+does everything that it does, with the same results to the last bit; each layer holds its own twins.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import os
 from types import ModuleType
 
 WIDEST = 2
-"""The vector unit that functions use which ask for one: as wide as there is. With 0 none, with 1 AVX2, with 2
-AVX-512; the results are the same."""
+"""Widest vector unit for functions that take one: 0 for none, 1 for AVX2, 2 for AVX-512, where the machine
+has it. The results are the same."""
 
 
 def _load() -> ModuleType | None:

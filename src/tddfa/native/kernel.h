@@ -1,7 +1,9 @@
 /* What the parts of the kernel share.
  *
- * Arrays come as buffers (the stable ABI has no NumPy); the Python side allocates and checks shapes, this
- * side checks sizes and indices, so that no argument can make it leave its arrays.
+ * Arrays come as buffers (the stable ABI has no NumPy). The Python side allocates them and knows their shapes; this
+ * side trusts nothing: it checks sizes, with products that cannot overflow, and copies arrays of indices before it
+ * checks them, so that they cannot change afterwards. A caller whose arrays overlap, or who changes
+ * them from another thread meanwhile, gets numbers that mean nothing, and no access outside of an array.
  */
 
 #ifndef TDDFA_KERNEL_H
@@ -23,34 +25,97 @@
 
 #define RESTRICT __restrict /* the name that every compiler knows */
 
-#define MAX_ARRAYS 10
+#define MAX_ARRAYS 12
 
+/* Buffers and memory that one call holds. */
 typedef struct {
     Py_buffer views[MAX_ARRAYS];
     int count;
+    void *owned[MAX_ARRAYS];
+    int n_owned;
 } Arrays;
 
 static inline void release(Arrays *arrays) {
     while (arrays->count > 0) PyBuffer_Release(&arrays->views[--arrays->count]);
+    while (arrays->n_owned > 0) free(arrays->owned[--arrays->n_owned]);
 }
 
-/* The elements of `object`, or NULL with an exception when it has another number of them. */
-static inline void *elements(Arrays *arrays, PyObject *object, Py_ssize_t itemsize, Py_ssize_t count, int writable) {
-    int flags = PyBUF_C_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0);
+/* Releases everything; for the end of a call that has failed. */
+static inline PyObject *failed(Arrays *arrays) {
+    release(arrays);
+    return NULL;
+}
+
+/* The product of some sizes, or -1 where one is negative or it has no room. */
+static inline Py_ssize_t product(const Py_ssize_t *sizes, int n) {
+    Py_ssize_t result = 1;
+    for (int k = 0; k < n; k++) {
+        if (sizes[k] < 0) return -1;
+        if (sizes[k] > 0 && result > PY_SSIZE_T_MAX / sizes[k]) return -1;
+        result *= sizes[k];
+    }
+    return result;
+}
+
+/* The shape of an array: its sizes, and how many they are. */
+#define SHAPE(...) \
+    (const Py_ssize_t[]){__VA_ARGS__}, (int)(sizeof((const Py_ssize_t[]){__VA_ARGS__}) / sizeof(Py_ssize_t))
+
+/* The elements of `object`, or NULL with an exception when it has another number of them.
+ * An empty array may be anywhere: no element of it is ever read. */
+static inline void *elements(Arrays *arrays, PyObject *object, Py_ssize_t itemsize, int writable,
+                             const Py_ssize_t *sizes, int n_sizes) {
+    const Py_ssize_t count = product(sizes, n_sizes);
+    if (count < 0 || count > PY_SSIZE_T_MAX / itemsize || arrays->count == MAX_ARRAYS) {
+        PyErr_SetString(PyExc_ValueError, "an array has a size that is negative or too large");
+        return NULL;
+    }
     Py_buffer *view = &arrays->views[arrays->count];
-    if (PyObject_GetBuffer(object, view, flags) < 0) return NULL;
+    if (PyObject_GetBuffer(object, view, PyBUF_C_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0)) < 0) return NULL;
     arrays->count++;
     if (view->len != itemsize * count) {
         PyErr_Format(PyExc_ValueError, "an array has %zd bytes where %zd are needed", view->len, itemsize * count);
         return NULL;
     }
-    return view->buf;
+    if (count > 0 && (uintptr_t)view->buf % (uintptr_t)itemsize != 0) {
+        PyErr_SetString(PyExc_ValueError, "an array does not start where its elements can");
+        return NULL;
+    }
+    static double nothing[1];
+    return view->buf ? view->buf : nothing;
 }
 
-static inline PyObject *missing_vertex(void) {
-    PyErr_SetString(PyExc_IndexError, "a triangle names a vertex that the mesh does not have");
-    return NULL;
+/* Memory for one call, or NULL with an exception. */
+static inline void *room_for(Arrays *arrays, Py_ssize_t itemsize, const Py_ssize_t *sizes, int n_sizes) {
+    const Py_ssize_t count = product(sizes, n_sizes);
+    void *room = NULL;
+    if (count >= 0 && count < PY_SSIZE_T_MAX / itemsize && arrays->n_owned < MAX_ARRAYS)
+        room = malloc((size_t)(itemsize * count) + 1);
+    if (!room) return PyErr_NoMemory();
+    return arrays->owned[arrays->n_owned++] = room;
 }
+
+/* A copy of an array of 32-bit indices, all of which are from 0 to `limit` - 1; or NULL with an exception. */
+static inline const int32_t *indices(Arrays *arrays, PyObject *object, Py_ssize_t limit, const char *what,
+                                     const Py_ssize_t *sizes, int n_sizes) {
+    const int32_t *given = elements(arrays, object, 4, 0, sizes, n_sizes);
+    int32_t *copy = given ? room_for(arrays, 4, sizes, n_sizes) : NULL;
+    if (!copy) return NULL;
+    const Py_ssize_t bytes = arrays->views[arrays->count - 1].len, count = bytes / 4;
+    memcpy(copy, given, (size_t)bytes);
+    const uint32_t most = (uint32_t)(limit < INT32_MAX ? limit : INT32_MAX) - 1;
+    uint32_t missing = 0; /* its highest bit; without a branch, so that the loop becomes vector instructions */
+    for (Py_ssize_t i = 0; i < count; i++) missing |= (uint32_t)copy[i] | (most - (uint32_t)copy[i]);
+    if (missing >> 31) {
+        PyErr_SetString(PyExc_IndexError, what);
+        return NULL;
+    }
+    return copy;
+}
+
+#define NO_VERTEX "a triangle names a vertex that the mesh does not have"
+
+static inline float clamp(float v, float low, float high) { return v > low ? (v < high ? v : high) : low; }
 
 static inline float clamp01(float v) { return v > 0.0f ? (v > 1.0f ? 1.0f : v) : 0.0f; } /* NaN: 0 */
 
@@ -80,7 +145,7 @@ static inline int vectors(int most) {
 }
 #endif
 
-/* The functions of the module; each part says what its own take. */
+/* The functions of the module; the arguments are described where they are defined. */
 PyObject *rasterize(PyObject *self, PyObject *args);
 PyObject *depth(PyObject *self, PyObject *args);
 PyObject *interpolate(PyObject *self, PyObject *args);
@@ -91,10 +156,11 @@ PyObject *vertex_normals(PyObject *self, PyObject *args);
 PyObject *phong(PyObject *self, PyObject *args);
 PyObject *texels(PyObject *self, PyObject *args);
 PyObject *complete(PyObject *self, PyObject *args);
-PyObject *tint(PyObject *self, PyObject *args);
+PyObject *blend_color(PyObject *self, PyObject *args);
 PyObject *recolor(PyObject *self, PyObject *args);
 PyObject *discs(PyObject *self, PyObject *args);
-PyObject *compact(PyObject *self, PyObject *args);
+PyObject *segments(PyObject *self, PyObject *args);
+PyObject *quantize(PyObject *self, PyObject *args);
 PyObject *reconstruct(PyObject *self, PyObject *args);
 
 #endif

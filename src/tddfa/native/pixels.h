@@ -12,12 +12,15 @@
 #define SUBPIXEL_BITS 8
 #define SUBPIXELS (1 << SUBPIXEL_BITS)
 
+/* Coordinates up to this, and regions within it, keep all that follows in 32 bits, and edge functions in 64. */
+#define MAX_COORDINATE (1 << 21)
+
 typedef struct {
     const float *vertices; /* n_vertices x 3 */
-    const int32_t *triangles; /* n_triangles x 3 */
+    const int32_t *triangles; /* n_triangles x 3, checked */
     Py_ssize_t n_vertices, n_triangles;
     float scale; /* of x and y, before anything else */
-    int32_t x0, y0, width, height; /* the part of the picture that is filled */
+    int32_t x0, y0, width, height; /* the part of the image that is filled */
     int cull_back;
     int32_t first_triangle; /* number of this mesh's first triangle among all meshes */
     float *depth; /* height x width */
@@ -26,12 +29,12 @@ typedef struct {
     const float *values; /* n_vertices x channels, or NULL */
     int channels;
     float *out; /* height x width x channels, or NULL */
-    uint8_t *picture; /* its pixel at (x0, y0), or NULL */
-    const uint8_t *photo; /* the same pixel of the photo that shines through, or NULL */
+    uint8_t *canvas; /* its pixel at (x0, y0), or NULL */
+    const uint8_t *image; /* the same pixel of the image that shines through, or NULL */
     Py_ssize_t stride; /* bytes per row of both */
-    int picture_channels;
+    int canvas_channels;
     float alpha;
-    float under[256]; /* what is left of each level of the photo */
+    float under[256]; /* what is left of each level of the image */
     uint8_t opacity;
 } Job;
 
@@ -45,7 +48,7 @@ typedef struct {
     float left, top, minus_right, minus_bottom; /* whole numbers: the smallest of three corners is the box */
 } Box;
 
-typedef enum { DEPTH, INDEX, VALUES, PICTURE } Target;
+typedef enum { DEPTH, INDEX, VALUES, CANVAS } Target;
 
 /* One pixel that the triangle covers: the depth test and what follows it. `target` and `channels` are
  * constants at every call: the compiler removes what does not apply. */
@@ -74,14 +77,14 @@ static ALWAYS_INLINE void draw_pixel(const Job *job, Target target, int channels
     float level[3];
     for (int k = 0; k < 3; k++)
         if (k < channels) level[k] = job->alpha * (clamp01((a0[k] + b1 * (a1[k] - a0[k])) + b2 * (a2[k] - a0[k])) * 255.0f);
-    const Py_ssize_t at = y * job->stride + (Py_ssize_t)x * job->picture_channels;
-    uint8_t *out = job->picture + at;
-    if (job->photo) {
-        const uint8_t *photo = job->photo + at;
-        for (int k = 0; k < 3; k++) out[k] = (uint8_t)lrintf(level[channels == 1 ? 0 : k] + job->under[photo[k]]);
+    const Py_ssize_t at = y * job->stride + (Py_ssize_t)x * job->canvas_channels;
+    uint8_t *out = job->canvas + at;
+    if (job->image) {
+        const uint8_t *image = job->image + at;
+        for (int k = 0; k < 3; k++) out[k] = (uint8_t)lrintf(level[channels == 1 ? 0 : k] + job->under[image[k]]);
     } else {
         for (int k = 0; k < 3; k++) out[k] = (uint8_t)lrintf(level[channels == 1 ? 0 : k]);
-        if (job->picture_channels == 4) out[3] = job->opacity;
+        if (job->canvas_channels == 4) out[3] = job->opacity;
     }
 }
 

@@ -1,16 +1,23 @@
-/* The rasteriser in C: the same pixels, to the last bit, as its twin in NumPy (render/numpy_kernel.py),
- * which is the specification.
+/* The rasteriser in C: the same pixels, to the last bit, as its twin in NumPy (render/numpy_kernel), which is
+ * the specification.
  *
  * That it can be the same rests on three rules: coverage is decided on integers; every float operation is
  * written in the twin's order; the compiler may not fuse a product and a sum (-ffp-contract=off).
  */
 
 #include "blocks.h"
-#include "waiting.h"
+#include "fragment_batch.h"
+
+#define FARTHEST ((float)(MAX_COORDINATE * SUBPIXELS))
+
+/* A coordinate on the grid; what lies beyond all images, or nowhere, lies at its end. */
+static ALWAYS_INLINE int32_t on_grid(float v) {
+    return (int32_t)lrintf(v > -FARTHEST ? (v < FARTHEST ? v : FARTHEST) : -FARTHEST);
+}
 
 static ALWAYS_INLINE void snap(const Job *job, const float *vertex, Corner *corner, Box *box) {
-    const int32_t x = (int32_t)lrintf((vertex[0] * job->scale) * (float)SUBPIXELS) - job->x0 * SUBPIXELS;
-    const int32_t y = (int32_t)lrintf((vertex[1] * job->scale) * (float)SUBPIXELS) - job->y0 * SUBPIXELS;
+    const int32_t x = on_grid((vertex[0] * job->scale) * (float)SUBPIXELS) - job->x0 * SUBPIXELS;
+    const int32_t y = on_grid((vertex[1] * job->scale) * (float)SUBPIXELS) - job->y0 * SUBPIXELS;
     corner->x = x, corner->y = y, corner->z = vertex[2];
     /* >> rounds down, also below 0. */
     box->left = (float)((x + SUBPIXELS - 1) >> SUBPIXEL_BITS), box->minus_right = (float)-(x >> SUBPIXEL_BITS);
@@ -21,11 +28,14 @@ static ALWAYS_INLINE void snap(const Job *job, const float *vertex, Corner *corn
 
 static void snap_all(const Job *job, Corner *corners, Box *boxes) {
     const __m128 scale = _mm_set1_ps(job->scale), subpixels = _mm_set1_ps((float)SUBPIXELS);
+    const __m128 least = _mm_set1_ps(-FARTHEST), most = _mm_set1_ps(FARTHEST);
     const __m128i origin = _mm_set_epi32(0, 0, job->y0 * SUBPIXELS, job->x0 * SUBPIXELS);
     Py_ssize_t i = 0;
     for (; i + 1 < job->n_vertices; i++) { /* it reads four numbers of three */
         const __m128 v = _mm_loadu_ps(job->vertices + 3 * i);
-        const __m128i at = _mm_sub_epi32(_mm_cvtps_epi32(_mm_mul_ps(_mm_mul_ps(v, scale), subpixels)), origin);
+        /* As `on_grid`: of NaN and a number, max gives the second one. */
+        const __m128 scaled = _mm_min_ps(_mm_max_ps(_mm_mul_ps(_mm_mul_ps(v, scale), subpixels), least), most);
+        const __m128i at = _mm_sub_epi32(_mm_cvtps_epi32(scaled), origin);
         const __m128i first = _mm_srai_epi32(_mm_add_epi32(at, _mm_set1_epi32(SUBPIXELS - 1)), SUBPIXEL_BITS);
         const __m128i minus_last = _mm_sub_epi32(_mm_setzero_si128(), _mm_srai_epi32(at, SUBPIXEL_BITS));
         _mm_storeu_ps(&boxes[i].left, _mm_cvtepi32_ps(_mm_unpacklo_epi64(first, minus_last)));
@@ -67,23 +77,18 @@ static ALWAYS_INLINE int near_box(const Job *job, const Box *a, const Box *b, co
 
 #endif
 
-#define TOGETHER 128 /* triangles whose boxes are looked at together */
+#define TOGETHER 128 /* triangles whose boxes are tested together */
 
-/* Draws the mesh. Returns -1 when a triangle names a missing vertex. */
-static ALWAYS_INLINE int draw_triangles(const Job *job, const Corner *corners, const Box *boxes, Target target,
-                                        int channels) {
-    Waiting waiting;
+/* Draws the mesh. */
+static ALWAYS_INLINE void draw_triangles(const Job *job, const Corner *corners, const Box *boxes, Target target,
+                                         int channels) {
+    FragmentBatch batch;
     int32_t numbers[TOGETHER], near[TOGETHER][4];
     uint8_t small[TOGETHER];
-    memset(&waiting, 0, sizeof waiting);
-    /* The largest number of a vertex. */
-    const uint32_t most = (uint32_t)(job->n_vertices < INT32_MAX ? job->n_vertices : INT32_MAX) - 1;
+    memset(&batch, 0, sizeof batch);
     for (Py_ssize_t start = 0; start < job->n_triangles; start += TOGETHER) {
         const int n = job->n_triangles - start < TOGETHER ? (int)(job->n_triangles - start) : TOGETHER;
         const int32_t *corner = job->triangles + 3 * start;
-        uint32_t missing = 0; /* its highest bit */
-        for (int i = 0; i < 3 * n; i++) missing |= (uint32_t)corner[i] | (most - (uint32_t)corner[i]);
-        if (missing >> 31) return -1;
         /* First those whose bounding box holds the centre of a pixel, without a branch: half of them do. */
         int n_near = 0;
         for (int i = 0; i < n; i++, corner += 3) {
@@ -97,42 +102,64 @@ static ALWAYS_INLINE int draw_triangles(const Job *job, const Corner *corners, c
         for (int m = 0; m < n_near; m++) {
             const int32_t *box = near[m];
             if (!small[m]) {
-                /* Of equal depth the first one shows: what waits goes first. */
-                draw_waiting(job, corners, &waiting, target, channels);
+                /* Of equal depth the first one shows: the batch goes first. */
+                draw_batch(job, corners, &batch, target, channels);
                 fill(job, corners, numbers[m], box, target, channels);
                 continue;
             }
-            add_small(&waiting, numbers[m], box);
-            if (waiting.count > WAITING - 16) draw_waiting(job, corners, &waiting, target, channels);
+            add_small(&batch, numbers[m], box);
+            if (batch.count > BATCH - 16) draw_batch(job, corners, &batch, target, channels);
         }
     }
-    draw_waiting(job, corners, &waiting, target, channels);
-    return 0;
+    draw_batch(job, corners, &batch, target, channels);
 }
 
-static int draw(const Job *job, Corner *corners, Box *boxes) {
-    if (job->width < 1 || job->height < 1) return 0;
+static void draw(const Job *job, Corner *corners, Box *boxes) {
+    if (job->width < 1 || job->height < 1) return;
     snap_all(job, corners, boxes);
-    if (job->index) return draw_triangles(job, corners, boxes, INDEX, 0);
-    if (job->out) return draw_triangles(job, corners, boxes, VALUES, job->channels);
-    if (job->picture && job->channels == 1) return draw_triangles(job, corners, boxes, PICTURE, 1);
-    if (job->picture) return draw_triangles(job, corners, boxes, PICTURE, 3);
-    return draw_triangles(job, corners, boxes, DEPTH, 0);
+    if (job->index)
+        draw_triangles(job, corners, boxes, INDEX, 0);
+    else if (job->out)
+        draw_triangles(job, corners, boxes, VALUES, job->channels);
+    else if (job->canvas && job->channels == 1)
+        draw_triangles(job, corners, boxes, CANVAS, 1);
+    else if (job->canvas)
+        draw_triangles(job, corners, boxes, CANVAS, 3);
+    else
+        draw_triangles(job, corners, boxes, DEPTH, 0);
 }
 
-/* Draws without the interpreter lock, and turns what went wrong into an exception. */
-static PyObject *draw_job(const Job *job, Arrays *arrays) {
-    Corner *snapped = malloc((sizeof(Corner) + sizeof(Box)) * (size_t)(job->n_vertices + 1));
-    int status = 0;
-    if (snapped) {
-        Py_BEGIN_ALLOW_THREADS
-        status = draw(job, snapped, (Box *)(snapped + job->n_vertices + 1));
-        Py_END_ALLOW_THREADS
-        free(snapped);
+/* Whether the numbers of a job keep all that follows in its integers. */
+static int possible(const Job *job) {
+    if (job->x0 < -MAX_COORDINATE || job->x0 > MAX_COORDINATE || job->y0 < -MAX_COORDINATE ||
+        job->y0 > MAX_COORDINATE || job->width < 0 || job->width > 2 * MAX_COORDINATE || job->height < 0 ||
+        job->height > 2 * MAX_COORDINATE) {
+        PyErr_Format(PyExc_ValueError, "the region reaches further than %d pixels", MAX_COORDINATE);
+        return 0;
     }
+    if (job->n_triangles > INT32_MAX || job->first_triangle < 0 ||
+        job->first_triangle > INT32_MAX - job->n_triangles || job->channels < 0) {
+        PyErr_SetString(PyExc_ValueError, "there are too many triangles, or fewer than none");
+        return 0;
+    }
+    return 1;
+}
+
+/* Vertices and triangles of a job; 0 with an exception when they do not fit. */
+static int take_mesh(Job *job, Arrays *arrays, PyObject *vertices, PyObject *triangles) {
+    return possible(job) && (job->vertices = elements(arrays, vertices, 4, 0, SHAPE(job->n_vertices, 3))) &&
+           (job->triangles = indices(arrays, triangles, job->n_vertices, NO_VERTEX, SHAPE(job->n_triangles, 3)));
+}
+
+/* Draws without the interpreter lock. */
+static PyObject *draw_job(const Job *job, Arrays *arrays) {
+    Corner *corners = room_for(arrays, sizeof(Corner), SHAPE(job->n_vertices));
+    Box *boxes = corners ? room_for(arrays, sizeof(Box), SHAPE(job->n_vertices)) : NULL;
+    if (!boxes) return failed(arrays);
+    Py_BEGIN_ALLOW_THREADS
+    draw(job, corners, boxes);
+    Py_END_ALLOW_THREADS
     release(arrays);
-    if (!snapped) return PyErr_NoMemory();
-    if (status < 0) return missing_vertex();
     Py_RETURN_NONE;
 }
 
@@ -146,15 +173,11 @@ PyObject *rasterize(PyObject *self, PyObject *args) {
                           &job.x0, &job.y0, &job.width, &job.height, &job.cull_back, &job.first_triangle, &index,
                           &barycentric, &depth))
         return NULL;
-    const Py_ssize_t pixels = (Py_ssize_t)job.width * job.height;
-    if (!(job.vertices = elements(&arrays, vertices, 4, 3 * job.n_vertices, 0)) ||
-        !(job.triangles = elements(&arrays, triangles, 4, 3 * job.n_triangles, 0)) ||
-        !(job.index = elements(&arrays, index, 4, pixels, 1)) ||
-        !(job.barycentric = elements(&arrays, barycentric, 4, 3 * pixels, 1)) ||
-        !(job.depth = elements(&arrays, depth, 4, pixels, 1))) {
-        release(&arrays);
-        return NULL;
-    }
+    if (!take_mesh(&job, &arrays, vertices, triangles) ||
+        !(job.index = elements(&arrays, index, 4, 1, SHAPE(job.height, job.width))) ||
+        !(job.barycentric = elements(&arrays, barycentric, 4, 1, SHAPE(job.height, job.width, 3))) ||
+        !(job.depth = elements(&arrays, depth, 4, 1, SHAPE(job.height, job.width))))
+        return failed(&arrays);
     return draw_job(&job, &arrays);
 }
 
@@ -166,12 +189,9 @@ PyObject *depth(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "nnOOiiiifO", &job.n_vertices, &job.n_triangles, &vertices, &triangles, &job.x0,
                           &job.y0, &job.width, &job.height, &job.scale, &depth_object))
         return NULL;
-    if (!(job.vertices = elements(&arrays, vertices, 4, 3 * job.n_vertices, 0)) ||
-        !(job.triangles = elements(&arrays, triangles, 4, 3 * job.n_triangles, 0)) ||
-        !(job.depth = elements(&arrays, depth_object, 4, (Py_ssize_t)job.width * job.height, 1))) {
-        release(&arrays);
-        return NULL;
-    }
+    if (!take_mesh(&job, &arrays, vertices, triangles) ||
+        !(job.depth = elements(&arrays, depth_object, 4, 1, SHAPE(job.height, job.width))))
+        return failed(&arrays);
     return draw_job(&job, &arrays);
 }
 
@@ -184,52 +204,43 @@ PyObject *interpolate(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "nnOOiiiifiOOO", &job.n_vertices, &job.n_triangles, &vertices, &triangles, &job.x0,
                           &job.y0, &job.width, &job.height, &job.scale, &job.channels, &values, &depth, &out))
         return NULL;
-    const Py_ssize_t pixels = (Py_ssize_t)job.width * job.height;
-    if (!(job.vertices = elements(&arrays, vertices, 4, 3 * job.n_vertices, 0)) ||
-        !(job.triangles = elements(&arrays, triangles, 4, 3 * job.n_triangles, 0)) ||
-        !(job.values = elements(&arrays, values, 4, job.channels * job.n_vertices, 0)) ||
-        !(job.depth = elements(&arrays, depth, 4, pixels, 1)) ||
-        !(job.out = elements(&arrays, out, 4, job.channels * pixels, 1))) {
-        release(&arrays);
-        return NULL;
-    }
+    if (!take_mesh(&job, &arrays, vertices, triangles) ||
+        !(job.values = elements(&arrays, values, 4, 0, SHAPE(job.n_vertices, job.channels))) ||
+        !(job.depth = elements(&arrays, depth, 4, 1, SHAPE(job.height, job.width))) ||
+        !(job.out = elements(&arrays, out, 4, 1, SHAPE(job.height, job.width, job.channels))))
+        return failed(&arrays);
     return draw_job(&job, &arrays);
 }
 
 /* paint(n_vertices, n_triangles, vertices, triangles, x0, y0, width, height, channels, values, depth,
- *       picture_width, picture_height, picture_channels, picture, photo or None, alpha, rest, opacity) */
+ *       canvas_width, canvas_height, canvas_channels, canvas, image or None, alpha, rest, opacity) */
 PyObject *paint(PyObject *self, PyObject *args) {
     Job job = {.scale = 1.0f};
     Arrays arrays = {.count = 0};
-    PyObject *vertices, *triangles, *values, *depth, *picture, *photo;
-    Py_ssize_t picture_width, picture_height;
+    PyObject *vertices, *triangles, *values, *depth, *canvas, *image;
+    Py_ssize_t canvas_width, canvas_height;
     float rest;
     int opacity;
     if (!PyArg_ParseTuple(args, "nnOOiiiiiOOnniOOffi", &job.n_vertices, &job.n_triangles, &vertices, &triangles,
-                          &job.x0, &job.y0, &job.width, &job.height, &job.channels, &values, &depth, &picture_width,
-                          &picture_height, &job.picture_channels, &picture, &photo, &job.alpha, &rest, &opacity))
+                          &job.x0, &job.y0, &job.width, &job.height, &job.channels, &values, &depth, &canvas_width,
+                          &canvas_height, &job.canvas_channels, &canvas, &image, &job.alpha, &rest, &opacity))
         return NULL;
-    if ((job.channels != 1 && job.channels != 3) || (job.picture_channels != 3 && job.picture_channels != 4) ||
-        (photo != Py_None && job.picture_channels != 3) || job.x0 < 0 || job.y0 < 0 || job.width < 0 ||
-        job.height < 0 || job.x0 > picture_width - job.width || job.y0 > picture_height - job.height) {
-        PyErr_SetString(PyExc_ValueError, "the painted part reaches out of the picture");
-        return NULL;
+    if (!take_mesh(&job, &arrays, vertices, triangles)) return failed(&arrays);
+    if ((job.channels != 1 && job.channels != 3) || (job.canvas_channels != 3 && job.canvas_channels != 4) ||
+        (image != Py_None && job.canvas_channels != 3) || job.x0 < 0 || job.y0 < 0 || canvas_width < 0 ||
+        canvas_height < 0 || job.x0 > canvas_width - job.width || job.y0 > canvas_height - job.height) {
+        PyErr_SetString(PyExc_ValueError, "the painted part reaches out of the image");
+        return failed(&arrays);
     }
-    const Py_ssize_t pixels = (Py_ssize_t)job.width * job.height;
-    const Py_ssize_t bytes = picture_width * picture_height * job.picture_channels;
-    if (!(job.vertices = elements(&arrays, vertices, 4, 3 * job.n_vertices, 0)) ||
-        !(job.triangles = elements(&arrays, triangles, 4, 3 * job.n_triangles, 0)) ||
-        !(job.values = elements(&arrays, values, 4, job.channels * job.n_vertices, 0)) ||
-        !(job.depth = elements(&arrays, depth, 4, pixels, 1)) ||
-        !(job.picture = elements(&arrays, picture, 1, bytes, 1)) ||
-        (photo != Py_None && !(job.photo = elements(&arrays, photo, 1, bytes, 0)))) {
-        release(&arrays);
-        return NULL;
-    }
-    job.stride = picture_width * job.picture_channels;
-    const Py_ssize_t origin = job.y0 * job.stride + (Py_ssize_t)job.x0 * job.picture_channels;
-    job.picture += origin;
-    if (job.photo) job.photo += origin;
+    if (!(job.values = elements(&arrays, values, 4, 0, SHAPE(job.n_vertices, job.channels))) ||
+        !(job.depth = elements(&arrays, depth, 4, 1, SHAPE(job.height, job.width))) ||
+        !(job.canvas = elements(&arrays, canvas, 1, 1, SHAPE(canvas_height, canvas_width, job.canvas_channels))) ||
+        (image != Py_None && !(job.image = elements(&arrays, image, 1, 0, SHAPE(canvas_height, canvas_width, 3)))))
+        return failed(&arrays);
+    job.stride = canvas_width * job.canvas_channels;
+    const Py_ssize_t origin = job.y0 * job.stride + (Py_ssize_t)job.x0 * job.canvas_channels;
+    job.canvas += origin;
+    if (job.image) job.image += origin;
     for (int v = 0; v < 256; v++) job.under[v] = rest * (float)v;
     job.opacity = (uint8_t)opacity;
     return draw_job(&job, &arrays);

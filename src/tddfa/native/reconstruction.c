@@ -22,6 +22,9 @@ typedef struct {
     float *out; /* n_vertices x 3 */
 } Reconstruction;
 
+/* How many blocks hold so many vertices; the size of an array, which is checked. */
+static Py_ssize_t blocks_of(Py_ssize_t n_vertices) { return n_vertices / BLOCK + (n_vertices % BLOCK > 0); }
+
 /* The low numbers of a word, and the high ones, both times 2^16: the scales know. */
 static ALWAYS_INLINE float low(uint32_t word) { return (float)(int32_t)(word << 16); }
 static ALWAYS_INLINE float high(uint32_t word) { return (float)(int32_t)(word & 0xFFFF0000u); }
@@ -74,16 +77,14 @@ PyObject *reconstruct(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "nnOOOOOiO", &job.n_vertices, &job.n_rows, &mean, &words, &scales, &coefficients,
                           &camera, &most, &out))
         return NULL;
-    const Py_ssize_t blocks = (job.n_vertices + BLOCK - 1) / BLOCK;
-    if (!(job.mean = elements(&arrays, mean, 4, blocks * NUMBERS, 0)) ||
-        !(job.words = elements(&arrays, words, 4, blocks * job.n_rows * WORDS, 0)) ||
-        !(job.scales = elements(&arrays, scales, 4, blocks * job.n_rows, 0)) ||
-        !(job.coefficients = elements(&arrays, coefficients, 4, job.n_rows, 0)) ||
-        !(job.camera = elements(&arrays, camera, 4, 12, 0)) ||
-        !(job.out = elements(&arrays, out, 4, 3 * job.n_vertices, 1))) {
-        release(&arrays);
-        return NULL;
-    }
+    const Py_ssize_t blocks = blocks_of(job.n_vertices);
+    if (!(job.mean = elements(&arrays, mean, 4, 0, SHAPE(blocks, NUMBERS))) ||
+        !(job.words = elements(&arrays, words, 4, 0, SHAPE(blocks, job.n_rows, WORDS))) ||
+        !(job.scales = elements(&arrays, scales, 4, 0, SHAPE(blocks, job.n_rows))) ||
+        !(job.coefficients = elements(&arrays, coefficients, 4, 0, SHAPE(job.n_rows))) ||
+        !(job.camera = elements(&arrays, camera, 4, 0, SHAPE(3, 4))) ||
+        !(job.out = elements(&arrays, out, 4, 1, SHAPE(job.n_vertices, 3))))
+        return failed(&arrays);
     Py_BEGIN_ALLOW_THREADS
     reconstruct_blocks_variants[vectors(most)](&job);
     Py_END_ALLOW_THREADS
@@ -91,31 +92,29 @@ PyObject *reconstruct(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* compact(n_vertices, n_coefficients, first_row, n_rows, detailed, first_detail, basis, words, scales): the rows
+/* quantize(n_vertices, n_coefficients, first_row, n_rows, detailed, first_detail, basis, words, scales): the rows
  * of a basis (n_vertices x 3 x n_coefficients) in 16 bits, from `first_row` on; and of its first `detailed`
  * coefficients what rounding leaves, from `first_detail` on */
-PyObject *compact(PyObject *self, PyObject *args) {
+PyObject *quantize(PyObject *self, PyObject *args) {
     Arrays arrays = {.count = 0};
     Py_ssize_t n_vertices, n_coefficients, first_row, n_rows, detailed, first_detail;
     PyObject *basis_object, *words_object, *scales_object;
     if (!PyArg_ParseTuple(args, "nnnnnnOOO", &n_vertices, &n_coefficients, &first_row, &n_rows, &detailed,
                           &first_detail, &basis_object, &words_object, &scales_object))
         return NULL;
-    if (first_row < 0 || first_row + n_coefficients > n_rows || detailed < 0 || detailed > n_coefficients ||
-        first_detail < 0 || first_detail + detailed > n_rows) {
+    if (n_coefficients < 0 || n_rows < 0 || first_row < 0 || first_row > n_rows - n_coefficients || detailed < 0 ||
+        detailed > n_coefficients || first_detail < 0 || first_detail > n_rows - detailed) {
         PyErr_SetString(PyExc_ValueError, "the rows do not fit");
         return NULL;
     }
-    const Py_ssize_t blocks = (n_vertices + BLOCK - 1) / BLOCK;
+    const Py_ssize_t blocks = blocks_of(n_vertices);
     const float *basis;
     uint32_t *words;
     float *scales;
-    if (!(basis = elements(&arrays, basis_object, 4, 3 * n_vertices * n_coefficients, 0)) ||
-        !(words = elements(&arrays, words_object, 4, blocks * n_rows * WORDS, 1)) ||
-        !(scales = elements(&arrays, scales_object, 4, blocks * n_rows, 1))) {
-        release(&arrays);
-        return NULL;
-    }
+    if (!(basis = elements(&arrays, basis_object, 4, 0, SHAPE(n_vertices, 3, n_coefficients))) ||
+        !(words = elements(&arrays, words_object, 4, 1, SHAPE(blocks, n_rows, WORDS))) ||
+        !(scales = elements(&arrays, scales_object, 4, 1, SHAPE(blocks, n_rows))))
+        return failed(&arrays);
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t block = 0; block < blocks; block++) {
         const Py_ssize_t start = block * BLOCK;
@@ -134,7 +133,9 @@ PyObject *compact(PyObject *self, PyObject *args) {
                     for (int k = 0; k < 2; k++) {
                         float *value = &values[k * WORDS + i];
                         const float steps = scale > 0 ? *value / scale : 0.0f;
-                        const float whole = (float)lrintf(steps > 32767.0f ? 32767.0f : steps < -32767.0f ? -32767.0f : steps);
+                        /* What is not a number becomes the smallest one. */
+                        const float inside = steps > -32767.0f ? (steps < 32767.0f ? steps : 32767.0f) : -32767.0f;
+                        const float whole = (float)lrintf(inside);
                         half[k] = (uint32_t)(int32_t)whole & 0xFFFFu;
                         *value = *value - whole * scale;
                     }

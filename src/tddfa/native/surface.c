@@ -1,11 +1,11 @@
 /* What is measured at vertices: bounds, normals, light, values inside triangles.
  *
- * Each has a twin in render/numpy_kernel.py with the same operations in the same order.
+ * Each has a twin in render/numpy_kernel with the same operations in the same order.
  */
 
 #include "kernel.h"
 
-#define SPAN 48 /* coordinates looked at together: loops of this length become vector instructions */
+#define SPAN 48 /* coordinates compared together: loops of this length become vector instructions */
 
 static ALWAYS_INLINE void widen(const float *RESTRICT v, float *RESTRICT low, float *RESTRICT high,
                                 float *RESTRICT finite) {
@@ -24,11 +24,9 @@ PyObject *bounds(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "nOO", &n, &points_object, &out_object)) return NULL;
     const float *points;
     float *out;
-    if (!(points = elements(&arrays, points_object, 4, 3 * n, 0)) ||
-        !(out = elements(&arrays, out_object, 4, 6, 1))) {
-        release(&arrays);
-        return NULL;
-    }
+    if (!(points = elements(&arrays, points_object, 4, 0, SHAPE(n, 3))) ||
+        !(out = elements(&arrays, out_object, 4, 1, SHAPE(2, 3))))
+        return failed(&arrays);
     float low[SPAN], high[SPAN], finite[SPAN];
     for (int j = 0; j < SPAN; j++) low[j] = INFINITY, high[j] = -INFINITY, finite[j] = 0;
     Py_ssize_t i = 0;
@@ -63,20 +61,14 @@ PyObject *weighted(PyObject *self, PyObject *args) {
     const float *values, *barycentric;
     const int32_t *corners;
     float *out;
-    if (!(values = elements(&arrays, values_object, 4, channels * n_values, 0)) ||
-        !(corners = elements(&arrays, corners_object, 4, 3 * n, 0)) ||
-        !(barycentric = elements(&arrays, barycentric_object, 4, 3 * n, 0)) ||
-        !(out = elements(&arrays, out_object, 4, channels * n, 1))) {
-        release(&arrays);
-        return NULL;
-    }
-    int status = 0;
+    if (!(values = elements(&arrays, values_object, 4, 0, SHAPE(n_values, channels))) ||
+        !(corners = indices(&arrays, corners_object, n_values, NO_VERTEX, SHAPE(n, 3))) ||
+        !(barycentric = elements(&arrays, barycentric_object, 4, 0, SHAPE(n, 3))) ||
+        !(out = elements(&arrays, out_object, 4, 1, SHAPE(n, channels))))
+        return failed(&arrays);
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < n && status == 0; i++) {
+    for (Py_ssize_t i = 0; i < n; i++) {
         const int32_t *corner = corners + 3 * i;
-        for (int k = 0; k < 3; k++)
-            if (corner[k] < 0 || corner[k] >= n_values) status = -1;
-        if (status < 0) break;
         const float *a0 = values + (Py_ssize_t)channels * corner[0];
         const float *a1 = values + (Py_ssize_t)channels * corner[1];
         const float *a2 = values + (Py_ssize_t)channels * corner[2];
@@ -86,18 +78,15 @@ PyObject *weighted(PyObject *self, PyObject *args) {
     }
     Py_END_ALLOW_THREADS
     release(&arrays);
-    if (status < 0) return missing_vertex();
     Py_RETURN_NONE;
 }
 
 /* Sums of the normals of the triangles around each vertex, then unit length; 0 where there is no area. */
-static int normals_of(const float *vertices, Py_ssize_t n_vertices, const int32_t *triangles,
-                      Py_ssize_t n_triangles, double *sums, float *out) {
+static void normals_of(const float *vertices, Py_ssize_t n_vertices, const int32_t *triangles,
+                       Py_ssize_t n_triangles, double *sums, float *out) {
     memset(sums, 0, sizeof(double) * 3 * (size_t)n_vertices);
     for (Py_ssize_t i = 0; i < n_triangles; i++) {
         const int32_t *corner = triangles + 3 * i;
-        for (int k = 0; k < 3; k++)
-            if (corner[k] < 0 || corner[k] >= n_vertices) return -1;
         const float *a = vertices + 3 * (Py_ssize_t)corner[0];
         const float *b = vertices + 3 * (Py_ssize_t)corner[1];
         const float *c = vertices + 3 * (Py_ssize_t)corner[2];
@@ -114,7 +103,6 @@ static int normals_of(const float *vertices, Py_ssize_t n_vertices, const int32_
         const double length = sqrt((sum[0] * sum[0] + sum[1] * sum[1]) + sum[2] * sum[2]);
         for (int k = 0; k < 3; k++) out[3 * i + k] = length > 0 ? (float)(sum[k] / length) : 0.0f;
     }
-    return 0;
 }
 
 /* vertex_normals(n_vertices, n_triangles, vertices, triangles, out) */
@@ -128,26 +116,20 @@ PyObject *vertex_normals(PyObject *self, PyObject *args) {
     const float *vertices;
     const int32_t *triangles;
     float *out;
-    if (!(vertices = elements(&arrays, vertices_object, 4, 3 * n_vertices, 0)) ||
-        !(triangles = elements(&arrays, triangles_object, 4, 3 * n_triangles, 0)) ||
-        !(out = elements(&arrays, out_object, 4, 3 * n_vertices, 1))) {
-        release(&arrays);
-        return NULL;
-    }
-    double *sums = malloc(sizeof(double) * 3 * (size_t)(n_vertices + 1));
-    int status = 0;
-    if (sums) {
-        Py_BEGIN_ALLOW_THREADS
-        status = normals_of(vertices, n_vertices, triangles, n_triangles, sums, out);
-        Py_END_ALLOW_THREADS
-        free(sums);
-    }
+    if (!(vertices = elements(&arrays, vertices_object, 4, 0, SHAPE(n_vertices, 3))) ||
+        !(triangles = indices(&arrays, triangles_object, n_vertices, NO_VERTEX, SHAPE(n_triangles, 3))) ||
+        !(out = elements(&arrays, out_object, 4, 1, SHAPE(n_vertices, 3))))
+        return failed(&arrays);
+    double *sums = room_for(&arrays, sizeof(double), SHAPE(n_vertices, 3));
+    if (!sums) return failed(&arrays);
+    Py_BEGIN_ALLOW_THREADS
+    normals_of(vertices, n_vertices, triangles, n_triangles, sums, out);
+    Py_END_ALLOW_THREADS
     release(&arrays);
-    if (!sums) return PyErr_NoMemory();
-    if (status < 0) return missing_vertex();
     Py_RETURN_NONE;
 }
 
+#define MAX_EXPONENT 1024 /* of a highlight: a multiplication each */
 #define LANES 64 /* vertices lit at once: loops of this length become vector instructions */
 
 typedef struct {
@@ -217,14 +199,16 @@ PyObject *phong(PyObject *self, PyObject *args) {
                           &light.ambient, &light.directional, &light.specular, &light.lamp[0], &light.lamp[1],
                           &light.lamp[2], &light.exponent, &most, &out_object))
         return NULL;
-    const float *vertices, *normals;
-    float *out;
-    if (!(vertices = elements(&arrays, vertices_object, 4, 3 * n, 0)) ||
-        !(normals = elements(&arrays, normals_object, 4, 3 * n, 0)) ||
-        !(out = elements(&arrays, out_object, 4, n, 1))) {
-        release(&arrays);
+    if (light.exponent < 1 || light.exponent > MAX_EXPONENT) {
+        PyErr_Format(PyExc_ValueError, "the exponent of a light is from 1 to %d", MAX_EXPONENT);
         return NULL;
     }
+    const float *vertices, *normals;
+    float *out;
+    if (!(vertices = elements(&arrays, vertices_object, 4, 0, SHAPE(n, 3))) ||
+        !(normals = elements(&arrays, normals_object, 4, 0, SHAPE(n, 3))) ||
+        !(out = elements(&arrays, out_object, 4, 1, SHAPE(n))))
+        return failed(&arrays);
     Py_BEGIN_ALLOW_THREADS
     const Py_ssize_t whole = n / LANES * LANES;
     const Lighting job = {whole, &light, vertices, normals, out};

@@ -1,4 +1,4 @@
-/* Textures: texels from a photo, and values for the texels that have none. Twins: render/numpy_kernel.py.
+/* Textures: texels from an image, and values for the texels that have none. Twins: render/numpy_kernel.
  *
  * Colours lie in planes, not pixel by pixel: rows of one channel become vector instructions.
  */
@@ -7,29 +7,28 @@
 
 typedef struct {
     const float *vertices, *normals; /* n_vertices x 3 */
-    Py_ssize_t n_vertices, n_texels, n_places;
-    const int32_t *place; /* of each texel in the texture, row by row */
-    const int32_t *corner; /* n_texels x 3 */
-    const float *weights; /* n_texels x 2: of the second and third corner */
-    const uint8_t *picture; /* height x width x 3 */
+    Py_ssize_t n_vertices, n_covered, n_texels;
+    const int32_t *texel_index; /* of each covered texel in the texture, row by row */
+    const int32_t *corner; /* n_covered x 3 */
+    const float *weights; /* n_covered x 2: of the second and third corner */
+    const uint8_t *image; /* height x width x 3: the image, or a smaller copy of it */
     Py_ssize_t height, width;
-    float scale_x, scale_y, shift_x, shift_y; /* picture from image frame */
-    float photo_width, photo_height;
+    float scale_x, scale_y, shift_x, shift_y; /* from the image frame to this copy */
+    float image_width, image_height;
     float edge_on, trusted;
     float cells_per_px, px_per_cell; /* of the view */
     int x0, y0;
     Py_ssize_t columns, rows;
-    const float *depth, *far; /* rows x columns */
-    float *colors; /* 3 planes of n_places */
-    float *trust; /* n_places */
+    const float *depth, *edge_distance; /* rows x columns */
+    float *colors; /* 3 planes of n_texels */
+    float *trust; /* n_texels */
 } Texels;
-
-static inline float clamp(float v, float low, float high) { return v > low ? (v < high ? v : high) : low; }
 
 /* Where a coordinate lies between two cells of a row of `count`: the first one, and how far from it. */
 static inline Py_ssize_t between(float at, Py_ssize_t count, Py_ssize_t *next, float *part) {
+    /* Rows longer than 2^24 have ends that no float is equal to. */
     const float inside = clamp(at, 0.0f, (float)(count - 1));
-    const Py_ssize_t first = (Py_ssize_t)inside;
+    const Py_ssize_t first = (Py_ssize_t)inside < count ? (Py_ssize_t)inside : count - 1;
     *next = first + 1 < count ? first + 1 : first;
     *part = inside - (float)first;
     return first;
@@ -37,12 +36,15 @@ static inline Py_ssize_t between(float at, Py_ssize_t count, Py_ssize_t *next, f
 
 static inline float mix(float a, float b, float part) { return a + part * (b - a); }
 
-static int take_texels(const Texels *t) {
-    for (Py_ssize_t i = 0; i < t->n_texels; i++) {
+/* The nearest cell of a row of `count`. */
+static inline Py_ssize_t nearest(float at, Py_ssize_t count) {
+    const Py_ssize_t cell = (Py_ssize_t)lrintf(clamp(at, 0.0f, (float)(count - 1)));
+    return cell < count ? cell : count - 1;
+}
+
+static void take_texels(const Texels *t) {
+    for (Py_ssize_t i = 0; i < t->n_covered; i++) {
         const int32_t *corner = t->corner + 3 * i;
-        for (int k = 0; k < 3; k++)
-            if (corner[k] < 0 || corner[k] >= t->n_vertices) return -1;
-        if (t->place[i] < 0 || t->place[i] >= t->n_places) return -1;
         const float b1 = t->weights[2 * i], b2 = t->weights[2 * i + 1];
         const float *n0 = t->normals + 3 * (Py_ssize_t)corner[0], *n1 = t->normals + 3 * (Py_ssize_t)corner[1];
         const float *n2 = t->normals + 3 * (Py_ssize_t)corner[2];
@@ -52,11 +54,10 @@ static int take_texels(const Texels *t) {
         const float *v2 = t->vertices + 3 * (Py_ssize_t)corner[2];
         float at[3];
         for (int k = 0; k < 3; k++) at[k] = (v0[k] + b1 * (v1[k] - v0[k])) + b2 * (v2[k] - v0[k]);
-        if (at[0] < -0.5f || at[0] > t->photo_width - 0.5f || at[1] < -0.5f || at[1] > t->photo_height - 0.5f)
+        if (at[0] < -0.5f || at[0] > t->image_width - 0.5f || at[1] < -0.5f || at[1] > t->image_height - 0.5f)
             continue;
         const float column = at[0] * t->cells_per_px - (float)t->x0, row = at[1] * t->cells_per_px - (float)t->y0;
-        const Py_ssize_t near_column = (Py_ssize_t)lrintf(clamp(column, 0.0f, (float)(t->columns - 1)));
-        const Py_ssize_t near_row = (Py_ssize_t)lrintf(clamp(row, 0.0f, (float)(t->rows - 1)));
+        const Py_ssize_t near_column = nearest(column, t->columns), near_row = nearest(row, t->rows);
         /* The surface may rise by its slope within the cell it falls into. */
         const float below = 1.0f - cosine * cosine, slope = sqrtf(below > 0.0f ? below : 0.0f) / cosine;
         const float before = t->depth[near_row * t->columns + near_column];
@@ -64,59 +65,56 @@ static int take_texels(const Texels *t) {
         Py_ssize_t right, down;
         float x, y;
         Py_ssize_t left = between(column, t->columns, &right, &x), up = between(row, t->rows, &down, &y);
-        const float *above = t->far + up * t->columns, *under = t->far + down * t->columns;
-        const float far = mix(mix(above[left], above[right], x), mix(under[left], under[right], x), y);
-        const float trust = clamp((cosine - t->edge_on) / (t->trusted - t->edge_on), 0.0f, 1.0f) * far;
+        const float *above = t->edge_distance + up * t->columns, *under = t->edge_distance + down * t->columns;
+        const float inner = mix(mix(above[left], above[right], x), mix(under[left], under[right], x), y);
+        const float trust = clamp((cosine - t->edge_on) / (t->trusted - t->edge_on), 0.0f, 1.0f) * inner;
         if (!(trust > 0.0f)) continue;
         left = between(at[0] * t->scale_x + t->shift_x, t->width, &right, &x);
         up = between(at[1] * t->scale_y + t->shift_y, t->height, &down, &y);
-        const uint8_t *a = t->picture + 3 * (up * t->width + left), *b = t->picture + 3 * (up * t->width + right);
-        const uint8_t *c = t->picture + 3 * (down * t->width + left), *d = t->picture + 3 * (down * t->width + right);
-        const Py_ssize_t place = t->place[i];
+        const uint8_t *a = t->image + 3 * (up * t->width + left), *b = t->image + 3 * (up * t->width + right);
+        const uint8_t *c = t->image + 3 * (down * t->width + left), *d = t->image + 3 * (down * t->width + right);
+        const Py_ssize_t texel = t->texel_index[i];
         for (int k = 0; k < 3; k++)
-            t->colors[k * t->n_places + place] =
+            t->colors[k * t->n_texels + texel] =
                 mix(mix((float)a[k], (float)b[k], x), mix((float)c[k], (float)d[k], x), y);
-        t->trust[place] = trust;
+        t->trust[texel] = trust;
     }
-    return 0;
 }
 
-/* texels(n_vertices, vertices, normals, n_texels, n_places, place, corners, weights,
- *        height, width, picture, (scale_x, scale_y, shift_x, shift_y), (photo width, height),
- *        (edge_on, trusted), (cells per px, px per cell), (x0, y0, columns, rows), depth, far, colors, trust) */
+/* texels(n_vertices, vertices, normals, n_covered, n_texels, texel_index, corners, weights,
+ *        height, width, image, (scale_x, scale_y, shift_x, shift_y), (image width, height),
+ *        (edge_on, trusted), (cells per px, px per cell), (x0, y0, columns, rows), depth, edge_distance, colors,
+ *        trust) */
 PyObject *texels(PyObject *self, PyObject *args) {
     Arrays arrays = {.count = 0};
     Texels t;
-    PyObject *vertices, *normals, *place, *corner, *weights, *picture, *depth, *far, *colors, *trust;
+    PyObject *vertices, *normals, *texel_index, *corner, *weights, *image, *depth, *edge_distance, *colors, *trust;
     if (!PyArg_ParseTuple(args, "nOOnnOOOnnO(ffff)(ff)(ff)(ff)(iinn)OOOO", &t.n_vertices, &vertices, &normals,
-                          &t.n_texels, &t.n_places, &place, &corner, &weights, &t.height, &t.width, &picture,
-                          &t.scale_x, &t.scale_y, &t.shift_x, &t.shift_y, &t.photo_width, &t.photo_height,
+                          &t.n_covered, &t.n_texels, &texel_index, &corner, &weights, &t.height, &t.width, &image,
+                          &t.scale_x, &t.scale_y, &t.shift_x, &t.shift_y, &t.image_width, &t.image_height,
                           &t.edge_on, &t.trusted, &t.cells_per_px, &t.px_per_cell, &t.x0, &t.y0, &t.columns,
-                          &t.rows, &depth, &far, &colors, &trust))
+                          &t.rows, &depth, &edge_distance, &colors, &trust))
         return NULL;
     if (t.height < 1 || t.width < 1 || t.columns < 1 || t.rows < 1) {
-        PyErr_SetString(PyExc_ValueError, "texels are taken from a picture of one pixel or more");
+        PyErr_SetString(PyExc_ValueError, "texels are taken from an image of one pixel or more");
         return NULL;
     }
-    if (!(t.vertices = elements(&arrays, vertices, 4, 3 * t.n_vertices, 0)) ||
-        !(t.normals = elements(&arrays, normals, 4, 3 * t.n_vertices, 0)) ||
-        !(t.place = elements(&arrays, place, 4, t.n_texels, 0)) ||
-        !(t.corner = elements(&arrays, corner, 4, 3 * t.n_texels, 0)) ||
-        !(t.weights = elements(&arrays, weights, 4, 2 * t.n_texels, 0)) ||
-        !(t.picture = elements(&arrays, picture, 1, 3 * t.height * t.width, 0)) ||
-        !(t.depth = elements(&arrays, depth, 4, t.columns * t.rows, 0)) ||
-        !(t.far = elements(&arrays, far, 4, t.columns * t.rows, 0)) ||
-        !(t.colors = elements(&arrays, colors, 4, 3 * t.n_places, 1)) ||
-        !(t.trust = elements(&arrays, trust, 4, t.n_places, 1))) {
-        release(&arrays);
-        return NULL;
-    }
-    int status;
+    if (!(t.vertices = elements(&arrays, vertices, 4, 0, SHAPE(t.n_vertices, 3))) ||
+        !(t.normals = elements(&arrays, normals, 4, 0, SHAPE(t.n_vertices, 3))) ||
+        !(t.texel_index = indices(&arrays, texel_index, t.n_texels, "a texel lies outside the texture",
+                                  SHAPE(t.n_covered))) ||
+        !(t.corner = indices(&arrays, corner, t.n_vertices, NO_VERTEX, SHAPE(t.n_covered, 3))) ||
+        !(t.weights = elements(&arrays, weights, 4, 0, SHAPE(t.n_covered, 2))) ||
+        !(t.image = elements(&arrays, image, 1, 0, SHAPE(t.height, t.width, 3))) ||
+        !(t.depth = elements(&arrays, depth, 4, 0, SHAPE(t.rows, t.columns))) ||
+        !(t.edge_distance = elements(&arrays, edge_distance, 4, 0, SHAPE(t.rows, t.columns))) ||
+        !(t.colors = elements(&arrays, colors, 4, 1, SHAPE(3, t.n_texels))) ||
+        !(t.trust = elements(&arrays, trust, 4, 1, SHAPE(t.n_texels))))
+        return failed(&arrays);
     Py_BEGIN_ALLOW_THREADS
-    status = take_texels(&t);
+    take_texels(&t);
     Py_END_ALLOW_THREADS
     release(&arrays);
-    if (status < 0) return missing_vertex();
     Py_RETURN_NONE;
 }
 
@@ -172,7 +170,7 @@ static ALWAYS_INLINE void pull(const float *coarse, float *fine, float *room, Py
 }
 
 /* Cells of all levels above one of `side` cells a row, in planes; with room for its rows. */
-static size_t room_above(Py_ssize_t side) { return PLANES * (size_t)(side * side / 3 + 1) + 2 * (size_t)side; }
+static Py_ssize_t room_above(Py_ssize_t side) { return PLANES * (side * side / 3 + 1) + 2 * side; }
 
 /* Sums and weight become values everywhere, in place; the `smooth` finest levels add no detail. */
 static ALWAYS_INLINE void push_pull_planes(float *planes, float *room, int levels, int smooth) {
@@ -310,25 +308,19 @@ PyObject *complete(PyObject *self, PyObject *args) {
     }
     const Py_ssize_t size = job.size;
     job.side = (Py_ssize_t)1 << job.levels;
-    if (!(job.colors = elements(&arrays, colors_object, 4, 3 * size * size, 0)) ||
-        !(job.trust = elements(&arrays, trust_object, 4, size * size, 0)) ||
-        !(job.out = elements(&arrays, out_object, 1, 3 * size * size, 1))) {
-        release(&arrays);
-        return NULL;
-    }
-    const size_t whole = PLANES * (size_t)(job.side * job.side), n_planes = job.symmetric ? 2 : 1;
-    job.planes = malloc(sizeof(float) * (n_planes * whole + room_above(job.side)));
-    if (!job.planes) {
-        release(&arrays);
-        return PyErr_NoMemory();
-    }
+    if (!(job.colors = elements(&arrays, colors_object, 4, 0, SHAPE(3, size, size))) ||
+        !(job.trust = elements(&arrays, trust_object, 4, 0, SHAPE(size, size))) ||
+        !(job.out = elements(&arrays, out_object, 1, 1, SHAPE(size, size, 3))))
+        return failed(&arrays);
+    const Py_ssize_t whole = PLANES * job.side * job.side, n_planes = job.symmetric ? 2 : 1;
+    job.planes = room_for(&arrays, sizeof(float), SHAPE(n_planes * whole + room_above(job.side)));
+    if (!job.planes) return failed(&arrays);
     job.difference = job.planes + whole, job.room = job.planes + n_planes * whole;
     Py_BEGIN_ALLOW_THREADS
     /* Beyond the texture, where it does not fill the square, nothing is known. */
-    if (size < job.side) memset(job.planes, 0, sizeof(float) * n_planes * whole);
+    if (size < job.side) memset(job.planes, 0, sizeof(float) * (size_t)(n_planes * whole));
     complete_planes_variants[vectors(most)](&job);
     Py_END_ALLOW_THREADS
-    free(job.planes);
     release(&arrays);
     Py_RETURN_NONE;
 }

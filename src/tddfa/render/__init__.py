@@ -1,12 +1,13 @@
-"""Image + faces → pictures: landmarks, meshes, depth, PNCC, normals, head pose, textures."""
+"""Image + faces → images: landmarks, meshes, depth, PNCC, normals, head pose, textures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from tddfa.deprecation import renamed_names
 from tddfa.kinds import functions
-from tddfa.render.compose import Background, Picture
+from tddfa.render.compose import Background, Drawing
 from tddfa.render.dense import draw_dense
 from tddfa.render.depth import depth_map, draw_depth
 from tddfa.render.fragments import Fragments
@@ -25,12 +26,14 @@ from tddfa.render.wireframe import draw_wireframe
 OVERLAYS: dict[str, Callable[..., Any]] = functions("draw")
 """Kind → `draw(image, faces, *, background="photo", **style) -> image`; `tddfa.kinds` has a line for each."""
 
+__getattr__ = renamed_names(__name__, {"Picture": "tddfa.render:Drawing"})
+
 __all__ = [
     "OVERLAYS",
     "Background",
+    "Drawing",
     "Fragments",
     "Light",
-    "Picture",
     "Texture",
     "depth_map",
     "draw_dense",

@@ -1,4 +1,4 @@
-"""What a rasteriser leaves behind: for each pixel the nearest triangle, where in it, and how deep."""
+"""The result of a rasteriser: the nearest triangle of each pixel, the place in it, and its depth."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tddfa.types import Mesh
 
 @dataclass(frozen=True, eq=False)
 class Fragments:
-    """The visible surface in the part of a picture that the meshes can reach.
+    """The visible surface in the part of an image that the meshes cover.
 
     Attributes:
         meshes: what was drawn.
-        x0: column of the picture that is column 0 here.
-        y0: row of the picture that is row 0 here.
+        x0: column of the image that is column 0 here.
+        y0: row of the image that is row 0 here.
         triangle: the nearest triangle of each pixel, counted through all meshes; −1 where there is none.
         barycentric: weights of that triangle's corners at the pixel's centre; 0 where there is none.
         depth: z at the pixel's centre, px away from the camera; infinite where there is no triangle.
@@ -36,13 +36,13 @@ class Fragments:
 
     @property
     def region(self) -> tuple[slice, slice]:
-        """Rows and columns of the picture: `image[fragments.region]` lies under the fragments."""
+        """Rows and columns of the image: `image[fragments.region]` lies under the fragments."""
         h, w = self.triangle.shape
         return slice(self.y0, self.y0 + h), slice(self.x0, self.x0 + w)
 
     @cached_property
     def mask(self) -> Bool[np.ndarray, "h w"]:
-        """Where there is a surface."""
+        """Pixels with a surface."""
         return self.triangle >= 0
 
     @cached_property
@@ -57,12 +57,12 @@ class Fragments:
 
     @cached_property
     def mesh_index(self) -> Int64[np.ndarray, " n_covered"]:
-        """Which mesh each covered pixel shows."""
+        """Index of the mesh that each covered pixel shows."""
         ends = np.cumsum([len(m.triangles) for m in self.meshes])
         return np.searchsorted(ends, self.triangle.ravel()[self.covered], side="right")
 
     def interpolate(self, values: Sequence[Float32[np.ndarray, "_ c"]]) -> Float32[np.ndarray, "n_covered c"]:
-        """Vertex values at the centres of the covered pixels.
+        """Return vertex values at the centres of the covered pixels.
 
         Args:
             values: one array per mesh, one row per vertex.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
 from tddfa.imaging.draw import disc_coverage, joined_line_coverage
-from tddfa.render.compose import Background, Picture, canvas, tint, window_between
+from tddfa.render.compose import Background, Drawing, blend_color, canvas, window_between
+from tddfa.render.inputs import as_color, check_alpha, check_choice, faces_to_draw
 from tddfa.render.kernel import kernel
 from tddfa.shapes import Float32
 from tddfa.types import Face, Image
@@ -30,30 +31,41 @@ _OUTLINES = (
 _LENGTHS = [len(outline) for outline in _OUTLINES]
 _JOINED = np.concatenate(_OUTLINES)
 
-_FACE_PER_LINE = 170.0  # a line is this part of the face's size thick
+_FACE_PER_LINE = 170.0  # size of the face in thicknesses of a line
+
+Style: TypeAlias = Literal["fancy", "plain"]
+"""How landmarks are drawn: as outlines with dots, or as dots alone."""
 
 
 def draw_landmarks(
     image: Image,
-    faces: Sequence[Face],
+    faces: Iterable[Face],
     *,
-    style: Literal["fancy", "plain"] = "fancy",
+    style: Style = "fancy",
     color: tuple[int, int, int] | None = None,
     alpha: float = 0.8,
     background: Background = "photo",
-) -> Picture:
-    """The picture with the 68 landmarks of every face.
+) -> Drawing:
+    """Return the image with the 68 landmarks of every face.
 
     Args:
-        image: the photo.
-        faces: whose landmarks to draw.
+        image: the image of the faces.
+        faces: faces whose landmarks are drawn.
         style: "fancy" joins them to outlines; "plain" draws dots alone.
         color: RGB; None for white outlines or green dots.
         alpha: opacity of dots and lines.
         background: what lies under them.
+
+    Raises:
+        InputError: an argument is not possible; the message says what is.
     """
+    faces = faces_to_draw(image, faces)
+    check_choice("style", style, get_args(Style))
+    check_alpha(alpha)
     out = canvas(image, background)
-    color = color or ((255, 255, 255) if style == "fancy" else (0, 255, 0))
+    if color is None:
+        color = (255, 255, 255) if style == "fancy" else (0, 255, 0)
+    color = as_color(color)
     for face in faces:
         points: Float32[np.ndarray, "68 2"] = face.landmarks[:, :2]
         low, high = kernel.bounds(face.landmarks)[:, :2].tolist()
@@ -66,8 +78,8 @@ def draw_landmarks(
         points = points - np.array([x0, y0], np.float32)
         if style == "fancy":
             lines = joined_line_coverage(points[_JOINED], _LENGTHS, thickness, h, w)
-            tint(out, lines, color, alpha=alpha * 0.9, x0=x0, y0=y0)
+            blend_color(out, lines, color, alpha=alpha * 0.9, x0=x0, y0=y0)
             rim = disc_coverage(points, radius + max(0.7, 0.35 * radius), h, w)
-            tint(out, rim, (0, 0, 0), alpha=alpha, x0=x0, y0=y0)
-        tint(out, disc_coverage(points, radius, h, w), color, alpha=alpha, x0=x0, y0=y0)
+            blend_color(out, rim, (0, 0, 0), alpha=alpha, x0=x0, y0=y0)
+        blend_color(out, disc_coverage(points, radius, h, w), color, alpha=alpha, x0=x0, y0=y0)
     return out

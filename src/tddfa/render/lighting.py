@@ -2,7 +2,7 @@
 
 brightness = ambient + directional · (n · l) + specular · highlight, each part clipped to [0, 1]; n is the
 normal, l the direction to the lamp, r = 2 (n · l) n − l its mirror image. As in 3DDFA_V2 the highlight is the
-sum of the powers (l_x r_x)^e + (l_y r_y)^e + (l_z r_z)^e, not the power of the sum: pictures stay comparable.
+sum of the powers (l_x r_x)^e + (l_y r_y)^e + (l_z r_z)^e, not the power of the sum: images stay comparable.
 
 Source: Phong, "Illumination for computer generated pictures", 1975.
 """
@@ -13,22 +13,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tddfa.render.inputs import MAX_EXPONENT, check_count, check_kind, check_numbers
 from tddfa.shapes import Float32
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """A white lamp and how a surface answers it.
+    """A white lamp and how a surface reflects it.
 
     Attributes:
         ambient: brightness without the lamp.
-        directional: added where the surface faces the lamp.
-        specular: added where the surface mirrors the lamp to the viewer.
-        exponent: how small the highlight is.
-        position: of lamp and viewer, in a frame where the mesh fills the unit cube around 0: x right,
-            y down, z towards the viewer.
+        directional: brightness added where the surface faces the lamp.
+        specular: brightness added where the surface mirrors the lamp to the viewer.
+        exponent: sharpness of the highlight, 1 to 1024.
+        position: position of lamp and viewer, in a frame where the mesh fills the unit cube around 0: x
+            right, y down, z towards the viewer.
 
-    Source: the defaults are those of 3DDFA_V2's `3d` picture.
+    Source: the defaults are those of 3DDFA_V2's `3d` overlay.
     """
 
     ambient: float = 0.3
@@ -36,6 +37,22 @@ class Light:
     specular: float = 0.1
     exponent: int = 5
     position: tuple[float, float, float] = (0.0, 0.0, 5.0)
+
+
+def checked_light(light: Light | None) -> Light:
+    """Return the light; that of 3DDFA_V2 for None.
+
+    Raises:
+        InputError: it is no light, or one of its numbers is not possible.
+    """
+    if light is None:
+        return Light()
+    check_kind("light", light, Light, "see tddfa.render.Light")
+    parts = (light.ambient, light.directional, light.specular)
+    check_numbers("ambient, directional and specular of the light", parts, 3)
+    check_count("exponent of the light", light.exponent, MAX_EXPONENT)
+    check_numbers("position of the light", light.position, 3)
+    return light
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +71,7 @@ class UnitCube:
 
     @classmethod
     def around(cls, bounds: Float32[np.ndarray, "2 3"]) -> UnitCube:
-        """The cube whose longest side a mesh with these smallest and largest coordinates fills."""
+        """Return the cube whose longest side a mesh with these smallest and largest coordinates fills."""
         low, high = bounds.copy()
         low[2], high[2] = -bounds[1, 2], -bounds[0, 2]
         side = (high - low).max()
@@ -62,6 +79,6 @@ class UnitCube:
         return cls(low, (high - low) * scale / np.float32(2), scale)
 
     def coordinate(self, vertices: Float32[np.ndarray, "n 3"], axis: int) -> Float32[np.ndarray, " n"]:
-        """One coordinate of the vertices in the cube."""
+        """Return one coordinate of the vertices in the cube."""
         value = -vertices[:, 2] if axis == 2 else vertices[:, axis]
         return (value - self.low[axis]) * self.scale - self.half[axis]

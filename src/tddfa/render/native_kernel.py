@@ -8,23 +8,23 @@ import numpy as np
 
 from tddfa.imaging.sample import Reduced
 from tddfa.native import WIDEST, _kernel
-from tddfa.render.lighting import Light, UnitCube
-from tddfa.render.numpy_kernel import (
+from tddfa.render.kernel_values import (
     EDGE_ON,
     PER_LIGHT,
     TRUSTED,
     Buffers,
-    Layout,
+    FaceView,
     Region,
-    View,
+    TexelLayout,
     coarse_levels,
 )
+from tddfa.render.lighting import Light, UnitCube
 from tddfa.shapes import Float32, Int32, Int64, UInt8
 from tddfa.types import Mesh
 
 
 def rasterize(meshes: Sequence[Mesh], region: Region, *, cull_back: bool) -> Buffers:
-    """The nearest triangle, the weights of its corners, and the depth of each pixel of a region."""
+    """Return the nearest triangle, the weights of its corners, and the depth of each pixel of a region."""
     _, _, width, height = region
     triangle = np.full((height, width), -1, np.int32)
     barycentric = np.zeros((height, width, 3), np.float32)
@@ -37,7 +37,7 @@ def rasterize(meshes: Sequence[Mesh], region: Region, *, cull_back: bool) -> Buf
 
 
 def depth(meshes: Sequence[Mesh], region: Region, scale: float) -> Float32[np.ndarray, "h w"]:
-    """The depth of each pixel of a region of the scaled picture; infinite where there is no surface."""
+    """Return the depth of each pixel of a region of the scaled image; infinite where there is no surface."""
     _, _, width, height = region
     out = np.full((height, width), np.inf, np.float32)
     for mesh in meshes:
@@ -48,7 +48,7 @@ def depth(meshes: Sequence[Mesh], region: Region, scale: float) -> Float32[np.nd
 def interpolate(
     meshes: Sequence[Mesh], values: Sequence[Float32[np.ndarray, "_ c"]], region: Region, scale: float
 ) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w c"]]:
-    """The depth of each pixel of a region of the scaled picture, and the vertex values of that surface."""
+    """Return depth and vertex values of the surface at each pixel of a region of the scaled image."""
     _, _, width, height = region
     channels = values[0].shape[1]
     out = np.zeros((height, width, channels), np.float32)
@@ -63,7 +63,7 @@ def weighted(
     corners: Int32[np.ndarray, "n 3"],
     barycentric: Float32[np.ndarray, "n 3"],
 ) -> Float32[np.ndarray, "n c"]:
-    """Vertex values at places inside triangles."""
+    """Return vertex values at points inside triangles."""
     channels = values.shape[1]
     out = np.empty((len(corners), channels), np.float32)
     arrays = [np.ascontiguousarray(a) for a in (values, corners, barycentric)]
@@ -72,14 +72,14 @@ def weighted(
 
 
 def bounds(vertices: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "2 3"]:
-    """Smallest and largest coordinates of one vertex or more; NaN where one is not finite."""
+    """Return smallest and largest coordinates of one vertex or more; NaN where one is not finite."""
     out = np.empty((2, 3), np.float32)
     _kernel.bounds(len(vertices), np.ascontiguousarray(vertices), out)
     return out
 
 
 def vertex_normals(mesh: Mesh) -> Float32[np.ndarray, "n_vertices 3"]:
-    """The outward unit normal of each vertex, image frame."""
+    """Return the outward unit normal of each vertex, image frame."""
     out = np.empty((len(mesh.vertices), 3), np.float32)
     _kernel.vertex_normals(*_mesh(mesh), out)
     return out
@@ -92,7 +92,7 @@ def phong(
     *,
     widest: int = WIDEST,
 ) -> Float32[np.ndarray, "n 1"]:
-    """Brightness of each vertex, in [0, 1]; see `tddfa.render.lighting`."""
+    """Return the brightness of each vertex, in [0, 1]; see `tddfa.render.lighting`."""
     cube = UnitCube.around(bounds(vertices))
     out = np.empty((len(vertices), 1), np.float32)
     _kernel.phong(
@@ -111,73 +111,71 @@ def phong(
 
 
 def paint(
-    picture: UInt8[np.ndarray, "height width channels"],
-    photo: UInt8[np.ndarray, "height width 3"] | None,
-    meshes: Sequence[Mesh],
-    values: Sequence[Float32[np.ndarray, "_ c"]],
+    canvas: UInt8[np.ndarray, "height width channels"],
+    image: UInt8[np.ndarray, "height width 3"] | None,
+    mesh: Mesh,
+    values: Float32[np.ndarray, "n_vertices c"],
     region: Region,
     alpha: float,
 ) -> None:
-    """Draw meshes into a picture, in place; see `numpy_kernel.paint`."""
+    """Draw a mesh over a canvas, in place; see `numpy_kernel.paint`."""
     _, _, width, height = region
     depth = np.full((height, width), np.inf, np.float32)
     # Over black nothing shines through, and the colour is whole.
-    shares = (alpha, 1 - alpha) if photo is not None else (1.0, 0.0)
-    for mesh, value in zip(meshes, values, strict=True):
-        _kernel.paint(
-            *(*_mesh(mesh), *region, value.shape[1], np.ascontiguousarray(value), depth),
-            *(picture.shape[1], picture.shape[0], picture.shape[2], picture),
-            *(photo if photo is None else np.ascontiguousarray(photo), *shares, round(255 * alpha)),
-        )
+    shares = (alpha, 1 - alpha) if image is not None else (1.0, 0.0)
+    _kernel.paint(
+        *(*_mesh(mesh), *region, values.shape[1], np.ascontiguousarray(values), depth),
+        *(canvas.shape[1], canvas.shape[0], canvas.shape[2], canvas),
+        *(image if image is None else np.ascontiguousarray(image), *shares, round(255 * alpha)),
+    )
 
 
-def tint(
-    picture: UInt8[np.ndarray, "height width channels"],
+def blend_color(
+    canvas: UInt8[np.ndarray, "height width channels"],
     coverage: UInt8[np.ndarray, "h w"],
     color: tuple[int, int, int],
     alpha: float,
     origin: tuple[int, int],
 ) -> None:
-    """Lay a colour over the part of a picture that starts at `origin`, in place; see `compose.tint`."""
-    _kernel.tint(
-        *(*picture.shape, picture, *origin, *coverage.shape),
+    """Lay a colour over the part of a canvas that starts at `origin`, in place; see `compose.blend_color`."""
+    _kernel.blend_color(
+        *(*canvas.shape, canvas, *origin, *coverage.shape),
         *(np.ascontiguousarray(coverage), color, float(np.float32(alpha / 255))),
     )
 
 
 def recolor(
-    picture: UInt8[np.ndarray, "height width 3"],
-    places: Int64[np.ndarray, " n"],
+    canvas: UInt8[np.ndarray, "height width 3"],
+    pixels: Int64[np.ndarray, " n"],
     tables: UInt8[np.ndarray, "3 256"],
 ) -> None:
-    """Send some pixels of a picture through a table, in place; see `numpy_kernel.recolor`."""
-    n_pixels = picture.shape[0] * picture.shape[1]
-    arrays = [np.ascontiguousarray(a) for a in (places, tables)]
-    _kernel.recolor(n_pixels, picture, len(places), *arrays)
+    """Send some pixels of a canvas through a table, in place; see `numpy_kernel.recolor`."""
+    n_pixels = canvas.shape[0] * canvas.shape[1]
+    _kernel.recolor(n_pixels, canvas, len(pixels), np.ascontiguousarray(pixels), np.ascontiguousarray(tables))
 
 
 def texels(
     mesh: Mesh,
     normals: Float32[np.ndarray, "n_vertices 3"],
-    layout: Layout,
-    picture: Reduced,
-    view: View,
+    layout: TexelLayout,
+    part: Reduced,
+    view: FaceView,
 ) -> tuple[Float32[np.ndarray, "3 size size"], Float32[np.ndarray, "size size"]]:
-    """The colours of the texels of a mesh, and how well the photo shows them; see `numpy_kernel.texels`."""
+    """Return the colours of the texels of a mesh, and the trust in them; see `numpy_kernel.texels`."""
     size = layout.size
     colors = np.zeros((3, size, size), np.float32)
     trust = np.zeros((size, size), np.float32)
     per_px = np.float32(view.scale)
     _kernel.texels(
         *(len(mesh.vertices), np.ascontiguousarray(mesh.vertices), np.ascontiguousarray(normals)),
-        *(len(layout.place), size * size, layout.place, layout.corners, layout.weights),
-        *(*picture.image.shape[:2], np.ascontiguousarray(picture.image)),
-        (*picture.scale.tolist(), *picture.shift.tolist()),
-        (view.photo[1], view.photo[0]),
+        *(len(layout.texel_index), size * size, layout.texel_index, layout.corners, layout.weights),
+        *(*part.image.shape[:2], np.ascontiguousarray(part.image)),
+        (*part.scale.tolist(), *part.shift.tolist()),
+        (view.image_size[1], view.image_size[0]),
         (float(EDGE_ON), float(TRUSTED)),
         (float(per_px), float(np.float32(1) / per_px)),
         view.region,
-        *(view.depth, view.far, colors, trust),
+        *(view.depth, view.edge_distance, colors, trust),
     )
     return colors, trust
 
@@ -189,7 +187,7 @@ def complete(
     symmetric: bool,
     widest: int = WIDEST,
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """A texture without holes; see `numpy_kernel.complete`."""
+    """Return a texture without holes; see `numpy_kernel.complete`."""
     size = len(trust)
     out = np.empty((size, size, 3), np.uint8)
     arrays = np.ascontiguousarray(colors), np.ascontiguousarray(trust)

@@ -1,35 +1,40 @@
-"""The `normals` overlay: which way the surface faces."""
+"""The `normals` overlay: the direction of the surface."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
-from tddfa.render.compose import Background, Picture, paint_layer
+from tddfa.render.compose import Background, Drawing, paint_layer
+from tddfa.render.inputs import faces_to_draw
 from tddfa.render.kernel import kernel
-from tddfa.render.rasterizer import draw_values
+from tddfa.render.rasterizer import draw_face_values
 from tddfa.types import Face, Image
 
 
 def draw_normals(
-    image: Image, faces: Sequence[Face], *, alpha: float = 1.0, background: Background = "photo"
-) -> Picture:
-    """The picture with every face's normals as colours.
+    image: Image, faces: Iterable[Face], *, alpha: float = 1.0, background: Background = "photo"
+) -> Drawing:
+    """Return the image with every face's normals as colours.
 
     Red grows to the right, green upwards, blue towards the viewer; 127.5 is 0, as in normal maps.
 
     Args:
-        image: the photo.
-        faces: whose meshes to draw.
-        alpha: how much of the photo the mesh hides.
+        image: the image of the faces.
+        faces: faces whose meshes are drawn.
+        alpha: share of the image that the mesh hides.
         background: what lies under and around the meshes.
+
+    Raises:
+        InputError: an argument is not possible; the message says what is.
     """
-    meshes = [face.mesh for face in faces]
-    layer = draw_values(meshes, [kernel.vertex_normals(mesh) for mesh in meshes], *image.shape[:2])
+    faces = faces_to_draw(image, faces)
+    vectors = [kernel.vertex_normals(face.mesh) for face in faces]
+    layer = draw_face_values(faces, vectors, *image.shape[:2])
     normals = layer.values
-    if meshes:
+    if faces:
         length = np.sqrt((normals**2).sum(axis=2, keepdims=True))
         normals = normals / np.maximum(length, np.finfo(np.float32).tiny)
         normals = (normals * np.array([1, -1, -1], np.float32) + np.float32(1)) * np.float32(0.5)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from tddfa.render.compose import Background, Picture, paint
+from tddfa.render.compose import Background, Drawing, paint
+from tddfa.render.inputs import faces_to_draw
 from tddfa.types import Face, Image
 
 
 def draw_pncc(
-    image: Image, faces: Sequence[Face], *, alpha: float = 1.0, background: Background = "photo"
-) -> Picture:
-    """The picture with every face in the colours of its model: one colour for one place on any face.
+    image: Image, faces: Iterable[Face], *, alpha: float = 1.0, background: Background = "photo"
+) -> Drawing:
+    """Return the image with every face in the colours of its model: one colour for one place on any face.
 
     Args:
-        image: the photo.
-        faces: whose meshes to draw.
-        alpha: how much of the photo the mesh hides.
+        image: the image of the faces.
+        faces: faces whose meshes are drawn.
+        alpha: share of the image that the mesh hides.
         background: what lies under and around the meshes.
+
+    Raises:
+        InputError: an argument is not possible; the message says what is.
 
     Source: Zhu et al., "Face alignment across large poses: a 3D solution", 2016, section 3.2.
     """
-    meshes = [face.mesh for face in faces]
-    colors = [mesh.topology.colors for mesh in meshes]
-    return paint(image, meshes, colors, alpha=alpha, background=background)
+    faces = faces_to_draw(image, faces)
+    colors = [face.mesh.topology.colors for face in faces]
+    return paint(image, faces, colors, alpha=alpha, background=background)

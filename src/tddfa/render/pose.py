@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
 from tddfa.geometry.camera import camera_rotation
 from tddfa.imaging.draw import line_coverage
-from tddfa.render.compose import Background, Picture, canvas, tint, window
+from tddfa.render.compose import Background, Drawing, blend_color, canvas, window
+from tddfa.render.inputs import as_color, check_alpha, faces_to_draw
 from tddfa.shapes import Float64
 from tddfa.types import Face, Image
 
@@ -21,25 +22,31 @@ _AXES = (("x", (255, 60, 60)), ("y", (60, 220, 60)), ("z", (70, 110, 255)))
 
 def draw_pose(
     image: Image,
-    faces: Sequence[Face],
+    faces: Iterable[Face],
     *,
     color: tuple[int, int, int] = (0, 255, 40),
     alpha: float = 1.0,
     axes: bool = True,
     background: Background = "photo",
-) -> Picture:
-    """The picture with a box before every face, and the axes of the head.
+) -> Drawing:
+    """Return the image with a box in front of every face, and the axes of the head.
 
     Red points to the subject's left, green up, blue out of the face.
 
     Args:
-        image: the photo.
-        faces: whose poses to draw.
+        image: the image of the faces.
+        faces: faces whose poses are drawn.
         color: RGB of the box.
         alpha: opacity of the lines.
         axes: also draw the axes.
         background: what lies under them.
+
+    Raises:
+        InputError: an argument is not possible; the message says what is.
     """
+    faces = faces_to_draw(image, faces)
+    color = as_color(color)
+    check_alpha(alpha)
     out = canvas(image, background)
     for face in faces:
         R = camera_rotation(face.params.camera)
@@ -55,14 +62,14 @@ def draw_pose(
         origin = np.array([x0, y0])
         squares = line_coverage([rear - origin, front - origin], thickness, h, w, closed=True)
         edges = line_coverage(list(np.stack([rear, front], axis=1) - origin), thickness, h, w)
-        tint(out, np.maximum(squares, edges), color, alpha=alpha, x0=x0, y0=y0)
+        blend_color(out, np.maximum(squares, edges), color, alpha=alpha, x0=x0, y0=y0)
         if axes:
             tips = size * np.eye(3)
             # The axis that points farthest away goes first, so that nearer ones lie over it.
             for k in np.argsort(-(R @ tips)[2]):
                 path = np.stack([center, _turned(R, tips[:, k][None], center)[0]]) - origin
                 line = line_coverage([path], 2 * thickness, h, w)
-                tint(out, line, _AXES[k][1], alpha=alpha, x0=x0, y0=y0)
+                blend_color(out, line, _AXES[k][1], alpha=alpha, x0=x0, y0=y0)
     return out
 
 

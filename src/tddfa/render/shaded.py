@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
-from tddfa.render.compose import Background, Picture, paint
+from tddfa.render.compose import Background, Drawing, paint
+from tddfa.render.inputs import as_color, faces_to_draw
 from tddfa.render.kernel import kernel
-from tddfa.render.lighting import Light
+from tddfa.render.lighting import Light, checked_light
 from tddfa.types import Face, Image
 
 
 def draw_shaded(
     image: Image,
-    faces: Sequence[Face],
+    faces: Iterable[Face],
     *,
     alpha: float = 0.6,
     color: tuple[int, int, int] = (255, 255, 255),
     light: Light | None = None,
     background: Background = "photo",
-) -> Picture:
-    """The picture with every face's mesh over it, lit by a lamp.
+) -> Drawing:
+    """Return the image with every face's mesh over it, lit by a lamp.
 
     Args:
-        image: the photo.
-        faces: whose meshes to draw; the nearer surface hides the farther one.
-        alpha: how much of the photo the mesh hides.
+        image: the image of the faces.
+        faces: faces whose meshes are drawn; a nearer face hides a farther one.
+        alpha: share of the image that the mesh hides.
         color: RGB of the surface in full light.
         light: lamp and surface; None for those of 3DDFA_V2.
         background: what lies under and around the meshes.
+
+    Raises:
+        InputError: an argument is not possible; the message says what is.
     """
+    faces = faces_to_draw(image, faces)
+    color = as_color(color)
+    lamp = checked_light(light)
     meshes = [face.mesh for face in faces]
-    lamp = light or Light()
     brightness = [kernel.phong(mesh.vertices, kernel.vertex_normals(mesh), lamp) for mesh in meshes]
     if color != (255, 255, 255):
         brightness = [b * (np.array(color, np.float32) / np.float32(255)) for b in brightness]
-    return paint(image, meshes, brightness, alpha=alpha, background=background)
+    return paint(image, faces, brightness, alpha=alpha, background=background)

@@ -2,51 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from tddfa.errors import InputError
 from tddfa.imaging.sample import sample
-from tddfa.render.compose import Background, Picture, paint_layer
-from tddfa.render.rasterizer import draw_values
+from tddfa.render.compose import Background, Drawing, paint_layer
+from tddfa.render.inputs import as_texture, faces_to_draw, per_face
+from tddfa.render.rasterizer import draw_face_values
+from tddfa.render.uv_texture import Texture, no_layout
 from tddfa.types import Face, Image
 
 
 def draw_textured(
     image: Image,
-    faces: Sequence[Face],
-    textures: Sequence[Image],
+    faces: Iterable[Face],
+    textures: Sequence[Image | Texture],
     *,
     alpha: float = 1.0,
     background: Background = "black",
-) -> Picture:
-    """The picture with every face in its texture; with a changed camera or expression, the face seen anew.
+) -> Drawing:
+    """Return the image with every face in its texture, also with another camera or expression.
 
     Args:
-        image: what lies under the faces; over black only its size counts.
-        faces: to draw, for example with the parameters of `MorphableModel.frontal`.
-        textures: of each face in its texture layout, row 0 is v = 1.
-        alpha: how much of the photo the mesh hides.
+        image: the image under the faces; over black only its size counts.
+        faces: faces to draw, for example with the parameters of `MorphableModel.frontal`.
+        textures: texture of each face in its layout, row 0 is v = 1.
+        alpha: share of the image that the mesh hides.
         background: what lies under and around the meshes.
 
     Raises:
-        InputError: there is not one texture per face, or a model has no texture layout.
+        InputError: an argument is not possible, or a model has no texture layout; the message says what is.
     """
-    if len(textures) != len(faces):
-        raise InputError(f"{len(textures)} textures for {len(faces)} faces; give one per face")
+    faces = faces_to_draw(image, faces)
+    given = per_face("textures", textures, faces)
+    images = [as_texture(f"textures[{k}]", texture) for k, texture in enumerate(given)]
     values: list[np.ndarray] = []
-    for i, (face, texture) in enumerate(zip(faces, textures, strict=True)):
+    for i, (face, texture) in enumerate(zip(faces, images, strict=True)):
         uv = face.mesh.topology.uv
         if uv is None:
-            raise InputError("this model has no texture layout (UV), so it has no texture")
+            raise no_layout()
         height, width = texture.shape[:2]
         x, y = uv[:, 0] * width - 0.5, (1 - uv[:, 1]) * height - 0.5
         values.append(np.stack([x, y, np.full(len(uv), i)], axis=1).astype(np.float32))
-    layer = draw_values([face.mesh for face in faces], values, *image.shape[:2])
+    layer = draw_face_values(faces, values, *image.shape[:2])
     colors = np.zeros((*layer.mask.shape, 3), np.float32)
-    for i, (face, texture) in enumerate(zip(faces, textures, strict=True)):
+    for i, (face, texture) in enumerate(zip(faces, images, strict=True)):
         own = layer.mask & (np.rint(layer.values[:, :, 2]) == i)
         # Texels per pixel: the layout shows the face about as high as the texture.
         size = float(np.ptp(face.mesh.vertices[:, 1]))

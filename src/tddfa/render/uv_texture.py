@@ -1,8 +1,8 @@
-"""The `uv_tex` picture: a face unrolled into its texture layout."""
+"""The `uv_tex` overlay: a face unrolled into its texture layout."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,27 +11,30 @@ import numpy as np
 from tddfa.errors import InputError
 from tddfa.imaging.draw import distance_inside, masked, without_holes
 from tddfa.imaging.sample import reduced
-from tddfa.render.compose import Background, Picture, canvas
+from tddfa.render.compose import Background, Drawing, canvas
+from tddfa.render.inputs import check_count, check_kind, faces_to_draw
 from tddfa.render.kernel import kernel
-from tddfa.render.numpy_kernel import Layout, View
-from tddfa.render.rasterizer import rasterize, reach, scaled_region
+from tddfa.render.kernel_values import FaceView, Region, TexelLayout
+from tddfa.render.rasterizer import back_to_front, rasterize, scaled_region, screen_region
 from tddfa.shapes import Bool, Float32, UInt8
 from tddfa.types import Face, Image, Mesh, Topology
 
-# Where a face turns away, the mesh may miss its outline by up to this part of its size, and show there what
-# lies behind: nearer to the outline than half of it nothing is trusted. Where it ends on skin, all is.
+# Distance by which the mesh may miss the outline of a face where the face turns away, in heights of the face.
+# Texels up to half of it inside the outline show what lies behind, and are not trusted. Where the mesh ends
+# on skin, all texels are.
 _MISFIT = 0.07
 _TURNED_AWAY = 0.6  # cosine between the surface and the viewer
 
-# A jump in depth of this part of the size of a face is an outline too: the nose before the far cheek, but not
-# a lip before teeth.
-_STEP = 0.07
+# Smallest jump in depth that is an outline too, in heights of the face: the nose in front of the far cheek,
+# but not a lip in front of teeth.
+_JUMP = 0.07
 
-# How high a face is in the z-buffer that says what shows of it, cells. More would not be seen: the border
-# that is not trusted is wider than several of them.
+# Height of a face in the z-buffer that decides what shows of it, cells. The border that is not trusted is
+# wider than several of them, so finer cells would change nothing.
 _CELLS = 128.0
 
-_SYMMETRIC = 0.97  # part of the layout that has to lie on its own mirror image to be called symmetric
+_SYMMETRIC = 0.97  # share of a layout that lies on its own mirror image, from which on it is called symmetric
+_LARGEST = 16384  # texels a side
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,10 +42,10 @@ class Texture:
     """The colours of a face in its texture layout; row 0 is v = 1.
 
     Attributes:
-        image: RGB; filled wherever the photo shows nothing, and beyond the border of the layout, so that
-            no filter picks up black.
+        image: RGB; filled where the image of the face shows nothing, and beyond the border of the layout, so
+            that no filter picks up black.
         covered: texels that belong to the face.
-        trust: how well the photo shows each of them: 1 from the front, 0 where it does not.
+        trust: trust in each texel: 1 seen from the front, 0 not seen.
     """
 
     image: UInt8[np.ndarray, "size size 3"]
@@ -51,32 +54,33 @@ class Texture:
 
     @property
     def seen(self) -> Bool[np.ndarray, "size size"]:
-        """The texels that the photo shows."""
+        """The texels that the image of the face shows."""
         return self.trust > 0
 
 
 def draw_uv_texture(
     image: Image,
-    faces: Sequence[Face],
+    faces: Iterable[Face],
     *,
     size: int = 256,
     fill: bool = True,
     background: Background = "photo",
-) -> Picture:
-    """The textures of all faces side by side, each `size` × `size`.
+) -> Drawing:
+    """Return the textures of all faces side by side, each `size` × `size`.
 
     Args:
-        image: the photo.
-        faces: whose textures to take.
-        size: px of each texture.
-        fill: give hidden places the colours of the other half of the face and of what surrounds them;
+        image: the image of the faces.
+        faces: faces whose textures are taken.
+        size: side of each texture, px.
+        fill: give hidden texels the colours of the other half of the face and of what surrounds them;
             otherwise they are background.
-        background: what lies around the faces: "transparent", or black for both others, as no photo lies
+        background: what lies around the faces: "transparent", or black for both others, as no image lies
             under a texture.
 
     Raises:
-        InputError: a model has no texture layout, or the size is not positive.
+        InputError: an argument is not possible, or a model has no texture layout; the message says what is.
     """
+    faces = faces_to_draw(image, faces)
     textures = face_textures(image, faces, size=size)
     blank = np.zeros((size, size * max(len(faces), 1), 3), np.uint8)
     out = canvas(blank, background)
@@ -88,26 +92,26 @@ def draw_uv_texture(
     return out
 
 
-def face_textures(image: Image, faces: Sequence[Face], *, size: int = 1024) -> list[Texture]:
-    """The texture of every face, looked up in the photo texel by texel.
+def face_textures(image: Image, faces: Iterable[Face], *, size: int = 1024) -> list[Texture]:
+    """Return the texture of every face, looked up in the image texel by texel.
 
-    A texel is taken from the photo where its place on the face lies in the picture, faces the camera and has
-    no face before it. The rest mirrors the other half of the face, where the layout is symmetric, and is
+    A texel is taken from the image where its point of the face lies in the image, faces the camera and has
+    no face in front of it. The rest mirrors the other half of the face, where the layout is symmetric, and is
     otherwise filled smoothly.
 
     Args:
-        image: the photo.
-        faces: whose textures to take.
-        size: px of each texture.
+        image: the image of the faces.
+        faces: faces whose textures are taken; all faces of the image, as a nearer one hides a farther one.
+        size: side of each texture, px.
 
     Raises:
-        InputError: a model has no texture layout, or the size is not positive.
+        InputError: an argument is not possible, or a model has no texture layout; the message says what is.
     """
-    if size < 1:
-        raise InputError(f"a texture of {size} px is not possible; 256 to 2048 are usual")
+    faces = faces_to_draw(image, faces)
+    check_count("size", size, _LARGEST)
     meshes = [face.mesh for face in faces]
     normals = [kernel.vertex_normals(mesh) for mesh in meshes]
-    views = _views(meshes, normals, *image.shape[:2])
+    views = _views(faces, normals, *image.shape[:2])
     return [
         _texture(image, mesh, normal, view, _layout(mesh.topology, size))
         for mesh, normal, view in zip(meshes, normals, views, strict=True)
@@ -115,30 +119,35 @@ def face_textures(image: Image, faces: Sequence[Face], *, size: int = 1024) -> l
 
 
 def _texture(
-    image: Image, mesh: Mesh, normals: Float32[np.ndarray, "n 3"], view: View, layout: Layout
+    image: Image, mesh: Mesh, normals: Float32[np.ndarray, "n 3"], view: FaceView, layout: TexelLayout
 ) -> Texture:
     low, high = kernel.bounds(mesh.vertices)
-    spacing = _pixels_per_texel(high - low, len(layout.place))
-    picture = reduced(image, low[:2], high[:2], spacing=spacing)
-    colors, trust = kernel.texels(mesh, normals, layout, picture, view)
+    spacing = _pixels_per_texel(high - low, len(layout.texel_index))
+    part = reduced(image, low[:2], high[:2], spacing=spacing)
+    colors, trust = kernel.texels(mesh, normals, layout, part, view)
     return Texture(kernel.complete(colors, trust, symmetric=layout.symmetric), layout.covered, trust)
 
 
-def merge_textures(textures: Sequence[Texture]) -> Texture:
-    """One texture from several of one person: each texel as the photos show it that show it best.
+def merge_textures(textures: Iterable[Texture]) -> Texture:
+    """Return one texture from several of one person: each texel as the images that show it best show it.
 
     Args:
-        textures: of equal size, of one model.
+        textures: textures of equal size, of one model.
 
     Raises:
-        InputError: there are none, or they differ in size or layout.
+        InputError: there are none, they differ in size or layout, or something is no texture.
     """
+    if isinstance(textures, Texture):
+        raise InputError("textures is one texture; put all that are to be merged into a list")
+    textures = list(textures)
     if not textures:
         raise InputError("there are no textures to merge; give at least one")
+    for k, texture in enumerate(textures):
+        check_kind(f"textures[{k}]", texture, Texture, "face_textures returns textures")
     covered = textures[0].covered
     if any(t.covered.shape != covered.shape or (t.covered != covered).any() for t in textures):
         raise InputError("the textures differ in size or layout; merge textures of one size and one model")
-    # Squared, so that a photo from the front counts more than several from the side.
+    # Squared, so that an image from the front counts more than several from the side.
     weights = [t.trust**2 for t in textures]
     total = np.maximum(np.sum(weights, axis=0), np.float32(1e-12))
     colors = np.sum(
@@ -153,11 +162,16 @@ def _symmetric(covered: Bool[np.ndarray, "size size"]) -> bool:
     return bool((covered & covered[:, ::-1]).sum() >= _SYMMETRIC * covered.sum())
 
 
+def no_layout() -> InputError:
+    """Return the error for a model without a texture layout."""
+    return InputError("this model has no texture layout (UV), so it has no texture")
+
+
 @lru_cache(maxsize=4)
-def _layout(topology: Topology, size: int) -> Layout:
+def _layout(topology: Topology, size: int) -> TexelLayout:
     uv = topology.uv
     if uv is None:
-        raise InputError("this model has no texture layout (UV), so it has no texture")
+        raise no_layout()
     # Texture coordinates begin at the edge of the first texel, pixel coordinates in its centre.
     x, y = uv[:, 0] * size - 0.5, (1 - uv[:, 1]) * size - 0.5
     flat = np.stack([x, y, np.zeros_like(x)], axis=1).astype(np.float32)
@@ -165,7 +179,7 @@ def _layout(topology: Topology, size: int) -> Layout:
     covered = np.zeros((size, size), bool)
     covered[fragments.region] = fragments.mask
     covered.flags.writeable = False
-    return Layout(
+    return TexelLayout(
         size,
         covered,
         np.flatnonzero(covered).astype(np.int32),
@@ -176,42 +190,75 @@ def _layout(topology: Topology, size: int) -> Layout:
 
 
 def _views(
-    meshes: Sequence[Mesh], normals: Sequence[Float32[np.ndarray, "_ 3"]], height: int, width: int
-) -> list[View]:
-    if not meshes:
-        return []
+    faces: Sequence[Face], normals: Sequence[Float32[np.ndarray, "_ 3"]], height: int, width: int
+) -> list[FaceView]:
+    meshes = [face.mesh for face in faces]
     heights = [float(high[1] - low[1]) for low, high in (kernel.bounds(m.vertices) for m in meshes)]
-    # 1 / scale is exact, so that cells lie on a grid of the photo whatever part of it is looked at.
-    scale = 1 / max(1.0, float(np.float32(min(heights) / _CELLS)))
-    x0, y0, w, h = scaled_region(reach(meshes, height, width), scale)
-    # How each face looks at the viewer, from −1 to 1, and which one it is, in steps of 4.
-    values = [np.float32(4 * i) - n[:, 2:] for i, n in enumerate(normals)]
-    depths, nearest = kernel.interpolate(meshes, values, (x0, y0, w, h), scale)
-    views: list[View] = []
-    for i, (mesh, tall) in enumerate(zip(meshes, heights, strict=True)):
-        region = x, y, w, h = scaled_region(reach([mesh], height, width), scale)
-        part = slice(y - y0, y - y0 + h), slice(x - x0, x - x0 + w)
-        depth, facing = np.ascontiguousarray(depths[part]), nearest[*part, 0] - np.float32(4 * i)
-        margin = _MISFIT * tall * scale
-        # Lips and lids that part are no outline.
-        own = without_holes((depth < np.inf) & (np.abs(facing) < 2), margin / 2)
-        border = own & (distance_inside(own) < 2) & (facing < _TURNED_AWAY)
-        outline = border | _steps(depth, _STEP * tall)
-        far = np.clip(np.minimum(distance_inside(~outline), margin) * np.float32(2 / margin) - 1, 0, 1)
-        views.append(View((height, width), scale, region, depth, far))
-    return views
+    # 1 / scale is exact, so that cells lie on a grid of the image whatever part of it is looked at.
+    scale = 1 / max(1.0, float(np.float32(min(heights, default=0.0) / _CELLS)))
+    regions = [scaled_region(screen_region([mesh], height, width), scale) for mesh in meshes]
+    drawn = [
+        kernel.interpolate([mesh], [-normal[:, 2:]], region, scale)
+        for mesh, normal, region in zip(meshes, normals, regions, strict=True)
+    ]
+    depths = [depth.copy() for depth, _ in drawn]
+    order = back_to_front(faces)
+    for rank, behind in enumerate(order):
+        for front in order[rank + 1 :]:
+            _hide(depths[behind], regions[behind], drawn[front][0], regions[front])
+    return [
+        FaceView((height, width), scale, region, depth, _edge_distance(depth, facing[:, :, 0], tall, scale))
+        for region, depth, (_, facing), tall in zip(regions, depths, drawn, heights, strict=True)
+    ]
 
 
-def _steps(depth: Float32[np.ndarray, "h w"], height: float) -> Bool[np.ndarray, "h w"]:
-    """Pixels beside which one surface ends before another, more than `height` px behind it."""
-    steps = np.zeros(depth.shape, bool)
+def _hide(
+    depth: Float32[np.ndarray, "h w"],
+    region: Region,
+    front: Float32[np.ndarray, "fh fw"],
+    front_region: Region,
+) -> None:
+    """Put a face out of sight, in place, where another one is in front of it."""
+    x0, y0 = max(region[0], front_region[0]), max(region[1], front_region[1])
+    x1 = min(region[0] + region[2], front_region[0] + front_region[2])
+    y1 = min(region[1] + region[3], front_region[1] + front_region[3])
+    if x0 < x1 and y0 < y1:
+        here, there = (np.s_[y0 - r[1] : y1 - r[1], x0 - r[0] : x1 - r[0]] for r in (region, front_region))
+        depth[here][front[there] < np.inf] = -np.inf
+
+
+def _edge_distance(
+    depth: Float32[np.ndarray, "h w"], facing: Float32[np.ndarray, "h w"], tall: float, scale: float
+) -> Float32[np.ndarray, "h w"]:
+    """Return the trust that follows from the distance to the outline; see `FaceView`.
+
+    Args:
+        depth: depth of the face; infinite beside it, minus infinity where it is hidden.
+        facing: cosine between the surface and the viewer.
+        tall: height of the face, px.
+        scale: cells per px.
+    """
+    margin = _MISFIT * tall * scale
+    # Lips and lids that part are no outline.
+    own = without_holes(np.isfinite(depth), margin / 2)
+    border = own & (distance_inside(own) < 2) & (facing < _TURNED_AWAY)
+    outline = border | _depth_discontinuities(depth, _JUMP * tall)
+    hidden = depth == -np.inf
+    if hidden.any():  # the mesh in front may miss its outline, too
+        outline |= distance_inside(~hidden) < 2
+    return np.clip(np.minimum(distance_inside(~outline), margin) * np.float32(2 / margin) - 1, 0, 1)
+
+
+def _depth_discontinuities(depth: Float32[np.ndarray, "h w"], height: float) -> Bool[np.ndarray, "h w"]:
+    """Return the pixels where a surface ends in front of another one, more than `height` px behind it."""
+    found = np.zeros(depth.shape, bool)
     known = np.where(np.isfinite(depth), depth, np.float32(np.nan))  # compares as false: no other surface
     across, down = (np.abs(np.diff(known, axis=axis)) > height for axis in (1, 0))
-    steps[:, 1:] |= across
-    steps[:, :-1] |= across
-    steps[1:] |= down
-    steps[:-1] |= down
-    return steps
+    found[:, 1:] |= across
+    found[:, :-1] |= across
+    found[1:] |= down
+    found[:-1] |= down
+    return found
 
 
 def _pixels_per_texel(extent: Float32[np.ndarray, "3"], n_texels: int) -> float:

@@ -2,57 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
 
-from tddfa.imaging.draw import line_coverage
-from tddfa.render.compose import Background, Picture, canvas, tint, window
+from tddfa.imaging.draw import segment_coverage
+from tddfa.render.compose import Background, Drawing, blend_color, canvas, window_between
+from tddfa.render.inputs import as_color, check_alpha, check_count, faces_to_draw
+from tddfa.render.kernel import kernel
 from tddfa.render.visibility import DepthTest
-from tddfa.shapes import Int64
+from tddfa.shapes import Int32
 from tddfa.types import Face, Image, Topology
+
+_THICKEST = 1000  # px
 
 
 def draw_wireframe(
     image: Image,
-    faces: Sequence[Face],
+    faces: Iterable[Face],
     *,
     color: tuple[int, int, int] = (255, 255, 255),
     alpha: float = 0.5,
     thickness: int = 1,
     background: Background = "photo",
-) -> Picture:
-    """The picture with the visible edges of every face's mesh.
+) -> Drawing:
+    """Return the image with the visible edges of every face's mesh.
 
     Args:
-        image: the photo.
-        faces: whose meshes to draw.
+        image: the image of the faces.
+        faces: faces whose meshes are drawn.
         color: RGB.
         alpha: opacity of a line.
-        thickness: px.
+        thickness: thickness of a line, px.
         background: what lies under the lines.
+
+    Raises:
+        InputError: an argument is not possible; the message says what is.
     """
+    faces = faces_to_draw(image, faces)
+    color = as_color(color)
+    check_alpha(alpha)
+    check_count("thickness", thickness, _THICKEST)
     out = canvas(image, background)
-    meshes = [face.mesh for face in faces]
-    test = DepthTest(meshes, *image.shape[:2])
-    for mesh in meshes:
-        edges = _edges(mesh.topology)
-        seen = test.visible(mesh, np.arange(len(mesh.vertices)))
-        edges = edges[seen[edges].all(axis=1)]
-        if not len(edges):
+    test = DepthTest(faces, *image.shape[:2])
+    for k, face in enumerate(faces):
+        vertices, (first, second) = face.mesh.vertices, _edges(face.mesh.topology)
+        seen = test.visible(k, np.arange(len(vertices)))
+        shown = np.flatnonzero(seen.take(first) & seen.take(second))
+        if not len(shown):
             continue
-        lines = mesh.vertices[edges, :2]
-        x0, y0, w, h = window(lines.reshape(-1, 2), thickness + 1, *image.shape[:2])
-        coverage = line_coverage(list(lines - np.array([x0, y0], np.float32)), thickness, h, w)
-        tint(out, coverage, color, alpha=alpha, x0=x0, y0=y0)
+        low, high = kernel.bounds(vertices)[:, :2].tolist()
+        x0, y0, w, h = window_between(low, high, thickness + 1, *image.shape[:2])
+        points = vertices[:, :2] - np.array([x0, y0], np.float32)
+        ends = np.stack([first.take(shown), second.take(shown)], axis=1)
+        lines = segment_coverage(points, ends, thickness, h, w)
+        blend_color(out, lines, color, alpha=alpha, x0=x0, y0=y0)
     return out
 
 
 @lru_cache(maxsize=4)
-def _edges(topology: Topology) -> Int64[np.ndarray, "n_edges 2"]:
-    """Each edge of the triangles once."""
-    t = topology.triangles.astype(np.int64)
+def _edges(topology: Topology) -> Int32[np.ndarray, "2 n_edges"]:
+    """Return both ends of each edge of the triangles once."""
+    t = topology.triangles
     pairs = np.sort(np.concatenate([t[:, [0, 1]], t[:, [1, 2]], t[:, [2, 0]]]), axis=1)
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-    return np.unique(pairs, axis=0)
+    return np.ascontiguousarray(np.unique(pairs, axis=0).T)

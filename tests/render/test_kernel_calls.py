@@ -1,0 +1,259 @@
+"""The kernel called directly, with arguments that make no sense: an error or nonsense numbers, never a crash.
+
+These calls run under the address and undefined-behaviour sanitizers in `make sanitize`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+_kernel: Any = pytest.importorskip(
+    "tddfa.native._kernel", reason="needs the native kernel, which is not built", exc_type=ImportError
+)
+
+HUGE = 2**63 - 1
+THREE = np.zeros((3, 3), np.float32)
+ONE = np.array([[0, 1, 2]], np.int32)
+FAR = np.full((2, 2), np.inf, np.float32)
+
+
+def depth(vertices=THREE, triangles=ONE, region=(0, 0, 2, 2), scale=1.0, out=None, n=3, m=1) -> None:
+    _kernel.depth(n, m, vertices, triangles, *region, scale, FAR.copy() if out is None else out)
+
+
+def test_arrays_of_another_size_are_refused() -> None:
+    with pytest.raises(ValueError, match="bytes"):
+        _kernel.vertex_normals(4, 1, THREE, ONE, THREE)
+    for n, m in [(4, 1), (3, 2), (-1, 1), (3, -1), (-3, -1)]:
+        with pytest.raises(ValueError, match="an array has"):
+            depth(n=n, m=m)
+
+
+# Products of these wrap around to the number of bytes that the arrays have.
+@pytest.mark.parametrize("count", [HUGE, 2**62 + 1, 2**61 + 1, 2**60 + 1, -(2**62) + 1, -HUGE])
+def test_sizes_whose_product_wraps_around_are_refused(count) -> None:
+    four = np.zeros(4, np.uint8)
+    calls = [
+        lambda: _kernel.bounds(count, THREE, np.zeros(6, np.float32)),
+        lambda: _kernel.vertex_normals(count, 1, THREE, ONE, THREE),
+        lambda: _kernel.weighted(count, 4, four, 0, four[:0], four[:0], four[:0]),
+        lambda: _kernel.depth(3, count, THREE, ONE, 0, 0, 2, 2, 1.0, FAR),
+        lambda: _kernel.blend_color(count, 4, 4, four, 0, 0, 1, 1, four[:1], (0, 0, 0), 1.0),
+        lambda: _kernel.blend_color(1, 1, 4, four, 0, 0, count, 4, four, (0, 0, 0), 1.0),
+        lambda: _kernel.recolor(count, four, 0, four[:0], np.zeros(768, np.uint8)),
+        lambda: _kernel.discs(count, 4, four, 0, four[:0], 1.0),
+        lambda: _kernel.segments(count, 4, four, 0, four[:0], 0, four[:0], 1.0),
+        lambda: _kernel.quantize(count, 4, 0, 4, 0, 0, four, four, four),
+        lambda: _kernel.quantize(0, count, 0, 4, 0, 0, four[:0], four[:0], four[:0]),
+        lambda: _kernel.reconstruct(count, 4, four, four, four, four, np.zeros(12, np.float32), 2, four),
+        lambda: _kernel.phong(count, THREE, THREE, (0,) * 3, (0,) * 3, 1, (0,) * 6, 5, 2, THREE),
+    ]
+    for call in calls:
+        with pytest.raises((ValueError, MemoryError)):
+            call()
+
+
+@pytest.mark.parametrize(
+    "rows", [(2**62, 0, 0), (0, 2**62, 2**62), (HUGE, HUGE, HUGE), (-1, 4, 0), (0, -1, 0)]
+)
+def test_rows_of_a_basis_that_do_not_fit_are_refused(rows) -> None:
+    first_row, n_rows, first_detail = rows
+    words, scales = np.zeros(96, np.uint32), np.zeros(1, np.float32)
+    with pytest.raises(ValueError, match=r"the rows do not fit|an array has"):
+        _kernel.quantize(1, 1, first_row, n_rows, 1, first_detail, np.zeros(3, np.float32), words, scales)
+
+
+@pytest.mark.parametrize(
+    "region",
+    [(2**31 - 1, 0, 2, 2), (-(2**31), 0, 2, 2), (0, 2**30, 2, 2), (0, 0, -2, -2), (0, 0, 2**31 - 1, 0)],
+)
+def test_regions_that_no_image_has_are_refused(region) -> None:
+    with pytest.raises(ValueError, match=r"the region reaches further than|an array has"):
+        depth(region=region)
+
+
+def test_painted_and_tinted_parts_outside_the_canvas_are_refused() -> None:
+    canvas = np.zeros((4, 4, 3), np.uint8)
+    ones = np.ones((2, 4), np.uint8)
+    for x0, y0 in [(1, 0), (0, 3), (-1, 0), (0, -1), (HUGE, 0), (-HUGE, 0)]:
+        with pytest.raises(ValueError, match="reaches out"):
+            _kernel.blend_color(4, 4, 3, canvas, x0, y0, 2, 4, ones, (0, 0, 0), 1.0)
+    with pytest.raises(ValueError, match="reaches out"):
+        _kernel.paint(
+            *(3, 1, THREE, ONE, 2, 0, 2, 2, 1, THREE[:, :1].copy(), FAR.copy()),
+            *(3, 3, 3, np.zeros((3, 3, 3), np.uint8), None, 1.0, 0.0, 255),
+        )
+
+
+def test_indices_outside_are_refused_wherever_they_stand() -> None:
+    for index in (-1, 3, 2**31 - 1, -(2**31)):
+        for place in range(3):
+            triangles = ONE.copy()
+            triangles[0, place] = index
+            with pytest.raises(IndexError):
+                depth(triangles=triangles)
+            with pytest.raises(IndexError):
+                _kernel.vertex_normals(3, 1, THREE, triangles, np.empty((3, 3), np.float32))
+        with pytest.raises(IndexError):
+            _kernel.segments(
+                *(
+                    4,
+                    4,
+                    np.zeros(16, np.uint8),
+                    3,
+                    THREE[:, :2].copy(),
+                    1,
+                    np.array([[0, index]], np.int32),
+                    1.0,
+                )
+            )
+    for pixel in (-1, 16, HUGE, -HUGE):
+        with pytest.raises(IndexError):
+            _kernel.recolor(16, np.zeros(48, np.uint8), 1, np.array([pixel]), np.zeros(768, np.uint8))
+    with pytest.raises(IndexError):  # a mesh without vertices has no triangles
+        depth(vertices=THREE[:0], n=0)
+
+
+ODD = [np.nan, np.inf, -np.inf, 3e38, -3e38, 2.0**31, 2.0**40, -(2.0**63), 1e-45, 0.0]
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_coordinates_beyond_all_numbers_draw_nothing_outside(value) -> None:
+    vertices = np.array([[0, 0, 0], [value, 1, value], [1, value, 1]], np.float32)
+    region, area = (0, 0, 5, 4), (4, 5)
+    for scale in (1.0, value):
+        depth(vertices=vertices, region=region, scale=scale, out=np.full(area, np.inf, np.float32))
+    values = np.full((3, 3), value, np.float32)
+    _kernel.rasterize(
+        *(3, 1, vertices, ONE, *region, 0, 0, np.zeros(area, np.int32)),
+        *(np.zeros((*area, 3), np.float32), np.full(area, np.inf, np.float32)),
+    )
+    _kernel.paint(
+        *(3, 1, vertices, ONE, *region, 3, values, np.full(area, np.inf, np.float32)),
+        *(5, 4, 3, np.zeros((4, 5, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), value, value, 255),
+    )
+    _kernel.vertex_normals(3, 1, vertices, ONE, np.empty((3, 3), np.float32))
+    _kernel.bounds(3, vertices, np.empty(6, np.float32))
+    _kernel.phong(
+        *(3, vertices, vertices, (value,) * 3, (value,) * 3, value, (value,) * 6, 5, 2),
+        np.empty(3, np.float32),
+    )
+    _kernel.discs(4, 5, np.zeros(20, np.uint8), 3, vertices[:, :2].copy(), value)
+    _kernel.segments(4, 5, np.zeros(20, np.uint8), 3, vertices[:, :2].copy(), 1, ONE[:, :2].copy(), value)
+    _kernel.blend_color(
+        4, 5, 4, np.zeros(80, np.uint8), 0, 0, 4, 5, np.ones(20, np.uint8), (value,) * 3, value
+    )
+    basis, words, scales = (
+        np.full(6, value, np.float32),
+        np.zeros((2, 96), np.uint32),
+        np.zeros(2, np.float32),
+    )
+    _kernel.quantize(1, 2, 0, 2, 0, 0, np.resize(basis, 6), words, scales)
+    texture(value)
+
+
+def texture(value: float, columns: int = 3, rows: int = 2, scale: float = 1.0) -> None:
+    odd = np.full((3, 3), value, np.float32)
+    normals = np.tile(np.array([0, 0, -1], np.float32), (3, 1))
+    _kernel.texels(
+        *(3, odd, normals, 1, 4, np.zeros(1, np.int32), ONE, np.full(2, 0.3, np.float32)),
+        *(2, 2, np.zeros(12, np.uint8), (scale, scale, value, value), (2.0, 2.0), (0.2, 0.6)),
+        *((scale, 1 / scale), (0, 0, columns, rows)),
+        *(np.zeros((rows, columns), np.float32), np.ones((rows, columns), np.float32)),
+        *(np.zeros(12, np.float32), np.zeros(4, np.float32)),
+    )
+    _kernel.complete(
+        2,
+        1,
+        np.full(12, value, np.float32),
+        np.full(4, value, np.float32),
+        1,
+        0,
+        value,
+        2,
+        np.zeros(12, np.uint8),
+    )
+
+
+def test_a_view_with_more_columns_than_floats_can_tell_apart_is_read_within_its_end() -> None:
+    # 2^24 + 1 is no float: its last column rounds up to one that is not there.
+    texture(1e30, columns=2**24 + 3, rows=1)
+    texture(1e30, columns=1, rows=2**24 + 3)
+
+
+@pytest.mark.parametrize("exponent", [0, -1, -(2**31), 1025, 2**31 - 1])
+def test_an_exponent_that_takes_for_ever_is_refused(exponent) -> None:
+    with pytest.raises(ValueError, match="from 1 to 1024"):
+        _kernel.phong(3, THREE, THREE, (0,) * 3, (0,) * 3, 1, (0,) * 6, exponent, 2, np.empty(3, np.float32))
+
+
+def test_arrays_that_overlap_give_nonsense_and_no_crash() -> None:
+    rng = np.random.default_rng(0)
+    room = rng.integers(0, 3, 256).astype(np.int32)
+    floats = room.view(np.float32)
+    # The depth buffer is where the triangles lie: what is drawn would become the next triangles.
+    for _ in range(20):
+        room[:] = rng.integers(0, 3, 256)
+        _kernel.depth(
+            3, 80, rng.normal(0, 9, (3, 3)).astype(np.float32), room[:240], 0, 0, 15, 16, 1.0, floats[:240]
+        )
+    _kernel.vertex_normals(80, 80, floats[:240], np.zeros(240, np.int32), floats[:240])
+    pixels = np.zeros(96, np.int64)
+    _kernel.recolor(256, pixels.view(np.uint8), 96, pixels, np.full(768, 255, np.uint8))
+
+
+def test_indices_that_another_thread_changes_give_nonsense_and_no_crash() -> None:
+    rng = np.random.default_rng(1)
+    vertices = rng.uniform(0, 60, (50, 3)).astype(np.float32)
+    triangles = rng.integers(0, 50, (4000, 3)).astype(np.int32)
+    done = threading.Event()
+
+    def change() -> None:
+        good = triangles.copy()
+        while not done.is_set():
+            triangles[:] = 2**31 - 1
+            triangles[:] = good
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        for _ in range(60):
+            for call in (
+                lambda: _kernel.depth(
+                    50, 4000, vertices, triangles, 0, 0, 60, 60, 1.0, np.zeros(3600, np.float32)
+                ),
+                lambda: _kernel.vertex_normals(50, 4000, vertices, triangles, np.empty((50, 3), np.float32)),
+            ):
+                with contextlib.suppress(IndexError):
+                    call()
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_arrays_that_are_read_only_scattered_or_between_their_elements_are_refused() -> None:
+    out = np.zeros((3, 3), np.float32)
+    out.flags.writeable = False
+    with pytest.raises((ValueError, BufferError)):
+        _kernel.vertex_normals(3, 1, THREE, ONE, out)
+    with pytest.raises((ValueError, BufferError)):
+        _kernel.vertex_normals(3, 1, np.zeros((3, 6), np.float32)[:, ::2], ONE, np.zeros((3, 3), np.float32))
+    with pytest.raises(ValueError, match="does not start where its elements can"):
+        _kernel.vertex_normals(3, 1, memoryview(bytearray(40))[1:37], ONE, np.zeros((3, 3), np.float32))
+    with pytest.raises(TypeError):
+        _kernel.vertex_normals(3, 1, None, ONE, THREE)
+
+
+def test_empty_arrays_are_fine() -> None:
+    nothing = np.zeros(0, np.float32)
+    _kernel.depth(0, 0, nothing, nothing, 0, 0, 0, 0, 1.0, nothing)
+    _kernel.weighted(0, 0, nothing, 0, nothing, nothing, nothing)
+    _kernel.reconstruct(0, 0, nothing, nothing, nothing, nothing, np.zeros(12, np.float32), 2, nothing)
+    _kernel.quantize(0, 0, 0, 0, 0, 0, nothing, nothing, nothing)
+    _kernel.discs(0, 0, nothing, 0, nothing, 1.0)
+    _kernel.blend_color(0, 0, 3, nothing, 0, 0, 0, 0, nothing, (0, 0, 0), 1.0)
