@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tddfa
 import toys
 from tddfa import FaceAligner, read_image, write_image
 from tddfa.cli.main import main
@@ -228,6 +229,25 @@ def test_bad_files_end_with_one_line_code_1_and_nothing_written(tmp_path, out, c
     assert names(out) == set()
 
 
+def test_a_face_that_is_too_small_for_the_search_is_found_with_a_larger_one(tmp_path, out, capsys):
+    photo = read_image(Path(__file__).parents[2] / "examples/photos/hopper.jpg")
+    image = np.full((1200, 1600, 3), 120, np.uint8)
+    small = photo[::8, ::8]
+    image[500 : 500 + len(small), 700 : 700 + small.shape[1]] = small
+    write_image(tmp_path / "far.png", image)
+    pack = Path(tddfa.__file__).parent / "packs/built_in/open"
+    command = ["image", str(tmp_path / "far.png"), "-o", "json", "-d", str(out), "--pack", str(pack)]
+    assert main([*command, "--search-size", "400"]) == 1
+    message = capsys.readouterr().err
+    assert "a face has to be about 80 px wide in this image of 1600×1200 px" in message
+    assert "; --search-size 1600 finds smaller ones" in message
+    assert main([*command, "--search-size", "1600"]) == 0
+    assert main(command) == 0  # nobody was found at first, so the search went on
+    with pytest.raises(SystemExit):
+        main([*command, "--search-size", "10"])
+    assert "'10' is below 32 px" in capsys.readouterr().err
+
+
 def test_a_picture_without_a_face_is_one_line_and_code_1(tmp_path, out, capsys, monkeypatch):
     from tddfa.detection import FaceBoxes
 
@@ -237,7 +257,8 @@ def test_a_picture_without_a_face_is_one_line_and_code_1(tmp_path, out, capsys, 
         main(["image", str(tmp_path / "sky.png"), "-o", "all", "-d", str(out), "--json", str(tmp_path / "j")])
         == 1
     )
-    assert "sky.png: no face found" in capsys.readouterr().err
+    line = "sky.png: no face found; a face has to be about 20 px wide in this image of 50×50 px\n"
+    assert capsys.readouterr().err.endswith(line)
     assert names(out) == set()
     assert json.loads((tmp_path / "j").read_text())["faces"] == []
 

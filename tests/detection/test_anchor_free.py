@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -61,6 +62,77 @@ def test_a_face_is_found_once_where_it_is(width, height):
     (shape,) = network.shapes
     assert max(shape[1:]) <= 256
     assert (shape[1] % 64, shape[2] % 64) == (0, 0)
+
+
+class Faces:
+    """A network that sees the white rectangles whose sides it can read, from 20 to 200 px.
+
+    Attributes:
+        sides: the longer side of every copy or tile that it was given.
+    """
+
+    def __init__(self):
+        self.sides = []
+
+    def __call__(self, x):
+        self.sides.append(max(x.shape[1:3]))
+        count, _, stats, _ = cv2.connectedComponentsWithStats((x[0, :, :, 0] > 128).astype(np.uint8))
+        boxes = [(a - 0.5, b - 0.5, a + w - 0.5, b + h - 0.5) for a, b, w, h, _ in stats[1:count]]
+        boxes = [
+            b for b in boxes if 20 <= min(b[2] - b[0], b[3] - b[1]) <= max(b[2] - b[0], b[3] - b[1]) <= 200
+        ]
+        return {"places": places_of(boxes, [0.9] * len(boxes), *x.shape[1:3])}
+
+
+BIG = {"kind": "tddfa", "file": "detector.onnx", "max_side": 640, "min_score": 0.5, "max_overlap": 0.4}
+
+
+def test_a_face_that_fills_the_image_is_found():
+    detector = make_detector(Faces(), BIG)
+    (face,) = detector.detect(rectangle(2000, 2000, 200, 100, 1700, 1800))
+    np.testing.assert_allclose(list(face.box), (200, 100, 1700, 1800), atol=20)
+
+
+@pytest.mark.parametrize("side", [24, 40, 90, 200, 500])
+def test_faces_of_every_size_are_found_once_in_a_large_image(side):
+    rng = np.random.default_rng(side)
+    image = np.full((3000, 4000, 3), 60, np.uint8)
+    corners = [(x, y) for x in range(10, 3450, 560) for y in range(10, 2450, 560)]
+    places = [tuple(np.add(corner, rng.integers(0, 50, 2)).tolist()) for corner in corners]
+    for x, y in places:
+        image[y : y + side, x : x + side] = 255
+    found = make_detector(Faces(), BIG).detect(image, search_size=4000)
+    assert len(found) == len(places)
+    centers = np.array([d.box.center for d in found])
+    for place in places:
+        distance = np.linalg.norm(centers - (np.array(place) + (side - 1) / 2), axis=1)
+        assert (distance < 6).sum() == 1
+
+
+def test_a_search_goes_on_to_the_image_itself_and_costs_only_the_steps_that_are_taken():
+    network = Faces()
+    detector = make_detector(network, BIG)
+    image = np.maximum(rectangle(4000, 3000, 2000, 1000, 2030, 1030), 60)  # a dark one would be blurred
+    search = detector.search(image)
+    first = next(search)
+    assert first.detections == []
+    assert first.smallest == pytest.approx(20 * 4000 / 640)
+    assert max(network.sides) == 640
+    steps = list(search)
+    assert [round(step.smallest) for step in steps] == [50, 20]
+    assert [len(step.detections) for step in steps] == [0, 1]
+    assert max(network.sides) <= 1024
+    assert detector.smallest_face(4000, 3000) == pytest.approx(20)
+    assert detector.smallest_face(4000, 3000, search_size=2000) == pytest.approx(40)
+    assert detector.smallest_face(12_288, 100) == pytest.approx(40)
+
+
+def test_a_plain_detection_takes_one_step():
+    network = Faces()
+    image = rectangle(4000, 3000, 1000, 1000, 1400, 1400)
+    detector = make_detector(network, BIG)
+    assert detector.detect(image) == next(detector.search(image)).detections
+    assert max(network.sides) == 640
 
 
 @pytest.mark.parametrize("score", [0, 1, -3])

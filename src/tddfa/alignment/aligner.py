@@ -15,6 +15,7 @@ from tddfa.alignment.inputs import (
     as_points,
     at,
     check_policy,
+    check_search_size,
     items,
     no_crop,
     usable,
@@ -22,10 +23,11 @@ from tddfa.alignment.inputs import (
 from tddfa.alignment.networks import PackNetworks
 from tddfa.alignment.orientation import better_orientation, face_turned_back, turns_to_upright
 from tddfa.alignment.refinement import refine
+from tddfa.alignment.search import find_faces
 from tddfa.alignment.verification import FaceVerifier, VerifiedDetector
 from tddfa.concurrency import in_order
 from tddfa.deprecation import warn_renamed
-from tddfa.detection import Detector
+from tddfa.detection import Detector, ScalableDetector, SearchStep
 from tddfa.errors import InputError
 from tddfa.morphable import make_model
 from tddfa.packs import ModelPack, default_pack_name, find_pack
@@ -52,6 +54,10 @@ class FaceAligner:
         threads: threads of each network, with the default engine.
         device: where the default engine runs networks: "cpu", "cuda", "coreml", "directml", "openvino", or
             "auto" for the first of them that is there.
+        search_size: longer side at which images are searched, px, for all calls that do not name one. By
+            default it depends on the image: ever larger copies are searched while there is no face, or one
+            that is nearly too small. A larger number finds smaller faces beside large ones, a smaller one is
+            faster.
 
     Raises:
         PackNotFoundError: no such pack is installed.
@@ -71,6 +77,7 @@ class FaceAligner:
         engine: Engine | None = None,
         threads: int = 1,
         device: str = "cpu",
+        search_size: int | None = None,
     ) -> None:
         self.pack = pack if isinstance(pack, ModelPack) else find_pack(pack or default_pack_name())
         manifest = self.pack.manifest
@@ -78,6 +85,7 @@ class FaceAligner:
         self._networks = PackNetworks(self.pack, engine or onnx_engine(threads=threads, device=device))
         self._regressor = self._networks.regressor
         self._detector = detector
+        self._search_size = check_search_size(search_size)
         self._thresholds = self._networks.thresholds(own_detector=detector is None)
 
     @property
@@ -93,6 +101,7 @@ class FaceAligner:
         *,
         boxes: Iterable[BoxLike] | None = None,
         landmarks: Iterable[Float[np.ndarray, "n d"]] | None = None,
+        search_size: int | None = None,
         errors: Literal["raise"] = "raise",
     ) -> list[Face]: ...
 
@@ -103,6 +112,7 @@ class FaceAligner:
         *,
         boxes: Iterable[BoxLike] | None = None,
         landmarks: Iterable[Float[np.ndarray, "n d"]] | None = None,
+        search_size: int | None = None,
         errors: ErrorPolicy,
     ) -> list[Face | None]: ...
 
@@ -112,6 +122,7 @@ class FaceAligner:
         *,
         boxes: Iterable[BoxLike] | None = None,
         landmarks: Iterable[Float[np.ndarray, "n d"]] | None = None,
+        search_size: int | None = None,
         errors: ErrorPolicy = "raise",
     ) -> list[Face] | list[Face | None]:
         """Return the faces of an image, in the order of their boxes; [] where there are none.
@@ -125,6 +136,8 @@ class FaceAligner:
                 neither boxes nor landmarks are given.
             landmarks: instead of boxes, points on each face (n, 2 or 3), px: 68 landmarks or all vertices,
                 for example those of the frame before.
+            search_size: longer side at which the image is searched, px; that of the aligner by default. See
+                `smallest_face`.
             errors: for a box or points that cannot be used, "raise" an error that names it, or give "none":
                 None in its place.
 
@@ -147,18 +160,28 @@ class FaceAligner:
             there = [d.box for d in given if d is not None]
             params = self._networks.verifying_regressor.from_boxes([image] * len(there), there)
             return self._given_faces("boxes", image, given, self._refined(image, params), errors)
-        return self._found_faces([image])[0]
+        return self._found_faces([image], search_size)[0]
 
     @overload
     def align_batch(
-        self, images: Iterable[Image], *, errors: Literal["raise"] = "raise"
+        self,
+        images: Iterable[Image],
+        *,
+        search_size: int | None = None,
+        errors: Literal["raise"] = "raise",
     ) -> list[list[Face]]: ...
 
     @overload
-    def align_batch(self, images: Iterable[Image], *, errors: ErrorPolicy) -> list[list[Face] | None]: ...
+    def align_batch(
+        self, images: Iterable[Image], *, search_size: int | None = None, errors: ErrorPolicy
+    ) -> list[list[Face] | None]: ...
 
     def align_batch(
-        self, images: Iterable[Image], *, errors: ErrorPolicy = "raise"
+        self,
+        images: Iterable[Image],
+        *,
+        search_size: int | None = None,
+        errors: ErrorPolicy = "raise",
     ) -> list[list[Face]] | list[list[Face] | None]:
         """Return the faces of each image, as `align` finds them, with the crops of all images in one batch.
 
@@ -167,6 +190,7 @@ class FaceAligner:
 
         Args:
             images: RGB (h, w, 3), uint8, of any sizes.
+            search_size: as for `align`.
             errors: for an image that cannot be used, "raise" an error that names it, or give "none": None in
                 its place.
 
@@ -180,21 +204,36 @@ class FaceAligner:
             return image
 
         given = usable("images", images, checked, errors)
-        found = iter(self._found_faces([image for image in given if image is not None]))
+        found = iter(self._found_faces([image for image in given if image is not None], search_size))
         return [None if image is None else next(found) for image in given]
 
     @overload
     def align_many(
-        self, images: Iterable[Image], *, workers: int = 1, errors: Literal["raise"] = "raise"
+        self,
+        images: Iterable[Image],
+        *,
+        workers: int = 1,
+        search_size: int | None = None,
+        errors: Literal["raise"] = "raise",
     ) -> Iterator[list[Face]]: ...
 
     @overload
     def align_many(
-        self, images: Iterable[Image], *, workers: int = 1, errors: ErrorPolicy
+        self,
+        images: Iterable[Image],
+        *,
+        workers: int = 1,
+        search_size: int | None = None,
+        errors: ErrorPolicy,
     ) -> Iterator[list[Face] | None]: ...
 
     def align_many(
-        self, images: Iterable[Image], *, workers: int = 1, errors: ErrorPolicy = "raise"
+        self,
+        images: Iterable[Image],
+        *,
+        workers: int = 1,
+        search_size: int | None = None,
+        errors: ErrorPolicy = "raise",
     ) -> Iterator[list[Face]] | Iterator[list[Face] | None]:
         """Yield the faces of each image, image after image, as `align` finds them.
 
@@ -205,6 +244,7 @@ class FaceAligner:
             images: RGB (h, w, 3), uint8, of any sizes.
             workers: images that are worked on at a time, each by a thread of its own. With as many as there
                 are cores, `threads=1` of the aligner is the fastest.
+            search_size: as for `align`.
             errors: for an image that cannot be used, "raise" an error that names it, or give "none": None in
                 its place.
 
@@ -222,7 +262,7 @@ class FaceAligner:
         def one(item: tuple[int, Image]) -> list[Face] | None:
             index, image = item
             try:
-                return self.align(image)
+                return self.align(image, search_size=search_size)
             except InputError as error:
                 if errors == "none":
                     return None
@@ -230,19 +270,23 @@ class FaceAligner:
 
         return in_order(one, enumerate(images), workers)  # pyright: ignore[reportReturnType]
 
-    def align_candidates(self, image: Image, *, select: Selection | None = None) -> list[Face]:
+    def align_candidates(
+        self, image: Image, *, select: Selection | None = None, search_size: int | None = None
+    ) -> list[Face]:
         """Return the faces of an upright image among some of the detector's candidates.
 
         Args:
             image: RGB (h, w, 3), uint8.
             select: returns the candidates to verify, given all of them, best first and many of them false.
                 Leaving out known faces saves their alignment.
+            search_size: longer side at which the image is searched, px; that of the aligner, or the usual one
+                of the detector, by default.
 
         Raises:
             InputError: the image cannot be used.
         """
         check_image(image)
-        return self._faces_among([image], [select])[0]
+        return self._faces_among([image], [select], [search_size])[0]
 
     def align_crops(self, crops: Sequence[Image], squares: Iterable[BoxLike]) -> list[Face]:
         """Return the faces in crops that were cut before, as data sets have them.
@@ -266,6 +310,18 @@ class FaceAligner:
         params = self._regressor.from_crops(crops, [d.box for d in detections])
         return [Face(d, p, self.model) for d, p in zip(detections, params, strict=True)]
 
+    def smallest_face(self, image: Image, *, search_size: int | None = None) -> float | None:
+        """Return the side from which nearly all faces are found in an image, px; None where it is not known.
+
+        Args:
+            image: RGB (h, w, 3), uint8.
+            search_size: as for `align`.
+        """
+        detector, size = self._candidate_detector, self._size(search_size)
+        if not isinstance(detector, ScalableDetector):
+            return None
+        return detector.smallest_face(image.shape[1], image.shape[0], search_size=size)
+
     def search(self, image: Image, among: Selection | None = None) -> list[Face]:
         """Do what `align_candidates` does; the former name."""
         warn_renamed("FaceAligner.search(image, among)", "FaceAligner.align_candidates(image, select=)")
@@ -279,16 +335,19 @@ class FaceAligner:
     def _verifier(self) -> FaceVerifier:
         return FaceVerifier(self._networks.verifying_regressor, self.model.landmarks, self._thresholds)
 
-    def _found_faces(self, images: Sequence[Image]) -> list[list[Face]]:
+    def _size(self, search_size: int | None) -> int | None:
+        return self._search_size if search_size is None else check_search_size(search_size)
+
+    def _found_faces(self, images: Sequence[Image], search_size: int | None) -> list[list[Face]]:
         """Return the faces of each image, turned where that finds more of them."""
-        found = self._faces_among(images, [None] * len(images))
+        found = self._faces_among(images, [None] * len(images), [search_size] * len(images))
         if not self._thresholds.enabled:
             return found
         turns = {k: n for k, faces in enumerate(found) if (n := turns_to_upright(faces))}
         turned_images = [np.ascontiguousarray(np.rot90(images[k], n)) for k, n in turns.items()]
         # Without any face, nothing but a clear one justifies the turn.
         selections = [None if found[k] else _clear for k in turns]
-        again = self._faces_among(turned_images, selections)
+        again = self._faces_among(turned_images, selections, [search_size] * len(turns))
         for (k, n), image, faces in zip(turns.items(), turned_images, again, strict=True):
             height, width = image.shape[:2]
             back = [face_turned_back(face, n, width, height) for face in faces]
@@ -296,14 +355,17 @@ class FaceAligner:
         return found
 
     def _faces_among(
-        self, images: Sequence[Image], selections: Sequence[Selection | None]
+        self,
+        images: Sequence[Image],
+        selections: Sequence[Selection | None],
+        search_sizes: Sequence[int | None],
     ) -> list[list[Face]]:
         """Return the faces of each upright image: detect, verify, refine."""
-        candidates: list[list[Detection]] = []
-        for image, select in zip(images, selections, strict=True):
-            detected = list(self._candidate_detector.detect(image))
-            candidates.append(detected if select is None else list(select(detected)))
-        verified = self._verifier.faces(images, candidates)
+        searches = [
+            self._search(image, select, size)
+            for image, select, size in zip(images, selections, search_sizes, strict=True)
+        ]
+        verified = find_faces(images, searches, self._verifier)
         refined = iter(
             refine(
                 self._regressor,
@@ -315,6 +377,23 @@ class FaceAligner:
         )
         faces = [[Face(face.detection, next(refined), self.model) for face in each] for each in verified]
         return [[face for face in each if self._thresholds.accepts(face.params)] for each in faces]
+
+    def _search(
+        self, image: Image, select: Selection | None, search_size: int | None
+    ) -> Iterator[SearchStep]:
+        """Return the detector's search of an image, or of some of its candidates."""
+        detector, size = self._candidate_detector, self._size(search_size)
+        scalable = isinstance(detector, ScalableDetector)
+        if size is not None and not scalable:
+            raise InputError(
+                f"search_size={size} was given, but the detector {type(detector).__name__} takes no size; "
+                f"leave it out, or use the pack's own detector"
+            )
+        if scalable and size is None and select is None:
+            return detector.search(image)
+        found = detector.detect(image, search_size=size) if scalable else detector.detect(image)
+        candidates = list(found) if select is None else list(select(list(found)))
+        return iter([SearchStep(candidates, 0.0)])
 
     def _refined(self, image: Image, params: Sequence[FaceParams | None]) -> list[FaceParams | None]:
         there = [p for p in params if p is not None]

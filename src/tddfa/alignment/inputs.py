@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from tddfa.errors import InputError
 from tddfa.shapes import Float
 from tddfa.types import BoundingBox, BoxLike, Detection
+
+_MIN_SEARCH_SIZE = 32
 
 ErrorPolicy: TypeAlias = Literal["raise", "none"]
 """For an item that cannot be used: raise an error that names it, or give None in its place."""
@@ -23,6 +26,19 @@ def check_policy(errors: str) -> None:
     """
     if errors not in ("raise", "none"):
         raise InputError(f"errors={errors!r}; it takes 'raise' or 'none'")
+
+
+def check_search_size(size: int | None) -> int | None:
+    """Return a search size; refuse what is none.
+
+    Raises:
+        InputError: it is not a whole number of at least 32.
+    """
+    if size is None:
+        return None
+    if isinstance(size, bool) or not isinstance(size, Integral) or size < _MIN_SEARCH_SIZE:
+        raise InputError(f"search_size={size!r}; it takes a whole number of {_MIN_SEARCH_SIZE} px or more")
+    return int(size)
 
 
 def items(what: str, values: Any) -> list[Any]:

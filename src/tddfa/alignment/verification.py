@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,11 +15,6 @@ from tddfa.geometry.quarter_turns import quarter_turns
 from tddfa.regression import Regressor
 from tddfa.shapes import Float32
 from tddfa.types import Detection, FaceParams, Image
-
-# Candidates come best first. After this many rejections in a row, the less likely ones are no faces either:
-# on 40 photos every face comes earlier, and an eighth of the crops is saved.
-_MAX_REJECTIONS = 6
-_BATCH = 4  # candidates of one image per run of the network: as fast for each as larger batches
 
 # Confidence from which a lying or upside-down face is cropped once more, upright: nine in ten of such faces
 # reach it, and one in ten of the false candidates that look so.
@@ -61,30 +56,6 @@ class Verified(NamedTuple):
     params: FaceParams
 
 
-@dataclass(slots=True)
-class _Queue:
-    """The candidates of one image that are still to be verified, and what was found among those before.
-
-    Attributes:
-        image: the image.
-        pending: candidates, best first.
-        found: the faces so far.
-        rejections: candidates rejected in a row.
-    """
-
-    image: Image
-    pending: list[Detection]
-    found: list[Verified] = field(default_factory=list[Verified])
-    rejections: int = 0
-
-    def take(self) -> list[Detection]:
-        """Return the next candidates; none where the rest is hopeless."""
-        if self.rejections >= _MAX_REJECTIONS:
-            self.pending = []
-        batch, self.pending = self.pending[:_BATCH], self.pending[_BATCH:]
-        return batch
-
-
 class FaceVerifier:
     """Decides which candidates of a sensitive detector are faces: it finds more, and errs less.
 
@@ -123,26 +94,36 @@ class FaceVerifier:
             params = iter(self._regress(pairs))
             every = [[(d, next(params)) for d in each] for each in candidates]
             return [[Verified(d, p) for d, p in each if p is not None] for each in every]
-        found = self._verify(images, candidates)
-        return [[each[k] for k in _distinct([face.detection for face in each])] for each in found]
+        return [self.distinct(each) for each in self._verify(images, candidates)]
+
+    def distinct(self, found: Sequence[Verified]) -> list[Verified]:
+        """Return one of the faces for each person, best first; all of them where nothing is verified."""
+        if not self._thresholds.enabled:
+            return list(found)
+        return [found[k] for k in _distinct([face.detection for face in found])]
 
     def _verify(
         self, images: Sequence[Image], candidates: Sequence[Sequence[Detection]]
     ) -> list[list[Verified]]:
-        queues = [_Queue(image, list(each)) for image, each in zip(images, candidates, strict=True)]
-        while batch := [(queue, d) for queue in queues for d in queue.take()]:
-            params = self._regress([(queue.image, d) for queue, d in batch])
-            for (queue, detection), face in zip(batch, params, strict=True):
-                if face is None:  # no crop can be cut: it says nothing about the candidates after it
+        """Return the candidates of each image that are faces, best first.
+
+        None is given up early: in crowds, clear faces come after long rows of false candidates.
+        """
+        pairs = [(image, d) for image, each in zip(images, candidates, strict=True) for d in each]
+        params = iter(self._regress(pairs))
+        found: list[list[Verified]] = []
+        for each in candidates:
+            verified: list[Verified] = []
+            for detection in each:
+                face = next(params)
+                if face is None:  # no crop can be cut
                     continue
                 if self._thresholds.trusts(detection):
-                    queue.found.append(Verified(detection, face))
+                    verified.append(Verified(detection, face))
                 elif self._thresholds.accepts(face):
-                    queue.found.append(Verified(self._moved(detection, face), face))
-                    queue.rejections = 0
-                else:
-                    queue.rejections += 1
-        return [queue.found for queue in queues]
+                    verified.append(Verified(self._moved(detection, face), face))
+            found.append(verified)
+        return found
 
     def _regress(self, candidates: Sequence[tuple[Image, Detection]]) -> list[FaceParams | None]:
         """Return the parameters of each candidate; None where no crop can be cut."""

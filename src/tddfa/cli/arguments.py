@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+_MIN_SEARCH_SIZE = 32
+
 
 def positive(text: str) -> int:
     """A whole number above 0."""
@@ -35,3 +37,27 @@ class Once(argparse.Action):
             )
         setattr(namespace, given, True)
         setattr(namespace, self.dest, values)
+
+
+def search_size(text: str) -> int:
+    """A search size: a whole number of px."""
+    value = positive(text)
+    if value < _MIN_SEARCH_SIZE:
+        raise argparse.ArgumentTypeError(f"{text!r} is below {_MIN_SEARCH_SIZE} px")
+    return value
+
+
+def add_search_size(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add the option for how thoroughly faces are searched.
+
+    Args:
+        parser: of the command.
+        default: what is done without the option.
+    """
+    parser.add_argument(
+        "--search-size",
+        metavar="PX",
+        type=search_size,
+        help="longer side at which images are searched for faces; a larger one finds smaller faces and takes "
+        f"longer (default: {default})",
+    )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tddfa.cli.arguments import positive
+from tddfa.cli.arguments import add_search_size, positive
 from tddfa.cli.inputs import Inputs, Job
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.lines import Lines
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tddfa.types import Face, Image
 
 INTERRUPTED = 130
-_SMALLEST_PX = 20
+_SMALLEST_PX = 20.5  # side of a face, px, below which no search helps
 
 
 def add_parser(commands: Any) -> None:
@@ -75,6 +75,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--max-faces", metavar="N", type=positive, help="only the N largest faces of an image"
     )
+    add_search_size(parser, "as large as the faces that are found suggest")
     parser.add_argument(
         "--json",
         metavar="FILE",
@@ -157,7 +158,7 @@ class _Work:
         first = next(todo, None)
         if first is None:
             return  # loading the networks takes longer
-        aligner = FaceAligner(self.args.pack)
+        aligner = FaceAligner(self.args.pack, search_size=self.args.search_size)
         outcomes = in_order(lambda job: self._outcome(job, aligner), _chain(first, todo), self.args.jobs)
         with _progress(len(inputs)) as bar, contextlib.closing(outcomes):
             for outcome in outcomes:
@@ -214,9 +215,7 @@ class _Work:
             if self.lines is not None:
                 outcome.line = _line(job, image, faces)
             if not faces:
-                raise InputError(
-                    f"{job.path}: no face found; faces should be upright and at least {_SMALLEST_PX} px wide"
-                )
+                raise InputError(f"{job.path}: no face found{_hint(image, aligner)}")
             if self.kinds:
                 outcome.files = self._write(self._stem(job), image, faces)
         except (PackError, ImportError):
@@ -322,3 +321,13 @@ def _area(face: Face) -> float:
 def _chain(first: Job, rest: Iterator[Job]) -> Iterator[Job]:
     yield first
     yield from rest
+
+
+def _hint(image: Image, aligner: FaceAligner) -> str:
+    """Return what faces of an image have to be like to be found."""
+    smallest = aligner.smallest_face(image)
+    if smallest is None:
+        return ""
+    height, width = image.shape[:2]
+    more = f"; --search-size {max(height, width)} finds smaller ones" if smallest > _SMALLEST_PX else ""
+    return f"; a face has to be about {smallest:.0f} px wide in this image of {width}×{height} px{more}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tddfa.cli.arguments import Once, positive
+from tddfa.cli.arguments import Once, add_search_size, positive
 from tddfa.cli.avatar import (
     add_avatar_arguments,
     avatar_of,
@@ -109,6 +109,7 @@ def add_tracking_arguments(parser: argparse.ArgumentParser) -> None:
         "--smooth", choices=("one-euro", "none"), default="one-euro", help="(default: one-euro)"
     )
     parser.add_argument("--max-faces", metavar="N", type=positive, help="follow at most N faces at a time")
+    add_search_size(parser, "640: faces of a thirtieth of the frame")
     parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
 
 
@@ -141,7 +142,7 @@ def play(args: argparse.Namespace) -> int:
     with interrupts() as stop:
         paced = _source(args, stop)
         frames = UntilError(paced)
-        aligner = FaceAligner(args.pack)
+        aligner = FaceAligner(args.pack, search_size=args.search_size)
         _warm_up(aligner)
         if args.to:
             warn_without_expressions(aligner.model.expression_names)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tddfa.cli.arguments import positive
+from tddfa.cli.arguments import add_search_size, positive
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import report
 from tddfa.cli.video_inputs import VideoJob, find_videos
@@ -31,6 +31,8 @@ DATA = (*TABLES, "livelink")
 SMOOTHINGS = ("one-euro", "none", "window", "zero-phase")
 
 INTERRUPTED = 130
+
+_HINT = "; a face has to be about a thirtieth of the frame wide; --search-size finds smaller ones"
 
 
 def add_parser(commands: Any) -> None:
@@ -93,6 +95,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--end", metavar="WHEN", type=_moment, help="stop before this frame")
     parser.add_argument("--max-faces", metavar="N", type=positive, help="follow at most N faces at a time")
+    add_search_size(parser, "640: faces of a thirtieth of the frame")
     parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
     parser.add_argument(
         "--background",
@@ -137,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
 
     from tddfa.alignment import FaceAligner
 
-    aligner = FaceAligner(args.pack)
+    aligner = FaceAligner(args.pack, search_size=args.search_size)
     with interrupts() as stop:
         for job in jobs:
             try:
@@ -187,7 +190,7 @@ def _process(job: VideoJob, args: argparse.Namespace, aligner: FaceAligner, stop
     if reader.damage is not None:
         report(f"{reader.damage}; the outputs hold these")
     elif not ids:
-        report(f"{job.name}: no face found; faces should be upright and at least 20 px wide")
+        report(f"{job.name}: no face found{_HINT if args.search_size is None else ''}")
     return reader.damage is None and bool(ids)
 
 

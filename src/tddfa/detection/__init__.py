@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from tddfa.deprecation import renamed_names
 from tddfa.detection.anchor_free import AnchorFreeDetector
 from tddfa.detection.faceboxes import FaceBoxes
+from tddfa.detection.levels import SearchStep
 from tddfa.packs.specs import ANY_DETECTOR, DetectorSpec
 from tddfa.runtime import Network
 from tddfa.types import Detection, Image
@@ -19,6 +20,28 @@ class Detector(Protocol):
 
     def detect(self, image: Image) -> Sequence[Detection]:
         """Return the faces of `image`, best first."""
+        ...
+
+
+@runtime_checkable
+class ScalableDetector(Detector, Protocol):
+    """A detector whose thoroughness can be chosen."""
+
+    def detect(self, image: Image, *, search_size: int | None = None) -> Sequence[Detection]:
+        """Return the faces of `image`, best first.
+
+        Args:
+            image: RGB (h, w, 3), uint8.
+            search_size: longer side at which the image is searched, px; the detector chooses by default.
+        """
+        ...
+
+    def search(self, image: Image) -> Iterator[SearchStep]:
+        """Yield the faces of ever larger copies of `image`, as long as the caller wants more."""
+        ...
+
+    def smallest_face(self, width: int, height: int, *, search_size: int | None = None) -> float:
+        """Return the side from which nearly all faces are found in an image of this size, px."""
         ...
 
 
@@ -45,4 +68,12 @@ def make_detector(network: Network, spec: DetectorSpec | Mapping[str, Any]) -> D
 
 __getattr__ = renamed_names(__name__, {"TddfaDetector": "tddfa.detection:AnchorFreeDetector"})
 
-__all__ = ["DETECTORS", "AnchorFreeDetector", "Detector", "FaceBoxes", "make_detector"]
+__all__ = [
+    "DETECTORS",
+    "AnchorFreeDetector",
+    "Detector",
+    "FaceBoxes",
+    "ScalableDetector",
+    "SearchStep",
+    "make_detector",
+]

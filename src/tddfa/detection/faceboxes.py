@@ -6,11 +6,13 @@ Source: Zhang et al., "FaceBoxes: A CPU real-time face detector with high accura
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from tddfa.detection.levels import SearchStep
 from tddfa.geometry.boxes import non_maximum_suppression
 from tddfa.imaging.pixels import PixelFormat
 from tddfa.imaging.warp import resize
@@ -28,6 +30,7 @@ _CANDIDATE_SCORE = 0.05
 _MAX_CANDIDATES = 5000
 _MAX_OVERLAP = 0.3
 _MAX_FACES = 750
+_RELIABLE_PX = 20.0  # side of a face from which nearly all are found, px of the searched image
 
 
 class FaceBoxes:
@@ -61,11 +64,16 @@ class FaceBoxes:
         pixels = PixelFormat(spec.input.mean, spec.input.scale, spec.input.channels)
         return cls(network, pixels=pixels, max_height=spec.max_height, max_width=spec.max_width)
 
-    def detect(self, image: Image) -> list[Detection]:
-        """Return the faces of `image`, best first; boxes may reach outside the image."""
+    def detect(self, image: Image, *, search_size: int | None = None) -> list[Detection]:
+        """Return the faces of `image`, best first; boxes may reach outside the image.
+
+        Args:
+            image: RGB (h, w, 3), uint8.
+            search_size: longer side at which the image is searched, px; by default as large as the published
+                program does.
+        """
         height, width = image.shape[:2]
-        shrink = min(1.0, self._max_height / height)
-        shrink = min(shrink, self._max_width / width)
+        shrink = self._shrink(width, height, search_size)
         if shrink < 1:
             image = resize(image, max(int(shrink * width), 1), max(int(shrink * height), 1))
         output = self._network(self._pixels.blob([image]))
@@ -76,6 +84,20 @@ class FaceBoxes:
             for k in kept
             if scores[k] > self._min_score
         ]
+
+    def search(self, image: Image) -> Iterator[SearchStep]:
+        """Yield the faces of `image`: the published program takes no second step."""
+        yield SearchStep(self.detect(image), self.smallest_face(image.shape[1], image.shape[0]))
+
+    def smallest_face(self, width: int, height: int, *, search_size: int | None = None) -> float:
+        """Return the side from which nearly all faces are found in an image of this size, px."""
+        return _RELIABLE_PX / self._shrink(width, height, search_size)
+
+    def _shrink(self, width: int, height: int, search_size: int | None) -> float:
+        if search_size is not None:
+            return min(1.0, search_size / max(height, width))
+        shrink = min(1.0, self._max_height / height)
+        return min(shrink, self._max_width / width)
 
 
 def _candidates(

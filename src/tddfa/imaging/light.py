@@ -12,9 +12,19 @@ _DARK = 48.0  # and of one that was taken in the dark
 _NOISE_PX = 1.5  # over which the noise, which light would make as strong as the picture, is averaged
 
 
-def lit(image: Image) -> Image:
-    """`image` itself, or, of a picture taken in the dark, what it shows, in light and without its noise."""
-    brightest = float(np.percentile(image[::8, ::8], 99))
+def brightness(image: Image) -> float:
+    """Return the level of the brightest hundredth of an image, 0 to 255."""
+    return float(np.percentile(image[::8, ::8], 99))
+
+
+def lit(image: Image, brightest: float | None = None) -> Image:
+    """Return the image; where it was taken in the dark, brightened and without its noise.
+
+    Args:
+        image: RGB.
+        brightest: its `brightness`, where it is known.
+    """
+    brightest = brightness(image) if brightest is None else brightest
     if brightest >= _DARK:
         return image
     smooth = cv2.GaussianBlur(image, (0, 0), _NOISE_PX)

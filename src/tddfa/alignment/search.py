@@ -1,0 +1,47 @@
+"""Search an image as far as its faces make it worth while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tddfa.alignment.verification import FaceVerifier, Verified
+from tddfa.detection import SearchStep
+from tddfa.types import Detection, Image
+
+_SAME_FACE = 0.4  # intersection over union of two boxes on one face
+
+
+def find_faces(
+    images: Sequence[Image], searches: Sequence[Iterator[SearchStep]], verifier: FaceVerifier
+) -> list[list[Verified]]:
+    """Return the faces of each image, best first.
+
+    A search goes on while no face is found, or one that is nearly too small to be found: where there is one,
+    there may be smaller ones. A portrait is searched once, a crowd down to the pixels.
+
+    Args:
+        images: RGB images.
+        searches: the detector's search of each image.
+        verifier: decides which candidates are faces.
+    """
+    found: list[list[Verified]] = [[] for _ in images]
+    active = list(range(len(images)))
+    while active:
+        steps = {k: step for k in active if (step := next(searches[k], None)) is not None}
+        fresh = [_unknown(step.detections, found[k]) for k, step in steps.items()]
+        verified = verifier.faces([images[k] for k in steps], fresh)
+        for k, faces in zip(steps, verified, strict=True):
+            found[k] = verifier.distinct([*found[k], *faces])
+        active = [k for k, step in steps.items() if _may_have_smaller(found[k], step.smallest)]
+    return found
+
+
+def _unknown(detections: Sequence[Detection], found: Sequence[Verified]) -> list[Detection]:
+    """Return the detections that are not on faces found before."""
+    return [d for d in detections if all(d.box.iou(face.detection.box) <= _SAME_FACE for face in found)]
+
+
+def _may_have_smaller(found: Sequence[Verified], smallest: float) -> bool:
+    """Return whether faces below `smallest` (side, px) are likely."""
+    sides = [(face.detection.box.width + face.detection.box.height) / 2 for face in found]
+    return min(sides, default=0.0) < smallest
