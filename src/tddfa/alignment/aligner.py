@@ -29,7 +29,7 @@ from tddfa.concurrency import in_order
 from tddfa.deprecation import warn_renamed
 from tddfa.detection import Detector, ScalableDetector, SearchStep
 from tddfa.errors import InputError
-from tddfa.morphable import make_model
+from tddfa.morphable import pack_model
 from tddfa.packs import ModelPack, default_pack_name, find_pack
 from tddfa.runtime import Engine, onnx_engine
 from tddfa.shapes import Float
@@ -39,6 +39,8 @@ from tddfa.types.image import check_image
 # Minimum score of a candidate in an image that was turned upside down because no face was found. With it, no
 # face is found in 700 face-free images; without it, three are.
 _MIN_TURNED_SCORE = 0.5
+
+_DEFAULTS = (None, 1, "cpu")  # of the options
 
 Selection = Callable[[list[Detection]], Iterable[Detection]]
 
@@ -80,13 +82,27 @@ class FaceAligner:
         search_size: int | None = None,
     ) -> None:
         self.pack = pack if isinstance(pack, ModelPack) else find_pack(pack or default_pack_name())
-        manifest = self.pack.manifest
-        self.model = make_model(manifest.name, manifest.model, self.pack.arrays)
+        self._options = {
+            "detector": detector,
+            "engine": engine,
+            "threads": threads,
+            "device": device,
+            "search_size": search_size,
+        }
+        self.model = pack_model(self.pack)
         self._networks = PackNetworks(self.pack, engine or onnx_engine(threads=threads, device=device))
         self._regressor = self._networks.regressor
         self._detector = detector
         self._search_size = check_search_size(search_size)
         self._thresholds = self._networks.thresholds(own_detector=detector is None)
+
+    def __reduce__(self) -> Any:
+        # The pack and the options; networks are loaded again where the pickle is read.
+        return _make, (self.pack, self._options)
+
+    def __repr__(self) -> str:
+        options = [f"{name}={value!r}" for name, value in self._options.items() if value not in _DEFAULTS]
+        return f"FaceAligner({', '.join([repr(self.pack.manifest.name), *options])})"
 
     @property
     def detector(self) -> Detector:
@@ -427,3 +443,7 @@ class FaceAligner:
 
 def _clear(candidates: list[Detection]) -> list[Detection]:
     return [d for d in candidates if d.score >= _MIN_TURNED_SCORE]
+
+
+def _make(pack: ModelPack, options: dict[str, Any]) -> FaceAligner:
+    return FaceAligner(pack, **options)

@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 from tddfa.morphable.calibration import calibrate_landmarks
 from tddfa.morphable.correspondence import Correspondence, correspond, fit_vertices
 from tddfa.morphable.fitting import Fit, Fitter, fit_landmarks
+from tddfa.morphable.kinds import MODELS, make_model
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
 from tddfa.morphable.open_model import open_face_model
-from tddfa.packs.specs import ANY_MODEL, ModelSpec
-
-MODELS: Mapping[str, Callable[[str, Any, Callable[[str], Mapping[str, Any]]], MorphableModel]] = {
-    "linear": lambda name, spec, arrays: MorphableModel.from_arrays(name, arrays(spec.file)),
-    "open": lambda _name, spec, _arrays: MorphableModel.open(level=spec.level, crop=spec.crop),
-}
-"""Kind in a pack's manifest → model from the pack's name, its spec and its arrays by file name."""
-
-
-def make_model(
-    name: str, spec: ModelSpec | Mapping[str, Any], arrays: Callable[[str], Mapping[str, Any]]
-) -> MorphableModel:
-    """Return the face model that a manifest describes.
-
-    Args:
-        name: name of the pack.
-        spec: the manifest's `model`, or the JSON object of one.
-        arrays: reads an .npz of the pack.
-
-    Raises:
-        PackError: its kind is unknown, or a field is missing or wrong.
-    """
-    read = ANY_MODEL.read(spec, "model")
-    return MODELS[str(read.kind)](name, read, arrays)
-
+from tddfa.morphable.packed import pack_model
 
 __all__ = [
     "MODELS",
@@ -50,4 +24,5 @@ __all__ = [
     "fit_vertices",
     "make_model",
     "open_face_model",
+    "pack_model",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.mirrored import MirroredBasis
 from tddfa.morphable.numbers import numbers
 from tddfa.morphable.point_part import PointPart
+from tddfa.morphable.registry import source_of
 from tddfa.morphable.surface import Surface, pncc_colors
 from tddfa.shapes import Bool, Float, Float32, Float64, Int, Int32
 from tddfa.types import FaceParams, HeadPose, Mesh, Topology
@@ -78,6 +79,14 @@ class MorphableModel:
             f"<MorphableModel {self.name!r}: {self.n_vertices} vertices, {coefficients}, "
             f"landmarks {', '.join(self.landmark_sets)}; regions {', '.join(self.regions) or 'none'}>"
         )
+
+    def __reduce__(self) -> Any:
+        # Where the model comes from says everything that its arrays do, in a thousandth of the bytes.
+        source = source_of(self)
+        if source is not None:
+            return source
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return _from_fields, (values | {"regions": dict(self.regions)},)
 
     @staticmethod
     def open(*, level: int = 1, crop: str = "face") -> MorphableModel:
@@ -309,7 +318,8 @@ class MorphableModel:
         camera = params.camera * np.array([[-1.0], [1.0], [1.0]]) * np.array([-1.0, 1.0, 1.0, 1.0])
         camera[0, 3] += image_width - 1
         expression = params.expression[self._mirrored_expressions]
-        return FaceParams(camera, params.identity * self.identity_mirror_sign, expression)
+        identity = params.identity * self.identity_mirror_sign
+        return replace(params, camera=camera, identity=identity, expression=expression)
 
     @cached_property
     def _mirrored_expressions(self) -> Int[np.ndarray, " n_expression"]:
@@ -426,3 +436,7 @@ class LinearPart:
 
 def _coefficients(params: FaceParams) -> Float32[np.ndarray, " n_coefficients"]:
     return np.concatenate([params.identity, params.expression])
+
+
+def _from_fields(values: Mapping[str, Any]) -> MorphableModel:
+    return MorphableModel(**values)

@@ -13,6 +13,7 @@ from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.eyes import ELSEWHERE, Eyes, gaze_turns
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
+from tddfa.morphable.registry import remember
 from tddfa.morphable.surface import QuadMesh, Surface
 from tddfa.shapes import Bool, Float32
 
@@ -38,7 +39,12 @@ def open_face_model(*, level: int = 1, crop: str = "face", mouth: bool = True) -
         raise InputError(f"the open face model has no level {level!r}; there are 0, 1 and 2")
     if crop not in CROPS:
         raise InputError(f"the open face model has no crop {crop!r}; there are {' and '.join(CROPS)}")
-    return _model(level, crop, mouth)
+    return _remembered(level, crop, mouth)
+
+
+def _remembered(level: int, crop: str, mouth: bool) -> MorphableModel:
+    """Return the model; pickles hold the call of this function in its place."""
+    return remember(_model(level, crop, mouth), _remembered, level, crop, mouth)
 
 
 @cache

@@ -113,6 +113,28 @@ def find_pack(name: str | os.PathLike[str]) -> ModelPack:
     return pack if network is None else pack.variant(network)
 
 
+def reopen_pack(folder: str, name: str, fingerprint: str) -> ModelPack:
+    """Return a pack that was open before, perhaps in another process or on another machine.
+
+    Args:
+        folder: where it lay.
+        name: its name, `pack` or `pack:network`.
+        fingerprint: checksum of its files.
+
+    Raises:
+        PackNotFoundError: neither the folder nor a pack of that name has these files.
+    """
+    _, colon, network = name.partition(":")
+    for place in (folder + colon + network, name):
+        with contextlib.suppress(PackError):
+            pack = find_pack(place)
+            if pack.fingerprint == fingerprint:
+                return pack
+    raise PackNotFoundError(
+        f"the pack {name!r} that was in {folder} is not here any more, or has changed; install it again"
+    )
+
+
 def _place_and_network(text: str) -> tuple[str, str | None]:
     """The two parts of `place:network`; the network is None where there is none."""
     place, colon, network = text.rpartition(":")
