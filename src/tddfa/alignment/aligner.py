@@ -9,6 +9,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from tddfa.alignment.faces import Faces
 from tddfa.alignment.inputs import (
     ErrorPolicy,
     as_detection,
@@ -119,7 +120,7 @@ class FaceAligner:
         landmarks: Iterable[Float[np.ndarray, "n d"]] | None = None,
         search_size: int | None = None,
         errors: Literal["raise"] = "raise",
-    ) -> list[Face]: ...
+    ) -> Faces: ...
 
     @overload
     def align(
@@ -140,7 +141,7 @@ class FaceAligner:
         landmarks: Iterable[Float[np.ndarray, "n d"]] | None = None,
         search_size: int | None = None,
         errors: ErrorPolicy = "raise",
-    ) -> list[Face] | list[Face | None]:
+    ) -> Faces | list[Face | None]:
         """Return the faces of an image, in the order of their boxes; [] where there are none.
 
         Where most faces lie or are upside down, or none is found, the image is turned and searched again, if
@@ -185,12 +186,12 @@ class FaceAligner:
         *,
         search_size: int | None = None,
         errors: Literal["raise"] = "raise",
-    ) -> list[list[Face]]: ...
+    ) -> list[Faces]: ...
 
     @overload
     def align_batch(
         self, images: Iterable[Image], *, search_size: int | None = None, errors: ErrorPolicy
-    ) -> list[list[Face] | None]: ...
+    ) -> list[Faces | None]: ...
 
     def align_batch(
         self,
@@ -198,7 +199,7 @@ class FaceAligner:
         *,
         search_size: int | None = None,
         errors: ErrorPolicy = "raise",
-    ) -> list[list[Face]] | list[list[Face] | None]:
+    ) -> list[Faces] | list[Faces | None]:
         """Return the faces of each image, as `align` finds them, with the crops of all images in one batch.
 
         Many images with few faces each need fewer runs of the networks than one by one; all of them, and all
@@ -231,7 +232,7 @@ class FaceAligner:
         workers: int = 1,
         search_size: int | None = None,
         errors: Literal["raise"] = "raise",
-    ) -> Iterator[list[Face]]: ...
+    ) -> Iterator[Faces]: ...
 
     @overload
     def align_many(
@@ -241,7 +242,7 @@ class FaceAligner:
         workers: int = 1,
         search_size: int | None = None,
         errors: ErrorPolicy,
-    ) -> Iterator[list[Face] | None]: ...
+    ) -> Iterator[Faces | None]: ...
 
     def align_many(
         self,
@@ -250,7 +251,7 @@ class FaceAligner:
         workers: int = 1,
         search_size: int | None = None,
         errors: ErrorPolicy = "raise",
-    ) -> Iterator[list[Face]] | Iterator[list[Face] | None]:
+    ) -> Iterator[Faces] | Iterator[Faces | None]:
         """Yield the faces of each image, image after image, as `align` finds them.
 
         Images are taken from the iterable as they are needed: a generator that reads thousands of files
@@ -275,7 +276,7 @@ class FaceAligner:
         if workers < 1:
             raise InputError(f"workers={workers}; it takes 1 or more")
 
-        def one(item: tuple[int, Image]) -> list[Face] | None:
+        def one(item: tuple[int, Image]) -> Faces | None:
             index, image = item
             try:
                 return self.align(image, search_size=search_size)
@@ -288,7 +289,7 @@ class FaceAligner:
 
     def align_candidates(
         self, image: Image, *, select: Selection | None = None, search_size: int | None = None
-    ) -> list[Face]:
+    ) -> Faces:
         """Return the faces of an upright image among some of the detector's candidates.
 
         Args:
@@ -304,7 +305,7 @@ class FaceAligner:
         check_image(image)
         return self._faces_among([image], [select], [search_size])[0]
 
-    def align_crops(self, crops: Sequence[Image], squares: Iterable[BoxLike]) -> list[Face]:
+    def align_crops(self, crops: Sequence[Image], squares: Iterable[BoxLike]) -> Faces:
         """Return the faces in crops that were cut before, as data sets have them.
 
         Args:
@@ -324,7 +325,7 @@ class FaceAligner:
             if crop.shape[0] != crop.shape[1]:
                 raise InputError(f"a crop is {crop.shape[1]}×{crop.shape[0]} px; crops are square")
         params = self._regressor.from_crops(crops, [d.box for d in detections])
-        return [Face(d, p, self.model) for d, p in zip(detections, params, strict=True)]
+        return Faces(Face(d, p, self.model) for d, p in zip(detections, params, strict=True))
 
     def smallest_face(self, image: Image, *, search_size: int | None = None) -> float | None:
         """Return the side from which nearly all faces are found in an image, px; None where it is not known.
@@ -338,7 +339,7 @@ class FaceAligner:
             return None
         return detector.smallest_face(image.shape[1], image.shape[0], search_size=size)
 
-    def search(self, image: Image, among: Selection | None = None) -> list[Face]:
+    def search(self, image: Image, among: Selection | None = None) -> Faces:
         """Do what `align_candidates` does; the former name."""
         warn_renamed("FaceAligner.search(image, among)", "FaceAligner.align_candidates(image, select=)")
         return self.align_candidates(image, select=among)
@@ -354,7 +355,7 @@ class FaceAligner:
     def _size(self, search_size: int | None) -> int | None:
         return self._search_size if search_size is None else check_search_size(search_size)
 
-    def _found_faces(self, images: Sequence[Image], search_size: int | None) -> list[list[Face]]:
+    def _found_faces(self, images: Sequence[Image], search_size: int | None) -> list[Faces]:
         """Return the faces of each image, turned where that finds more of them."""
         found = self._faces_among(images, [None] * len(images), [search_size] * len(images))
         if not self._thresholds.enabled:
@@ -367,7 +368,7 @@ class FaceAligner:
         for (k, n), image, faces in zip(turns.items(), turned_images, again, strict=True):
             height, width = image.shape[:2]
             back = [face_turned_back(face, n, width, height) for face in faces]
-            found[k] = better_orientation(found[k], back, n)
+            found[k] = Faces(better_orientation(found[k], back, n))
         return found
 
     def _faces_among(
@@ -375,7 +376,7 @@ class FaceAligner:
         images: Sequence[Image],
         selections: Sequence[Selection | None],
         search_sizes: Sequence[int | None],
-    ) -> list[list[Face]]:
+    ) -> list[Faces]:
         """Return the faces of each upright image: detect, verify, refine."""
         searches = [
             self._search(image, select, size)
@@ -392,7 +393,7 @@ class FaceAligner:
             )
         )
         faces = [[Face(face.detection, next(refined), self.model) for face in each] for each in verified]
-        return [[face for face in each if self._thresholds.accepts(face.params)] for each in faces]
+        return [Faces(face for face in each if self._thresholds.accepts(face.params)) for each in faces]
 
     def _search(
         self, image: Image, select: Selection | None, search_size: int | None
@@ -426,7 +427,7 @@ class FaceAligner:
         given: Sequence[Detection | None],
         params: Sequence[FaceParams | None],
         errors: ErrorPolicy,
-    ) -> list[Face] | list[Face | None]:
+    ) -> Faces | list[Face | None]:
         """Return the face of each box or set of points; `params` are those of the usable ones."""
         height, width = image.shape[:2]
         predicted = iter(params)
@@ -438,7 +439,7 @@ class FaceAligner:
             faces.append(
                 None if detection is None or face_params is None else Face(detection, face_params, self.model)
             )
-        return faces
+        return faces if errors == "none" else Faces(face for face in faces if face is not None)
 
 
 def _clear(candidates: list[Detection]) -> list[Detection]:

@@ -12,6 +12,7 @@ import numpy as np
 from tddfa.deprecation import warn_renamed
 from tddfa.shapes import Float32, Int32
 from tddfa.types.box import BoundingBox, Detection
+from tddfa.types.display import painted
 from tddfa.types.gaze import GazeAngles
 from tddfa.types.mesh import Mesh
 from tddfa.types.params import FaceParams
@@ -163,8 +164,11 @@ class Face:
         confidence = "" if self.confidence is None else f", confidence={self.confidence:.3f}"
         return (
             f"{type(self).__name__}(box=({x0}, {y0}, {x1}, {y1}), score={self.score:.2f}{confidence}, "
-            f"yaw={pose.yaw_deg:.0f}°, pitch={pose.pitch_deg:.0f}°, roll={pose.roll_deg:.0f}°)"
+            f"yaw={round(pose.yaw_deg)}°, pitch={round(pose.pitch_deg)}°, roll={round(pose.roll_deg)}°)"
         )
+
+    def _repr_png_(self) -> bytes | None:
+        return painted([self])
 
     def __getstate__(self) -> dict[str, Any]:
         # Without what is derived: a mesh would make a pickle a hundred times larger.
