@@ -14,7 +14,9 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SANITIZERS = "-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer"
+SANITIZERS = (
+    "-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer"
+)
 TESTS = (
     "tests/render/test_kernel.py",
     "tests/render/test_kernel_calls.py",
@@ -38,7 +40,14 @@ def main() -> int:
         package = Path(folder) / "src"
         shutil.copytree(ROOT / "src", package, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
         subprocess.run(
-            [sys.executable, "setup.py", "-q", "build_ext", f"--build-lib={package}", f"--build-temp={folder}/objects"],
+            [
+                sys.executable,
+                "setup.py",
+                "-q",
+                "build_ext",
+                f"--build-lib={package}",
+                f"--build-temp={folder}/objects",
+            ],
             cwd=ROOT,
             env={**os.environ, "TDDFA_SANITIZE": SANITIZERS},
             check=True,
