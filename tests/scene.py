@@ -17,11 +17,11 @@ import numpy as np
 
 from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation, rotation_about
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import open_face_model
 from tddfa.types import BoundingBox, Detection, Face, FaceParams, HeadPose
 
 HEIGHT, WIDTH = 360, 640
-MODEL = MorphableModel.open(level=0)
+MODEL = open_face_model(level=0)
 SIZE_MM = 140.0
 RATE = 30
 MAX_FRAMES = 250

@@ -24,10 +24,10 @@ import numpy as np
 from face_model.base_mesh import BaseMesh, rings_around
 from face_model.landmarks import IBUG68, IBUG68_MIRROR, MEDIAPIPE, mediapipe_numbers, mediapipe_partners
 
-from tddfa.morphable import Fit, Fitter, LandmarkSet, MorphableModel
-from tddfa.morphable.calibration import missed_on_average
+from tddfa.morphable import Fit, Fitter, LandmarkSet, MorphableModel, open_face_model
+from tddfa.morphable.calibration import mean_errors
+from tddfa.morphable.closest_points import LEAST_FACING, closest_on_triangles, facing
 from tddfa.morphable.open_model import FILE
-from tddfa.morphable.places import LEAST_FACING, closest_on_triangles, facing
 from tddfa.morphable.subdivision import catmull_clark
 
 ROUNDS = ((8.0, 3, True), (2.0, 3, True), (1.0, 3, True), (1.0, 6, False))
@@ -87,7 +87,7 @@ class Surface:
     @classmethod
     def load(cls) -> Surface:
         """The shipped model."""
-        model = MorphableModel.open(level=1, crop="head")
+        model = open_face_model(level=1, crop="head")
         with np.load(str(files("tddfa.morphable") / FILE)) as archive:
             data = dict(archive)
         n = len(data["mean"])
@@ -241,7 +241,7 @@ def calibrate(
             fitter = Fitter(surface.model, _joined(surface.landmarks(places), known, n_known))
             fits = [fitter.fit(t, weights, identity_stiffness=stiffness) for t in targets]
             report(f"stiffness {stiffness}", fits, observed, numbers)
-            move, metric = missed_on_average(fits, observed)
+            move, metric = mean_errors(fits, observed)
             move = (move + move[partner] * [-1, 1, 1]) / 2
             move *= np.minimum(
                 1, LONGEST_STEP_MM / np.maximum(np.linalg.norm(move, axis=1, keepdims=True), 1e-9)

@@ -17,7 +17,7 @@ from tddfa.geometry.camera import camera_scale, scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.geometry.triangles import vertex_normals
 from tddfa.imaging import write_image
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.render import rasterize
 from tddfa.types import FaceParams, HeadPose, Mesh
 
@@ -81,12 +81,12 @@ def main() -> None:
 
 def draw_neutral() -> np.ndarray:
     """The mean head from three sides, and the three levels of the face crop as wires."""
-    head = MorphableModel.open(level=2, crop="head")
+    head = open_face_model(level=2, crop="head")
     heads = [tile(head, head.params(), View(None, 270, yaw), 400) for yaw in (0, 40, 90)]
     wires = []
     closer = View((25, -12, 0), 60, 15)
     for level in (0, 1, 2):
-        model = MorphableModel.open(level=level)
+        model = open_face_model(level=level)
         picture = wire(tile(model, model.params(), closer, 400), model, closer)
         wires.append(label(picture, f"level {level}: {model.n_vertices} vertices"))
     return grid([*heads, *wires], 3)
@@ -94,7 +94,7 @@ def draw_neutral() -> np.ndarray:
 
 def draw_people() -> np.ndarray:
     """Random identities."""
-    model, random = MorphableModel.open(crop="head"), np.random.default_rng(1)
+    model, random = open_face_model(crop="head"), np.random.default_rng(1)
     views = (0, 30, -60)
     tiles = [
         tile(model, model.params(identity=random.normal(size=80)), View(None, 285, views[k % 3]), 260)
@@ -105,7 +105,7 @@ def draw_people() -> np.ndarray:
 
 def draw_components() -> np.ndarray:
     """The first components at minus and plus three standard deviations."""
-    model = MorphableModel.open(crop="head")
+    model = open_face_model(crop="head")
     tiles = []
     for k in range(12):
         for sign in (-3, 3):
@@ -118,7 +118,7 @@ def draw_components() -> np.ndarray:
 
 def draw_expressions() -> np.ndarray:
     """All 52 expressions at weight 1; mouthClose on an open jaw, which it is made for."""
-    model = MorphableModel.open()
+    model = open_face_model()
     tiles = []
     for name in model.expression_names:
         weights = {name: 1.0} if name != "mouthClose" else {"jawOpen": 1.0, "mouthClose": 1.0}
@@ -129,7 +129,7 @@ def draw_expressions() -> np.ndarray:
 
 def draw_regions() -> np.ndarray:
     """The named regions, each in its colour."""
-    model = MorphableModel.open(level=2, crop="head")
+    model = open_face_model(level=2, crop="head")
     colors = np.tile(SKIN, (model.n_vertices, 1))
     for color, mask in zip(COLORS, model.regions.values(), strict=True):
         colors[mask] = color
@@ -142,7 +142,7 @@ def draw_regions() -> np.ndarray:
 
 def draw_landmark_sets() -> np.ndarray:
     """The 68 landmarks with their numbers, and the points of MediaPipe that have a place."""
-    model = MorphableModel.open(level=1, crop="head")
+    model = open_face_model(level=1, crop="head")
     tiles = []
     size = 720
     for name, view in (
@@ -181,7 +181,7 @@ def draw_texture() -> np.ndarray:
     """The texture layouts of head and face, each with a checkerboard laid on the face by it."""
     size, tiles = 560, list[np.ndarray]()
     for crop, level, width, squares in (("head", 1, 270, 40), ("face", 0, 190, 16)):
-        model = MorphableModel.open(level=level, crop=crop)
+        model = open_face_model(level=level, crop=crop)
         uv = model.topology.uv
         assert uv is not None
         layout = np.full((size * SHARP, size * SHARP, 3), 255, np.uint8)
@@ -189,7 +189,7 @@ def draw_texture() -> np.ndarray:
         corners = list(flat[model.topology.triangles])
         cv2.polylines(layout, corners, True, (60, 60, 60), 1, cv2.LINE_AA, 4)
         tiles.append(label(cv2.resize(layout, (size, size), interpolation=cv2.INTER_AREA), f"crop {crop}"))
-        fine = MorphableModel.open(level=2, crop=crop)
+        fine = open_face_model(level=2, crop=crop)
         plain = np.tile(SKIN, (fine.n_vertices, 1))
         tiles.append(tile(fine, fine.params(), View(None, width, 25), size, plain, squares))
     return grid(tiles, 4)
@@ -197,7 +197,7 @@ def draw_texture() -> np.ndarray:
 
 def draw_blink() -> np.ndarray:
     """One eye closing, on five people."""
-    model, random = MorphableModel.open(level=2), np.random.default_rng(4)
+    model, random = open_face_model(level=2), np.random.default_rng(4)
     view = View((31, -2, 0), 60, 12)
     tiles = []
     for person in range(5):
@@ -211,7 +211,7 @@ def draw_blink() -> np.ndarray:
 
 def draw_folds() -> np.ndarray:
     """The expressions in which most triangles turn over, those triangles in red."""
-    model = MorphableModel.open()
+    model = open_face_model()
     triangles = model.topology.triangles
     neutral = model.shape(model.params())
 

@@ -21,7 +21,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 
-from tddfa.morphable import Fitter, LandmarkSet, MorphableModel, calibrate_landmarks  # noqa: E402
+from tddfa.morphable import Fitter, LandmarkSet, calibrate_landmarks, open_face_model  # noqa: E402
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def measure_fits(folder: Path) -> None:
     usable = (teacher["lm68_std"] < 0.9) & ~np.array(["mask-" in row["name"] for row in rows])
     points = teacher["lm68"][:, :, :2].astype(np.float64)
     size = np.sqrt(np.prod(np.ptp(points, axis=1), axis=1))
-    model = MorphableModel.open(crop="head")
+    model = open_face_model(crop="head")
 
     def report(name: str, places: LandmarkSet, observed: np.ndarray, photos: np.ndarray) -> None:
         fitter = Fitter(model, places)
@@ -88,17 +88,17 @@ def measure_times() -> None:
     """Time of loading, of meshes and of fits."""
     random = np.random.default_rng(0)
     started = time.perf_counter()
-    MorphableModel.open(level=2)
+    open_face_model(level=2)
     print(f"load level 2: {time.perf_counter() - started:.2f} s")
     for level in (0, 1, 2):
         for crop in ("face", "head"):
-            model = MorphableModel.open(level=level, crop=crop)
+            model = open_face_model(level=level, crop=crop)
             params = model.params(
                 identity=random.normal(size=80), expression={"jawOpen": 0.5, "eyeBlinkLeft": 1}
             )
             elapsed = milliseconds(lambda m=model, p=params: m.reconstruct(p))
             print(f"level {level} {crop}: {model.n_vertices} vertices, mesh {elapsed}")
-    model = MorphableModel.open()
+    model = open_face_model()
     params = model.params(identity=random.normal(size=80) * 0.7, expression={"jawOpen": 0.3})
     print(f"68 landmarks: {milliseconds(lambda: model.landmarks(params))}")
     for name in ("ibug68", "mediapipe478"):

@@ -7,7 +7,7 @@ import pytest
 from tddfa.evaluation.moving_face import N_FRAMES, STEP, STILL, SWAY, Motion, MovingFace, motions
 from tddfa.imaging import read_image
 from tddfa.imaging.sample import sample
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import open_face_model
 from tddfa.types import HeadPose
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
@@ -18,7 +18,7 @@ AT_REST = Motion(HeadPose(0, 0, 0), 0, 1, (0, 0))
 def face():
     """The astronaut; where exactly the model lies on the face does not matter."""
     image = read_image(PHOTOS / "astronaut.jpg")
-    model = MorphableModel.open(level=0)
+    model = open_face_model(level=0)
     points = model.landmarks(model.params())[:, :2]
     points = (points - points.mean(axis=0)) * (90 / np.ptp(points[:, 0])) + (225, 135)
     return MovingFace.of(image, points)

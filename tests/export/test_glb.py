@@ -26,7 +26,7 @@ SHAPES = {1: ("SCALAR", 1), 3: ("VEC3", 3)}
 
 @pytest.fixture(scope="module")
 def model() -> MorphableModel:
-    return MorphableModel.open()
+    return open_face_model()
 
 
 def face_at(

@@ -19,7 +19,7 @@ from tddfa.export import clip_glb_bytes, glb_bytes
 from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.imaging import read_image
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.render import draw_textured
 from tddfa.types import BoundingBox, Detection, Face, HeadPose, Image
 
@@ -47,7 +47,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def model() -> MorphableModel:
-    return MorphableModel.open()
+    return open_face_model()
 
 
 def face_at(model: MorphableModel, x: float, pose: HeadPose, **expression: float) -> Face:

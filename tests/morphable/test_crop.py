@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.morphable.crop import face_depth
 
 LEVELS = (0, 1, 2)
@@ -39,7 +39,7 @@ def border(model: MorphableModel) -> np.ndarray:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_skin_and_mouth_are_one_surface_with_one_border(level: int) -> None:
-    points, triangles = welded(MorphableModel.open(level=level))
+    points, triangles = welded(open_face_model(level=level))
     loops = boundaries(triangles)
     # The others are hidden: backs of the eyeballs, skin behind the lids, ends of teeth and tongue.
     large = [loop for loop in loops if np.ptp(points[loop], axis=0).max() > 80]
@@ -49,13 +49,13 @@ def test_skin_and_mouth_are_one_surface_with_one_border(level: int) -> None:
 
 @pytest.mark.parametrize(("level", "tolerance"), [(0, 1.2), (1, 0.6), (2, 0.35)])
 def test_the_border_follows_its_smooth_line(level: int, tolerance: float) -> None:
-    assert np.abs(face_depth(border(MorphableModel.open(level=level)))).max() < tolerance
+    assert np.abs(face_depth(border(open_face_model(level=level)))).max() < tolerance
 
 
 @pytest.mark.parametrize(("level", "most"), [(0, 40), (1, 25), (2, 25)])
 def test_the_border_never_turns_sharply(level: int, most: float) -> None:
     # Between chords of 8 mm; it turned by more than 90 degrees when whole triangles were taken.
-    line = border(MorphableModel.open(level=level))
+    line = border(open_face_model(level=level))
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     at = np.linspace(0, length[-1], int(length[-1] / 8) + 1)
     even = np.stack([np.interp(at, length, line[:, k]) for k in range(3)], axis=1)
@@ -67,7 +67,7 @@ def test_the_border_never_turns_sharply(level: int, most: float) -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_face_reaches_to_the_ears_and_leaves_them_out(level: int) -> None:
-    model = MorphableModel.open(level=level)
+    model = open_face_model(level=level)
     shape = model.shape(model.params())
     beside = shape[(np.abs(shape[:, 1] + 20) < 15) & (np.abs(shape[:, 0]) > 50)]
     assert beside[:, 2].min() == pytest.approx(-66.5, abs=0.5)  # the tragus lies 2 mm behind
@@ -77,7 +77,7 @@ def test_the_face_reaches_to_the_ears_and_leaves_them_out(level: int) -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_no_triangle_at_the_border_is_degenerate(level: int) -> None:
-    model = MorphableModel.open(level=level)
+    model = open_face_model(level=level)
     shape, triangles = model.shape(model.params()), model.topology.triangles
     assert model.surface is not None
     at_border = triangles[(triangles >= len(model.surface.vertices)).any(axis=1)]
@@ -86,7 +86,7 @@ def test_no_triangle_at_the_border_is_degenerate(level: int) -> None:
 
 
 def test_border_vertices_are_symmetric_and_move_with_the_face() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     assert model.surface is not None
     shape = model.shape(model.params())
     cut = np.arange(len(model.surface.vertices), len(shape))

@@ -9,7 +9,7 @@ import pytest
 
 from tddfa.errors import InputError
 from tddfa.geometry.camera import scaled_camera
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.morphable.eyes import IRIS_RADIUS_MM, eye_colors
 from tddfa.morphable.open_model import FILE
 from tddfa.render import rasterize
@@ -49,9 +49,8 @@ def test_what_networks_were_trained_with_has_not_moved() -> None:
     ):
         digest.update(array.tobytes())
     for name in ("ibug68", "mediapipe478"):
-        digest.update(
-            data[f"landmarks.{name}.vertices"].tobytes() + data[f"landmarks.{name}.weights"].tobytes()
-        )
+        points = open_face_model().landmark_sets[name]
+        digest.update(points.vertices.astype(np.uint16).tobytes() + points.weights.tobytes())
     assert digest.hexdigest() == TRAINED_SHA256
 
 
@@ -60,7 +59,7 @@ def test_what_networks_were_trained_with_has_not_moved() -> None:
 def test_a_look_at_weight_1_turns_the_eyeball_by_the_stated_angle(
     side: str, direction: str, degrees: float
 ) -> None:
-    model, eye = MorphableModel.open(), SIDES.index(side)
+    model, eye = open_face_model(), SIDES.index(side)
     center = arrays()["eyes.centers"][eye]
     rest, turned = (irises(model, e)[eye] - center for e in ({}, {f"eyeLook{direction}{side}": 1.0}))
     U, _, Vt = np.linalg.svd(turned.T @ rest)
@@ -74,12 +73,12 @@ def test_a_look_at_weight_1_turns_the_eyeball_by_the_stated_angle(
 
 @pytest.mark.parametrize("direction", TURNS)
 def test_a_look_moves_only_its_own_eye(direction: str) -> None:
-    rest, turned = (irises(MorphableModel.open(), e) for e in ({}, {f"eyeLook{direction}Left": 1.0}))
+    rest, turned = (irises(open_face_model(), e) for e in ({}, {f"eyeLook{direction}Left": 1.0}))
     np.testing.assert_array_equal(rest[1], turned[1])
 
 
 def test_gaze_is_the_direction_of_the_pupils_at_every_weight() -> None:
-    model, random = MorphableModel.open(), np.random.default_rng(0)
+    model, random = open_face_model(), np.random.default_rng(0)
     looks = [name for name in model.expression_names if name.startswith("eyeLook")]
     for _ in range(20):
         expression = dict(zip(looks, random.random(8), strict=True))
@@ -91,7 +90,7 @@ def test_gaze_is_the_direction_of_the_pupils_at_every_weight() -> None:
 
 
 def test_gaze_angles_grow_evenly_with_the_weights() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     for weight in np.linspace(0, 1, 11):
         both = {"eyeLookOutLeft": weight, "eyeLookInRight": weight}  # to the subject's left
         gaze = model.gaze(model.params(expression=both))
@@ -102,7 +101,7 @@ def test_gaze_angles_grow_evenly_with_the_weights() -> None:
 
 
 def test_both_eyes_that_look_outwards_look_ahead_together() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     gaze = model.gaze(model.params(expression={"eyeLookOutLeft": 1, "eyeLookOutRight": 1}))
     np.testing.assert_allclose(gaze.direction, [0, 0, 1], atol=1e-9)
     np.testing.assert_allclose(gaze.yaw_deg, [-30, 30])
@@ -111,7 +110,7 @@ def test_both_eyes_that_look_outwards_look_ahead_together() -> None:
 def test_a_model_without_eyeballs_says_so() -> None:
     from dataclasses import replace
 
-    model = replace(MorphableModel.open(level=0), eyes=None)
+    model = replace(open_face_model(level=0), eyes=None)
     with pytest.raises(InputError, match="no eyeballs"):
         model.gaze(model.params())
 
@@ -120,7 +119,7 @@ def test_a_model_without_eyeballs_says_so() -> None:
 @pytest.mark.parametrize("look", [f"eyeLook{direction}Left" for direction in TURNS])
 def test_an_eyeball_stays_a_sphere(look: str, weight: float, tolerance: float) -> None:
     # What can be seen between the lids; at half a turn the chord from start to end cuts through the sphere.
-    model = MorphableModel.open(level=2, crop="head")
+    model = open_face_model(level=2, crop="head")
     center = arrays()["eyes.centers"][0]
     turned = model.shape(model.params(expression={look: weight})) - center
     seen = model.regions["eyeballs"] & (turned[:, 0] > -20)
@@ -131,7 +130,7 @@ def test_an_eyeball_stays_a_sphere(look: str, weight: float, tolerance: float) -
 
 
 def test_an_eyeball_keeps_its_size_and_its_distance_to_the_lids_on_all_people() -> None:
-    model = MorphableModel.open(level=0, crop="head")
+    model = open_face_model(level=0, crop="head")
     random = np.random.default_rng(1)
     rest = irises(model, {})
     lids = np.flatnonzero(model.regions["left_eyelids"])
@@ -147,7 +146,7 @@ def test_an_eyeball_keeps_its_size_and_its_distance_to_the_lids_on_all_people() 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_irises_are_round_and_have_their_real_size_at_every_level_of_detail(level: int) -> None:
-    model = MorphableModel.open(level=level, crop="head")
+    model = open_face_model(level=level, crop="head")
     camera = scaled_camera(10.0, np.diag([1.0, -1, -1]), np.array([-100.0, 200.0]))
     assert model.eyes is not None
     # The eyeballs alone, seen from the front.
@@ -174,7 +173,7 @@ def test_eye_colors_go_from_pupil_over_iris_to_sclera() -> None:
 
 def test_iris_landmarks_come_in_mediapipes_order() -> None:
     # Right eye first; each centre, then the edge towards +x, +y, -x, -y of the picture seen upright.
-    model = MorphableModel.open()
+    model = open_face_model()
     landmarks = model.landmark_sets["irises"]
     assert landmarks.indices is not None
     assert landmarks.indices.tolist() == list(range(468, 478))
@@ -188,7 +187,7 @@ def test_iris_landmarks_come_in_mediapipes_order() -> None:
 
 
 def test_irises_lie_where_mediapipe_sees_those_of_people_who_look_ahead() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     numbers = model.landmark_sets["mediapipe478"].indices
     assert numbers is not None
     theirs = model.landmarks(model.params(), "mediapipe478")[np.isin(numbers, [468, 473]), :2]

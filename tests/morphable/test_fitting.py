@@ -19,14 +19,15 @@ from tddfa.morphable import (
     correspond,
     fit_landmarks,
     fit_vertices,
+    open_face_model,
 )
-from tddfa.morphable.places import nearest_places
+from tddfa.morphable.closest_points import closest_surface_points
 from tddfa.types import FaceParams, HeadPose, Topology
 
 
 def faces(n: int, seed: int = 5) -> list[FaceParams]:
     """Random people with a few expressions in random poses."""
-    model, random = MorphableModel.open(), np.random.default_rng(seed)
+    model, random = open_face_model(), np.random.default_rng(seed)
     made = []
     for _ in range(n):
         yaw, pitch, roll = random.normal(size=3) * [25, 10, 10]
@@ -49,7 +50,7 @@ def face_size(points: np.ndarray) -> float:
 
 
 def test_a_fit_finds_the_landmarks_it_is_given() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     for params in faces(5):
         points = model.landmarks(params)
         fit = fit_landmarks(model, points[:, :2])
@@ -58,7 +59,7 @@ def test_a_fit_finds_the_landmarks_it_is_given() -> None:
 
 
 def test_a_fit_finds_the_pose() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     for params in faces(10):
         fit = fit_landmarks(model, model.landmarks(params)[:, :2])
         turned = geodesic_deg(camera_rotation(fit.params.camera), camera_rotation(params.camera))
@@ -66,7 +67,7 @@ def test_a_fit_finds_the_pose() -> None:
 
 
 def test_with_depth_the_pose_is_found_closely() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     for params in faces(5):
         points = model.landmarks(params) + np.array([0, 0, 777], np.float32)  # depth is known up to a shift
         fit = fit_landmarks(model, points)
@@ -75,7 +76,7 @@ def test_with_depth_the_pose_is_found_closely() -> None:
 
 
 def test_expressions_stay_between_zero_and_one_and_lips_do_not_cross() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     random = np.random.default_rng(0)
     jaw, close = model.expression_index("jawOpen"), model.expression_index("mouthClose")
     for params in faces(10):
@@ -87,7 +88,7 @@ def test_expressions_stay_between_zero_and_one_and_lips_do_not_cross() -> None:
 
 
 def test_a_complete_blink_is_found_from_points_on_the_lids() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     params = model.params(faces(1)[0].camera, expression={"eyeBlinkLeft": 1, "eyeBlinkRight": 1})
     fit = fit_landmarks(model, model.landmarks(params, "mediapipe478"), landmark_set="mediapipe478")
     assert fit.params.expression[model.expression_index("eyeBlinkLeft")] > 0.85
@@ -95,7 +96,7 @@ def test_a_complete_blink_is_found_from_points_on_the_lids() -> None:
 
 
 def test_points_of_weight_zero_do_not_count() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     points = model.landmarks(faces(1)[0])[:, :2].astype(np.float64)
     weights = np.ones(68)
     weights[:17] = 0
@@ -107,7 +108,7 @@ def test_points_of_weight_zero_do_not_count() -> None:
 
 
 def test_a_few_wrong_points_hardly_move_the_others() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     points = model.landmarks(faces(1)[0])[:, :2].astype(np.float64)
     wrong = points.copy()
     wrong[[5, 30]] += [[60, -40], [-50, 50]]
@@ -117,7 +118,7 @@ def test_a_few_wrong_points_hardly_move_the_others() -> None:
 
 
 def test_all_points_of_mediapipe_can_be_passed_as_they_come() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     numbers = model.landmark_sets["mediapipe478"].indices
     assert numbers is not None
     points = model.landmarks(faces(1)[0], "mediapipe478")[:, :2]
@@ -131,7 +132,7 @@ def test_all_points_of_mediapipe_can_be_passed_as_they_come() -> None:
 
 
 def test_stiffness_holds_the_identity_back() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     points = model.landmarks(faces(1)[0])[:, :2]
     loose = fit_landmarks(model, points).params.identity
     stiff = fit_landmarks(model, points, identity_stiffness=100).params.identity
@@ -139,7 +140,7 @@ def test_stiffness_holds_the_identity_back() -> None:
 
 
 def test_what_cannot_be_fitted_is_said() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     points = np.zeros((68, 2))
     with pytest.raises(InputError, match=r"points have shape \(5, 2\); this fit needs 68"):
         fit_landmarks(model, np.zeros((5, 2)))
@@ -156,14 +157,14 @@ def test_what_cannot_be_fitted_is_said() -> None:
 
 
 def test_lists_of_numbers_are_points_too() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     points = model.landmarks(faces(1)[0])[:, :2].astype(np.float64)
     ours, theirs = fit_landmarks(model, points), fit_landmarks(model, points.tolist(), [1.0] * 68)
     np.testing.assert_array_equal(ours.params.camera, theirs.params.camera)
 
 
 def test_what_is_no_face_is_said() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     with pytest.raises(InputError, match="in one place or on one line"):
         fit_landmarks(model, np.outer(np.arange(68.0), [1, 2]))
     with pytest.raises(
@@ -182,12 +183,12 @@ def test_what_is_no_face_is_said() -> None:
 
 def test_landmarks_of_another_system_are_found() -> None:
     # The other system has the brows 4 mm higher and the corners of the mouth 3 mm further apart.
-    model = MorphableModel.open()
+    model = open_face_model()
     start = model.landmark_sets["ibug68"]
     wanted = start.positions(model.mean)
     wanted[17:27, 1] += 4
     wanted[[48, 54], 0] += [-3, 3]
-    theirs = nearest_places(model, wanted, model.shape(model.params()))
+    theirs = closest_surface_points(model, wanted, model.shape(model.params()))
     observed = [model.landmarks(params, theirs)[:, :2] for params in faces(24)]
     found = calibrate_landmarks(model, observed, n_rounds=4)
 
@@ -204,16 +205,16 @@ def test_landmarks_of_another_system_are_found() -> None:
 
 
 def test_landmarks_are_not_calibrated_from_a_few_faces() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     points = model.landmarks(model.params())[:, :2]
-    with pytest.raises(InputError, match="3 faces say too little"):
+    with pytest.raises(InputError, match="3 faces are too few"):
         calibrate_landmarks(model, [points] * 3)
     with pytest.raises(InputError, match=r"points have shape \(5, 2\); these landmarks are 68 points"):
         calibrate_landmarks(model, [points[:5]] * 30)
 
 
 def test_a_model_corresponds_to_itself() -> None:
-    model = MorphableModel.open()
+    model = open_face_model(mouth=False)
     pairs = correspond(model, model, faces(3), n_points=150)
     mean = model.shape(model.params())
     skin = ~model.regions["eyeballs"][pairs.vertices]
@@ -222,7 +223,7 @@ def test_a_model_corresponds_to_itself() -> None:
 
 
 def test_a_mesh_with_too_few_vertices_is_refused() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     pairs = Correspondence(np.array([0, 9]), LandmarkSet.at_vertices(np.array([0, 1])))
     with pytest.raises(InputError, match="needs vertex 9"):
         fit_vertices(model, np.zeros((5, 3), np.float32), pairs)
@@ -276,7 +277,7 @@ def labelled_photos(shared: Path) -> tuple[np.ndarray, list[FaceParams]]:
 @cache
 def published_correspondence(shared: Path) -> Correspondence:
     _, params = labelled_photos(shared)
-    return correspond(MorphableModel.open(crop="head"), published(shared), params[300:], n_points=300)
+    return correspond(open_face_model(crop="head"), published(shared), params[300:], n_points=300)
 
 
 def distance_after_similarity_mm(fit_points: np.ndarray, target: np.ndarray, scale: float) -> float:
@@ -289,7 +290,7 @@ def distance_after_similarity_mm(fit_points: np.ndarray, target: np.ndarray, sca
 
 
 def fitted_distances(shared: Path, params: list[FaceParams]) -> np.ndarray:
-    model, other, pairs = MorphableModel.open(), published(shared), published_correspondence(shared)
+    model, other, pairs = open_face_model(), published(shared), published_correspondence(shared)
     distances = []
     for p in params:
         vertices = other.reconstruct(p).vertices
@@ -300,7 +301,7 @@ def fitted_distances(shared: Path, params: list[FaceParams]) -> np.ndarray:
 
 
 def test_landmarks_of_three_hundred_photos_are_fitted_without_bias(shared: Path) -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     points, _ = labelled_photos(shared)
     errors, missed, elapsed = [], [], []
     for observed in points[:300]:
@@ -318,7 +319,7 @@ def test_landmarks_of_three_hundred_photos_are_fitted_without_bias(shared: Path)
 
 def test_mediapipe_points_of_photos_are_fitted_without_bias(shared: Path) -> None:
     # The irises are left out: how far they are seen depends on the lids.
-    model = MorphableModel.open()
+    model = open_face_model()
     with np.load(shared / "data" / "faces" / "mediapipe.npz") as labels:
         found, points = labels["found"], labels["xy"]
     with np.load(shared / "data" / "faces" / "teacher_mb05.npz") as labels:

@@ -7,7 +7,7 @@ import pytest
 
 from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.render import rasterize
 from tddfa.types import HeadPose
 
@@ -30,7 +30,7 @@ def middle(model: MorphableModel, mask: np.ndarray, expression: dict[str, float]
 
 @pytest.mark.parametrize("yaw", [0.0, 40.0])
 def test_closed_lips_hide_the_inside_on_all_people(yaw: float) -> None:
-    model, random = MorphableModel.open(), np.random.default_rng(2)
+    model, random = open_face_model(), np.random.default_rng(2)
     opened = seen(model, None, {"jawOpen": 1.0}, yaw).sum()
     assert opened > 3000
     for _ in range(10):
@@ -38,15 +38,13 @@ def test_closed_lips_hide_the_inside_on_all_people(yaw: float) -> None:
 
 
 def test_an_open_mouth_shows_cavity_teeth_and_tongue() -> None:
-    shown = seen(
-        MorphableModel.open(), None, {"jawOpen": 0.6, "mouthLowerDownLeft": 1, "mouthLowerDownRight": 1}
-    )
+    shown = seen(open_face_model(), None, {"jawOpen": 0.6, "mouthLowerDownLeft": 1, "mouthLowerDownRight": 1})
     assert shown.min() > 100
 
 
 @pytest.mark.parametrize("yaw", [0.0, 35.0, -35.0])
 def test_an_open_mouth_is_no_hole(yaw: float) -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     camera = scaled_camera(3.0, head_rotation(HeadPose(yaw, 0, 0)), np.array([250.0, 250.0]))
     for expression in ({"jawOpen": 1.0}, {"jawOpen": 0.7, "mouthFunnel": 1.0}):
         mesh = model.reconstruct(model.params(camera, None, expression))
@@ -70,7 +68,7 @@ def polygon(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def test_lower_teeth_and_tongue_go_with_the_jaw_and_upper_teeth_stay() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     rest = model.shape(model.params())
     teeth = model.regions["teeth"]
     lower = teeth & (model.shape(model.params(expression={"jawOpen": 1.0}))[:, 1] - rest[:, 1] < -1)
@@ -84,14 +82,14 @@ def test_lower_teeth_and_tongue_go_with_the_jaw_and_upper_teeth_stay() -> None:
 
 
 def test_tongue_out_puts_the_tongue_before_the_lips() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     out = model.shape(model.params(expression={"jawOpen": 0.5, "tongueOut": 1.0}))
     tongue, lips = out[model.regions["tongue"]], out[model.regions["lips"]]
     assert tongue[:, 2].max() > lips[:, 2].max() + 3
 
 
 def test_cheek_puff_blows_the_cheeks_up() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     rest, puffed = (model.shape(model.params(expression=e)) for e in ({}, {"cheekPuff": 1.0}))
     beside_mouth = np.linalg.norm(rest - [45, -64, -9], axis=1) < 8
     assert (puffed - rest)[beside_mouth, 2].min() > 8
@@ -113,7 +111,7 @@ def test_the_skin_does_not_depend_on_what_lies_behind_its_edges() -> None:
 
 
 def test_a_mesh_without_its_mouth_is_still_a_mesh() -> None:
-    model = MorphableModel.open()
+    model = open_face_model()
     inside = np.any([model.regions[name] for name in INSIDE], axis=0)
     kept = model.topology.triangles[~inside[model.topology.triangles].any(axis=1)]
     mesh = model.reconstruct(

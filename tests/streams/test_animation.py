@@ -10,7 +10,7 @@ import pytest
 from tddfa.errors import ExportFileError
 from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.streams import AnimationSink, TrackedFrame
 from tddfa.tracking import State, TrackedFace
 from tddfa.types import BoundingBox, Detection, Face, HeadPose
@@ -20,7 +20,7 @@ SIZE = 160
 
 @pytest.fixture(scope="module")
 def model() -> MorphableModel:
-    return MorphableModel.open(level=0)
+    return open_face_model(level=0)
 
 
 def tracked(

@@ -17,13 +17,13 @@ def one_thread():
 def drawn_faces(tmp_path_factory):
     """Folders `faces` and `backgrounds.npy`: bright dots where the landmarks are."""
     pytest.importorskip("torch")
-    from tddfa.morphable import MorphableModel
+    from tddfa.morphable import open_face_model
     from tddfa_train.data.fits import fit_folder
     from tddfa_train.data.folder import write_face_folder
 
     folder = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
-    model = MorphableModel.open(level=0, crop="head")
+    model = open_face_model(level=0, crop="head")
     neutral = model.landmarks(model.params())
     images, landmarks, yaws = [], [], []
     for _ in range(6):

@@ -13,7 +13,7 @@ import torch
 from tddfa.errors import InputError
 from tddfa.geometry.camera import camera_pose, project, scaled_camera
 from tddfa.geometry.rotation import head_rotation
-from tddfa.morphable import MorphableModel, open_face_model
+from tddfa.morphable import open_face_model
 from tddfa.types import FaceParams, HeadPose
 from tddfa_train import cli
 from tddfa_train.alignment.recipe import make_alignment_network
@@ -260,7 +260,7 @@ def test_frames_of_a_video_are_neighbours_and_all_their_labels_move_together(dra
         held_out_every=0,
         video_share=0.67,
     )
-    model = MorphableModel.open(level=0, crop="face")
+    model = open_face_model(level=0, crop="face")
     batch = ParameterBatches(config, 3, model)[1]
     assert len(batch["crop"]) == 12
     landmarks = batch["landmarks68"][4:]  # four photos, then one video of eight frames

@@ -10,7 +10,7 @@ ort = pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")
 
 from tddfa.detection.anchor_free import STRIDES  # noqa: E402
-from tddfa.morphable import MorphableModel  # noqa: E402
+from tddfa.morphable import open_face_model  # noqa: E402
 from tddfa_train import cli  # noqa: E402
 from tddfa_train.alignment.mirror import Mirror, MirroredNetwork  # noqa: E402
 from tddfa_train.alignment.network import AlignmentNetwork  # noqa: E402
@@ -172,7 +172,7 @@ def test_fused_operators_give_the_same_bits_in_a_smaller_graph(network):
 
 
 def test_the_command_line_calibrates_int8_on_the_training_data(network, write_config, tmp_path, capsys):
-    full = make_alignment_network("dense-small", MorphableModel.open(level=0, crop="head"))
+    full = make_alignment_network("dense-small", open_face_model(level=0, crop="head"))
     torch.save({"average": full.state_dict()}, tmp_path / "last.pt")
     command = ["export", "alignment", str(tmp_path / "last.pt"), "--trunk", "dense-small"]
     assert cli.main([*command, str(tmp_path / "half.onnx")]) == 0

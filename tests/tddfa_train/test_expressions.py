@@ -191,7 +191,7 @@ def test_fit_labels_a_folder_whose_teacher_saw_a_wink(model, tmp_path):
             "landmarks68_std": np.full(4, 0.5, np.float32),
             "yaw_deg": np.zeros(4, np.float32),
             "mediapipe": np.stack([model.landmarks(face, "mediapipe478")[:, :2] for face in faces]),
-            "mediapipe_indices": model.landmark_sets["mediapipe478"].numbers,
+            "mediapipe_indices": model.landmark_sets["mediapipe478"].indices,
             "teacher_weights": weights,
             "teacher_names": np.array(names),
         },

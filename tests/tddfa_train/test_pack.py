@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from tddfa import FaceAligner, read_image  # noqa: E402
-from tddfa.morphable import MorphableModel  # noqa: E402
+from tddfa.morphable import open_face_model  # noqa: E402
 from tddfa.packs import ModelPack  # noqa: E402
 from tddfa_train import cli  # noqa: E402
 from tddfa_train.alignment.recipe import make_alignment_network  # noqa: E402
@@ -25,7 +25,7 @@ from tddfa_train.point_model import PointModel  # noqa: E402
 def trained():
     """An untrained network whose head says more than nothing."""
     torch.manual_seed(3)
-    network = make_alignment_network("dense-small", MorphableModel.open(level=0, crop="head"))
+    network = make_alignment_network("dense-small", open_face_model(level=0, crop="head"))
     torch.nn.init.normal_(network.head.weight, std=0.05)
     return network.eval()
 
@@ -61,7 +61,7 @@ def test_the_library_sees_the_crop_that_training_showed_and_draws_the_landmarks_
         tight_share=1, tight_scale=0, tight_shift=0, roll_sigma_deg=0, any_roll_share=0, stretch=0
     )
     matrix = crop_from_image(points[:, :2], 120, still, np.random.default_rng(0), mirror=False)
-    model = MorphableModel.open(level=0, crop="head")
+    model = open_face_model(level=0, crop="head")
     landmarks = PointModel(model, model.landmark_sets["ibug68"])
     with torch.no_grad():
         crop = torch.from_numpy(warp(image, matrix, 120))[None]

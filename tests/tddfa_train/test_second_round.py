@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tddfa.morphable import MorphableModel  # noqa: E402
+from tddfa.morphable import open_face_model  # noqa: E402
 from tddfa_train import cli  # noqa: E402
 from tddfa_train.alignment.mirror import Mirror  # noqa: E402
 from tddfa_train.alignment.network import FaceOutput  # noqa: E402
@@ -20,7 +20,7 @@ from tddfa_train.point_model import PointModel  # noqa: E402
 
 @pytest.fixture(scope="module")
 def model():
-    return MorphableModel.open(level=0, crop="head")
+    return open_face_model(level=0, crop="head")
 
 
 def _turn(yaw_deg, roll_deg=0.0):

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("tensorboard")
 
 from tddfa.errors import InputError  # noqa: E402
-from tddfa.morphable import MorphableModel  # noqa: E402
+from tddfa.morphable import open_face_model  # noqa: E402
 from tddfa_train import cli  # noqa: E402
 from tddfa_train.alignment.recipe import (  # noqa: E402
     AlignmentRecipe,
@@ -79,7 +79,7 @@ def _teacher(tmp_path, model):
 
 
 def test_a_student_that_equals_its_teacher_has_nothing_to_learn_from_it(write_config, tmp_path):
-    teacher = _teacher(tmp_path, MorphableModel.open(level=0, crop="head"))
+    teacher = _teacher(tmp_path, open_face_model(level=0, crop="head"))
     config = write_config(
         "alignment",
         trunk="dense-small",
@@ -96,7 +96,7 @@ def test_a_student_that_equals_its_teacher_has_nothing_to_learn_from_it(write_co
 
 
 def test_a_teacher_with_a_mirror_gives_mirrored_answers_to_mirrored_crops(write_config, tmp_path):
-    model = MorphableModel.open(level=0, crop="head")
+    model = open_face_model(level=0, crop="head")
     _teacher(tmp_path, model)
     config = write_config("alignment", teacher=str(tmp_path / "teacher.pt"), teacher_trunk="dense-small")
     task = alignment_experiment(read_config(AlignmentRecipe, config)).task
@@ -111,7 +111,7 @@ def test_a_teacher_with_a_mirror_gives_mirrored_answers_to_mirrored_crops(write_
 
 
 def test_a_small_network_learns_from_a_teacher(write_config, tmp_path):
-    _teacher(tmp_path, MorphableModel.open(level=0, crop="head"))
+    _teacher(tmp_path, open_face_model(level=0, crop="head"))
     config = write_config(
         "alignment",
         trunk="dense-small",
@@ -133,7 +133,7 @@ def test_a_teacher_of_another_kind_is_named(write_config, tmp_path):
 
 
 def test_a_task_goes_where_its_network_goes(write_config, tmp_path):
-    _teacher(tmp_path, MorphableModel.open(level=0, crop="head"))
+    _teacher(tmp_path, open_face_model(level=0, crop="head"))
     config = write_config("alignment", teacher=str(tmp_path / "teacher.pt"), teacher_trunk="dense-small")
     task = on_device(alignment_experiment(read_config(AlignmentRecipe, config)).task, "meta")
     modules = [task.teacher, task.points, task.labels.landmarks]

@@ -13,7 +13,7 @@ from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.geometry.triangles import vertex_normals
 from tddfa.imaging.sample import sample
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import open_face_model
 from tddfa.morphable.fitting import fit_landmarks
 from tddfa.render import rasterize
 from tddfa.tracking import FaceTracker
@@ -32,7 +32,7 @@ class Head:
 
     def __init__(self, aligner: FaceAligner) -> None:
         photo = read_image(PHOTOS / "astronaut.jpg")
-        self.model = MorphableModel.open(level=0, crop="head")
+        self.model = open_face_model(level=0, crop="head")
         fit = fit_landmarks(self.model, aligner.align(photo)[0].landmarks[:, :2]).params
         mesh = self.model.reconstruct(fit)
         facing = -vertex_normals(mesh.vertices, mesh.triangles)[:, 2]

@@ -17,10 +17,10 @@ from tddfa.errors import InputError
 from tddfa.geometry.boxes import intersection_over_union
 from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_pose
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import open_face_model
 from tddfa.types import BoundingBox, Detection, Face, FaceParams, HeadPose, Mesh, Topology
 
-MODEL = MorphableModel.open()
+MODEL = open_face_model()
 angles = st.floats(-89, 89)
 poses = st.builds(HeadPose, angles, st.floats(-179, 179), st.floats(-179, 179))
 corners = st.floats(-500, 500)

@@ -13,13 +13,15 @@ from face_model.eyeballs import GAZE_DEG, add_eyeballs
 from face_model.eyelids import find_eyelids
 from face_model.identity import Followers, build_identities
 from face_model.inside import add_mouth
-from face_model.landmarks import landmark_sets, mediapipe_numbers
+from face_model.landmarks import landmark_sets, mediapipe_numbers, pack_landmark_sets
 from face_model.layout import fill_square
 from face_model.lips import close_lips
 from face_model.mouth import find_mouth
 from face_model.regions import build_regions, ear_mask, in_face
 from face_model.source import Source, read_base_object, read_mirror
 from tddfa.morphable.crop import face_depth
+from tddfa.morphable.open_model import build_surface, surface_key
+from tddfa.morphable.stored_surface import pack_surface
 from tddfa.morphable.subdivision import catmull_clark
 
 LEFT_PUPIL = 473
@@ -118,11 +120,11 @@ def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
         "region_names": np.array(list(regions)),
         "regions": np.packbits(np.stack(list(regions.values())), axis=1),
     }
-    for name, (vertices, weights) in sets.items():
-        arrays[f"landmarks.{name}.vertices"] = vertices.astype(np.uint16)
-        arrays[f"landmarks.{name}.weights"] = weights.astype(np.float32)
-    arrays["landmarks.mediapipe478.indices"] = np.array(mediapipe_numbers(), np.uint16)
-    arrays["landmarks.irises.indices"] = np.arange(468, 478, dtype=np.uint16)
+    arrays |= pack_landmark_sets(
+        sets, {"mediapipe478": np.array(mediapipe_numbers()), "irises": np.arange(468, 478)}
+    )
+    built = build_surface(arrays, 1, "face")
+    arrays |= pack_surface(built, surface_key(1, "face", mouth=True))
     report = [
         f"base mesh: {len(mean)} vertices, {len(mesh.quads)} quads, {len(mesh.uv)} texture coordinates",
         f"identity: {len(identities.mirror_sign)} components hold {identities.explained:.1%} of the "

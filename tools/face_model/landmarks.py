@@ -253,6 +253,34 @@ def landmark_sets(mesh: BaseMesh) -> dict[str, Points]:
     return sets
 
 
+def pack_landmark_sets(
+    sets: dict[str, Points], indices: dict[str, Int64[np.ndarray, " n"]]
+) -> dict[str, np.ndarray]:
+    """Return few arrays for many sets: points one after the other, padded to one number of vertices.
+
+    Args:
+        sets: base vertices and weights by the name of the set.
+        indices: index of each point in a larger scheme, for the sets that are part of one.
+    """
+    k = max(vertices.shape[1] for vertices, _ in sets.values())
+    padded = [
+        [np.pad(values, [(0, 0), (0, k - values.shape[1])]) for values in pair] for pair in sets.values()
+    ]
+    widths = [vertices.shape[1] for vertices, _ in sets.values()]
+    none = np.full(1, -1)
+    return {
+        "landmarks.names": np.array(list(sets)),
+        "landmarks.shapes": np.array(
+            [(len(pair[0]), width) for pair, width in zip(sets.values(), widths, strict=True)], np.uint16
+        ),
+        "landmarks.vertices": np.concatenate([vertices for vertices, _ in padded]).astype(np.uint16),
+        "landmarks.weights": np.concatenate([weights for _, weights in padded]).astype(np.float32),
+        "landmarks.indices": np.concatenate(
+            [indices.get(name, none.repeat(len(pair[0]))) for name, pair in sets.items()]
+        ).astype(np.int16),
+    }
+
+
 def mediapipe_numbers() -> list[int]:
     """The numbers of the points that have a place, in order."""
     return sorted({*MEDIAPIPE, *MEDIAPIPE_PAIRS.values()})

@@ -28,7 +28,7 @@ def main() -> None:
 
     import tddfa
     from tddfa.alignment import FaceAligner
-    from tddfa.morphable import MorphableModel
+    from tddfa.morphable import open_face_model
 
     cv2.setNumThreads(args.threads)
     aligner = FaceAligner(args.pack, threads=args.threads)
@@ -39,7 +39,7 @@ def main() -> None:
         "network_mb": round(_network_bytes(aligner.pack) / 1e6, 2),
         "triangles": len(aligner.model.topology.triangles),
         "vertices": aligner.model.n_vertices,
-        "level_triangles": {k: len(MorphableModel.open(level=k).topology.triangles) for k in (0, 1, 2)},
+        "level_triangles": {k: len(open_face_model(level=k).topology.triangles) for k in (0, 1, 2)},
         "numpy": np.__version__,
         "onnxruntime": onnxruntime.__version__,
         "opencv": cv2.__version__,
@@ -63,7 +63,7 @@ def _rasteriser() -> str:
 def _stages(aligner):
     from tddfa.export import EXPORTS
     from tddfa.imaging import read_image, write_image
-    from tddfa.morphable import MorphableModel
+    from tddfa.morphable import open_face_model
     from tddfa.render import OVERLAYS, rasterize
     from tddfa.types import Mesh
 
@@ -124,7 +124,7 @@ def _stages(aligner):
         return lambda: OVERLAYS["3d"](picture, found)
 
     def triangles(level):
-        model = MorphableModel.open(level=level)
+        model = open_face_model(level=level)
         pose = face.params.camera.copy()
         mesh = Mesh(model.reconstruct(model.params(camera=pose)).vertices, model.topology)
         return lambda: rasterize([mesh], *image.shape[:2])

@@ -18,7 +18,7 @@ from tddfa.geometry.camera import project
 from tddfa.geometry.rotation import head_rotation
 from tddfa.imaging.sample import sample
 from tddfa.imaging.smooth import spread
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.morphable.fitting import fit_landmarks
 from tddfa.render import rasterize
 from tddfa.shapes import Float, Float32, Float64, UInt8
@@ -126,7 +126,7 @@ class MovingFace:
 
 
 def _model() -> MorphableModel:
-    return MorphableModel.open(level=0)
+    return open_face_model(level=0)
 
 
 def _size(params: FaceParams) -> float:

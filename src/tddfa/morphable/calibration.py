@@ -1,4 +1,4 @@
-"""Where the landmarks of another system lie on a model: one name means many places to many people."""
+"""Landmarks of another system on a model, found from its points on many faces."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from itertools import pairwise
 import numpy as np
 
 from tddfa.errors import InputError
+from tddfa.morphable.closest_points import closest_surface_points
+from tddfa.morphable.finite_array import as_finite_array
 from tddfa.morphable.fitting import Fit, Fitter
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
-from tddfa.morphable.numbers import numbers
-from tddfa.morphable.places import nearest_places
 from tddfa.shapes import Float, Float64
 
 N_ROUNDS = 6
 FEWEST_FACES = 20
-"""Faces below which what fits miss is chance more than definition."""
+"""Minimum number of faces. With fewer, the error of fits is chance more than definition."""
 STEP = 0.9
 LONGEST_STEP_MM = 5.0
 DEPTH_EVIDENCE = 0.05
-"""Part of the mean evidence that is assumed in all directions: photos from the front say nothing of depth."""
+"""Share of the mean evidence assumed in all directions: photos from the front tell nothing about depth."""
 
 
 def calibrate_landmarks(
@@ -31,19 +31,18 @@ def calibrate_landmarks(
     *,
     n_rounds: int = N_ROUNDS,
 ) -> LandmarkSet:
-    """The landmarks of another system on `model`: fits to its points miss none of them on average.
+    """Return the landmarks of another system on `model`: fits to its points miss none of them on average.
 
-    Annotators and networks put the points of one scheme at different places: the corner of a mouth, the
-    contour of a jaw. Fits the model to the faces, moves each landmark on the surface by what the fits miss on
-    average, and repeats. Takes some ten milliseconds a face and round.
+    Annotators and networks put the points of one scheme at different positions: the corner of a mouth, the
+    contour of a jaw. This fits the model to the faces, moves each landmark on the surface by the mean error
+    of the fits, and repeats. It takes some ten milliseconds per face and round.
 
     Args:
         model: a face model.
-        observed: the system's points on many faces, image frame, px; NaN for points that are not known. Some
-            hundred faces in varied poses are good.
-        start: about where its points lie: a key of `model.landmark_sets` or places, in the order of the
-            points.
-        n_rounds: how often the landmarks are moved.
+        observed: points of the system on many faces, image frame, px; NaN for points that are not known.
+            Some hundred faces in varied poses are enough.
+        start: approximate landmarks in the order of the points: a key of `model.landmark_sets` or a set.
+        n_rounds: number of times the landmarks are moved.
 
     Returns:
         The landmarks, for `fit_landmarks(..., landmark_set=...)`.
@@ -51,40 +50,40 @@ def calibrate_landmarks(
     Raises:
         InputError: there are too few faces, or their points are not those of `start`.
     """
-    places = model.landmark_set(start)
-    faces = [numbers("the points", points) for points in observed]
+    landmarks = model.landmark_set(start)
+    faces = [as_finite_array("the points", points) for points in observed]
     if len(faces) < FEWEST_FACES:
         raise InputError(
-            f"{len(faces)} faces say too little of where landmarks lie; give {FEWEST_FACES} or more"
+            f"{len(faces)} faces are too few to calibrate landmarks; give {FEWEST_FACES} or more"
         )
-    for a, b in pairwise([(len(places), 2), *(face.shape for face in faces)]):
+    for a, b in pairwise([(len(landmarks), 2), *(face.shape for face in faces)]):
         if a != b:
-            raise InputError(f"points have shape {b}; these landmarks are {len(places)} points (x, y)")
+            raise InputError(f"points have shape {b}; these landmarks are {len(landmarks)} points (x, y)")
     known = [np.asarray(np.isfinite(face).all(axis=1), np.float64) for face in faces]
     # Lips that touch would let points change from one to the other.
     ajar = model.params(expression={"jawOpen": 0.3} if "jawOpen" in model.expression_names else None)
     surface, base = model.shape(ajar), model.mean + model.expression_basis @ ajar.expression
     for _ in range(n_rounds):
-        fitter = Fitter(model, places)
+        fitter = Fitter(model, landmarks)
         fits = [fitter.fit(face, there) for face, there in zip(faces, known, strict=True)]
-        moves, metric = missed_on_average(fits, faces)
+        moves, metric = mean_errors(fits, faces)
         length = np.linalg.norm(moves, axis=1, keepdims=True)
         moves *= STEP * np.minimum(1, LONGEST_STEP_MM / np.maximum(length, 1e-9))
-        places = nearest_places(model, places.positions(base) + moves, surface, metric)
-    return places
+        landmarks = closest_surface_points(model, landmarks.positions(base) + moves, surface, metric)
+    return landmarks
 
 
-def missed_on_average(
+def mean_errors(
     fits: Sequence[Fit], observed: Sequence[Float[np.ndarray, "n_points 2"]]
 ) -> tuple[Float64[np.ndarray, "n_points 3"], Float64[np.ndarray, "3 3"]]:
-    """The shift of each point in the model frame, mm, that explains best what fits miss in the pictures.
+    """Return the shift of each point, model frame, mm, that best explains the errors of fits in images.
 
-    And the metric of the pictures, a map to a space where places are as far apart as the pictures show them:
-    most of them say little of depth.
+    Also return the metric of the images, a map to a space where points are as far apart as the images show
+    them: most images tell little about depth.
 
     Args:
-        fits: fits to points of which the first are those observed.
-        observed: what they were fitted to, px; NaN for points that are not known.
+        fits: fits to points, the first of which are those observed.
+        observed: targets of the fits, px; NaN for points that are not known.
     """
     n = len(observed[0])
     H, g, all_H = np.zeros((n, 3, 3)), np.zeros((n, 3)), np.zeros((3, 3))

@@ -12,40 +12,41 @@ import numpy as np
 from tddfa.errors import InputError
 from tddfa.geometry.camera import project
 from tddfa.geometry.rotation import nearest_rotation
+from tddfa.morphable.finite_array import as_finite_array
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
-from tddfa.morphable.numbers import numbers
 from tddfa.shapes import Bool, Float, Float32, Float64, Int, Real
 from tddfa.types import FaceParams
 
 MEDIAPIPE = (468, 478)
-"""How many points MediaPipe gives, without and with the irises."""
+"""Number of points that MediaPipe gives, without and with the irises."""
 N_ITERATIONS = 8
 NOISE_MM = 1.0
 """Standard deviation of a point that is not an outlier."""
 OUTLIER_MM = 5.0
 """Distance at which a point counts half."""
 IDENTITY_SPREAD = 1.3
-"""Standard deviation of an identity coefficient: people differ more than the model's own, of 1."""
+"""Standard deviation of an identity coefficient: faces of photos vary more than the model's samples, which
+have 1."""
 IDENTITY_LIMIT = 4.0
 EXPRESSION_SPREAD = {"eyeBlink": 0.5, "jawOpen": 0.35, "": 0.2}
 """Standard deviation of an expression coefficient around 0 before the bounds, by the start of its name."""
 SIDE_SPREAD = {"eyeBlink": 0.25, "": 0.12}
 """Standard deviation of the difference of an expression's left and right half."""
 CONVERGED = 0.01
-"""Steps of coefficients, radians and log scale that are not worth another one."""
+"""Step of coefficients, radians and log scale below which a fit ends."""
 EFFECTIVE_POINTS = 120
 """Neighbouring points err together: more points than these add no certainty over the prior."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
-    """What a fit found.
+    """Result of a fit.
 
     Attributes:
         params: camera, identity and expression.
-        points: the model's points, image frame, px.
-        error_px: weighted mean distance of the model's points to the given ones, in x and y.
+        points: points of the model, image frame, px.
+        error_px: weighted mean distance of the points to the targets in x and y, px.
     """
 
     params: FaceParams
@@ -62,28 +63,29 @@ def fit_landmarks(
     identity_stiffness: float = 1.0,
     expression_stiffness: float = 1.0,
 ) -> Fit:
-    """The face of `model` whose landmarks are at `points`.
+    """Return the face of `model` whose landmarks are at `points`.
 
     Args:
         model: a face model.
-        points: landmarks (x, y) or (x, y, z) in the image frame, px, in the order of the set; of MediaPipe's
-            all 468 or 478.
-        weights: how much each point counts; 0 for points that are not known.
-        landmark_set: which landmarks they are: a key of `model.landmark_sets`, or places of your own (see
+        points: landmarks (x, y) or (x, y, z) in the image frame, px, in the order of the set; for MediaPipe's
+            set also all its 468 or 478 points.
+        weights: weight of each point; 0 for points that are not known.
+        landmark_set: landmarks that the points are: a key of `model.landmark_sets`, or a set of your own (see
             `calibrate_landmarks`).
-        identity_stiffness: how strongly the identity is kept near the mean face; 1 is its own statistics.
-        expression_stiffness: how strongly the expression is kept near the neutral one.
+        identity_stiffness: weight of the prior that keeps the identity near the mean face; 1 is that of its
+            statistics.
+        expression_stiffness: the same for the neutral expression.
 
     Raises:
         InputError: there is no such set, the number of points is not that of the set, or they are too few or
             too close together to tell a face.
     """
-    places = model.landmark_set(landmark_set)
-    given = numbers("the points", points)
-    weight = None if weights is None else numbers("the weights", weights)
-    if places.indices is not None and given.ndim == 2 and len(given) != len(places):
-        given, weight = _numbered(given, weight, places.indices)
-    return _fitter(model, places).fit(
+    landmarks = model.landmark_set(landmark_set)
+    given = as_finite_array("the points", points)
+    weight = None if weights is None else as_finite_array("the weights", weights)
+    if landmarks.indices is not None and given.ndim == 2 and len(given) != len(landmarks):
+        given, weight = _selected(given, weight, landmarks.indices)
+    return _fitter(model, landmarks).fit(
         given,
         weight,
         identity_stiffness=identity_stiffness,
@@ -91,33 +93,33 @@ def fit_landmarks(
     )
 
 
-def _numbered(
+def _selected(
     points: Float[np.ndarray, "n_all d"],
     weights: Float[np.ndarray, " n_weights"] | None,
-    number: Int[np.ndarray, " n_points"],
+    indices: Int[np.ndarray, " n_points"],
 ) -> tuple[Float[np.ndarray, "n_points d"], Float[np.ndarray, " n_points"]]:
-    """The points of a set out of all points of MediaPipe; those that are not given have weight 0."""
+    """Return the points of a set out of all points of MediaPipe; those that are not given have weight 0."""
     n = len(points)
     if n not in MEDIAPIPE:
         raise InputError(
             f"{n} points were given; of MediaPipe give all {' or '.join(map(str, MEDIAPIPE))}, or the "
-            f"{len(number)} that the model knows"
+            f"{len(indices)} of the model's set"
         )
     if weights is not None and weights.shape != (n,):
         raise InputError(f"weights have shape {weights.shape}; they are {n} numbers, one per point")
-    given = number < n
-    chosen = np.where(given, number, 0)
+    given = indices < n
+    chosen = np.where(given, indices, 0)
     weight = np.ones(n) if weights is None else weights
     return points[chosen], np.where(given, weight[chosen], 0)
 
 
 @lru_cache(maxsize=16)
-def _fitter(model: MorphableModel, places: LandmarkSet) -> Fitter:
-    return Fitter(model, places)
+def _fitter(model: MorphableModel, landmarks: LandmarkSet) -> Fitter:
+    return Fitter(model, landmarks)
 
 
 class Fitter:
-    """Fits a model to observations of the same points again and again.
+    """Fit a model to observations of the same points again and again.
 
     Args:
         model: a face model; expressions are kept in [0, 1] where its expressions have ARKit names.
@@ -159,14 +161,15 @@ class Fitter:
         expression_stiffness: float = 1.0,
         n_iterations: int = N_ITERATIONS,
     ) -> Fit:
-        """The face whose points are at `targets`.
+        """Return the face whose points are at `targets`.
 
         Args:
-            targets: image frame, px; with a third column for depth, known up to a shift.
-            weights: how much each point, or each coordinate of it, counts; 0 where it is unknown.
-            identity_stiffness: how strongly the identity is kept near the mean face; 1 is its own statistics.
-            expression_stiffness: how strongly the expression is kept near the neutral one.
-            n_iterations: Gauss-Newton steps.
+            targets: observed points, image frame, px; with a third column for depth, known up to a shift.
+            weights: weight of each point or coordinate; 0 where it is unknown.
+            identity_stiffness: weight of the prior that keeps the identity near the mean face; 1 is that of
+                its statistics.
+            expression_stiffness: the same for the neutral expression.
+            n_iterations: maximum number of Gauss-Newton steps.
 
         Raises:
             InputError: the numbers of points differ, fewer than 4 points count, or one of them is not finite.
@@ -174,7 +177,7 @@ class Fitter:
         target, weight = self._checked(targets, weights)
         for part, stiffness in (("identity", identity_stiffness), ("expression", expression_stiffness)):
             if not 0 <= stiffness < np.inf:
-                raise InputError(f"{part}_stiffness is {stiffness}; it is 0 or more, 1 as the model says")
+                raise InputError(f"{part}_stiffness is {stiffness}; it is 0 or more, 1 is the model's own")
         scale, rotation, t = _first_camera(self._mean, target, weight)
         n_identity = self.model.n_identity
         low = self._low
@@ -233,10 +236,10 @@ class Fitter:
     def _checked(
         self, targets: Any, weights: Any
     ) -> tuple[Float64[np.ndarray, "n_points 3"], Float64[np.ndarray, "n_points 3"]]:
-        """Targets and weights with three columns each."""
+        """Return targets and weights with three columns each."""
         n = self._n_points
-        targets = numbers("the points", targets)
-        weights = None if weights is None else numbers("the weights", weights)
+        targets = as_finite_array("the points", targets)
+        weights = None if weights is None else as_finite_array("the weights", weights)
         if targets.ndim != 2 or targets.shape[0] != n or targets.shape[1] not in (2, 3):
             raise InputError(
                 f"points have shape {targets.shape}; this fit needs {n} points of 2 or 3 coordinates"
@@ -267,7 +270,7 @@ class Fitter:
     def _shape(
         self, x: Float64[np.ndarray, " n_active"]
     ) -> tuple[Float32[np.ndarray, "n_points 3"], Float32[np.ndarray, "3 n_moved n_active"]]:
-        """The points in the model frame, and what the lids' correction adds to their derivative."""
+        """Return the points in the model frame, and what the lids' correction adds to their derivative."""
         x32 = x.astype(np.float32)
         shape = self._mean + (self._basis @ x32).T
         if self._lids is None:
@@ -278,7 +281,7 @@ class Fitter:
 
 
 def _prior_precision(n_identity: int, names: tuple[str, ...]) -> Float64[np.ndarray, "n n"]:
-    """Inverse covariance of the coefficients before any point is seen."""
+    """Return the inverse covariance of the coefficients before any point is observed."""
     spread = [IDENTITY_SPREAD] * n_identity + [_by_start(EXPRESSION_SPREAD, name) for name in names]
     precision = np.diag(1 / np.array(spread) ** 2)
     for k, name in enumerate(names):
@@ -297,14 +300,14 @@ def _by_start(table: dict[str, float], name: str) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Lids:
-    """What the correction of the eyelids does to the points of a fit; see `Eyelids.close`.
+    """Correction of the eyelids for the points of a fit; see `Eyelids.close`.
 
     Attributes:
-        moved: the points that it moves.
-        share: by how much of each gap.
-        gap_mean: the gaps of the mean face.
-        gap_basis: what each active coefficient does to them.
-        blink: which active coefficient closes the eye of each gap.
+        moved: indices of the points that it moves.
+        share: share of each gap that each of them moves by.
+        gap_mean: gaps of the mean face, mm.
+        gap_basis: change of the gaps per unit of each active coefficient, mm.
+        blink: index of the active coefficient that closes the eye of each gap.
     """
 
     moved: Int[np.ndarray, " n_moved"]
@@ -321,7 +324,7 @@ class _Lids:
         basis: Float32[np.ndarray, "n_base 3 n_coefficients"],
         active: Int[np.ndarray, " n_active"],
     ) -> _Lids | None:
-        """The correction of `model` on `points`; None where it moves none of them."""
+        """Return the correction of `model` on `points`; None where it moves none of them."""
         eyelids = model.eyelids
         if eyelids is None:
             return None
@@ -342,7 +345,7 @@ class _Lids:
     def correction(
         self, x: Float32[np.ndarray, " n_active"]
     ) -> tuple[Float32[np.ndarray, "n_moved 3"], Float32[np.ndarray, "3 n_moved n_active"]]:
-        """How far the moved points move, and the derivative of it."""
+        """Return how far the moved points move, and its derivative."""
         closed = x[self.blink][:, None]
         gaps = self.gap_mean + (self.gap_basis @ x).T
         of_blink = self.gap_basis[:, np.arange(len(self.blink)), self.blink].T
@@ -354,7 +357,7 @@ class _Lids:
 def _first_camera(
     mean: Float32[np.ndarray, "n 3"], target: Float64[np.ndarray, "n 3"], weight: Float64[np.ndarray, "n 3"]
 ) -> tuple[float, Float64[np.ndarray, "3 3"], Float64[np.ndarray, "3"]]:
-    """Scale, rotation and shift that bring the mean face nearest to the targets in x and y."""
+    """Return scale, rotation and shift that bring the mean face closest to the targets in x and y."""
     w = weight[:, :2].min(axis=1)
     centre = np.average(mean, axis=0, weights=w)
     X = mean - centre
@@ -372,7 +375,7 @@ def _first_camera(
 
 
 def _camera_columns(posed: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "3 n 7"]:
-    """Derivative of each coordinate of posed points by rotation (3), log scale and shift (3)."""
+    """Return the derivative of each coordinate of posed points by rotation (3), log scale and shift (3)."""
     x, y, z = posed.T
     zero, one = np.zeros_like(x), np.ones_like(x)
     return np.stack(
@@ -387,7 +390,7 @@ def _camera_columns(posed: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "3
 def _moved_camera(
     scale: float, R: Float64[np.ndarray, "3 3"], t: Float64[np.ndarray, "3"], step: Float64[np.ndarray, "7"]
 ) -> tuple[float, Float64[np.ndarray, "3 3"], Float64[np.ndarray, "3"]]:
-    """The camera after a step of `_camera_columns`, at most half a radian and a factor of 1.6."""
+    """Return the camera after a step of `_camera_columns`, at most half a radian and a factor of 1.6."""
     angle = float(np.linalg.norm(step[:3]))
     turn = np.eye(3)
     if angle > 1e-12:
@@ -404,10 +407,11 @@ def _bounded_minimum(
     low: Float64[np.ndarray, " n"],
     high: Float64[np.ndarray, " n"],
 ) -> Float64[np.ndarray, " n"]:
-    """A step towards the minimum of x·Hx/2 − g·x between bounds: the minimum over those not held at a bound.
+    """Return a step towards the minimum of x·Hx/2 − g·x between bounds.
 
-    Variables that stand at a bound and are pushed against it are held, then those that the minimum takes
-    outside; the next Gauss-Newton step lets them go again where the slope has turned.
+    It is the minimum over the variables that are not held at a bound. Variables that are pushed against their
+    bound are held, then those that the minimum takes outside; the next Gauss-Newton step releases them where
+    the slope has turned.
 
     Source: Bertsekas, "Projected Newton methods for optimization problems with simple constraints", 1982.
     """

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tddfa.morphable.linear import linear_model
 from tddfa.morphable.model import MorphableModel
+from tddfa.morphable.open_model import open_face_model
 from tddfa.packs.specs import ANY_MODEL, ModelSpec
 
 MODELS: Mapping[str, Callable[[str, Any, Callable[[str], Mapping[str, Any]]], MorphableModel]] = {
-    "linear": lambda name, spec, arrays: MorphableModel.from_arrays(name, arrays(spec.file)),
-    "open": lambda _name, spec, _arrays: MorphableModel.open(level=spec.level, crop=spec.crop),
+    "linear": lambda name, spec, arrays: linear_model(name, arrays(spec.file)),
+    "open": lambda _name, spec, _arrays: open_face_model(level=spec.level, crop=spec.crop),
 }
 """Kind in a pack's manifest → model from the pack's name, its spec and its arrays by file name."""
 

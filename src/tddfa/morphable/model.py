@@ -10,27 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from tddfa.errors import InputError, PackError
+from tddfa.errors import InputError
 from tddfa.geometry.camera import camera_pose, camera_scale, project, scaled_camera
-from tddfa.morphable.compact import CompactBasis
 from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.eyes import Eyes, Gaze
+from tddfa.morphable.finite_array import as_finite_array
 from tddfa.morphable.landmarks import LandmarkSet
-from tddfa.morphable.mirrored import MirroredBasis
-from tddfa.morphable.numbers import numbers
-from tddfa.morphable.point_part import PointPart
+from tddfa.morphable.point_subset import PointSubset
+from tddfa.morphable.quantized_basis import QuantizedBasis
 from tddfa.morphable.registry import source_of
-from tddfa.morphable.surface import Surface, pncc_colors
+from tddfa.morphable.surface import Surface
+from tddfa.morphable.symmetric_basis import SymmetricBasis
+from tddfa.morphable.vertex_subset import PlainBasis, VertexSubset
 from tddfa.shapes import Bool, Float, Float32, Float64, Int, Int32
 from tddfa.types import FaceParams, HeadPose, Mesh, Topology
 
-_FRONTAL = np.diag(
-    [1.0, -1.0, -1.0]
-)  # the rotation, image frame from model frame, of a face that looks at the camera
-MANY = 1000
-"""Vertices from which on halving a basis saves more than putting the halves together costs."""
-
-_LARGE = 1 << 20  # numbers in its bases
+_FRONTAL = np.diag([1.0, -1.0, -1.0])
+"""Rotation, image frame from model frame, of a face that looks at the camera."""
+_SYMMETRIC_FROM = 1000
+"""Minimum number of vertices for a symmetric basis. Below, joining the two sides costs more than it saves."""
+_QUANTIZED_FROM = 1 << 20
+"""Minimum size of the bases for a quantized one. Smaller bases fit into a cache and are fast as they are."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,19 +41,19 @@ class MorphableModel:
     are the mesh, as in the Basel Face Model. With `eyelids` the lids meet where a blink is complete.
 
     Attributes:
-        name: for people.
+        name: name of the model, for messages.
         mean: the mean face, model frame, mm.
         identity_basis: displacement of each base vertex per unit of each identity coefficient, mm.
         expression_basis: the same for each expression coefficient, mm.
-        expression_names: one per expression coefficient.
+        expression_names: name of each expression coefficient.
         topology: triangles, UV layout and PNCC colours of the mesh.
         landmark_sets: named points; `ibug68` is always there.
         regions: named parts of the mesh, as masks of its vertices.
-        surface: how base vertices become mesh vertices.
+        surface: refinement and crop of the base vertices; None where they are the mesh.
         eyelids: the correction of the lids.
         eyes: how expressions turn the eyeballs; None for a model without any.
-        identity_mirror_sign: what each identity coefficient is multiplied with when the face is mirrored;
-            None where the mirror image is not a face of the model.
+        identity_mirror_sign: factor of each identity coefficient when the face is mirrored; None where the
+            mirror image is not a face of the model.
         mirror: for each base vertex its partner on the other side; None with `identity_mirror_sign`.
     """
 
@@ -88,55 +88,19 @@ class MorphableModel:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return _from_fields, (values | {"regions": dict(self.regions)},)
 
-    @staticmethod
-    def open(*, level: int = 1, crop: str = "face") -> MorphableModel:
-        """The open face model that ships with the library: 80 identity coefficients, 52 ARKit expressions.
-
-        Args:
-            level: 0, 1 or 2: how often the base mesh is refined. Face: 2 k, 7.9 k, 31 k vertices.
-            crop: `face`, from forehead to chin and in front of the ears, or the whole `head`.
-
-        Raises:
-            InputError: there is no such level or crop.
-        """
-        from tddfa.morphable.open_model import open_face_model
-
-        return open_face_model(level=level, crop=crop)
-
-    @classmethod
-    def from_arrays(cls, name: str, arrays: Mapping[str, Any]) -> MorphableModel:
-        """The model in the arrays of a pack.
-
-        Raises:
-            PackError: an array is missing or does not fit the others.
-        """
-        try:
-            mean = arrays["mean"]
-            return cls(
-                name=name,
-                mean=mean,
-                identity_basis=arrays["identity_basis"],
-                expression_basis=arrays["expression_basis"],
-                expression_names=tuple(map(str, arrays["expression_names"])),
-                topology=Topology(arrays["triangles"], arrays.get("uv"), pncc_colors(mean)),
-                landmark_sets={"ibug68": LandmarkSet.at_vertices(arrays["landmark_vertices"])},
-            )
-        except KeyError as error:
-            raise PackError(f"the face model of pack {name!r} has no array {error}") from None
-
     @property
     def n_vertices(self) -> int:
-        """Number of vertices of the mesh."""
+        """Return the number of vertices of the mesh."""
         return len(self.topology.colors)
 
     @property
     def n_identity(self) -> int:
-        """Number of identity coefficients."""
+        """Return the number of identity coefficients."""
         return self.identity_basis.shape[2]
 
     @property
     def n_expression(self) -> int:
-        """Number of expression coefficients."""
+        """Return the number of expression coefficients."""
         return self.expression_basis.shape[2]
 
     def params(
@@ -145,10 +109,10 @@ class MorphableModel:
         identity: Float[np.ndarray, " n_identity"] | None = None,
         expression: Mapping[str, float] | Float[np.ndarray, " n_expression"] | None = None,
     ) -> FaceParams:
-        """Parameters of this model; what is left out is zero, the camera frontal at 1 px per mm.
+        """Return parameters of this model; coefficients are 0 and the camera is frontal where not given.
 
         Args:
-            camera: `image_from_model`.
+            camera: `image_from_model`; by default 1 px per mm.
             identity: identity coefficients.
             expression: expression coefficients, or some of them by name: `{"jawOpen": 0.5}`.
 
@@ -159,12 +123,12 @@ class MorphableModel:
         if isinstance(expression, Mapping):
             by_name = np.zeros(self.n_expression, np.float32)
             for name, weight in expression.items():
-                by_name[self.expression_index(name)] = numbers(f"the weight of {name}", weight, ())
+                by_name[self.expression_index(name)] = as_finite_array(f"the weight of {name}", weight, ())
             expression = by_name
         if camera is None:
             camera = scaled_camera(1.0, _FRONTAL, np.zeros(2))
         return FaceParams(
-            numbers("the camera", camera, (3, 4)),
+            as_finite_array("the camera", camera, (3, 4)),
             self._coefficients("identity", identity, self.n_identity),
             self._coefficients("expression", expression, self.n_expression),
         )
@@ -176,10 +140,13 @@ class MorphableModel:
             raise InputError(
                 f"{kind} has shape {np.shape(vector)}; the model {self.name!r} has {length} coefficients"
             )
-        return numbers(kind, vector, (length,)).astype(np.float32)
+        return as_finite_array(kind, vector, (length,)).astype(np.float32)
 
     def expression_index(self, name: str) -> int:
-        """The number of an expression.
+        """Return the index of an expression.
+
+        Args:
+            name: name of the expression.
 
         Raises:
             InputError: the model has no expression of that name.
@@ -196,11 +163,14 @@ class MorphableModel:
 
     @property
     def mesh_vertices(self) -> Int[np.ndarray, " n_used"]:
-        """The base vertices that the mesh is made of; a crop leaves others out."""
+        """Return the base vertices that the mesh is made of; a crop leaves others out."""
         return np.arange(len(self.mean)) if self.surface is None else self.surface.base
 
     def landmark_set(self, name: str | LandmarkSet) -> LandmarkSet:
-        """The landmarks of a name; places of your own as they are.
+        """Return the landmarks of a name; a set of your own as it is.
+
+        Args:
+            name: a key of `landmark_sets`, or a set.
 
         Raises:
             InputError: the model has no such set.
@@ -213,24 +183,24 @@ class MorphableModel:
         return self.landmark_sets[name]
 
     def shape(self, params: FaceParams) -> Float32[np.ndarray, "n_vertices 3"]:
-        """The vertices of the mesh of `params` in the model frame, mm."""
+        """Return the vertices of the mesh of `params` in the model frame, mm."""
         self._check(params)
-        if self._compact is not None:
-            return self._compact.vertices(_coefficients(params), np.eye(3, 4))
-        base = self._mesh_part.vertices(params)
+        if self._quantized is not None:
+            return self._quantized.vertices(_coefficients(params), np.eye(3, 4))
+        base = self._mesh_subset.vertices(params)
         return base if self.surface is None else self.surface(base)
 
     def reconstruct(self, params: FaceParams) -> Mesh:
-        """The dense mesh of `params` in the image frame, px."""
+        """Return the dense mesh of `params` in the image frame, px."""
         self._check(params)
-        if self._compact is not None:
-            return Mesh(self._compact.vertices(_coefficients(params), params.camera), self.topology)
+        if self._quantized is not None:
+            return Mesh(self._quantized.vertices(_coefficients(params), params.camera), self.topology)
         # The camera comes first: refining commutes with affine maps, and there are fewer base vertices.
-        base = project(params.camera, self._mesh_part.vertices(params))
+        base = project(params.camera, self._mesh_subset.vertices(params))
         return Mesh(base if self.surface is None else self.surface(base), self.topology)
 
     def pose(self, params: FaceParams) -> HeadPose:
-        """The head pose of `params`, as the camera sees it."""
+        """Return the head pose of `params`, as the camera sees it."""
         return camera_pose(params.camera)
 
     def gaze(self, params: FaceParams) -> Gaze:
@@ -249,21 +219,21 @@ class MorphableModel:
     def landmarks(
         self, params: FaceParams, name: str | LandmarkSet = "ibug68"
     ) -> Float32[np.ndarray, "n_points 3"]:
-        """The landmarks of `params` in the image frame, px, without the cost of the whole mesh.
+        """Return the landmarks of `params` in the image frame, px, without the cost of the whole mesh.
 
         Args:
             params: parameters of this model.
-            name: a key of `landmark_sets`, or places of your own; `ibug68` are the 68 points in iBUG order.
+            name: a key of `landmark_sets`, or a set of your own; `ibug68` has the 68 points in iBUG order.
 
         Raises:
             InputError: the model has no such set.
         """
         self._check(params)
-        return project(params.camera, self._point_part(name).points(params))
+        return project(params.camera, self._point_subset(name).points(params))
 
     @property
     def corrected_expressions(self) -> tuple[str, ...]:
-        """Names of the expressions whose displacement depends on the identity: eyelids that close."""
+        """Return the expressions whose displacement depends on the identity: eyelids that close."""
         blinks = () if self.eyelids is None else self.eyelids.blink
         return tuple(self.expression_names[k] for k in blinks)
 
@@ -280,35 +250,35 @@ class MorphableModel:
         Raises:
             InputError: the model has no expression of such a name.
         """
-        numbers_of = {
+        indices = {
             name: self.expression_index(name) for name in (self.expression_names if names is None else names)
         }
-        linear = [name for name in numbers_of if name not in self.corrected_expressions]
-        basis = self.expression_basis[self.mesh_vertices][:, :, [numbers_of[name] for name in linear]]
+        linear = [name for name in indices if name not in self.corrected_expressions]
+        basis = self.expression_basis[self.mesh_vertices][:, :, [indices[name] for name in linear]]
         # All in one pass: a surface refines any number of channels at once.
         moved = basis if self.surface is None or not linear else self.surface(basis)
         shapes = dict(zip(linear, np.ascontiguousarray(np.moveaxis(moved, 2, 0)), strict=True))
-        if len(linear) < len(numbers_of):
+        if len(linear) < len(indices):
             neutral = self.shape(self.params(identity=identity))
-            for name in numbers_of.keys() - shapes.keys():
+            for name in indices.keys() - shapes.keys():
                 shapes[name] = self.shape(self.params(identity=identity, expression={name: 1.0})) - neutral
-        return {name: shapes[name] for name in numbers_of}
+        return {name: shapes[name] for name in indices}
 
     def neutral(self, params: FaceParams) -> FaceParams:
-        """The same face without its expression."""
+        """Return the same face without its expression."""
         return replace(params, expression=np.zeros_like(params.expression))
 
     def frontal(self, params: FaceParams) -> FaceParams:
-        """The same face turned to the camera, at the same place and size."""
+        """Return the same face turned to the camera, at the same position and size."""
         camera = scaled_camera(camera_scale(params.camera), _FRONTAL, params.camera[:2, 3])
         return replace(params, camera=camera)
 
     def mirrored(self, params: FaceParams, image_width: float) -> FaceParams:
-        """What `params` become when the picture is mirrored left to right.
+        """Return the parameters of the face in the image mirrored left to right.
 
         Args:
             params: parameters of this model.
-            image_width: width of the picture, px.
+            image_width: width of the image, px.
 
         Raises:
             InputError: the mirror image is not a face of the model (as in the Basel Face Model).
@@ -332,16 +302,16 @@ class MorphableModel:
         return np.array([self.expression_index(name) for name in partners])
 
     @cached_property
-    def _compact(self) -> CompactBasis | None:
-        """The model in 16 bits, where it is large: what fits into a cache is fast as it is."""
+    def _quantized(self) -> QuantizedBasis | None:
+        """Return the model in 16 bits, where it is large."""
         size = self.mean.size * (self.n_identity + self.n_expression)
-        if self.surface is not None or self.eyelids is not None or size < _LARGE:
+        if self.surface is not None or self.eyelids is not None or size < _QUANTIZED_FROM:
             return None
-        return CompactBasis.of(self.mean, [self.identity_basis, self.expression_basis])
+        return QuantizedBasis.of(self.mean, [self.identity_basis, self.expression_basis])
 
     @cached_property
-    def _mesh_part(self) -> LinearPart:
-        return self.part(self.mesh_vertices)
+    def _mesh_subset(self) -> VertexSubset:
+        return self.subset(self.mesh_vertices)
 
     def _check(self, params: FaceParams) -> None:
         n_identity, n_expression = len(params.identity), len(params.expression)
@@ -352,17 +322,23 @@ class MorphableModel:
             )
 
     @cached_property
-    def _point_parts(self) -> dict[LandmarkSet, PointPart]:
+    def _point_subsets(self) -> dict[LandmarkSet, PointSubset]:
         return {}
 
-    def _point_part(self, name: str | LandmarkSet) -> PointPart:
+    def _point_subset(self, name: str | LandmarkSet) -> PointSubset:
         points = self.landmark_set(name)
-        if points not in self._point_parts:
-            self._point_parts[points] = PointPart.of(self, points)
-        return self._point_parts[points]
+        if points not in self._point_subsets:
+            self._point_subsets[points] = PointSubset.of(
+                points, self.mean, self.identity_basis, self.expression_basis, self.eyelids
+            )
+        return self._point_subsets[points]
 
-    def part(self, used: Int[np.ndarray, " n_used"]) -> LinearPart:
-        """The model on some of its base vertices."""
+    def subset(self, used: Int[np.ndarray, " n_used"]) -> VertexSubset:
+        """Return the model on some of its base vertices.
+
+        Args:
+            used: sorted indices of base vertices.
+        """
         basis = np.concatenate([self.identity_basis[used], self.expression_basis[used]], axis=2)
         eyelids, blink_gaps = self.eyelids, None
         if eyelids is not None and not np.isin(eyelids.gap_vertices, used).all():
@@ -371,23 +347,23 @@ class MorphableModel:
             blinks = self.expression_basis[..., list(eyelids.blink)].sum(axis=-1)
             blink_gaps = eyelids.gaps(blinks)
             eyelids = eyelids.within(used)
-        return LinearPart(self.mean[used].reshape(-1), self._basis_of(used, basis), eyelids, blink_gaps)
+        return VertexSubset(self.mean[used].reshape(-1), self._basis_of(used, basis), eyelids, blink_gaps)
 
     def _basis_of(
         self, used: Int[np.ndarray, " n_used"], basis: Float32[np.ndarray, "n_used 3 n_coefficients"]
-    ) -> Basis | MirroredBasis:
+    ) -> PlainBasis | SymmetricBasis:
         mirrored = self._mirrored_coefficients
-        if self.mirror is not None and mirrored is not None and len(used) >= MANY:
+        if self.mirror is not None and mirrored is not None and len(used) >= _SYMMETRIC_FROM:
             partner = np.searchsorted(used, self.mirror[used])
             if np.array_equal(used.take(partner, mode="clip"), self.mirror[used]):
-                return MirroredBasis.of(basis, partner, *mirrored)
-        return Basis(np.ascontiguousarray(basis.reshape(-1, basis.shape[2]).T))
+                return SymmetricBasis.of(basis, partner, *mirrored)
+        return PlainBasis(np.ascontiguousarray(basis.reshape(-1, basis.shape[2]).T))
 
     @cached_property
     def _mirrored_coefficients(
         self,
     ) -> tuple[Int[np.ndarray, " n_coefficients"], Float32[np.ndarray, " n_coefficients"]] | None:
-        """For each coefficient the one that it becomes in the mirror, and the sign it gets there."""
+        """Return for each coefficient the one that it becomes in the mirror, and its sign there."""
         if self.identity_mirror_sign is None:
             return None
         expressions = self.n_identity + self._mirrored_expressions
@@ -395,43 +371,6 @@ class MorphableModel:
             np.concatenate([np.arange(self.n_identity), expressions]),
             np.concatenate([self.identity_mirror_sign, np.ones(self.n_expression, np.float32)]),
         )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Basis:
-    """What each coefficient does to all coordinates, one after the other: each row is read once, in order."""
-
-    rows: Float32[np.ndarray, "n_coefficients n_coordinates"]
-
-    def __call__(
-        self, coefficients: Float32[np.ndarray, " n_coefficients"]
-    ) -> Float32[np.ndarray, " n_coordinates"]:
-        """The displacements of all coordinates."""
-        return coefficients @ self.rows
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LinearPart:
-    """The linear model and its lids on some base vertices."""
-
-    mean: Float32[np.ndarray, " n_coordinates"]
-    basis: Basis | MirroredBasis
-    eyelids: Eyelids | None
-    blink_gaps: Float32[np.ndarray, "n_gaps 3"] | None
-
-    def vertices(self, params: FaceParams) -> Float32[np.ndarray, "n_used 3"]:
-        """Base vertices of `params`, model frame, mm."""
-        return self.shape(params.identity, params.expression)
-
-    def shape(
-        self, identity: Float32[np.ndarray, " n_identity"], expression: Float32[np.ndarray, " n_expression"]
-    ) -> Float32[np.ndarray, "n_used 3"]:
-        """Base vertices of some coefficients, model frame, mm."""
-        coefficients = np.concatenate([identity, expression]).astype(np.float32, copy=False)
-        vertices = (self.mean + self.basis(coefficients)).reshape(-1, 3)
-        if self.eyelids is None or self.blink_gaps is None:
-            return vertices
-        return self.eyelids.close(vertices, expression, self.blink_gaps)
 
 
 def _coefficients(params: FaceParams) -> Float32[np.ndarray, " n_coefficients"]:

@@ -14,14 +14,18 @@ from tddfa.morphable.eyes import ELSEWHERE, Eyes, gaze_turns
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
 from tddfa.morphable.registry import remember
-from tddfa.morphable.surface import QuadMesh, Surface
+from tddfa.morphable.stored_surface import unpack_surface
+from tddfa.morphable.surface import QuadMesh, Surface, pncc_colors
 from tddfa.shapes import Bool, Float32
+from tddfa.types import Topology
 
 N_LEVELS = 3
 CROPS = ("face", "head")
 FILE = "data/open_face_model.npz"
 INSIDE = ("mouth", "teeth", "tongue")
 """Regions that are hidden while the mouth is closed."""
+STORED_SURFACES = ("face-1",)
+"""Surfaces that the file has as they are; the others are built from the base mesh when they are needed."""
 
 
 def open_face_model(*, level: int = 1, crop: str = "face", mouth: bool = True) -> MorphableModel:
@@ -59,10 +63,16 @@ def _model(level: int, crop: str, mouth: bool) -> MorphableModel:
     mean: Float32[np.ndarray, "n 3"] = arrays["mean"]
     names: list[str] = arrays["region_names"].tolist()
     masks = _region_masks(arrays)
-    surface = build_surface(arrays, level, crop, mouth=mouth)
+    key = surface_key(level, crop, mouth=mouth)
+    if key in STORED_SURFACES:
+        surface = unpack_surface(arrays, key)
+    else:
+        surface = build_surface(arrays, level, crop, mouth=mouth)
+    mesh_mean = surface(mean[surface.base])
     shares = surface(masks.T.astype(np.float32)[surface.base])
     # The mouth begins at the edge of the lips, which belongs to them; other regions share what lies between.
     regions = {name: shares[:, i] > (0 if name in INSIDE else 0.5) for i, name in enumerate(names)}
+    inside = np.any([regions[name] for name in INSIDE], axis=0)
     expression_names = tuple(arrays["expression_names"].tolist())
     blink = [expression_names.index(f"eyeBlink{side}") for side in ("Left", "Right")]
     return MorphableModel(
@@ -71,7 +81,7 @@ def _model(level: int, crop: str, mouth: bool) -> MorphableModel:
         identity_basis=arrays["identity_basis"].astype(np.float32),
         expression_basis=arrays["expression_basis"].astype(np.float32),
         expression_names=expression_names,
-        topology=surface.topology,
+        topology=Topology(surface.triangles, surface.uv, pncc_colors(mesh_mean, ~inside)),
         landmark_sets=_landmark_sets(arrays),
         regions=regions,
         surface=surface,
@@ -84,10 +94,15 @@ def _model(level: int, crop: str, mouth: bool) -> MorphableModel:
             spread_weights=arrays["eyelids.spread_weights"],
             blink=(blink[0], blink[1]),
         ),
-        eyes=_eyes(arrays, expression_names, surface(mean[surface.base]), regions["eyeballs"]),
+        eyes=_eyes(arrays, expression_names, mesh_mean, regions["eyeballs"]),
         identity_mirror_sign=arrays["identity_mirror_sign"].astype(np.float32),
         mirror=arrays["mirror"].astype(np.int32),
     )
+
+
+def surface_key(level: int, crop: str, *, mouth: bool) -> str:
+    """Return the name of a surface of the model, `face-1` for the default one."""
+    return f"{crop}-{level}" + ("" if mouth else "-closed")
 
 
 def build_surface(arrays: dict[str, np.ndarray], level: int, crop: str, *, mouth: bool = True) -> Surface:
@@ -110,12 +125,13 @@ def build_surface(arrays: dict[str, np.ndarray], level: int, crop: str, *, mouth
         mirror=arrays["mirror"].astype(np.int32),
         creases=arrays["creases"].astype(np.int32),
     )
-    points, hidden, whole = arrays["mean"], inside, inside | masks["eyeballs"]
+    points, whole = arrays["mean"], (inside | masks["eyeballs"]).astype(np.float32)
     for refine in base.refined(level)[1]:
-        points = refine(points)
-        hidden, whole = (refine(mask.astype(np.float32)) > 0.5 for mask in (hidden, whole))
-    depth = np.where(whole, np.inf, face_depth(points)) if crop == "face" else np.full(len(points), np.inf)
-    return base.surface(level, depth, arrays["mean"], ~hidden)
+        points, whole = refine(points), refine(whole)
+    depth = np.full(len(points), np.inf)
+    if crop == "face":
+        depth[whole <= 0.5] = face_depth(points[whole <= 0.5])
+    return base.surface(level, depth)
 
 
 def _region_masks(arrays: dict[str, np.ndarray]) -> Bool[np.ndarray, "n_regions n_base"]:
@@ -138,16 +154,15 @@ def _eyes(
 
 def _landmark_sets(arrays: dict[str, np.ndarray]) -> dict[str, LandmarkSet]:
     sets: dict[str, LandmarkSet] = {}
-    for key in arrays:
-        match key.split("."):
-            case ["landmarks", name, "vertices"]:
-                indices = arrays.get(f"landmarks.{name}.indices")
-                sets[name] = LandmarkSet(
-                    arrays[key].astype(np.int32),
-                    arrays[f"landmarks.{name}.weights"],
-                    None if indices is None else indices.astype(np.int32),
-                )
-            case _:
-                pass
-    # The set that every model has comes first wherever the sets are listed.
-    return {"ibug68": sets.pop("ibug68"), **sets}
+    end = 0
+    for name, (n_points, width) in zip(
+        arrays["landmarks.names"].tolist(), arrays["landmarks.shapes"].tolist(), strict=True
+    ):
+        rows, end = slice(end, end + n_points), end + n_points
+        indices = arrays["landmarks.indices"][rows].astype(np.int32)
+        sets[name] = LandmarkSet(
+            arrays["landmarks.vertices"][rows, :width].astype(np.int32),
+            np.ascontiguousarray(arrays["landmarks.weights"][rows, :width]),
+            indices if (indices >= 0).all() else None,
+        )
+    return sets

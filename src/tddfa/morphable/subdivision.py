@@ -11,7 +11,7 @@ from tddfa.shapes import Float, Int, Int32, Int64
 
 @dataclass(frozen=True, slots=True)
 class Subdivision:
-    """One level of Catmull-Clark refinement of a fixed quad mesh.
+    """One level of Catmull-Clark refinement of a fixed quad mesh, as an operator on its vertices.
 
     The refined vertices: the moved old ones (their indices stay), then one per edge, then one per quad.
 
@@ -20,10 +20,6 @@ class Subdivision:
     """
 
     n_coarse: int
-    quads: Int32[np.ndarray, "n_fine_quads 4"]
-    """Quads of the refined mesh."""
-    creases: Int32[np.ndarray, "n_fine_creases 2"]
-    """Creases of the refined mesh."""
     coarse_quads: Int32[np.ndarray, "n_quads 4"]
     inner_edges: Int32[np.ndarray, "n_inner 4"]
     """Both end vertices and both neighbouring quads of each inner edge."""
@@ -35,14 +31,14 @@ class Subdivision:
 
     @property
     def n_fine(self) -> int:
-        """Number of vertices of the refined mesh."""
+        """Return the number of vertices of the refined mesh."""
         return self.n_coarse + len(self.inner_edges) + len(self.boundary_edges) + len(self.coarse_quads)
 
     def __call__(self, values: Float[np.ndarray, "n_coarse ..."]) -> Float[np.ndarray, "n_fine ..."]:
-        """Refined values: positions, UVs, basis vectors, colours (anything that is linear in the vertices).
+        """Return refined values: positions, UVs, basis vectors, anything that is linear in the vertices.
 
         Args:
-            values: one row per vertex of the coarse mesh.
+            values: values of the coarse vertices, one row each.
 
         Returns:
             One row per vertex of the refined mesh, same dtype.
@@ -75,21 +71,28 @@ class Subdivision:
         return np.ascontiguousarray(fine[:, :n_channels]).reshape(self.n_fine, *values.shape[1:])
 
 
+@dataclass(frozen=True, slots=True)
+class Refinement(Subdivision):
+    """The operator that refines a quad mesh, and the refined mesh itself."""
+
+    quads: Int32[np.ndarray, "n_fine_quads 4"]
+    """Quads of the refined mesh, four per coarse quad."""
+    creases: Int32[np.ndarray, "n_fine_creases 2"]
+    """Creases of the refined mesh."""
+
+
 def catmull_clark(
     quads: Int32[np.ndarray, "n_quads 4"],
     n_vertices: int,
     creases: Int32[np.ndarray, "n_creases 2"] | None = None,
-) -> Subdivision:
-    """Return the operator that refines a quad mesh once.
+) -> Refinement:
+    """Return the operator that refines a quad mesh once, and the refined mesh.
 
     Args:
         quads: counter-clockwise quads of a manifold mesh, with or without boundaries.
         n_vertices: number of vertices of the mesh.
         creases: edges that stay sharp, in closed loops; each is refined like a boundary, so that the surface
             on one side does not depend on the other side.
-
-    Returns:
-        The operator; its `quads` are the refined mesh's, four per coarse quad.
 
     Raises:
         ValueError: the mesh is not manifold, or a boundary or crease is no closed loop.
@@ -139,7 +142,7 @@ def catmull_clark(
         incident = by_vertex[offset[vertices][:, None] + np.arange(k)]
         star = np.concatenate([incident // 4 + n_vertices, ends[incident, 1]], axis=1)
         stars.append((vertices.astype(np.int32), star.astype(np.int32)))
-    return Subdivision(
+    return Refinement(
         n_coarse=n_vertices,
         quads=np.concatenate(fine).astype(np.int32),
         creases=fine_creases.astype(np.int32),
@@ -178,7 +181,7 @@ def _boundary_neighbours(
 
 
 def _gathered_sum(rows: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Sum over the columns of `index` of the rows they name."""
+    """Return the sum over the columns of `index` of the rows that they name."""
     total = rows.take(index[:, 0], axis=0)
     for column in range(1, index.shape[1]):
         total += rows.take(index[:, column], axis=0)

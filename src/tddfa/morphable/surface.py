@@ -7,12 +7,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from tddfa.morphable.subdivision import Subdivision, catmull_clark
+from tddfa.morphable.subdivision import Refinement, Subdivision, catmull_clark
 from tddfa.shapes import Bool, Float, Float32, Int, Int32, Int64
-from tddfa.types import Topology
 
 SNAP_MM = 0.1
 """Distance to a border below which a vertex counts as on it. Slivers of triangles are avoided so."""
+_UV_STEPS = np.float32(65535)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +26,8 @@ class Surface:
         cut_ends: the refined vertices on both sides of the border that each border vertex lies between;
             border vertices are the last ones of the mesh.
         cut_shares: how far each of them lies on the way from the first to the second.
-        topology: triangles, texture coordinates and PNCC colours of the mesh.
+        triangles: triangles of the mesh.
+        uv: texture coordinates of the mesh, multiples of 1 / 65535.
         mirror: for each vertex of the mesh its partner on the other side.
     """
 
@@ -35,7 +36,8 @@ class Surface:
     vertices: Int32[np.ndarray, " n_whole"]
     cut_ends: Int32[np.ndarray, "n_cut 2"]
     cut_shares: Float32[np.ndarray, " n_cut"]
-    topology: Topology
+    triangles: Int32[np.ndarray, "n_triangles 3"]
+    uv: Float32[np.ndarray, "n_vertices 2"]
     mirror: Int32[np.ndarray, " n_vertices"]
 
     def __call__(self, values: Float[np.ndarray, "n_used ..."]) -> Float[np.ndarray, "n_vertices ..."]:
@@ -63,7 +65,7 @@ class QuadMesh:
     mirror: Int32[np.ndarray, " n_vertices"]
     creases: Int32[np.ndarray, "n_creases 2"]
 
-    def refined(self, level: int) -> tuple[QuadMesh, tuple[Subdivision, ...]]:
+    def refined(self, level: int) -> tuple[QuadMesh, tuple[Refinement, ...]]:
         """Return the mesh after `level` refinements, and the operators that refine its vertices."""
         mesh, operators = self, ()
         for _ in range(level):
@@ -78,17 +80,12 @@ class QuadMesh:
         self,
         level: int,
         depth: Float[np.ndarray, " n_fine"],
-        mean: Float32[np.ndarray, "n_base 3"],
-        outside: Bool[np.ndarray, " n_fine"],
     ) -> Surface:
         """Return the surface inside a border.
 
         Args:
             level: how often the mesh is refined.
             depth: how far inside the border each vertex of the refined mesh lies, mm; negative outside.
-            mean: the base vertices of the mean face, which the PNCC colours are made of.
-            outside: vertices of the refined mesh that can be seen from outside; the colours span their
-                extent.
         """
         fine, _ = self.refined(level)
         clipped = _clip(fine, np.where(np.abs(depth) < SNAP_MM, 0, depth))
@@ -102,7 +99,7 @@ class QuadMesh:
         inside_base[base] = True
         local_creases = np.searchsorted(base, self.creases[inside_base[self.creases].all(axis=1)])
         local_creases = local_creases.astype(np.int32)
-        operators: list[Subdivision] = []
+        operators: list[Refinement] = []
         origin, n_all, n_local = used, len(self.quads), len(base)
         for _ in range(level):
             operators.append(catmull_clark(local_quads, n_local, local_creases))
@@ -113,11 +110,6 @@ class QuadMesh:
         local_of = np.zeros(len(fine.mirror), np.int32)
         local_of[fine.quads[origin]] = local_quads
         here, ends = local_of[clipped.vertices], local_of[clipped.cut_ends]
-        refined_mean = mean[base]
-        for refine in operators:
-            refined_mean = refine(refined_mean)
-        mesh_mean = _taken(refined_mean, here, ends, clipped.cut_shares)
-        seen = np.concatenate([outside[clipped.vertices], np.ones(len(ends), bool)])
         uv = _taken(fine.uv, clipped.uv_vertices, clipped.uv_cut_ends, clipped.cut_shares)
         return Surface(
             base=base,
@@ -125,7 +117,8 @@ class QuadMesh:
             vertices=here,
             cut_ends=ends,
             cut_shares=clipped.cut_shares,
-            topology=Topology(clipped.triangles, uv, pncc_colors(mesh_mean, seen)),
+            triangles=clipped.triangles,
+            uv=np.rint(uv * _UV_STEPS).astype(np.float32) / _UV_STEPS,
             mirror=clipped.mirror(fine),
         )
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from tddfa.evaluation.expressions.units import MixtureDeck, mirrored_name, random_gaze, single_units
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import open_face_model
 
-NAMES = MorphableModel.open(level=0).expression_names
+NAMES = open_face_model(level=0).expression_names
 
 
 def test_single_expressions_cover_every_coefficient() -> None:

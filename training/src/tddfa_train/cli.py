@@ -201,12 +201,12 @@ def _prepare_mat(args: argparse.Namespace) -> None:
 def _fit(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from tddfa.morphable import MorphableModel
+    from tddfa.morphable import open_face_model
     from tddfa_train.data.expression_labels import label_expressions
     from tddfa_train.data.fits import fit_folder
     from tddfa_train.data.folder import open_face_folder
 
-    model = MorphableModel.open(level=0, crop="head")
+    model = open_face_model(level=0, crop="head")
     taught = "teacher_weights" in open_face_folder(args.dataset).labels
     errors = label_expressions(args.dataset, model) if taught else 100 * fit_folder(args.dataset, model)
     print(
@@ -218,13 +218,13 @@ def _fit(args: argparse.Namespace) -> None:
 def _relabel(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from tddfa.morphable import MorphableModel
+    from tddfa.morphable import open_face_model
     from tddfa_train.alignment.recipe import load_alignment_network
     from tddfa_train.data.relabel import SecondRoundConfig, label_again
 
     if args.looks < 1:
         raise InputError(f"--looks {args.looks}: at least 1 look is needed")
-    model = MorphableModel.open(level=0, crop="head")
+    model = open_face_model(level=0, crop="head")
     network = load_alignment_network(args.checkpoint, args.trunk, model)
     config = SecondRoundConfig(args.looks, args.seed)
     moved = 100 * label_again(args.source, args.output, network, model, config)
@@ -236,7 +236,7 @@ def _relabel(args: argparse.Namespace) -> None:
 
 
 def _turn(args: argparse.Namespace) -> None:
-    from tddfa.morphable import MorphableModel
+    from tddfa.morphable import open_face_model
     from tddfa_train.data.turn import ViewConfig, make_views
 
     config = ViewConfig(
@@ -246,7 +246,7 @@ def _turn(args: argparse.Namespace) -> None:
         pitch_sigma_deg=args.pitch,
         largest_source_yaw_deg=args.largest_source_yaw,
     )
-    model = MorphableModel.open(level=0, crop="head")
+    model = open_face_model(level=0, crop="head")
     count = make_views(args.source, args.output, model, config, args.backgrounds)
     print(f"{count} turned faces in {args.output}")
     _show_sheet(args.output)

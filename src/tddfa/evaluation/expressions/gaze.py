@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import open_face_model
 from tddfa.shapes import Float, Float32, Float64
 
 
@@ -22,7 +22,7 @@ def gaze_directions(
         names: of the columns of `expression`, of the open face model's; those that are not there count as 0.
         expression: ARKit coefficients.
     """
-    model = MorphableModel.open(level=0)
+    model = open_face_model(level=0)
     assert model.eyes is not None  # the open face model has some
     columns = [model.expression_index(name) for name in names]
     full = np.zeros((len(expression), model.n_expression))

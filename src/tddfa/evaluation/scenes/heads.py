@@ -10,7 +10,7 @@ from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.geometry.triangles import vertex_normals
 from tddfa.imaging.sample import sample
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import open_face_model
 from tddfa.morphable.fitting import fit_landmarks
 from tddfa.render import rasterize
 from tddfa.shapes import Bool, Float32
@@ -50,7 +50,7 @@ class Head:
     """
 
     def __init__(self, image: Image, face: Face) -> None:
-        self._model = MorphableModel.open(level=0, crop="head")
+        self._model = open_face_model(level=0, crop="head")
         fit = fit_landmarks(self._model, face.landmarks[:, :2].astype(np.float64)).params
         mesh = self._model.reconstruct(fit)
         facing = -vertex_normals(mesh.vertices, mesh.triangles)[:, 2]

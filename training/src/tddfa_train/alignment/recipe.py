@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tddfa.errors import InputError
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import MorphableModel, open_face_model
 from tddfa_train.alignment.distillation import DistillationLossConfig, DistillationTask, as_teacher
 from tddfa_train.alignment.mirror import Mirror
 from tddfa_train.alignment.network import AlignmentNetwork, FaceOutput
@@ -75,7 +75,7 @@ def load_alignment_network(checkpoint: Path, trunk: str, model: MorphableModel) 
 def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
     """Network, task and data of an alignment recipe."""
     torch.manual_seed(recipe.seed)
-    model = MorphableModel.open(level=0, crop="head")
+    model = open_face_model(level=0, crop="head")
     landmarks = PointModel(model, model.landmark_sets["ibug68"])
     network = make_alignment_network(
         recipe.trunk, model, hidden=recipe.hidden, direct_points=recipe.direct_points

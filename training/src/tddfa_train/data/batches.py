@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, UInt8
 
 from tddfa.errors import InputError
+from tddfa.morphable import open_face_model
 from tddfa.morphable.model import MorphableModel
 from tddfa.types import FaceParams
 from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, spoil, warp
@@ -104,7 +105,7 @@ class LandmarkBatches:
         self.head: MorphableModel | None = None
         if config.video_share > 0:
             self.video_probability = self._video_probability()
-            self.head = MorphableModel.open(level=0, crop="head")
+            self.head = open_face_model(level=0, crop="head")
         bank = np.random.default_rng(7)
         self.noise_bank = bank.normal(size=(24, config.side, config.side, 3)).astype(np.float32)
 
@@ -142,7 +143,7 @@ class LandmarkBatches:
                 return folder.labels["mediapipe_mirror"]
         if not any("mediapipe" in folder.labels for folder in self.folders):
             return np.arange(N_MEDIAPIPE)
-        model = MorphableModel.open(level=0, crop="head")
+        model = open_face_model(level=0, crop="head")
         return mirror_twins(model.landmarks(model.params(), "mediapipe478")[:, :2])
 
     def _video_probability(self) -> Float[np.ndarray, "n"]:

@@ -66,7 +66,7 @@ def label_expressions(
 def point_weights(model: MorphableModel, labels: dict[str, np.ndarray]) -> Float[np.ndarray, " m"]:
     """How much each MediaPipe point counts in a fit: as in training, and the centres of the irises."""
     weights = mediapipe_weights(labels).numpy().astype(float)
-    numbers = model.landmark_sets["mediapipe478"].numbers
+    numbers = model.landmark_sets["mediapipe478"].indices
     assert numbers is not None
     weights[np.isin(numbers, _IRIS_CENTERS)] = _IRIS_WEIGHT
     return weights

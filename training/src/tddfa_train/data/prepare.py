@@ -14,7 +14,7 @@ from tddfa.errors import ImageFileError, InputError
 from tddfa.files import atomic_path, atomic_write
 from tddfa.geometry.camera import camera_pose
 from tddfa.imaging import read_image, write_image
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import open_face_model
 from tddfa.types import Image
 from tddfa_train.data.augment import warp
 from tddfa_train.data.face_landmarker import FaceLandmarker, teach
@@ -165,11 +165,11 @@ def ask_teacher(dataset: Path, teacher: FaceLandmarker) -> int:
     """
     faces = open_face_folder(dataset)
     answers = teach(teacher, tqdm(faces.images, desc="teacher", unit="face", disable=None))
-    points = MorphableModel.open(level=0, crop="head").landmark_sets["mediapipe478"]
-    assert points.numbers is not None
+    points = open_face_model(level=0, crop="head").landmark_sets["mediapipe478"]
+    assert points.indices is not None
     labels = faces.labels | {
-        "mediapipe": answers.points[:, points.numbers],
-        "mediapipe_indices": points.numbers,
+        "mediapipe": answers.points[:, points.indices],
+        "mediapipe_indices": points.indices,
         "teacher_weights": answers.weights,
         "teacher_names": np.array(answers.names),
     }

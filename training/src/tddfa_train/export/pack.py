@@ -7,7 +7,7 @@ from typing import Any
 
 from tddfa.errors import InputError
 from tddfa.files import atomic_write
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import open_face_model
 from tddfa.packs import find_pack
 from tddfa.packs.manifest import FILE_NAME, Manifest, PackedFile
 from tddfa.packs.specs import (
@@ -109,7 +109,7 @@ def alignment_onnx(source: Source, *, float32: bool = False) -> bytes:
         source: the checkpoint, and what becomes of it.
         float32: keep weights that are not in int8 in full precision.
     """
-    model = MorphableModel.open(level=0, crop="head")
+    model = open_face_model(level=0, crop="head")
     network = load_alignment_network(Path(source.checkpoint), source.trunk, model)
     data = export_alignment(MirroredNetwork(network, Mirror.of(model)) if source.mirrored else network)
     if source.int8 is not None:

@@ -1,4 +1,4 @@
-"""Numbers that callers pass, as arrays."""
+"""Arrays of what callers pass, checked at the door."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from tddfa.errors import InputError
 from tddfa.shapes import Float64
 
 
-def numbers(name: str, values: Any, shape: tuple[int, ...] | None = None) -> Float64[np.ndarray, "..."]:
-    """The values as an array; finite and of the shape, where one is asked for.
+def as_finite_array(
+    name: str, values: Any, shape: tuple[int, ...] | None = None
+) -> Float64[np.ndarray, "..."]:
+    """Return values as an array; finite and of the required shape, where one is given.
 
     Args:
-        name: what they are, for people.
-        values: an array, or anything that numpy makes one of.
-        shape: what they have to have.
+        name: what the values are, for messages.
+        values: an array, or anything that NumPy makes one of.
+        shape: required shape; with None, shape and finiteness are not checked.
 
     Raises:
-        InputError: they are no numbers, or not of that shape, or not finite.
+        InputError: the values are no numbers, not of that shape, or not finite.
     """
     try:
         array = np.asarray("" if values is None else values, np.float64)

@@ -1,4 +1,4 @@
-"""Places on the surface of a model: the nearest one to a point, and how it follows from the base vertices."""
+"""Closest points on the surface of a model, as landmarks that move with it."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from tddfa.morphable.model import MorphableModel
 from tddfa.shapes import Float, Float32, Float64, Int
 
 N_CANDIDATES = 12
-"""Triangles whose centres are nearest to a point; the nearest triangle is among them on meshes like faces."""
+"""Number of triangles to search, those with the nearest centres; on faces the closest one is among them."""
 LEAST_FACING = -0.3
-"""Cosine to the view from the front below which skin lies in folds of lids, nostrils and lips."""
+"""Minimum cosine to the view from the front. Below it, skin lies in folds of lids, nostrils and lips."""
 
 
-def nearest_places(
+def closest_surface_points(
     model: MorphableModel,
     points: Float[np.ndarray, "n_points 3"],
     vertices: Float[np.ndarray, "n_vertices 3"],
     metric: Float64[np.ndarray, "3 3"] | None = None,
 ) -> LandmarkSet:
-    """The places on a mesh of `model` that are nearest to `points`, as landmarks that move with it.
+    """Return the closest points on a mesh of `model`, as landmarks that move with it.
 
     Args:
         model: a face model.
-        points: in the frame of the vertices.
+        points: points near the mesh, in the frame of the vertices.
         vertices: a mesh of the model.
-        metric: maps both to where they are compared; for a face in the model frame seen from about the front,
-            whose back and folds, but those of the lips, are then left out.
+        metric: map of both to the space where they are compared, for a face in the model frame seen from
+            about the front; its back and its folds, but those of the lips, are then left out.
     """
     triangles = model.topology.triangles
-    if "eyeballs" in model.regions:
-        # What is observed of a face is skin: lids would otherwise be taken for the eyeballs behind them.
-        triangles = triangles[~model.regions["eyeballs"][triangles].any(axis=1)]
+    for hidden in {"eyeballs", "mouth", "teeth", "tongue"} & model.regions.keys():
+        # Observed points lie on skin: lids would otherwise be taken for the eyeballs behind them.
+        triangles = triangles[~model.regions[hidden][triangles].any(axis=1)]
     if metric is not None:
         shown = facing(vertices[triangles]) > LEAST_FACING
         if "lips" in model.regions:
@@ -52,13 +52,13 @@ def nearest_places(
 
 
 def _refined_rows(model: MorphableModel) -> Float32[np.ndarray, "n_vertices n_used"]:
-    """Weight of every used base vertex in every mesh vertex."""
+    """Return the weight of every used base vertex in every mesh vertex."""
     assert model.surface is not None
     return model.surface(np.eye(len(model.surface.base), dtype=np.float32))
 
 
 def facing(triangles: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, " n"]:
-    """Cosine between each triangle and the view from the front, model frame."""
+    """Return the cosine between each triangle and the view from the front, model frame."""
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     return normals[:, 2] / np.maximum(np.linalg.norm(normals, axis=1), 1e-12)
 
@@ -66,7 +66,7 @@ def facing(triangles: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, " n"]:
 def closest_on_triangles(
     points: Float[np.ndarray, "n_points 3"], triangles: Float[np.ndarray, "n_triangles 3 3"]
 ) -> tuple[Int[np.ndarray, " n_points"], Float64[np.ndarray, "n_points 3"]]:
-    """The nearest triangle to each point, and the barycentric coordinates of the nearest place on it."""
+    """Return the closest triangle to each point, and the closest point on it in barycentric coordinates."""
     points, triangles = points.astype(np.float64), triangles.astype(np.float64)
     centres = triangles.mean(axis=1)
     chosen = np.zeros(len(points), np.int64)
@@ -89,7 +89,7 @@ def closest_on_triangles(
 def _closest_on_each(
     points: Float64[np.ndarray, "n 3"], triangles: Float64[np.ndarray, "n 3 3"]
 ) -> tuple[Float64[np.ndarray, "n 3"], Float64[np.ndarray, " n"]]:
-    """Barycentric coordinates of the nearest place on each point's own triangle, and its distance."""
+    """Return the closest point on each point's own triangle, barycentric, and its distance."""
     a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
     ab, ac, ap = b - a, c - a, points - a
     d11, d12, d22 = (ab * ab).sum(1), (ab * ac).sum(1), (ac * ac).sum(1)

@@ -1,4 +1,4 @@
-"""Linear models with mirror symmetry: one side of the face is computed, the other one follows."""
+"""Linear models with mirror symmetry: one side of the face is computed, the other side follows."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from tddfa.shapes import Float32, Int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MirroredBasis:
+class SymmetricBasis:
     """A basis on vertices that come in mirror pairs, as two bases of one side.
 
     A symmetric coefficient moves both sides alike, an antisymmetric one oppositely; a left expression and its
-    right partner are a symmetric sum and an antisymmetric difference. Half as many numbers are read from
-    memory as in the whole basis, and reading them is what takes the time.
+    right partner are a symmetric sum and an antisymmetric difference. Half as many values are read from
+    memory as in the whole basis, and reading takes most of the time.
 
     Attributes:
-        mix: makes the symmetric and then the antisymmetric coefficients.
-        symmetric: what each symmetric one does to the coordinates of one side.
-        antisymmetric: what each antisymmetric one does to them.
-        order: for each vertex its number among those of the side followed by their partners.
+        mix: matrix that makes the symmetric and then the antisymmetric coefficients.
+        symmetric: displacement of the coordinates of one side per unit of each symmetric coefficient.
+        antisymmetric: the same for each antisymmetric coefficient.
+        order: index of each vertex among the vertices of the side followed by their partners.
     """
 
     mix: Float32[np.ndarray, "n_coefficients n_coefficients"]
@@ -36,23 +36,23 @@ class MirroredBasis:
         mirror: Int[np.ndarray, " n_vertices"],
         partner: Int[np.ndarray, " n_coefficients"],
         sign: Float32[np.ndarray, " n_coefficients"],
-    ) -> MirroredBasis:
-        """The bases of one side.
+    ) -> SymmetricBasis:
+        """Return the two bases of one side.
 
         Args:
             basis: displacement of each vertex per unit of each coefficient.
             mirror: for each vertex its partner on the other side.
             partner: for each coefficient the one that it becomes in the mirror.
-            sign: what it is multiplied with there.
+            sign: factor of each coefficient in the mirror, 1 or -1.
         """
-        number = np.arange(len(partner))
+        index = np.arange(len(partner))
         side = np.flatnonzero(np.arange(len(mirror)) <= mirror)
         order = np.empty(len(mirror), np.intp)
         order[mirror[side]] = len(side) + np.arange(len(side))
         order[side] = np.arange(len(side))  # vertices of the middle are on both sides
         rows = np.moveaxis(basis[side], 2, 0).reshape(len(partner), -1)
         unit = np.eye(len(partner), dtype=np.float32)
-        alone, left = partner == number, np.flatnonzero(number < partner)
+        alone, left = partner == index, np.flatnonzero(index < partner)
         even, odd, right = (
             np.flatnonzero(alone & (sign > 0)),
             np.flatnonzero(alone & (sign < 0)),
@@ -70,7 +70,7 @@ class MirroredBasis:
     def __call__(
         self, coefficients: Float32[np.ndarray, " n_coefficients"]
     ) -> Float32[np.ndarray, " n_coordinates"]:
-        """The displacements of all coordinates."""
+        """Return the displacements of all coordinates."""
         mixed = self.mix @ coefficients
         n = len(self.symmetric)
         alike, opposite = mixed[:n] @ self.symmetric, mixed[n:] @ self.antisymmetric

@@ -9,7 +9,7 @@ import pytest
 
 from tddfa import native
 from tddfa.morphable import make_model
-from tddfa.morphable.compact import CompactBasis
+from tddfa.morphable.quantized_basis import QuantizedBasis
 from tddfa.packs import ModelPack
 
 CAMERA = np.array([[1.2, 0.1, -0.2, 310.5], [0.05, -1.1, 0.3, 200.25], [0.2, 0.25, -1.15, 3.0]])
@@ -27,7 +27,7 @@ def linear_model(n: int, counts: tuple[int, ...], seed: int = 0) -> tuple[np.nda
 @pytest.mark.parametrize("n", [1, 64, 200])
 def test_vertices_are_those_of_the_model_to_a_thousandth_of_a_millimetre(n: int) -> None:
     mean, bases = linear_model(n, (7, 5))
-    model = CompactBasis.of(mean, bases)
+    model = QuantizedBasis.of(mean, bases)
     rng = np.random.default_rng(1)
     for _ in range(5):
         a, b = rng.normal(size=7) * 1e6, rng.normal(size=5)
@@ -43,7 +43,7 @@ def test_the_first_coefficients_lose_nothing() -> None:
     mean, bases = linear_model(100, (2, 2))
     coefficients = np.array([3e6, -2e6, 4, -5], np.float32)
     exact = mean + bases[0].astype(float) @ coefficients[:2] + bases[1].astype(float) @ coefficients[2:]
-    found = CompactBasis.of(mean, bases).vertices(coefficients, np.eye(3, 4))
+    found = QuantizedBasis.of(mean, bases).vertices(coefficients, np.eye(3, 4))
     np.testing.assert_allclose(found, exact, atol=4e-5)  # the rounding of float32
 
 
@@ -54,11 +54,11 @@ def test_every_vector_unit_and_numpy_give_the_same_bits(
 ) -> None:
     mean, bases = linear_model(n, counts)
     bases[0][: n // 2] = 0
-    model = CompactBasis.of(mean, bases)
+    model = QuantizedBasis.of(mean, bases)
     coefficients = np.random.default_rng(2).normal(size=sum(counts)) * 1e3
     found = [model.vertices(coefficients, CAMERA, widest=k) for k in (0, 1, 2)]
     monkeypatch.setattr(native, "kernel", None)
-    plain = CompactBasis.of(mean, bases)
+    plain = QuantizedBasis.of(mean, bases)
     np.testing.assert_array_equal(plain.words, model.words)
     np.testing.assert_array_equal(plain.scales, model.scales)
     for one in found:

@@ -1,9 +1,9 @@
 """Large bases in half the memory: 16-bit fixed point with a scale per block and coefficient.
 
-Reconstructing a dense mesh is reading its basis: half the bytes take half the time. Fixed point is as short
-as half-precision floats and more than 12 times as exact, as no bits go into exponents: a block of neighbours
-shares them. Sums, mean and camera stay in float32. Coefficients come in the order of how much they matter, so
-the first two of each basis also keep what rounding leaves of them: vertices move by less than 0.001 mm.
+Reconstructing a dense mesh takes as long as reading its basis: half the bytes take half the time. Fixed point
+is as short as half-precision floats and more than 12 times as exact, as a block of neighbours shares its
+exponent. Sums, mean and camera stay in float32. Coefficients come in the order of how much they matter, so
+the first two of each basis also keep the rest that rounding leaves: vertices move by less than 0.001 mm.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from tddfa import native
 from tddfa.shapes import Float, Float32, Float64, Int64, UInt32
 
 _BLOCK = 64  # vertices whose coordinates lie together
-_HALF = 3 * _BLOCK // 2  # numbers in the low bits of a row of words, and in the high ones
-_DETAILED = 2
+_HALF = 3 * _BLOCK // 2  # values in the low bits of a row of words, and in the high ones
+_DETAILED = 2  # coefficients of each basis that keep the rest after rounding
 _STEPS, _WORD = np.float32(32767), np.float32(65536)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CompactBasis:
+class QuantizedBasis:
     """A linear model of a mesh, in blocks of 64 vertices: first all x, then all y, then all z of a block.
 
     Attributes:
-        n_vertices: of the mesh; the last block is filled up with zeros.
+        n_vertices: number of vertices of the mesh; the last block is filled up with zeros.
         mean: the mean face, model frame, mm.
-        words: rows of the bases; each word holds a number of the first half of a block's row in its low 16
+        words: rows of the bases; each word holds a value of the first half of a block's row in its low 16
             bits and one of the second half in its high ones.
-        scales: mm per coefficient that one step is, over 2^16.
-        coefficient: which one each row belongs to.
+        scales: length of one step, mm per coefficient, over 2^16.
+        coefficient: index of the coefficient that each row belongs to.
     """
 
     n_vertices: int
@@ -41,8 +41,15 @@ class CompactBasis:
     coefficient: Int64[np.ndarray, " n_rows"]
 
     @classmethod
-    def of(cls, mean: Float32[np.ndarray, "n 3"], bases: list[Float32[np.ndarray, "n 3 _"]]) -> CompactBasis:
-        """The model with a mean and bases, whose coefficients stand one after the other."""
+    def of(
+        cls, mean: Float32[np.ndarray, "n 3"], bases: list[Float32[np.ndarray, "n 3 _"]]
+    ) -> QuantizedBasis:
+        """Return the model with a mean and bases.
+
+        Args:
+            mean: the mean face, model frame, mm.
+            bases: bases whose coefficients stand one after the other.
+        """
         n = len(mean)
         n_blocks = -(-n // _BLOCK)
         counts = [basis.shape[2] for basis in bases]
@@ -55,7 +62,7 @@ class CompactBasis:
         for basis, count, start, detail, extra in zip(bases, counts, starts, details, detailed, strict=False):
             kept.append(start + np.arange(extra))
             if native.kernel is None:
-                _compact(basis, words, scales, start, detail, extra)
+                _quantize(basis, words, scales, start, detail, extra)
             else:
                 native.kernel.quantize(
                     *(n, count, start, details[-1], extra, detail),
@@ -71,12 +78,12 @@ class CompactBasis:
         *,
         widest: int = native.WIDEST,
     ) -> Float32[np.ndarray, "n_vertices 3"]:
-        """The vertices of a face as a camera sees them.
+        """Return the vertices of a face as a camera sees them.
 
         Args:
-            coefficients: of all bases.
+            coefficients: coefficients of all bases.
             camera: `image_from_model`.
-            widest: vector unit to use, 0 to 2; the result is the same.
+            widest: widest vector unit to use, 0 to 2; the result is the same.
         """
         given = coefficients[self.coefficient].astype(np.float32)
         lens = np.ascontiguousarray(camera, np.float32)
@@ -91,13 +98,13 @@ class CompactBasis:
     def _vertices(
         self, given: Float32[np.ndarray, " n_rows"], lens: Float32[np.ndarray, "3 4"]
     ) -> Float32[np.ndarray, "n_vertices 3"]:
-        """The twin of the kernel."""
+        """Return the vertices without the kernel."""
         sums = np.zeros_like(self.mean)
         for row, (weight, scale) in enumerate(zip(given, self.scales.T, strict=True)):
             words = self.words[:, row]
-            numbers = np.concatenate([words << 16, words & 0xFFFF0000], axis=1).view(np.int32)
-            sums += (weight * scale)[:, None] * numbers.astype(np.float32)
-        # The mean comes last: sums of small numbers lose less.
+            steps = np.concatenate([words << 16, words & 0xFFFF0000], axis=1).view(np.int32)
+            sums += (weight * scale)[:, None] * steps.astype(np.float32)
+        # The mean comes last: sums of small values lose less.
         x, y, z = np.moveaxis((self.mean + sums).reshape(-1, 3, _BLOCK), 1, 0)
         moved = [((c[0] * x + c[1] * y) + c[2] * z) + c[3] for c in lens]
         return np.ascontiguousarray(np.stack(moved, axis=-1).reshape(-1, 3)[: self.n_vertices])
@@ -111,7 +118,7 @@ def _in_blocks(vertices: Float32[np.ndarray, "n 3 *k"]) -> Float32[np.ndarray, "
     )
 
 
-def _compact(
+def _quantize(
     basis: Float32[np.ndarray, "n 3 k"],
     words: UInt32[np.ndarray, "n_blocks n_rows 96"],
     scales: Float32[np.ndarray, "n_blocks n_rows"],
@@ -119,7 +126,7 @@ def _compact(
     detail: int,
     detailed: int,
 ) -> None:
-    """Fill the rows of a basis; the twin of the kernel."""
+    """Fill the rows of a basis without the kernel."""
     rest = np.moveaxis(_in_blocks(np.asarray(basis, np.float32)), -1, 1).reshape(
         len(words), basis.shape[2], 2 * _HALF
     )
