@@ -97,10 +97,10 @@ def test_cheek_puff_blows_the_cheeks_up() -> None:
 
 def test_the_skin_does_not_depend_on_what_lies_behind_its_edges() -> None:
     # Lips and lids end in creases: the refined skin is that of a mesh that ends there.
-    from tddfa.morphable.open_model import _arrays
+    from tddfa.morphable.open_model import read_arrays
     from tddfa.morphable.subdivision import catmull_clark
 
-    arrays = _arrays()
+    arrays = read_arrays()
     quads, mean, n_skin = arrays["quads"].astype(np.int32), arrays["mean"], 3185
     skin = quads[(quads < n_skin).all(axis=1)]
     alone, whole = (

@@ -11,7 +11,7 @@ from tddfa.errors import InputError
 from tddfa.geometry.camera import project, scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.morphable import MorphableModel, open_face_model
-from tddfa.morphable.open_model import FILE, build_surface
+from tddfa.morphable.open_model import FILE, build_surface, read_arrays
 from tddfa.morphable.stored_surface import unpack_surface
 from tddfa.morphable.subdivision import catmull_clark
 from tddfa.render import rasterize
@@ -31,14 +31,6 @@ tongueOut
 
 N_OUTER = 3265
 """Base vertices of the skin that can be seen, and of the source's eyeballs."""
-
-
-@cache
-def arrays() -> dict[str, np.ndarray]:
-    from importlib.resources import files
-
-    with np.load(str(files("tddfa.morphable") / FILE), allow_pickle=False) as archive:
-        return dict(archive)
 
 
 @cache
@@ -84,7 +76,7 @@ def test_it_has_80_identity_coefficients_and_the_52_arkit_expressions() -> None:
 
 
 def test_the_skin_is_manifold_with_boundaries_at_neck_mouth_and_eyes() -> None:
-    data = arrays()
+    data = read_arrays()
     names = data["region_names"].tolist()
     masks = np.unpackbits(data["regions"], axis=1, count=len(data["mean"])).astype(bool)
     quads = data["quads"].astype(int)
@@ -278,7 +270,7 @@ def lid_margins(model: MorphableModel) -> dict[str, tuple[np.ndarray, np.ndarray
     """Upper and lower margin of each eye as vertices of the finest head, from corner to corner."""
     eyelids = model.eyelids
     assert eyelids is not None
-    data = arrays()
+    data = read_arrays()
     n = len(data["mean"])
     base = open_face_model(level=0, crop="head")
     assert base.surface is not None
@@ -308,7 +300,7 @@ def lid_margins(model: MorphableModel) -> dict[str, tuple[np.ndarray, np.ndarray
 
 def refined_path(path: list[int], n: int) -> list[int]:
     """The vertices of the finest mesh along edges of the base mesh."""
-    quads = arrays()["quads"].astype(np.int32)
+    quads = read_arrays()["quads"].astype(np.int32)
     for _ in range(2):
         refine = catmull_clark(quads, n)
         edges = np.concatenate([refine.inner_edges[:, :2], refine.boundary_edges])
@@ -321,7 +313,7 @@ def refined_path(path: list[int], n: int) -> list[int]:
 def test_lids_close_on_two_hundred_people() -> None:
     model = open_face_model(level=0, crop="head")
     part = model.subset(np.arange(len(model.mean)))
-    first = catmull_clark(arrays()["quads"].astype(np.int32), len(model.mean))
+    first = catmull_clark(read_arrays()["quads"].astype(np.int32), len(model.mean))
     second = catmull_clark(first.quads, first.n_fine)
     margins = lid_margins(model)
     neutral = second(first(model.mean))
@@ -465,7 +457,7 @@ def test_the_model_says_what_there_is() -> None:
 
 
 def test_the_stored_surface_is_the_one_that_the_base_mesh_makes() -> None:
-    built, stored = build_surface(arrays(), 1, "face"), unpack_surface(arrays(), "face-1")
+    built, stored = build_surface(read_arrays(), 1, "face"), unpack_surface(read_arrays(), "face-1")
     for name in ("base", "vertices", "cut_ends", "cut_shares", "triangles", "uv", "mirror"):
         np.testing.assert_array_equal(getattr(stored, name), getattr(built, name), err_msg=name)
     values = np.random.default_rng(0).normal(size=(len(built.base), 4)).astype(np.float32)

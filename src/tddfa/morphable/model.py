@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -293,13 +293,7 @@ class MorphableModel:
 
     @cached_property
     def _mirrored_expressions(self) -> Int[np.ndarray, " n_expression"]:
-        swap = {"Left": "Right", "Right": "Left"}
-        # jawLeft and mouthLeft move the whole jaw and mouth: mirrored, they are jawRight and mouthRight.
-        partners = [
-            next((name.removesuffix(a) + b for a, b in swap.items() if name.endswith(a)), name)
-            for name in self.expression_names
-        ]
-        return np.array([self.expression_index(name) for name in partners])
+        return mirrored_expressions(self.expression_names)
 
     @cached_property
     def _quantized(self) -> QuantizedBasis | None:
@@ -371,6 +365,20 @@ class MorphableModel:
             np.concatenate([np.arange(self.n_identity), expressions]),
             np.concatenate([self.identity_mirror_sign, np.ones(self.n_expression, np.float32)]),
         )
+
+
+def mirrored_expressions(names: Sequence[str]) -> Int[np.ndarray, " n_expression"]:
+    """Return for each expression the index of the one that it becomes in the mirror.
+
+    Args:
+        names: names of the expressions.
+    """
+    swap = {"Left": "Right", "Right": "Left"}
+    # jawLeft and mouthLeft move the whole jaw and mouth: mirrored, they are jawRight and mouthRight.
+    partners = [
+        next((name.removesuffix(a) + b for a, b in swap.items() if name.endswith(a)), name) for name in names
+    ]
+    return np.array([names.index(name) for name in partners])
 
 
 def _coefficients(params: FaceParams) -> Float32[np.ndarray, " n_coefficients"]:

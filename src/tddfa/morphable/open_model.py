@@ -12,11 +12,11 @@ from tddfa.morphable.crop import face_depth
 from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.eyes import ELSEWHERE, Eyes, gaze_turns
 from tddfa.morphable.landmarks import LandmarkSet
-from tddfa.morphable.model import MorphableModel
+from tddfa.morphable.model import MorphableModel, mirrored_expressions
 from tddfa.morphable.registry import remember
 from tddfa.morphable.stored_surface import unpack_surface
 from tddfa.morphable.surface import QuadMesh, Surface, pncc_colors
-from tddfa.shapes import Bool, Float32
+from tddfa.shapes import Bool, Float32, Int64
 from tddfa.types import Topology
 
 N_LEVELS = 3
@@ -24,6 +24,7 @@ CROPS = ("face", "head")
 FILE = "data/open_face_model.npz"
 INSIDE = ("mouth", "teeth", "tongue")
 """Regions that are hidden while the mouth is closed."""
+_FLIP = np.array([[-1], [1], [1]], np.float32)
 STORED_SURFACES = ("face-1",)
 """Surfaces that the file has as they are; the others are built from the base mesh when they are needed."""
 
@@ -52,14 +53,41 @@ def _remembered(level: int, crop: str, mouth: bool) -> MorphableModel:
 
 
 @cache
-def _arrays() -> dict[str, np.ndarray]:
+def read_arrays() -> dict[str, np.ndarray]:
+    """Return the arrays of the model's file; mean and bases, of which it has one side, of both sides."""
     with as_file(files("tddfa.morphable") / FILE) as path, np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+        arrays: dict[str, np.ndarray] = {name: archive[name] for name in archive.files}
+    mirror, n_expression = arrays["mirror"].astype(np.int64), len(arrays["expression_names"])
+    side = one_side(mirror)
+    for name, partner, sign in (
+        ("mean", [0], [1]),
+        ("identity_basis", slice(None), arrays["identity_mirror_sign"]),
+        (
+            "expression_basis",
+            mirrored_expressions(arrays["expression_names"].tolist()),
+            np.ones(n_expression),
+        ),
+    ):
+        values = arrays[name].astype(np.float32).reshape(len(side), 3, -1)
+        whole = np.empty((len(mirror), *values.shape[1:]), np.float32)
+        whole[mirror[side]] = values[:, :, partner] * (_FLIP * np.asarray(sign, np.float32))
+        whole[side] = values
+        arrays[name] = whole.reshape(len(mirror), *arrays[name].shape[1:])
+    return arrays
+
+
+def one_side(mirror: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n_side"]:
+    """Return the base vertices of one side and of the middle, which the others mirror.
+
+    Args:
+        mirror: for each base vertex its partner on the other side.
+    """
+    return np.flatnonzero(np.arange(len(mirror)) <= mirror)
 
 
 @cache
 def _model(level: int, crop: str, mouth: bool) -> MorphableModel:
-    arrays = _arrays()
+    arrays = read_arrays()
     mean: Float32[np.ndarray, "n 3"] = arrays["mean"]
     names: list[str] = arrays["region_names"].tolist()
     masks = _region_masks(arrays)
@@ -78,8 +106,8 @@ def _model(level: int, crop: str, mouth: bool) -> MorphableModel:
     return MorphableModel(
         name="open",
         mean=mean,
-        identity_basis=arrays["identity_basis"].astype(np.float32),
-        expression_basis=arrays["expression_basis"].astype(np.float32),
+        identity_basis=arrays["identity_basis"],
+        expression_basis=arrays["expression_basis"],
         expression_names=expression_names,
         topology=Topology(surface.triangles, surface.uv, pncc_colors(mesh_mean, ~inside)),
         landmark_sets=_landmark_sets(arrays),
