@@ -22,7 +22,7 @@ TESTS = (
     "tests/render/test_kernel_calls.py",
     "tests/fuzz/test_fuzz_kernel.py",
     "tests/imaging/test_draw.py",
-    "tests/morphable/test_compact.py",
+    "tests/morphable/test_quantized_basis.py",
 )
 
 
