@@ -222,3 +222,47 @@ def test_a_missing_teacher_is_one_line(tmp_path, capsys):
     error = capsys.readouterr().err.strip()
     assert "tddfa-train[teacher]" in error or "none.task" in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "trunk", "hidden"),
+    [
+        ("open", "dense-folded", 0),
+        ("open:first-look", "dense-folded", 0),
+        ("open:expressive", "dense-detail", 384),
+    ],
+)
+def test_the_kept_weights_fill_their_networks(model, name, trunk, hidden):
+    from tddfa_train.alignment.recipe import make_alignment_network
+    from tddfa_train.weights import load_weights
+
+    network = make_alignment_network(trunk, model, hidden=hidden)
+    assert load_weights(network, name) == []
+    face = network.eval()(torch.zeros(1, 3, 120, 120))
+    assert torch.isfinite(face.camera).all()
+
+
+def test_kept_weights_answer_as_the_network_that_ships(model):
+    """Float weights were recovered from the int8 network: a fifth of a pixel apart."""
+    import cv2
+    import onnxruntime as ort
+
+    from tddfa.packs import find_pack
+    from tddfa_train.alignment.recipe import make_alignment_network
+    from tddfa_train.landmarks.task import network_input
+    from tddfa_train.point_model import PointModel
+    from tddfa_train.weights import load_weights
+
+    network = make_alignment_network("dense-folded", model).eval()
+    load_weights(network, "open")
+    crops = np.random.default_rng(0).integers(0, 256, (4, 120, 120, 3), np.uint8)
+    crops = np.stack([cv2.blur(crop, (15, 15)) for crop in crops])
+    file = find_pack("open").read("regressor-small.onnx")
+    said = ort.InferenceSession(file, providers=["CPUExecutionProvider"]).run(None, {"input": crops})
+    points = PointModel(model, model.landmark_sets["ibug68"])
+    with torch.no_grad():
+        face = network(network_input(torch.from_numpy(crops)))
+        still = torch.zeros_like(face.expression)
+        ours = points(face.camera, face.identity, still)
+        theirs = points(torch.from_numpy(said[0]), torch.from_numpy(said[1]), still)
+    assert float((ours - theirs)[..., :2].norm(dim=2).mean()) < 1.0

@@ -112,6 +112,12 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--network", choices=("tddfa", "faceboxes"), help="detector: which one (default: as in the config)"
     )
+    train.add_argument(
+        "--start",
+        metavar="WEIGHTS",
+        help="go on from these weights: open, open:first-look or open:expressive, a .safetensors file, or a "
+        "run's last.pt (default: as in the config)",
+    )
     train.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     train.add_argument(
         "--smoke", action="store_true", help=f"{_SMOKE_STEPS} steps, to see that everything runs"
@@ -276,6 +282,8 @@ def _train(args: argparse.Namespace) -> None:
                 f"--network chooses a detector; the recipe {args.recipe} has the option 'trunk' in its config"
             )
         recipe = dataclasses.replace(recipe, kind=args.network)
+    if args.start is not None:
+        recipe = dataclasses.replace(recipe, start=args.start)
     if args.smoke or args.overfit:
         steps = _SMOKE_STEPS if args.smoke else _OVERFIT_STEPS
         loop = dataclasses.replace(

@@ -76,10 +76,15 @@ def load_weights(network: nn.Module, source: str | Path) -> list[str]:
         Names of the network's own weights that the source did not have.
 
     Raises:
-        InputError: it holds no weights.
+        InputError: it holds no weights, or none that the network could take.
     """
     saved = read_weights(source)
     own = network.state_dict()
     fitting = {key: value for key, value in saved.items() if key in own and own[key].shape == value.shape}
+    if not fitting:
+        raise InputError(
+            f"no weight of {source} fits this network; 'open' is of the trunk 'dense-folded', "
+            f"'open:expressive' of 'dense-detail' with hidden 384"
+        )
     network.load_state_dict(fitting, strict=False)
     return sorted(set(own) - set(fitting))
