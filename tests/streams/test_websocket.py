@@ -181,12 +181,13 @@ def test_clients_are_told_when_the_stream_ends(sink):
 
 
 def test_leaving_the_context_frees_the_port_at_once():
+    others = threading.active_count()
     with open_sink("ws://127.0.0.1:0") as sink, raw(sink):  # a client that says nothing
         url, began = f"ws://127.0.0.1:{sink.port}", time.monotonic()
     with open_sink(url):
         pass
     assert time.monotonic() - began < 20
-    assert threading.active_count() < 20
+    assert threading.active_count() <= others + 1  # the silent client's, which ends by its own time-out
 
 
 def test_a_port_in_use_is_one_line(sink):
