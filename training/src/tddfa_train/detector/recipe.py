@@ -13,7 +13,7 @@ from tddfa_train.detector.network import DetectorConfig, FaceDetector
 from tddfa_train.detector.task import DetectorLossConfig, DetectorTask
 from tddfa_train.experiment import Experiment
 from tddfa_train.loop.train import LoopConfig, Task
-from tddfa_train.weights import load_weights
+from tddfa_train.weights import load_weights, read_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,12 @@ def load_detector(checkpoint: Path) -> FaceDetector | FaceBoxesNetwork:
     Raises:
         InputError: it holds neither.
     """
-    missing: list[str] = []
-    for network in (FaceDetector(DetectorConfig()), FaceBoxesNetwork()):
-        missing = load_weights(network, checkpoint)
-        if not missing:
+    saved = read_weights(checkpoint)
+    networks = FaceDetector(DetectorConfig()), FaceBoxesNetwork()
+    for network in networks:
+        own = network.state_dict()
+        if all(key in saved and saved[key].shape == value.shape for key, value in own.items()):
+            network.load_state_dict({key: saved[key] for key in own})
             return network
-    raise InputError(f"{checkpoint} is not of a detector: it has no {missing[0]}")
+    lacking = next((key for key in networks[0].state_dict() if key not in saved), "weights of these sizes")
+    raise InputError(f"{checkpoint} is not of a detector: it has no {lacking}")
