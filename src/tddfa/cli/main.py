@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from tddfa._version import __version__
-from tddfa.cli import evaluate, image, live, packs, video, webcam
+from tddfa.cli import evaluate, image, live, packs, studio, video, webcam
 from tddfa.cli.interrupts import sigterm_as_ctrl_c
 from tddfa.cli.messages import report
 from tddfa.errors import TddfaError
@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     video.add_parser(commands)
     live.add_parser(commands)
     webcam.add_parser(commands)
+    studio.add_parser(commands)
     evaluate.add_parser(commands)
     packs.add_parser(commands)
     return parser

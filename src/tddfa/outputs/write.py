@@ -26,7 +26,7 @@ def expected_files(kinds: Sequence[Kind], stem: Path, options: OutputOptions) ->
     """
     found: list[Path] = []
     for kind in kinds:
-        target = _target(kind, stem, options)
+        target = _target(kind, stem.name, options)
         name = _of_face(target, 0).name if kind.per_face and options.per_face else target.name
         found.append(stem.with_name(name))
         for option, ends in kind.parts.items():
@@ -63,16 +63,34 @@ def write_outputs(
         raise ExportFileError(f"cannot make the folder {stem.parent}: {error.strerror}") from None
     written: list[Path] = []
     for kind in kinds:
-        files = [(stem.with_name(name), data) for name, data in _encode(kind, stem, scene, options)]
+        files = [
+            (stem.with_name(name), data) for name, data in encode_output(kind, stem.name, scene, options)
+        ]
         for path, _ in files:
             check(path)
         for path, data in files:
-            _write(path, marked(data, path.suffix))
+            _write(path, data)
             written.append(path)
     return written
 
 
-def _encode(kind: Kind, stem: Path, scene: Scene, options: OutputOptions) -> Iterator[tuple[str, bytes]]:
+def encode_output(kind: Kind, stem: str, scene: Scene, options: OutputOptions) -> Iterator[tuple[str, bytes]]:
+    """Yield name and contents of each file of one kind of output; nothing is written.
+
+    Args:
+        kind: kind of output.
+        stem: beginning of the names of the files.
+        scene: the image and its faces, at least one.
+        options: how the files are encoded.
+
+    Raises:
+        InputError: the kind cannot be made of these faces.
+    """
+    for name, data in _encode(kind, stem, scene, options):
+        yield name, marked(data, Path(name).suffix)
+
+
+def _encode(kind: Kind, stem: str, scene: Scene, options: OutputOptions) -> Iterator[tuple[str, bytes]]:
     encode = load(kind.files)
     target = _target(kind, stem, options)
     if not (kind.per_face and options.per_face):
@@ -82,8 +100,8 @@ def _encode(kind: Kind, stem: Path, scene: Scene, options: OutputOptions) -> Ite
         yield from encode(scene.of_face(index), _of_face(target, index))
 
 
-def _target(kind: Kind, stem: Path, options: OutputOptions) -> Target:
-    own = stem.name if kind.bare else f"{stem.name}_{kind.name}"
+def _target(kind: Kind, stem: str, options: OutputOptions) -> Target:
+    own = stem if kind.bare else f"{stem}_{kind.name}"
     return Target(kind.name, own, kind.suffix or f".{options.format}", options)
 
 

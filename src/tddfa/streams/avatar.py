@@ -72,6 +72,15 @@ class Avatar:
         """Whether the face at rest is still being measured."""
         return self._rest is not None
 
+    def calibrate(self, on_calibrated: Callable[[Calibration], object] | None = None) -> None:
+        """Measure the face at rest anew, in the next `CALIBRATION_S` of visible frames.
+
+        Args:
+            on_calibrated: called with the new calibration, in place of what was given before.
+        """
+        self._on_calibrated = on_calibrated or self._on_calibrated
+        self._rest, self._rest_since = [], None
+
     def captures(self, frame: TrackedFrame) -> tuple[FaceCapture, ...]:
         """Return what is sent of a frame, by slot; nothing while no face is there or held.
 

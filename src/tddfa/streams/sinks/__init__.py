@@ -5,6 +5,7 @@ from tddfa.streams.sinks.livelink import LiveLinkSink
 from tddfa.streams.sinks.livelink_csv import LiveLinkCsvSink
 from tddfa.streams.sinks.osf import OpenSeeFaceSink
 from tddfa.streams.sinks.table import TableSink
+from tddfa.streams.sinks.timeline import TimelineSink
 from tddfa.streams.sinks.video import VideoSink
 from tddfa.streams.sinks.vmc import VmcSink
 from tddfa.streams.sinks.websocket import WebSocketSink
@@ -16,6 +17,7 @@ __all__ = [
     "LiveLinkSink",
     "OpenSeeFaceSink",
     "TableSink",
+    "TimelineSink",
     "VideoSink",
     "VmcSink",
     "WebSocketSink",

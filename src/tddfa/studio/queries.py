@@ -1,0 +1,100 @@
+"""The query of a request for outputs: kinds, and the options that `tddfa image` has for them."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from tddfa.kinds import KINDS, OPTIONS, TABLES, Kind, OutputOptions, names
+from tddfa.studio.problems import RequestError
+
+_FLAGS = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+_MOST = {"max_faces": 10_000, "search_size": 20_000}
+
+
+def available_kinds() -> tuple[Kind, ...]:
+    """Return the kinds of output of images that this installation can make."""
+    tables = [kind for kind in TABLES if kind.files]
+    if importlib.util.find_spec("pyarrow") is None:
+        tables = [kind for kind in tables if kind.name != "parquet"]
+    return (*KINDS, *tables)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a request asks for.
+
+    Attributes:
+        kinds: kinds of output, in order.
+        options: how they are encoded.
+        max_faces: only so many, the largest; all when None.
+        search_size: longer side at which the image is searched, px; as the aligner chooses when None.
+    """
+
+    kinds: tuple[Kind, ...]
+    options: OutputOptions
+    max_faces: int | None = None
+    search_size: int | None = None
+
+    @classmethod
+    def parse(cls, query: QueryParams, default: str = "json") -> Query:
+        """Return what a query string says.
+
+        Raises:
+            RequestError: a name is unknown, a value impossible, or an option goes with none of the kinds.
+        """
+        known = {"kind", "token", *OPTIONS, *_MOST}
+        for name in query:
+            if name not in known:
+                raise RequestError(
+                    400, f"no parameter {name[:50]!r}; there are {', '.join(sorted(known - {'token'}))}"
+                )
+        kinds = _kinds(query.getlist("kind") or [default])
+        options = OutputOptions(**{name: _option(name, query[name]) for name in OPTIONS if name in query})
+        for name in OPTIONS:
+            if name in query and not any(name in kind.options for kind in kinds):
+                takers = names(kind for kind in KINDS if name in kind.options)
+                raise RequestError(
+                    400, f"{name} applies to {', '.join(takers)}; asked for are {_listed(kinds)}"
+                )
+        if options.background == "transparent" and options.format != "png":
+            raise RequestError(400, "background=transparent needs format=png: JPEG knows no transparency")
+        return cls(kinds, options, **{name: _count(name, query[name]) for name in _MOST if name in query})
+
+
+def _kinds(given: Sequence[str]) -> tuple[Kind, ...]:
+    by_name = {kind.name: kind for kind in available_kinds()}
+    wanted = [name.strip() for text in given for name in text.split(",") if name.strip()]
+    if "all" in wanted:
+        return tuple(by_name.values())
+    unknown = [name for name in wanted if name not in by_name]
+    if unknown or not wanted:
+        what = unknown[0][:50] if unknown else ""
+        raise RequestError(400, f"{what!r} is no kind of output; choose from {', '.join(by_name)}, all")
+    return tuple(by_name[name] for name in dict.fromkeys(wanted))
+
+
+def _option(name: str, text: str) -> Any:
+    choices = OPTIONS[name].choices
+    if choices:
+        if text not in choices:
+            raise RequestError(400, f"{name} is {text[:50]!r}; choose from {', '.join(choices)}")
+        return text
+    if text.lower() not in _FLAGS:
+        raise RequestError(400, f"{name} is {text[:50]!r}; it is true or false")
+    return _FLAGS[text.lower()]
+
+
+def _count(name: str, text: str) -> int:
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+    if not 0 < number <= _MOST[name]:
+        raise RequestError(400, f"{name} is {text[:50]!r}; give a whole number from 1 to {_MOST[name]}")
+    return number
+
+
+def _listed(kinds: Sequence[Kind]) -> str:
+    return ", ".join(kind.name for kind in kinds)

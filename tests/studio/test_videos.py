@@ -1,0 +1,159 @@
+"""Videos: upload, progress, timeline, files."""
+
+import io
+import json
+
+import av
+import numpy as np
+import pytest
+
+from studio_client import CLIP, PHOTO, socket, studio, unzipped
+from tddfa.studio import Limits, StudioSettings
+
+pytest.importorskip("starlette")
+
+
+@pytest.fixture(scope="module")
+def client():
+    with studio() as client:
+        yield client
+
+
+def followed(client, id):
+    """Return what was told of a video until it ended."""
+    told = []
+    with socket(client, f"/api/videos/{id}/events") as ws:
+        while not told or told[-1]["state"] in ("queued", "running"):
+            told.append(ws.receive_json())
+    return told
+
+
+@pytest.fixture(scope="module")
+def video(client):
+    answer = client.post("/api/videos?overlay=3d&title=my+clip.mp4", content=CLIP)
+    assert answer.status_code == 202
+    return followed(client, answer.json()["id"])
+
+
+def test_progress_grows_to_the_end_with_pictures(video):
+    done = [message["done"] for message in video]
+    assert done == sorted(done)
+    assert video[-1]["state"] == "done"
+    assert video[-1]["done"] == video[-1]["total"] == 125
+    assert any(message.get("picture", "").startswith("data:image/jpeg;base64,/9j/") for message in video)
+
+
+def test_the_timeline_has_a_lane_per_person(client, video):
+    timeline = client.get(f"/api/videos/{video[-1]['id']}/timeline").json()
+    assert (timeline["schema"], timeline["title"]) == ("tddfa.timeline/1", "my clip.mp4")
+    assert [person["id"] for person in timeline["people"]] == [0, 1]
+    assert timeline["duration_s"] == pytest.approx(5, abs=0.05)
+    for person in timeline["people"]:
+        assert set(person["curves"]) == set(timeline["columns"])
+        assert all(len(curve) == len(timeline["times"]) for curve in person["curves"].values())
+    assert timeline["people"][1]["present"] == [[0, pytest.approx(5, abs=0.05)]]
+
+
+def test_every_file_opens_in_its_reader(client, video):
+    import pandas
+    import trimesh
+
+    id, names = video[-1]["id"], [file["name"] for file in video[-1]["files"]]
+    data = {name: client.get(f"/api/videos/{id}/files/{name}").content for name in names}
+    with av.open(io.BytesIO(data["3d.mp4"])) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 125
+    table = pandas.read_csv(io.BytesIO(data["faces.csv"]))
+    assert table.frame.nunique() == 125
+    assert len(pandas.read_parquet(io.BytesIO(data["faces.parquet"]))) == len(table)
+    assert trimesh.load(io.BytesIO(data["animation_face_1.glb"]), file_type="glb").geometry
+    assert data["plot.png"][:4] == b"\x89PNG"
+    assert b"tddfa.timeline/1" in data["report.html"]
+    assert unzipped(client.get(f"/api/videos/{id}/files/all.zip").content) == data
+
+
+def test_parts_of_a_file_are_served_so_that_players_can_seek(client, video):
+    path = f"/api/videos/{video[-1]['id']}/files/3d.mp4"
+    part = client.get(path, headers={"range": "bytes=4-7"})
+    assert (part.status_code, part.content) == (206, b"ftyp")
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "status", "words"),
+    [
+        ("", b"", 400, "no body"),
+        ("?overlay=nothing", CLIP, 400, "choose from"),
+        ("?x=1", CLIP, 400, "no parameter"),
+        ("", b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n" * 3, 415, "text"),
+        ("", b"ffconcat version 1.0\nfile /etc/passwd\n" * 5, 415, "text"),
+    ],
+)
+def test_an_upload_that_cannot_be_used_is_refused(client, query, body, status, words):
+    answer = client.post(f"/api/videos{query}", content=body)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
+
+
+def test_a_file_that_is_no_video_fails_with_one_plain_line(client):
+    id = client.post("/api/videos?title=holiday.mp4", content=b"\x00\x01" * 500).json()["id"]
+    end = followed(client, id)[-1]
+    assert (end["state"], end["files"]) == ("failed", [])
+    assert end["error"] == "holiday.mp4 is no video, or is cut off or damaged"
+    assert client.get(f"/api/videos/{id}/timeline").status_code == 409
+
+
+def test_a_video_can_be_cancelled_and_leaves_nothing(client):
+    scratch = client.app._app.state.studio.scratch.folder
+    before = set(scratch.iterdir())
+    id = client.post("/api/videos", content=CLIP).json()["id"]
+    with socket(client, f"/api/videos/{id}/events") as ws:
+        while ws.receive_json()["done"] == 0:
+            pass
+        assert client.delete(f"/api/videos/{id}").status_code == 204
+        while (end := ws.receive_json())["state"] == "running":
+            pass
+    assert end["state"] == "cancelled"
+    assert end["done"] < 125
+    assert client.get(f"/api/videos/{id}").status_code == 404
+    followed(client, client.post("/api/videos", content=b"\x00" * 99).json()["id"])  # the thread is past it
+    assert set(scratch.iterdir()) <= before
+
+
+def test_limits_of_videos_are_told():
+    settings = StudioSettings(limits=Limits(video_bytes=1000))
+    with studio(settings) as client:
+        assert client.post("/api/videos", content=CLIP).status_code == 413
+    with studio(StudioSettings(limits=Limits(video_s=2))) as client:
+        end = followed(client, client.post("/api/videos", content=CLIP).json()["id"])[-1]
+        assert (end["state"], end["error"][:25]) == ("failed", "the video is longer than ")
+    with studio(StudioSettings(limits=Limits(videos=0))) as client:
+        assert client.post("/api/videos", content=CLIP).status_code == 503
+
+
+def test_photos_are_answered_while_a_video_is_worked_on(client):
+    id = client.post("/api/videos", content=CLIP).json()["id"]
+    n = 0
+    while client.get(f"/api/videos/{id}").json()["state"] in ("queued", "running"):
+        assert len(client.post("/api/align", content=PHOTO).json()["faces"]) == 1
+        n += 1
+    assert n > 2
+
+
+def test_the_curves_of_a_long_video_keep_its_blinks():
+    from tddfa.streams.sinks.timeline import Person, Timeline
+
+    n = 36_000
+    closure = np.zeros(n, np.float32)
+    closure[[5000, 5001, 20_000]] = 0.9
+    closure[9000:9100] = np.nan
+    values = {"yaw_deg": np.linspace(-30, 30, n, dtype=np.float32)}
+    values |= {"eyeBlinkLeft": closure, "eyeBlinkRight": closure}
+    person = Person(0, np.zeros((8, 8, 3), np.uint8), ~np.isnan(closure), values)
+    timeline = Timeline("x", np.arange(n) / 25, (77,), tuple(values), (person,))
+    record = timeline.record()
+    (shown,) = record["people"]
+    assert shown["blinks"] == [200.0, 800.0]
+    assert len(record["times"]) == len(shown["curves"]["eyeBlinkLeft"]) == 1200
+    assert sum(v is not None and v > 0.8 for v in shown["curves"]["eyeBlinkLeft"]) == 2
+    assert shown["present"] == [[0.0, 360.0], [364.0, 1440.0]]
+    assert record["cuts"] == [3.08]
+    assert len(json.dumps(record)) < 40_000
