@@ -42,7 +42,8 @@ class PackNetworks:
     @cached_property
     def regressor(self) -> Regressor:
         """The network that predicts the faces that are returned."""
-        return self._regressor(self._spec.file)
+        file = getattr(self._spec, "expressions", None)
+        return self._regressor(self._spec.file, None if file is None else self._network(file))
 
     @cached_property
     def verifying_regressor(self) -> Regressor:
@@ -61,8 +62,8 @@ class PackNetworks:
         trusted = None if detector is None else detector.trusted_score
         return AcceptanceThresholds(self._spec.min_confidence, math.inf if trusted is None else trusted)
 
-    def _regressor(self, file: str) -> Regressor:
-        return make_regressor(self._network(file), self._spec, self._pack.arrays)
+    def _regressor(self, file: str, expressions: Network | None = None) -> Regressor:
+        return make_regressor(self._network(file), self._spec, self._pack.arrays, expressions)
 
     def _network(self, file: str) -> Network:
         return self._engine(self._pack.read(file), f"{file} of pack {self._pack.manifest.name!r}")

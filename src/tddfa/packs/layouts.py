@@ -56,3 +56,12 @@ def statistics(n_numbers: int) -> dict[str, ArrayLayout]:
         "mean": ArrayLayout("numbers", n_numbers),
         "std": ArrayLayout("numbers", n_numbers),
     }
+
+
+def closeup_places() -> dict[str, ArrayLayout]:
+    """Return the layout of the places of close-ups on the face, mm."""
+    return {
+        "eyes": ArrayLayout("numbers", "a", "b", 3, least=-1000, most=1000),
+        "mouth": ArrayLayout("numbers", "c", "d", 3, least=-1000, most=1000),
+        "face": ArrayLayout("numbers", "c", "e", 3, least=-1000, most=1000),
+    }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
-from tddfa.packs.layouts import ArrayLayout, linear_model, statistics
+from tddfa.packs.layouts import ArrayLayout, closeup_places, linear_model, statistics
 from tddfa.packs.names import FileName
 from tddfa.packs.spec import (
     Choice,
@@ -237,12 +237,20 @@ class AffineCameraSpec(RegressorSpec):
     Attributes:
         size: side of the crop, px.
         crop: how it follows from a box or from points.
+        expressions: another network, which reads the expressions from close-ups of eyes and mouth.
+        closeups: file that says where the close-ups lie on the face.
     """
 
     kind: ClassVar[str | None] = "affine-camera"
 
     size: int = setting(_SIDE)
     crop: CropSpec = setting(CropSpec)
+    expressions: str | None = setting(OrNull(_FILE), default=None)
+    closeups: str | None = setting(OrNull(_FILE), default=None)
+
+    def layouts(self) -> dict[str, dict[str, ArrayLayout]]:
+        """Return what the arrays in the files of this part have to be, by file."""
+        return {} if self.closeups is None else {self.closeups: closeup_places()}
 
     def _old(self) -> dict[str, Any]:
         return super()._old() | {"kind": "tddfa"}

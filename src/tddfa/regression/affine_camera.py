@@ -13,6 +13,7 @@ from tddfa.geometry.quarter_turns import quarter_turns, turned_back
 from tddfa.imaging.warp import resize, warp_square
 from tddfa.packs.specs import AffineCameraSpec
 from tddfa.regression.crop import Square, box_in_crop, extent, regress_crops, shows_image
+from tddfa.regression.expressions import ExpressionNetwork
 from tddfa.runtime import Network
 from tddfa.shapes import Float, Float64
 from tddfa.types import BoundingBox, FaceParams, Image
@@ -27,11 +28,15 @@ class _Crop:
     Attributes:
         pixels: RGB (size, size, 3), after the turns.
         square: where it was cut from the image.
+        source: what shows the face at its best: the image, or a crop that was cut before.
         turns: number of `np.rot90` that turned it upright.
+        source_square: where the network's crop lies in the source.
     """
 
     pixels: Image
     square: Square
+    source: Image
+    source_square: Square
     turns: int = 0
 
 
@@ -46,6 +51,7 @@ class AffineCameraRegressor:
         box_scale: side of the crop in mean sides of a detection box.
         box_down: distance of the crop's centre below the centre of the box, in mean sides of the box.
         points_scale: side of the crop in longer sides of the box around landmarks.
+        expressions: reads the expressions from close-ups of eyes and mouth; the network's own when not given.
     """
 
     def __init__(
@@ -56,22 +62,32 @@ class AffineCameraRegressor:
         box_scale: float,
         box_down: float,
         points_scale: float,
+        expressions: ExpressionNetwork | None = None,
     ) -> None:
-        self._network = network
+        self._network, self._expressions = network, expressions
         self._size = size
         self._box_scale, self._box_down, self._points_scale = box_scale, box_down, points_scale
 
     @classmethod
     def from_spec(
-        cls, network: Network, spec: AffineCameraSpec, _: Callable[[str], Mapping[str, Any]]
+        cls,
+        network: Network,
+        spec: AffineCameraSpec,
+        arrays: Callable[[str], Mapping[str, Any]],
+        *,
+        expressions: Network | None = None,
     ) -> AffineCameraRegressor:
         """Return the regressor that a manifest describes."""
+        reader = None
+        if expressions is not None and spec.closeups is not None:
+            reader = ExpressionNetwork.from_arrays(expressions, arrays(spec.closeups))
         return cls(
             network,
             size=spec.size,
             box_scale=spec.crop.box_scale,
             box_down=spec.crop.box_down,
             points_scale=spec.crop.points_scale,
+            expressions=reader,
         )
 
     def from_boxes(self, images: Sequence[Image], boxes: Sequence[BoundingBox]) -> list[FaceParams | None]:
@@ -99,6 +115,8 @@ class AffineCameraRegressor:
             _Crop(
                 resize(crop, self._size, self._size),
                 (box.x0 + (box.width - 1) / 2, box.y0 + (box.height - 1) / 2, box.width),
+                crop,
+                ((crop.shape[1] - 1) / 2, (crop.shape[0] - 1) / 2, crop.shape[1]),
             )
             for crop, box in zip(crops, squares, strict=True)
         ]
@@ -128,25 +146,33 @@ class AffineCameraRegressor:
         x, y, side = square
         if side < 1 or not shows_image(image, x - side / 2, y - side / 2, x + side / 2, y + side / 2):
             return None
-        return _Crop(np.rot90(warp_square(image, x, y, side, self._size), turns), square, turns)
+        pixels = np.rot90(warp_square(image, x, y, side, self._size), turns)
+        return _Crop(pixels, square, image, square, turns)
 
     def _decode(self, crops: Sequence[_Crop]) -> list[FaceParams]:
         output = self._network(np.stack([crop.pixels for crop in crops]))
         if not set(_OUTPUTS) <= set(output):
             raise PackError(f"the pack's network gives {', '.join(output)}, but needs {', '.join(_OUTPUTS)}")
-        return [
+        cameras = [
+            turned_back(output["camera"][k].astype(np.float64), crop.turns, self._size, self._size)
+            for k, crop in enumerate(crops)
+        ]
+        faces = [
             FaceParams(
-                image_camera(
-                    turned_back(output["camera"][k].astype(np.float64), crop.turns, self._size, self._size),
-                    crop.square,
-                    self._size,
-                ),
+                image_camera(camera, crop.square, self._size),
                 output["identity"][k],
                 output["expression"][k],
                 float(output["confidence"][k]),
             )
-            for k, crop in enumerate(crops)
+            for k, (camera, crop) in enumerate(zip(cameras, crops, strict=True))
         ]
+        if self._expressions is None:
+            return faces
+        seen = [
+            image_camera(camera, crop.source_square, self._size)
+            for camera, crop in zip(cameras, crops, strict=True)
+        ]
+        return self._expressions([crop.source for crop in crops], seen, faces)
 
 
 def image_camera(camera: Float64[np.ndarray, "3 4"], square: Square, size: int) -> Float64[np.ndarray, "3 4"]:

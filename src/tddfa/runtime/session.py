@@ -24,8 +24,10 @@ _NO_FOLDER = "/nowhere/tddfa/reads/no/external/data"
 class Network(Protocol):
     """One batch of images in, named arrays out."""
 
-    def __call__(self, x: ImageBatch) -> Mapping[str, Float32[np.ndarray, "..."]]:
-        """Return the outputs for the input `x`, by name."""
+    def __call__(
+        self, x: ImageBatch, numbers: Float32[np.ndarray, "n k"] | None = None
+    ) -> Mapping[str, Float32[np.ndarray, "..."]]:
+        """Return the outputs for the input `x`, by name; some networks read numbers beside each image."""
         ...
 
 
@@ -37,7 +39,7 @@ class OnnxNetwork:
     """A network on ONNX Runtime.
 
     Args:
-        model: the bytes of an ONNX file with one input.
+        model: the bytes of an ONNX file with an input of images, and perhaps one of numbers after it.
         name: name of the network in error messages.
         threads: threads of one run; 1 leaves the other cores to other images.
         providers: of ONNX Runtime, best first; the CPU when not given.
@@ -75,9 +77,9 @@ class OnnxNetwork:
                 f"with device='cpu', or see ONNX Runtime's requirements for it"
             )
         inputs = self._session.get_inputs()
-        if len(inputs) != 1:
-            raise PackError(f"{name} has {len(inputs)} inputs; networks of packs have one")
-        self._name, self._input = name, inputs[0].name
+        if len(inputs) not in (1, 2):
+            raise PackError(f"{name} has {len(inputs)} inputs; networks of packs have one or two")
+        self._name, self._inputs = name, [value.name for value in inputs]
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     @property
@@ -85,14 +87,23 @@ class OnnxNetwork:
         """What runs it, best first."""
         return tuple(self._session.get_providers())
 
-    def __call__(self, x: ImageBatch) -> Mapping[str, Float32[np.ndarray, "..."]]:
-        """Return the outputs for the input `x`, by name.
+    def __call__(
+        self, x: ImageBatch, numbers: Float32[np.ndarray, "n k"] | None = None
+    ) -> Mapping[str, Float32[np.ndarray, "..."]]:
+        """Return the outputs for the inputs, by name.
+
+        Args:
+            x: the images.
+            numbers: beside each image, for networks with two inputs.
 
         Raises:
-            PackError: the network does not take such an input, or fails.
+            PackError: the network does not take such inputs, or fails.
         """
+        given = [x] if numbers is None else [x, numbers]
         try:
-            results: Sequence[Any] = self._session.run(self._outputs, {self._input: x})
+            results: Sequence[Any] = self._session.run(
+                self._outputs, dict(zip(self._inputs, given, strict=True))
+            )
         except Exception as error:  # ONNX Runtime raises classes of its own without a common base
             raise PackError(f"{self._name} fails: {_first_line(error)}") from None
         return dict(zip(self._outputs, results, strict=True))

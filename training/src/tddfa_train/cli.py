@@ -56,6 +56,14 @@ def build_parser() -> argparse.ArgumentParser:
     fit.add_argument("dataset", type=Path, metavar="DATASET")
     fit.set_defaults(run=_fit)
 
+    answers = commands.add_parser(
+        "answers", help="add what a pack says of the faces of a dataset folder, for 'train expressions'"
+    )
+    answers.add_argument("dataset", type=Path, metavar="DATASET")
+    answers.add_argument("--pack", default="open", metavar="NAME", help="model pack (default: open)")
+    answers.add_argument("--seed", type=int, default=0)
+    answers.set_defaults(run=_answers)
+
     relabel = commands.add_parser(
         "relabel", help="a dataset folder labelled again by a trained network, from many looks at each face"
     )
@@ -104,7 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     render.set_defaults(run=_render)
 
     train = commands.add_parser("train", help="train a network, or go on where it stopped")
-    train.add_argument("recipe", choices=("landmarks", "alignment", "parameters", "detector"))
+    train.add_argument("recipe", choices=("landmarks", "alignment", "expressions", "parameters", "detector"))
     train.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
     train.add_argument(
         "run_folder", type=Path, metavar="RUN", help="checkpoints, log and manifest; resumes if they exist"
@@ -219,6 +227,14 @@ def _fit(args: argparse.Namespace) -> None:
         f"{len(errors)} fits; error in % of the face: median {np.median(errors):.2f}, "
         f"95th percentile {np.percentile(errors, 95):.2f}"
     )
+
+
+def _answers(args: argparse.Namespace) -> None:
+    from tddfa.alignment import FaceAligner
+    from tddfa_train.data.answers import add_answers
+
+    count = add_answers(args.dataset, FaceAligner(args.pack), seed=args.seed)
+    print(f"{count} answers in {args.dataset}")
 
 
 def _relabel(args: argparse.Namespace) -> None:

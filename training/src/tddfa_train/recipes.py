@@ -6,12 +6,14 @@ from typing import Any
 from tddfa_train.alignment.recipe import AlignmentRecipe, alignment_experiment
 from tddfa_train.detector.recipe import DetectorRecipe, detector_experiment
 from tddfa_train.experiment import Experiment
+from tddfa_train.expressions.recipe import CloseUpRecipe, closeup_experiment
 from tddfa_train.landmarks.recipe import LandmarkRecipe, landmark_experiment
 from tddfa_train.parameters.recipe import ParameterRecipe, parameter_experiment
 
 RECIPES: Mapping[str, tuple[type[Any], Callable[[Any], Experiment]]] = {
     "landmarks": (LandmarkRecipe, landmark_experiment),
     "alignment": (AlignmentRecipe, alignment_experiment),
+    "expressions": (CloseUpRecipe, closeup_experiment),
     "parameters": (ParameterRecipe, parameter_experiment),
     "detector": (DetectorRecipe, detector_experiment),
 }

@@ -75,8 +75,8 @@ def _map_points(points: Float32[np.ndarray, "n d"], matrix: Float32[np.ndarray, 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _LabelledPicture:
-    """A stored picture and the labels of its face."""
+class LabelledImage:
+    """A stored image and the labels of its face."""
 
     image: UInt8[np.ndarray, "s s 3"]
     labels: dict[str, np.ndarray]
@@ -172,13 +172,13 @@ class LandmarkBatches:
                 samples += self._frames(self._face(index), rng)
         return {key: np.stack([sample[key] for sample in samples]) for key in samples[0]}
 
-    def _face(self, index: int) -> _LabelledPicture:
+    def _face(self, index: int) -> LabelledImage:
         number, row = map(int, self.rows[index])
         folder = self.folders[number]
         labels = {key: folder.labels[key][row] for key in _FACE_LABELS if key in folder.labels}
-        return _LabelledPicture(folder.images[row], labels)
+        return LabelledImage(folder.images[row], labels)
 
-    def _sample(self, face: _LabelledPicture, rng: np.random.Generator) -> Batch:
+    def _sample(self, face: LabelledImage, rng: np.random.Generator) -> Batch:
         config, image = self.config, face.image
         mirror = bool(rng.random() < 0.5) and self.mirrors
         points = face.labels["landmarks68"][:, :2]
@@ -205,7 +205,7 @@ class LandmarkBatches:
         crop = spoil(crop, config.photometric, rng, fillers=self.backgrounds, noise_bank=self.noise_bank)
         return self._labelled_crop(crop, face.labels, matrix, mirror=mirror, negative=negative)
 
-    def _frames(self, face: _LabelledPicture, rng: np.random.Generator) -> list[Batch]:
+    def _frames(self, face: LabelledImage, rng: np.random.Generator) -> list[Batch]:
         """Frames of a short video: one crop for all, light and blur for each, labels that move along."""
         config, image, labels = self.config, face.image, face.labels
         assert self.head is not None

@@ -19,7 +19,7 @@ from tddfa_train.export.uint8_input import MIDDLE
 
 # What runs on integers. Linear layers and what follows end in camera and coefficients, a detector's heads in
 # scores and boxes: they stay float, where errors cost most and time is short.
-_OPERATORS = ["Conv", "Add", "Relu", "Resize"]
+_OPERATORS = ["Conv", "Add", "Relu", "Resize", "Gemm"]
 _TRUNK, _DETECTOR_HEADS = "/trunk/", "/network/heads."
 _CHUNK = 32
 
@@ -48,8 +48,8 @@ def int8_network(onnx_bytes: bytes, crops: UInt8[np.ndarray, "n s s 3"]) -> byte
         onnx_bytes: from `tddfa_train.export.onnx.export_alignment`, in float32.
         crops: RGB; set the range of every map; a few hundred are enough.
     """
-    chunks = [crops[start : start + _CHUNK] for start in range(0, len(crops), _CHUNK)]
-    return _quantized(onnx_bytes, chunks, lambda node: node.startswith(_TRUNK))
+    chunks = [{"input": crops[start : start + _CHUNK]} for start in range(0, len(crops), _CHUNK)]
+    return quantized(onnx_bytes, chunks, lambda node: node.startswith(_TRUNK))
 
 
 def int8_detector(onnx_bytes: bytes, pictures: UInt8[np.ndarray, "n s s 3"]) -> bytes:
@@ -59,16 +59,22 @@ def int8_detector(onnx_bytes: bytes, pictures: UInt8[np.ndarray, "n s s 3"]) -> 
         onnx_bytes: from `tddfa_train.export.onnx.export_detector`, in float32.
         pictures: RGB; set the range of every map; a few dozen are enough.
     """
-    chunks = [picture[None] for picture in pictures]
-    return _quantized(onnx_bytes, chunks, lambda node: not node.startswith(_DETECTOR_HEADS))
+    chunks = [{"input": picture[None]} for picture in pictures]
+    return quantized(onnx_bytes, chunks, lambda node: not node.startswith(_DETECTOR_HEADS))
 
 
-def _quantized(
+def quantized(
     onnx_bytes: bytes,
-    inputs: Iterable[UInt8[np.ndarray, "n s s 3"]],
+    inputs: Iterable[dict[str, np.ndarray]],
     on_integers: Callable[[str], bool],
 ) -> bytes:
-    """A network of which the nodes with such names are in int8."""
+    """Put some nodes of a network into int8.
+
+    Args:
+        onnx_bytes: the network, in float32; its first convolutions read bytes.
+        inputs: set the range of every map.
+        on_integers: whether the node of a name may run on integers.
+    """
     import onnx
     from onnxruntime.quantization import (
         CalibrationDataReader,
@@ -81,11 +87,10 @@ def _quantized(
 
     class Reader(CalibrationDataReader):
         def __init__(self) -> None:
-            self._inputs: Iterator[np.ndarray] = iter(inputs)
+            self._inputs: Iterator[dict[str, np.ndarray]] = iter(inputs)
 
         def get_next(self) -> dict[str, np.ndarray] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-            x = next(self._inputs, None)
-            return None if x is None else {"input": x}
+            return next(self._inputs, None)
 
     # What the first convolution sees, bytes less their middle, is in eight bits already.
     as_bytes = {
@@ -102,7 +107,7 @@ def _quantized(
         try:
             quant_pre_process(folder / "float.onnx", folder / "folded.onnx", skip_symbolic_shape=True)
             model = onnx.load(str(folder / "folded.onnx"))
-            seen = next(node for node in model.graph.node if node.op_type == "Conv").input[0]
+            seen = _padded_bytes(model)
             with contextlib.redirect_stdout(io.StringIO()):
                 quantize_static(
                     folder / "folded.onnx",
@@ -117,14 +122,31 @@ def _quantized(
                     calibrate_method=CalibrationMethod.Percentile,
                     # Seven bits: without VNNI, pairs of products are added in 16 bits, which eight overflow.
                     reduce_range=True,
-                    extra_options={"CalibPercentile": 99.995, "TensorQuantOverrides": {seen: [as_bytes]}},
+                    extra_options={
+                        "CalibPercentile": 99.995,
+                        "TensorQuantOverrides": {key: [as_bytes] for key in seen},
+                    },
                 )
         finally:
             root.setLevel(level)
         model = onnx.load(str(folder / "int8.onnx"))
-    _feed_bytes(model, seen)
+    for name in seen:
+        _feed_bytes(model, name)
     # Scales stay as they are: float16 cannot hold the small ones.
     return half_precision_storage(model.SerializeToString(), least=4096)
+
+
+def _padded_bytes(model: Any) -> list[str]:
+    """Find what the first convolutions see: bytes less their middle."""
+    makers = {output: node for node in model.graph.node for output in node.output}
+
+    def from_bytes(name: str) -> bool:
+        subtract = makers.get(name)
+        cast = makers.get(subtract.input[0]) if subtract is not None and subtract.op_type == "Sub" else None
+        return cast is not None and cast.op_type == "Cast"
+
+    convolutions = [node.input[0] for node in model.graph.node if node.op_type == "Conv"]
+    return [name for name in convolutions if from_bytes(name)] or convolutions[:1]
 
 
 def _feed_bytes(model: Any, seen: str) -> None:

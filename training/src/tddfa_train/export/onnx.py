@@ -40,7 +40,7 @@ class _AlignmentOutputs(nn.Module):
         super().__init__()
         mirror = network.mirror if isinstance(network, MirroredNetwork) else None
         network = network.network if isinstance(network, MirroredNetwork) else network
-        self.trunk = reading_bytes(network.trunk, network.side)
+        self.trunk = reading_bytes(network.trunk, (network.side, network.side))
         affine = network.affine_decoding()
         weight, bias = (
             affine.scale[:, None] * network.head.weight,

@@ -1,9 +1,12 @@
 """A pack from checkpoints: networks, detector and manifest, as tddfa reads them."""
 
+import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tddfa.errors import InputError
 from tddfa.files import atomic_write
@@ -34,7 +37,17 @@ from tddfa_train.export.onnx import (
     export_faceboxes,
     half_precision_storage,
 )
+from tddfa_train.expressions.export import (
+    Trust,
+    calibration_closeups,
+    closeup_arrays,
+    export_closeups,
+    int8_closeups,
+)
+from tddfa_train.expressions.recipe import CloseUpRecipe, make_closeup_network
+from tddfa_train.expressions.views import make_closeups
 from tddfa_train.loop.config import read_config
+from tddfa_train.weights import load_weights
 
 # How crops follow from boxes and points, as training places the faces (data/augment.py). The boxes are those
 # of FaceBoxes, which the detector learns: on the training faces the ideal side is 1.28 ± 0.04 of the box's; a
@@ -48,6 +61,7 @@ _MIN_SCORE, _MIN_CONFIDENCE = 0.15, 0.993
 _SURE_SCORE = 0.9
 _SIDE = 120
 _FIRST_LOOK = "first-look.onnx"
+_EXPRESSIONS, _CLOSEUPS = "expressions.onnx", "closeups.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,7 @@ class Source:
         title: one line for people.
         int8: a recipe's config; its training data calibrate a network whose convolutions are in int8.
         mirrored: it looks at every crop twice, the second time in a mirror, and says the mean.
+        expressions: whether the pack's network of close-ups reads the expressions.
     """
 
     checkpoint: str
@@ -67,6 +82,28 @@ class Source:
     title: str
     int8: str | None = None
     mirrored: bool = False
+    expressions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionSource:
+    """A trained network of close-ups.
+
+    Attributes:
+        checkpoint: its averaged weights are exported.
+        config: its recipe's; its training data calibrate convolutions in int8.
+        pose: how much of its correction of the camera is taken over.
+        identity: how much of its correction of the identity is taken over.
+        identity_shift: .npy, added to every identity; see `Trust`.
+        int8: convolutions in int8.
+    """
+
+    checkpoint: str
+    config: str
+    pose: float = 1.0
+    identity: float = 1.0
+    identity_shift: str | None = None
+    int8: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +122,7 @@ class PackConfig:
             whose convolutions are in int8.
         first_look: a network that looks at detections before the others do: it has to know faces from other
             things and to read them at any angle, and need not be exact. None: each network for itself.
+        expressions: reads close-ups for the networks that ask for it.
         min_confidence: of a detected face, in the networks' own judgement; 0 for networks that trained too
             little to have one.
         measured: numbers measured with the pack, by protocol.
@@ -98,6 +136,7 @@ class PackConfig:
     detector: str | None = None
     detector_int8: str | None = None
     first_look: Source | None = None
+    expressions: ExpressionSource | None = None
     min_confidence: float = _MIN_CONFIDENCE
     measured: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -116,6 +155,25 @@ def alignment_onnx(source: Source, *, float32: bool = False) -> bytes:
         crops = calibration_crops(read_config(AlignmentRecipe, Path(source.int8)).data)
         return fused(int8_network(data, crops))
     return data if float32 else half_precision_storage(data)
+
+
+def expression_files(source: ExpressionSource) -> dict[str, bytes]:
+    """ONNX of a network of close-ups, and the places of its views."""
+    model = open_face_model(level=0, crop="head")
+    recipe = read_config(CloseUpRecipe, Path(source.config))
+    network = make_closeup_network(recipe.network, model)
+    missing = load_weights(network, source.checkpoint)
+    if missing:
+        raise InputError(f"{source.checkpoint} is not of the network of {source.config}: no {missing[0]}")
+    shift = None if source.identity_shift is None else np.load(source.identity_shift).astype(np.float32)
+    data = export_closeups(network, Trust(source.pose, source.identity, shift))
+    if source.int8:
+        data = int8_closeups(data, *calibration_closeups(recipe, model))
+    else:
+        data = half_precision_storage(data)
+    places = io.BytesIO()
+    np.savez_compressed(places, **closeup_arrays(make_closeups(model)))  # pyright: ignore
+    return {_EXPRESSIONS: data, _CLOSEUPS: places.getvalue()}
 
 
 def detector_onnx(
@@ -158,6 +216,8 @@ def _regressor(file: str, source: Source, config: PackConfig) -> AffineCameraSpe
         refinements=2,
         min_confidence=config.min_confidence,
         verifier=None if config.first_look is None else _FIRST_LOOK,
+        expressions=_EXPRESSIONS if source.expressions else None,
+        closeups=_CLOSEUPS if source.expressions else None,
     )
 
 
@@ -211,6 +271,12 @@ def write_pack(folder: Path, config: PackConfig) -> Manifest:
     if config.first_look is not None:
         files[_FIRST_LOOK] = alignment_onnx(config.first_look)
         runs["first look"] = _record(config.first_look.checkpoint)
+    asked = [name for name, source in {"default": default, **variants}.items() if source.expressions]
+    if asked and config.expressions is None:
+        raise InputError(f"{asked[0]} has expressions: true, but the pack has no expressions")
+    if config.expressions is not None:
+        files |= expression_files(config.expressions)
+        runs["expressions"] = _record(config.expressions.checkpoint)
     detector_spec = None
     if detector is not None:
         files["detector.onnx"], detector_spec = _detector(detector, config.detector_int8)

@@ -25,12 +25,12 @@ class ByteConvolution(nn.Module):
 
     Args:
         original: square, with the same stride in both directions and padding of half its kernel.
-        side: of the square pictures that it will see, if all are of one size: the exported graph is simpler.
+        size: height and width of the pictures, if all are of one size: the exported graph is simpler.
     """
 
-    def __init__(self, original: nn.Conv2d, side: int | None = None):
+    def __init__(self, original: nn.Conv2d, size: tuple[int, int] | None = None):
         super().__init__()
-        self.side = side
+        self.size = size
         kernel, step, pad = original.kernel_size[0], original.stride[0], original.kernel_size[0] // 2
         outputs, channels = original.weight.shape[:2]
         self.step = step
@@ -54,24 +54,24 @@ class ByteConvolution(nn.Module):
     def forward(self, pictures: UInt8[Tensor, "b h w c"]) -> Float[Tensor, "b o y x"]:
         """The map; w is a multiple of the stride."""
         channels = self.convolution.in_channels
-        if self.side is None:
+        if self.size is None:
             cells = pictures.reshape(len(pictures), pictures.shape[1], -1, channels)
         else:
-            cells = pictures.reshape(-1, self.side, self.side // self.step, channels)
+            cells = pictures.reshape(-1, self.size[0], self.size[1] // self.step, channels)
         return self.convolution(self.padding(cells.permute(0, 3, 1, 2).float() - MIDDLE))
 
 
-def reading_bytes(network: nn.Module, side: int | None = None) -> nn.Module:
+def reading_bytes(network: nn.Module, size: tuple[int, int] | None = None) -> nn.Module:
     """A copy of a network, its first convolution reading bytes, in float32 on the CPU and fixed.
 
     Args:
         network: takes what `network_input` makes of bytes.
-        side: as in `ByteConvolution`.
+        size: as in `ByteConvolution`.
     """
     network = copy.deepcopy(network).cpu().float().eval()
     name = next(key for key, module in network.named_modules() if isinstance(module, nn.Conv2d))
     parent, _, child = name.rpartition(".")
     original = network.get_submodule(name)
     assert isinstance(original, nn.Conv2d)
-    setattr(network.get_submodule(parent), child, ByteConvolution(original, side))
+    setattr(network.get_submodule(parent), child, ByteConvolution(original, size))
     return network

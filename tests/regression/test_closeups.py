@@ -1,0 +1,148 @@
+import cv2
+import numpy as np
+import pytest
+
+from tddfa.errors import PackError
+from tddfa.geometry.camera import project
+from tddfa.packs.specs import ANY_REGRESSOR
+from tddfa.regression import make_regressor
+from tddfa.regression.closeups import CloseUps
+from tddfa.regression.expressions import ExpressionNetwork, corrected_camera
+from tddfa.types import BoundingBox, FaceParams
+
+
+def grid(width: int, height: int, half_width: float, half_height: float) -> np.ndarray:
+    x, y = np.meshgrid(
+        np.linspace(-half_width, half_width, width), np.linspace(half_height, -half_height, height)
+    )
+    return np.stack([x, y, -0.01 * x * x], -1).astype(np.float32)
+
+
+VIEWS = CloseUps(grid(32, 14, 40, 15), grid(20, 18, 30, 25), grid(12, 18, 60, 80))
+
+
+def camera(scale=1.0, roll=0.0, yaw=0.0, shift=(128.0, 128.0)):
+    turn = cv2.Rodrigues(np.array([0, 0, roll]))[0] @ cv2.Rodrigues(np.array([0, yaw, 0]))[0]
+    return np.concatenate([scale * turn @ np.diag([1.0, -1, -1]), [[shift[0]], [shift[1]], [0]]], 1)
+
+
+def places_image(side=256):
+    y, x = np.mgrid[0:side, 0:side]
+    return np.stack([x, y, np.zeros_like(x)], -1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("turns", [(0.0, 0.0), (0.6, 0.0), (0.0, 0.7), (-2.5, -0.4)])
+def test_each_pixel_of_a_view_shows_the_image_where_the_camera_shows_its_point(turns):
+    seen = camera(0.7, *turns)
+    views = VIEWS(places_image(), seen)
+    assert views.shape == (32, 32, 3)
+    for part, points in (
+        (views[:14], VIEWS.eyes),
+        (views[14:, :20], VIEWS.mouth),
+        (views[14:, 20:], VIEWS.face),
+    ):
+        where = project(seen, points.reshape(-1, 3).astype(np.float64))[:, :2].reshape(*points.shape[:2], 2)
+        # The image is its own coordinates, so sampling is exact up to rounding and reduction.
+        np.testing.assert_allclose(part[..., :2], where, atol=1.6)
+
+
+def test_a_turned_image_has_the_same_views():
+    rng = np.random.default_rng(0)
+    image = cv2.GaussianBlur(rng.integers(0, 256, (256, 256, 3), dtype=np.uint8), (0, 0), 3)
+    upright = VIEWS(image, camera(1.2))
+    # A quarter turn of the image, and of what the camera shows about the middle between the pixels.
+    lying = VIEWS(np.ascontiguousarray(np.rot90(image, -1)), camera(1.2, np.pi / 2, shift=(127.0, 128.0)))
+    assert np.abs(upright.astype(int) - lying).max() <= 2
+
+
+def test_fine_patterns_of_large_faces_are_averaged_not_picked():
+    board = np.indices((1600, 1600)).sum(0) % 2 * 255
+    image = np.repeat(board[..., None], 3, 2).astype(np.uint8)
+    views = VIEWS(image, camera(8.0, shift=(800.0, 800.0)))
+    assert np.abs(views.astype(int) - 127).max() <= 12
+
+
+def test_views_are_black_where_the_image_ends_and_need_no_part_of_it():
+    image = np.full((64, 64, 3), 200, np.uint8)
+    assert VIEWS(image, camera(1.0, shift=(-500.0, 900.0))).max() == 0
+    assert VIEWS(image, camera(9.0, shift=(-5000.0, 9000.0))).max() == 0
+
+
+def test_a_camera_is_corrected_by_turn_scale_and_shift_about_the_origin():
+    first = camera(1.7, 0.3, 0.5)
+    same = corrected_camera(first, np.zeros(6))
+    np.testing.assert_allclose(same, first, atol=1e-12)
+    axis = np.array([0.2, -0.1, 0.3])
+    angle = np.linalg.norm(axis)
+    pose = np.array([*(np.tan(angle / 2) * axis / angle), np.log(1.1), 2.0, -3.0])
+    moved = corrected_camera(first, pose)
+    np.testing.assert_allclose(moved[:, :3], 1.1 * cv2.Rodrigues(axis)[0] @ first[:, :3], atol=1e-9)
+    np.testing.assert_allclose(moved[:, 3] - first[:, 3], [1.7 * 2, 1.7 * -3, 0], atol=1e-9)
+
+
+class FixedNetwork:
+    """A first network that always gives one camera of the crop."""
+
+    def __call__(self, x):
+        n = len(x)
+        first = np.tile(camera(0.4, shift=(60.0, 60.0)).astype(np.float32), (n, 1, 1))
+        zeros = np.zeros((n, 2), np.float32), np.zeros((n, 3), np.float32)
+        return {
+            "camera": first,
+            "identity": zeros[0],
+            "expression": zeros[1],
+            "confidence": np.ones(n, np.float32),
+        }
+
+
+class MeanOfViews:
+    """A network of expressions: the mean of each channel of the views."""
+
+    def __call__(self, x, numbers):
+        assert numbers.shape == (len(x), 6 + 2 + 3)
+        n = len(x)
+        return {
+            "pose": np.zeros((n, 6), np.float32),
+            "identity": np.full((n, 2), 0.5, np.float32),
+            "expression": (x.reshape(n, -1, 3).mean(1) / 255).astype(np.float32),
+        }
+
+
+SETTINGS = {
+    "kind": "affine-camera",
+    "file": "regressor.onnx",
+    "size": 120,
+    "crop": {"box_scale": 1.0, "box_down": 0.0, "points_scale": 1.3},
+    "expressions": "expressions.onnx",
+    "closeups": "closeups.npz",
+}
+
+
+def arrays(name):
+    assert name == "closeups.npz"
+    return {"eyes": VIEWS.eyes, "mouth": VIEWS.mouth, "face": VIEWS.face}
+
+
+def test_expressions_come_from_the_second_network_and_the_image_itself():
+    regressor = make_regressor(FixedNetwork(), SETTINGS, arrays, MeanOfViews())
+    image = np.full((300, 300, 3), (255, 0, 51), np.uint8)
+    (face,) = regressor.from_boxes([image], [BoundingBox(50, 50, 250, 250)])
+    np.testing.assert_allclose(face.expression, [1, 0, 0.2], atol=0.01)
+    np.testing.assert_allclose(face.identity, 0.5)
+    # A crop that was cut before is read as it lies, and the face is in the frame of its image.
+    (cut,) = regressor.from_crops([image[50:250, 50:250]], [BoundingBox(50, 50, 250, 250)])
+    np.testing.assert_allclose(cut.expression, face.expression, atol=0.01)
+    np.testing.assert_allclose(cut.camera, face.camera, atol=0.6)
+
+
+def test_a_network_that_gives_something_else_is_named():
+    reader = ExpressionNetwork(lambda x, numbers: {"expression": np.zeros((1, 3))}, VIEWS)
+    face = FaceParams(camera(), np.zeros(2, np.float32), np.zeros(3, np.float32))
+    with pytest.raises(PackError, match="needs pose, identity, expression"):
+        reader([places_image()], [face.camera], [face])
+
+
+def test_a_manifest_names_the_network_and_the_places_of_its_views():
+    spec = ANY_REGRESSOR.read(SETTINGS, "regressor")
+    assert spec.to_object()["expressions"] == "expressions.onnx"
+    assert set(spec.layouts()["closeups.npz"]) == {"eyes", "mouth", "face"}

@@ -1,0 +1,177 @@
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from tddfa.morphable import open_face_model  # noqa: E402
+from tddfa.regression.expressions import corrected_camera, state  # noqa: E402
+from tddfa.types import FaceParams  # noqa: E402
+from tddfa_train.expressions.export import Trust, closeup_arrays, export_closeups, int8_closeups  # noqa: E402
+from tddfa_train.expressions.network import FirstAnswer, corrected  # noqa: E402
+from tddfa_train.expressions.recipe import CloseUpRecipe, closeup_experiment, make_closeup_network  # noqa: E402
+from tddfa_train.expressions.task import first_answer  # noqa: E402
+from tddfa_train.expressions.views import make_closeups  # noqa: E402
+from tddfa_train.landmarks.task import network_input  # noqa: E402
+from tddfa_train.loop.config import read_config  # noqa: E402
+from tddfa_train.loop.train import train  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def model():
+    return open_face_model(level=0, crop="head")
+
+
+@pytest.fixture(scope="module")
+def renders(tmp_path_factory, model):
+    from tddfa_train.data.answers import FIRST_ANSWER
+    from tddfa_train.data.folder import open_face_folder
+    from tddfa_train.data.renders import RenderConfig, Studio, make_renders
+
+    folder = tmp_path_factory.mktemp("renders")
+    rng = np.random.default_rng(0)
+    np.save(folder / "backgrounds.npy", rng.integers(0, 255, (3, 192, 192, 3), dtype=np.uint8))
+    studio = Studio.of(model, open_face_model(level=0, crop="head", mouth=False))
+    make_renders(folder / "faces", studio, RenderConfig(8, seed=3), folder / "backgrounds.npy")
+    faces = open_face_folder(folder / "faces")
+    # A first network that knows the pose, and neither the person nor what the face does.
+    blank = {key: np.zeros_like(faces.labels[key.removeprefix("first_")]) for key in FIRST_ANSWER}
+    blank["first_camera"] = faces.labels["camera"]
+    np.savez(folder / "faces" / "labels.npz", **faces.labels, **blank)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recipe(renders, tmp_path_factory):
+    values = {
+        "data": {
+            "folders": [str(renders / "faces")],
+            "backgrounds": str(renders / "backgrounds.npy"),
+            "batch_size": 8,
+            "held_out_every": 0,
+            "negatives": 0.0,
+        },
+        "loop": {"n_steps": 40, "warmup_steps": 5, "workers": 0, "threads": 1, "log_every": 10},
+        "view": {"turn_deg": [0, 0], "scale": [0, 0], "shift_mm": [0, 0]},
+        "network": {"widths": [8, 16, 16], "feature": 48, "hidden": 64, "squeeze": 8},
+    }
+    path = tmp_path_factory.mktemp("recipe") / "expressions.json"
+    path.write_text(json.dumps(values))
+    return read_config(CloseUpRecipe, path)
+
+
+def test_labels_follow_the_face_into_the_frame_also_in_a_mirror(recipe, model):
+    data = closeup_experiment(recipe).data
+    for step in range(3):
+        batch = data[step]
+        for k in range(8):
+            camera = batch["first_camera"][k].astype(np.float64)
+            # Cameras of the first answers are the true ones here.
+            points = model.landmarks(FaceParams(camera, batch["identity"][k], batch["expression"][k]))
+            np.testing.assert_allclose(points[:, :2], batch["landmarks68"][k, :, :2], atol=0.05)
+            assert np.abs(points[:, :2].mean(0) - 60).max() < 25
+
+
+def test_both_decodings_correct_a_camera_alike():
+    rng = np.random.default_rng(1)
+    camera = np.concatenate([np.linalg.qr(rng.normal(size=(3, 3)))[0] * 0.7, rng.normal(size=(3, 1))], 1)
+    raw = rng.normal(size=6)
+    units = np.array([0.05, 0.05, 0.05, 0.1, 5, 5])
+    theirs = corrected(torch.from_numpy(camera[None]), torch.from_numpy(raw[None]))[0].numpy()
+    np.testing.assert_allclose(theirs, corrected_camera(camera, raw * units), atol=1e-9)
+
+
+def test_a_few_renders_are_learnt_and_the_exported_network_says_the_same(recipe, tmp_path, model):
+    experiment = closeup_experiment(recipe)
+    train(experiment.network, experiment.task, experiment.data, experiment.loop, tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["movement"] < 0.8 * rows[0]["movement"]
+    network = experiment.network.eval()
+    batch = experiment.data[0]
+    tensors = {key: torch.from_numpy(value) for key, value in batch.items()}
+    first = first_answer(tensors)
+    with torch.no_grad():
+        face = network(network_input(tensors["crop"]), first)
+    faces = [
+        FaceParams(
+            batch["first_camera"][k].astype(np.float64),
+            batch["first_identity"][k],
+            batch["first_expression"][k],
+        )
+        for k in range(8)
+    ]
+    numbers = np.stack([state(face) for face in faces])
+    np.testing.assert_allclose(numbers, first.numbers().numpy(), atol=1e-5)
+    float32 = export_closeups(network)
+    for data, tolerance in ((float32, 2e-3), (int8_closeups(float32, batch["crop"], numbers), 0.15)):
+        pose, identity, expression = run(data, batch["crop"], numbers)
+        np.testing.assert_allclose(expression, face.expression.clamp(0, 1).numpy(), atol=tolerance)
+        np.testing.assert_allclose(batch["first_identity"] + identity, face.identity, atol=4 * tolerance)
+        moved = corrected_camera(faces[0].camera, pose[0])
+        np.testing.assert_allclose(moved, face.camera[0], atol=20 * tolerance)
+    still = run(export_closeups(network, Trust(pose=0, identity=0)), batch["crop"], numbers)
+    assert not still[0].any()
+    assert not still[1].any()
+    np.testing.assert_array_equal(still[2], run(float32, batch["crop"], numbers)[2])
+
+
+def run(data, views, numbers):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    return session.run(None, {"input": views, "state": numbers.astype(np.float32)})
+
+
+def test_views_are_sampled_from_the_front_of_the_face(model):
+    closeups = make_closeups(model)
+    assert set(closeup_arrays(closeups)) == {"eyes", "mouth", "face"}
+    marks = model.landmark_sets["ibug68"].positions(model.mean)
+    for points, shown in (
+        (closeups.eyes, marks[17:27]),
+        (closeups.eyes, marks[36:48]),
+        (closeups.mouth, marks[48:]),
+    ):
+        low, high = points.min((0, 1)), points.max((0, 1))
+        assert (shown[:, :2] > low[:2]).all()
+        assert (shown[:, :2] < high[:2]).all()
+    # They lie on the skin: a landmark is close to the nearest point of a view.
+    for mark in marks[[19, 24, 36, 45]]:
+        assert np.linalg.norm(closeups.eyes - mark, axis=2).min() < 4
+
+
+def test_a_folder_without_first_answers_is_named(recipe, drawn_faces):
+    from dataclasses import replace
+
+    from tddfa.errors import InputError
+
+    other = replace(recipe, data=replace(recipe.data, folders=(str(drawn_faces / "faces"),)))
+    with pytest.raises(InputError, match="tddfa-train answers"):
+        closeup_experiment(other)
+
+
+def test_answers_of_a_pack_are_added_to_a_folder(renders, tmp_path):
+    import shutil
+
+    from tddfa import FaceAligner
+    from tddfa_train.data.answers import FIRST_ANSWER, add_answers
+
+    shutil.copytree(renders / "faces", tmp_path / "faces")
+    assert add_answers(tmp_path / "faces", FaceAligner("open")) == 8
+    with np.load(tmp_path / "faces" / "labels.npz") as labels:
+        assert set(FIRST_ANSWER) <= set(labels)
+        size = np.linalg.norm(labels["first_camera"][:, 0, :3], axis=1)
+        np.testing.assert_allclose(size, np.linalg.norm(labels["camera"][:, 0, :3], axis=1), rtol=0.25)
+
+
+def test_an_untrained_network_leaves_camera_and_identity_nearly_as_they_are(model):
+    network = make_closeup_network(
+        CloseUpRecipe.__dataclass_fields__["network"].default_factory(), model
+    ).eval()
+    first = FirstAnswer(
+        torch.eye(3, 4)[None], torch.zeros(1, model.n_identity), torch.zeros(1, model.n_expression)
+    )
+    with torch.no_grad():
+        face = network(torch.zeros(1, 3, 128, 128), first)
+    assert (face.camera - first.camera).abs().max() < 0.2
+    assert face.identity.abs().max() < 0.2

@@ -1,0 +1,125 @@
+"""Close-ups with labels: photos and renders seen through the first network's answer, or near the true one."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32
+
+from tddfa.errors import InputError
+from tddfa.morphable.model import MorphableModel
+from tddfa.types import FaceParams
+from tddfa_train.data.answers import FIRST_ANSWER
+from tddfa_train.data.augment import spoil
+from tddfa_train.data.batches import Batch, LabelledImage, LandmarkDataConfig
+from tddfa_train.data.coefficients import CoefficientBatches
+from tddfa_train.data.occlusion import disguised
+from tddfa_train.expressions.views import HEIGHT, WIDTH, make_closeups
+from tddfa_train.parameters.batches import moved_params
+
+_FRAME = 120
+"""Side of the frame in which labels and answers are compared, px; a face fills it as it fills a crop."""
+_PX_PER_MM = 0.56
+
+
+@dataclass(frozen=True, slots=True)
+class ViewConfig:
+    """Through which camera the close-ups are seen.
+
+    Attributes:
+        answered: how often through the first network's answer, moved a little; else near the label's camera.
+        turn_deg: sigma of a turn about each axis, degrees, for answers and for labels.
+        scale: sigma of the log scale.
+        shift_mm: sigma of a shift.
+    """
+
+    answered: float = 0.7
+    turn_deg: tuple[float, float] = (1.5, 4.0)
+    scale: tuple[float, float] = (0.015, 0.04)
+    shift_mm: tuple[float, float] = (0.8, 2.5)
+
+
+class CloseUpBatches(CoefficientBatches):
+    """Batches with `closeups`, and the first answer as `first_camera`, `first_identity`, `first_expression`.
+
+    Every folder needs the first network's answers: `first_camera`, `first_identity` and `first_expression`
+    in its labels (`tddfa-train answers`).
+    """
+
+    def __init__(self, config: LandmarkDataConfig, view: ViewConfig, n_steps: int, model: MorphableModel):
+        super().__init__(config, n_steps, model)
+        self.view = view
+        self.closeups = make_closeups(model)
+        self.noise_bank = np.random.default_rng(7).normal(size=(24, HEIGHT, WIDTH, 3)).astype(np.float32)
+        for folder in self.folders:
+            if "first_camera" not in folder.labels:
+                raise InputError(
+                    f"{folder.name} has no answers of a first network; add them with "
+                    f"'tddfa-train answers {folder.name}'"
+                )
+
+    def _face(self, index: int) -> LabelledImage:
+        face = super()._face(index)
+        number, row = map(int, self.rows[index])
+        stored = self.folders[number].labels
+        for key in FIRST_ANSWER:
+            face.labels[key] = stored[key][row]
+        return face
+
+    def _sample(self, face: LabelledImage, rng: np.random.Generator) -> Batch:
+        labels, image = face.labels, face.image
+        mirror = bool(rng.random() < 0.5) and self.mirrors
+        fitted = float(labels.get("fit_weight", 0)) > 0
+        kind = 0 if rng.random() < self.view.answered or not fitted else 1
+        start = labels["camera"] if kind else labels["first_camera"]
+        first = FaceParams(
+            self._moved(start.astype(np.float64), kind, rng),
+            labels["first_identity"],
+            labels["first_expression"],
+        )
+        matrix = frame_from_image(first.camera, mirror=mirror)
+        numbers = moved_params(first, matrix, self.model)
+        camera, n = numbers[:12].reshape(3, 4), 12 + self.model.n_identity
+        back = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
+        points = labels["landmarks68"][:, :2]
+        if np.isfinite(points).all():
+            image = disguised(np.asarray(image), points, self.config.disguise, self.backgrounds, rng)
+        seen = camera.astype(np.float64)
+        seen[:2] = back[:2, :2] @ camera[:2]
+        seen[:2, 3] += back[:2, 2]
+        views = self.closeups(image, seen)
+        views = spoil(views, self.config.photometric, rng, fillers=None, noise_bank=self.noise_bank)
+        sample = self._labelled_crop(views, labels, matrix, mirror=mirror, negative=False)
+        return sample | {
+            "first_camera": camera,
+            "first_identity": numbers[12:n],
+            "first_expression": numbers[n:],
+        }
+
+    def _moved(
+        self, camera: Float[np.ndarray, "3 4"], kind: int, rng: np.random.Generator
+    ) -> Float[np.ndarray, "3 4"]:
+        view = self.view
+        turn = cv2.Rodrigues(np.deg2rad(rng.normal(0, view.turn_deg[kind], 3)))[0]
+        size = float(np.linalg.norm(camera[0, :3]))
+        out = camera.copy()
+        out[:, :3] = turn @ camera[:, :3] * np.exp(rng.normal(0, view.scale[kind]))
+        out[:2, 3] += size * rng.normal(0, view.shift_mm[kind], 2)
+        return out
+
+
+def frame_from_image(camera: Float[np.ndarray, "3 4"], *, mirror: bool) -> Float32[np.ndarray, "2 3"]:
+    """Return the affine into a frame in which a face is upright, of one size, and in the middle."""
+    up = -camera[:2, 1]
+    length = float(np.hypot(*up))
+    size = float(np.linalg.norm(camera[0, :3]))
+    # A face seen from far above or below has no direction of "up" in the image; there the side one serves.
+    angle = np.arctan2(up[0], -up[1]) if length > 0.3 * size else np.arctan2(camera[1, 0], camera[0, 0])
+    cos, sin = np.cos(-angle), np.sin(-angle)
+    scale = _PX_PER_MM / size
+    linear = scale * np.array([[cos, -sin], [sin, cos]])
+    if mirror:
+        linear[0] = -linear[0]
+    middle = camera[:2, :3] @ np.array([0.0, -40.0, 0.0]) + camera[:2, 3]
+    offset = (_FRAME - 1) / 2 - linear @ middle
+    return np.concatenate([linear, offset[:, None]], 1).astype(np.float32)

@@ -1,0 +1,133 @@
+"""The close-ups' network as ONNX, and where its views lie as arrays."""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor, nn
+
+from tddfa.morphable import MorphableModel
+from tddfa.regression.closeups import CloseUps
+from tddfa_train.data.answers import FIRST_ANSWER
+from tddfa_train.export.fuse import fused
+from tddfa_train.export.int8 import quantized
+from tddfa_train.export.uint8_input import reading_bytes
+from tddfa_train.expressions.batches import CloseUpBatches
+from tddfa_train.expressions.network import (
+    IDENTITY_UNIT,
+    LOG_SCALE,
+    N_POSE,
+    SHIFT_MM,
+    TURN,
+    CloseUpNetwork,
+    FirstAnswer,
+)
+from tddfa_train.expressions.recipe import CloseUpRecipe
+from tddfa_train.expressions.views import HEIGHT, WIDTH
+
+_OUTPUTS = ("pose", "identity", "expression")
+_TRUNKS = ("/eyes/", "/mouth/", "/face/", "/join/")  # names of the nodes that may run on integers
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How much of each correction is taken over.
+
+    Attributes:
+        pose: of turn, scale and shift.
+        identity: of the identity.
+        identity_shift: what is added to every identity. The first network draws part of a resting face by
+            expressions; without those, its identity has to draw it.
+    """
+
+    pose: float = 1.0
+    identity: float = 1.0
+    identity_shift: Float32[np.ndarray, " i"] | None = None
+
+
+class _Outputs(nn.Module):
+    """The network on bytes, with outputs that need no further decoding."""
+
+    unit: Tensor
+
+    def __init__(self, network: CloseUpNetwork, trust: Trust):
+        super().__init__()
+        self.tall, self.narrow = network.config.eyes_size[0], network.config.mouth_size[1]
+        self.eyes = reading_bytes(network.eyes, network.config.eyes_size)
+        self.mouth = reading_bytes(network.mouth, network.config.mouth_size)
+        self.face = reading_bytes(network.face, network.config.face_size)
+        self.join, self.head = network.join, nn.Linear(network.head.in_features, network.head.out_features)
+        n_identity, n_expression = network.n_identity, len(network.regressed)
+        unit = torch.tensor([TURN / 2] * 3 + [LOG_SCALE] + [SHIFT_MM] * 2)
+        scale = torch.cat([unit * trust.pose, torch.full((n_identity,), trust.identity), network.regressed])
+        shift = torch.zeros(len(scale))
+        if trust.identity_shift is not None:
+            shift[N_POSE : N_POSE + n_identity] = torch.from_numpy(trust.identity_shift)
+        self.head.weight = nn.Parameter((scale[:, None] * network.head.weight).detach())
+        self.head.bias = nn.Parameter((scale * network.head.bias + shift).detach())
+        self.parts = [N_POSE, n_identity, n_expression]
+        n_state = 6 + n_identity + n_expression
+        unit = torch.ones(n_state)
+        unit[6 : 6 + n_identity] = IDENTITY_UNIT
+        self.register_buffer("unit", unit)
+
+    def forward(self, views: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        eyes, below = views[:, : self.tall], views[:, self.tall :]
+        mouth, face = below[:, :, : self.narrow], below[:, :, self.narrow :]
+        seen = torch.cat([self.eyes(eyes), self.mouth(mouth), self.face(face)], 1)
+        joined = torch.relu(self.join(torch.cat([seen, state * self.unit], 1)))
+        pose, identity, expression = self.head(torch.cat([joined, seen], 1)).split(self.parts, 1)
+        return pose, identity, expression.clamp(0, 1)
+
+
+def export_closeups(network: CloseUpNetwork, trust: Trust = Trust()) -> bytes:
+    """ONNX: `input` (n, h, w, 3) RGB bytes and `state` (n, s) → `pose`, `identity`, `expression`."""
+    module = _Outputs(network, trust).cpu().float().eval()
+    example = (torch.zeros(2, HEIGHT, WIDTH, 3, dtype=torch.uint8), torch.zeros(2, len(module.unit)))
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            example,
+            buffer,  # pyright: ignore[reportArgumentType]
+            input_names=["input", "state"],
+            output_names=list(_OUTPUTS),
+            dynamic_axes={name: {0: "batch"} for name in ("input", "state", *_OUTPUTS)},
+            opset_version=17,
+            dynamo=False,
+        )
+    return buffer.getvalue()
+
+
+def int8_closeups(
+    onnx_bytes: bytes, views: UInt8[np.ndarray, "n h w 3"], states: Float[np.ndarray, "n s"]
+) -> bytes:
+    """The same network with its convolutions in int8, calibrated on training close-ups."""
+    chunks = [
+        {"input": views[k : k + 32], "state": states[k : k + 32].astype(np.float32)}
+        for k in range(0, len(views), 32)
+    ]
+    return fused(quantized(onnx_bytes, chunks, lambda node: node.startswith(_TRUNKS)))
+
+
+def calibration_closeups(
+    recipe: CloseUpRecipe, model: MorphableModel, count: int = 384
+) -> tuple[UInt8[np.ndarray, "n h w 3"], Float32[np.ndarray, "n s"]]:
+    """Take augmented training close-ups and the states of their first answers; never evaluation data."""
+    steps = -(-count // recipe.data.batch_size)
+    data = CloseUpBatches(recipe.data, recipe.view, steps, model)
+    batches = [data[step] for step in range(steps)]
+    states = [
+        FirstAnswer(*(torch.from_numpy(np.asarray(batch[key])) for key in FIRST_ANSWER)).numbers().numpy()
+        for batch in batches
+    ]
+    return np.concatenate([batch["crop"] for batch in batches])[:count], np.concatenate(states)[:count]
+
+
+def closeup_arrays(closeups: CloseUps) -> dict[str, Float32[np.ndarray, "h w 3"]]:
+    """The arrays that a pack keeps."""
+    return {"eyes": closeups.eyes, "mouth": closeups.mouth, "face": closeups.face}

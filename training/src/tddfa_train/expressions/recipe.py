@@ -1,0 +1,85 @@
+"""A network learns to read expressions from close-ups of eyes and mouth."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from tddfa.morphable import MorphableModel, open_face_model
+from tddfa.morphable.landmarks import LandmarkSet
+from tddfa_train.alignment.recipe import expression_scale
+from tddfa_train.alignment.task import (
+    AlignmentLossConfig,
+    AlignmentTask,
+    difference_pairs,
+    regressed_expressions,
+)
+from tddfa_train.data.batches import LandmarkDataConfig
+from tddfa_train.data.mediapipe_points import mediapipe_labels, mediapipe_weights
+from tddfa_train.data.surface_points import SurfacePoints
+from tddfa_train.experiment import Experiment
+from tddfa_train.expressions.batches import CloseUpBatches, ViewConfig
+from tddfa_train.expressions.network import CloseUpConfig, CloseUpNetwork
+from tddfa_train.expressions.task import CloseUpTask
+from tddfa_train.loop.train import LoopConfig
+from tddfa_train.point_model import PointModel
+from tddfa_train.weights import load_weights
+
+
+@dataclass(frozen=True, slots=True)
+class CloseUpRecipe:
+    """Close-ups → expressions and corrections of camera and identity."""
+
+    data: LandmarkDataConfig
+    loop: LoopConfig
+    view: ViewConfig = field(default_factory=ViewConfig)
+    network: CloseUpConfig = field(default_factory=CloseUpConfig)
+    loss: AlignmentLossConfig = field(default_factory=AlignmentLossConfig)
+    movement: float = 0.1
+    start: str | None = None
+    seed: int = 0
+
+
+def make_closeup_network(
+    config: CloseUpConfig, model: MorphableModel, *, points: bool = False
+) -> CloseUpNetwork:
+    """Build an untrained network for a face model."""
+    regressed = regressed_expressions(model.expression_names, model.expression_basis)
+    n_points = len(shown_points(model).vertices) if points else 0
+    return CloseUpNetwork(config, model.n_identity, regressed, n_points)
+
+
+def shown_points(model: MorphableModel) -> LandmarkSet:
+    """Join the 68 landmarks and MediaPipe's points."""
+    sets = [model.landmark_sets["ibug68"], model.landmark_sets["mediapipe478"]]
+    width = max(s.vertices.shape[1] for s in sets)
+
+    def padded(values: np.ndarray) -> np.ndarray:
+        return np.pad(values, [(0, 0), (0, width - values.shape[1])])
+
+    return LandmarkSet(
+        np.concatenate([padded(s.vertices) for s in sets]), np.concatenate([padded(s.weights) for s in sets])
+    )
+
+
+def closeup_experiment(recipe: CloseUpRecipe) -> Experiment:
+    """Network, task and data of a recipe."""
+    torch.manual_seed(recipe.seed)
+    model = open_face_model(level=0, crop="head")
+    network = make_closeup_network(recipe.network, model, points=True)
+    if recipe.start:
+        load_weights(network, recipe.start)
+    data = CloseUpBatches(recipe.data, recipe.view, recipe.loop.n_steps, model)
+    labels = mediapipe_labels(data)
+    points = model.landmark_sets["mediapipe478"]
+    alignment = AlignmentTask(
+        recipe.loss,
+        PointModel(model, model.landmark_sets["ibug68"]),
+        None if labels is None else PointModel(model, points),
+        None if labels is None else mediapipe_weights(labels),
+        None if labels is None or points.indices is None else difference_pairs(points.indices),
+        None if data.surface_mirror is None else PointModel(model, SurfacePoints.of(model).points),
+        expression_scale(data),
+    )
+    task = CloseUpTask(alignment, recipe.movement, PointModel(model, shown_points(model)))
+    return Experiment(network, task, data, recipe.loop)
