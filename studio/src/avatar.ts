@@ -1,0 +1,37 @@
+/** A face that does what the numbers of a camera say. */
+
+import { ask } from "./api";
+import type { Viewer } from "./viewer";
+
+export interface AvatarFace {
+  head: { yaw_deg: number; pitch_deg: number; roll_deg: number };
+  shapes: Record<string, number>;
+}
+
+export class Avatar {
+  private constructor(readonly viewer: Viewer) {}
+
+  /** Show the mean face of the model. */
+  static async start(place: HTMLElement): Promise<Avatar> {
+    const { Viewer } = await import("./viewer");
+    const avatar = new Avatar(new Viewer(place, "Avatar"));
+    (window as unknown as Record<string, unknown>).studioViewer = avatar.viewer;
+    await avatar.useModel();
+    return avatar;
+  }
+
+  async useModel(): Promise<void> {
+    await this.viewer.load(await (await ask("api/model.glb")).arrayBuffer());
+    this.viewer.setSurface("clay");
+  }
+
+  async usePortrait(data: ArrayBuffer): Promise<void> {
+    await this.viewer.load(data);
+    this.viewer.setSurface("texture");
+  }
+
+  move(face: AvatarFace): void {
+    this.viewer.setWeights(face.shapes);
+    this.viewer.setHead(face.head.yaw_deg, face.head.pitch_deg, face.head.roll_deg);
+  }
+}

@@ -1,0 +1,361 @@
+/** The photo: faces, overlays, numbers, the face in 3D, files. */
+
+import { about, ask, outputs, type FaceRecord, type PhotoRecord } from "./api";
+import { button, chip, choice, h, ICONS, s, slider, status } from "./dom";
+import { dropZone, problem, takes } from "./files";
+import { NumbersPanel } from "./panel";
+import type { Surface, Viewer } from "./viewer";
+import { expressionWords, grouped, kindWords, PRESETS } from "./words";
+
+type View = { element: HTMLElement; leave(): void; take?(file: File): void };
+
+export function photoView(): View {
+  const element = h("div", { class: "stack" });
+  const told = status();
+  const problems = h("div", { class: "stack" });
+  const body = h("div");
+  element.append(h("h1", { class: "hidden" }, "Photo"), problems, body);
+  let shown: PhotoCard | undefined;
+
+  const take = async (file: File): Promise<void> => {
+    problems.replaceChildren();
+    shown?.leave();
+    shown = undefined;
+    told.replaceChildren(h("span", { class: "spinner" }), "  Looking for faces …");
+    body.replaceChildren(h("section", { class: "drop" }, told));
+    try {
+      const response = await ask("api/photos", { method: "POST", body: file });
+      const record = (await response.json()) as PhotoRecord;
+      shown = new PhotoCard(record, file.name.replace(/\.[^.]*$/, "") || "photo", open, fail);
+      body.replaceChildren(shown.element);
+      await shown.start();
+    } catch (error) {
+      fail(error);
+      if (!shown) body.replaceChildren(empty);
+    }
+  };
+  const fail = (error: unknown): void => {
+    if (error instanceof DOMException && error.name === "AbortError") return;
+    problems.replaceChildren(problem(error instanceof Error ? error.message : String(error)));
+  };
+  const open = takes(element, "image/*,.heic,.heif,.avif,.tif,.tiff,.jp2", (file) => void take(file));
+  const empty = dropZone({
+    icon: "photo",
+    title: "Drop a photo",
+    text: "See every face in it: landmarks, depth, gaze, expression, and a head in 3D that you can turn and move.",
+    pick: "Choose a photo",
+    small: "Or paste one. JPEG, PNG, WebP, HEIC, AVIF, TIFF. Photos stay on this computer.",
+    onpick: open,
+  });
+  body.replaceChildren(empty);
+  const paste = (event: ClipboardEvent): void => {
+    const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
+    if (file) void take(file);
+  };
+  document.addEventListener("paste", paste);
+  return {
+    element,
+    take: (file) => void take(file),
+    leave() {
+      document.removeEventListener("paste", paste);
+      shown?.leave();
+    },
+  };
+}
+
+class PhotoCard {
+  readonly element = h("div", { class: "photo" });
+  private readonly over = h("img", { class: "over", alt: "" });
+  private readonly image: HTMLImageElement;
+  private readonly outlines: SVGSVGElement;
+  private readonly busy = h("span", { class: "spinner busy", hidden: true });
+  private readonly numbers = new NumbersPanel();
+  private readonly people = h("div", { class: "people", role: "radiogroup", "aria-label": "Faces" });
+  private readonly place = h("div", { class: "viewer" });
+  private readonly sliders = h("div", { class: "sliders" });
+  private readonly rows = new Map<string, ReturnType<typeof slider>>();
+  private readonly downloads = h("div", { class: "downloads" });
+  private readonly said = status();
+  private viewer: Viewer | undefined;
+  private aborting = new AbortController();
+  private loading = new AbortController();
+  private kind = "2d_sparse";
+  private face = 0;
+  private opacity = 1;
+
+  constructor(
+    private readonly record: PhotoRecord,
+    private readonly name: string,
+    private readonly open: () => void,
+    private readonly fail: (error: unknown) => void,
+  ) {
+    this.image = h("img", { src: `api/photos/${record.id}/image`, alt: "The photo", width: record.width, height: record.height });
+    this.outlines = s("svg", {
+      class: "faces",
+      viewBox: `-0.5 -0.5 ${record.width} ${record.height}`,
+      preserveAspectRatio: "none",
+      role: "group",
+      "aria-label": "Faces in the photo",
+    });
+  }
+
+  async start(): Promise<void> {
+    const { kinds } = await about();
+    const overlays = kinds.filter((kind) => kind.overlay).map((kind) => [kind.name, kindWords(kind.name)] as const);
+    const n = this.record.faces.length;
+    const stage = h(
+      "section",
+      { class: "card", "aria-label": "Photo" },
+      h(
+        "header",
+        {},
+        h("h2", {}, n === 1 ? "1 face" : `${n || "No"} faces`),
+        h("div", { class: "row" }, button("Another photo", this.open, { icon: ICONS.photo, kind: "small" })),
+      ),
+      h("div", { class: "stage" }, h("div", { class: "sheet" }, this.image, this.over, this.outlines), this.busy),
+    );
+    this.element.append(h("div", { class: "stack left" }, stage, n ? this.files(kinds.map((kind) => kind.name)) : null));
+    if (!n) {
+      const text = this.record.hint ?? "no face was found";
+      stage.append(h("div", { class: "toolbar" }, h("p", { class: "note" }, `${text.charAt(0).toUpperCase()}${text.slice(1)}.`)));
+      return;
+    }
+    stage.append(
+      h(
+        "div",
+        { class: "toolbar" },
+        choice("Overlay", [["none", "Photo"], ...overlays], this.kind, (kind) => void this.draw(kind)),
+        slider("Opacity", 1, (value) => this.fade(value)),
+        this.said,
+      ),
+    );
+    this.outline();
+    this.element.append(this.head(), this.side());
+    await Promise.all([this.draw(this.kind), this.select(0), this.thumbnails()]);
+  }
+
+  leave(): void {
+    this.aborting.abort();
+    this.loading.abort();
+    this.viewer?.dispose();
+    void fetch(`api/photos/${this.record.id}`, { method: "DELETE" }).catch(() => undefined);
+  }
+
+  // Overlays
+
+  private outline(): void {
+    this.record.faces.forEach((face, k) => {
+      const brows = face.landmarks.slice(17, 27).reverse();
+      const points = [...face.landmarks.slice(0, 17), ...brows];
+      const path = s("path", { d: `M${points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}Z` });
+      const group = s("g", { role: "button", tabindex: 0, "aria-label": this.label(face, k), "data-face": k }, path);
+      group.addEventListener("click", () => void this.select(k));
+      group.addEventListener("keydown", (event) => {
+        if (event.key === "Enter" || event.key === " ") {
+          event.preventDefault();
+          void this.select(k);
+        }
+      });
+      this.outlines.append(group);
+    });
+  }
+
+  private label(face: FaceRecord, k: number): string {
+    return `Face ${k + 1}, turned ${face.pose.yaw_deg.toFixed(0)} degrees`;
+  }
+
+  private async draw(kind: string): Promise<void> {
+    this.kind = kind;
+    this.aborting.abort();
+    this.aborting = new AbortController();
+    if (kind === "none") {
+      this.over.removeAttribute("src");
+      this.over.hidden = true;
+      this.image.style.visibility = "";
+      return;
+    }
+    this.busy.hidden = false;
+    const flat = kind === "uv_tex"; // lies beside the photo, not on it
+    const options = flat ? {} : { format: "png", background: "transparent" };
+    try {
+      const { signal } = this.aborting;
+      const blob = await (await ask(outputs(this.record.id, kind, options as Record<string, string>), { signal })).blob();
+      URL.revokeObjectURL(this.over.src);
+      this.over.src = URL.createObjectURL(blob);
+      this.over.alt = `${kindWords(kind)} of the faces`;
+      await this.over.decode();
+      this.over.hidden = false;
+      this.over.dataset.kind = kind;
+      this.over.style.objectFit = flat ? "contain" : "fill";
+      this.image.style.visibility = flat ? "hidden" : "";
+      this.fade(this.opacity);
+      this.said.textContent = "";
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      if (this.kind === kind) this.busy.hidden = true;
+    }
+  }
+
+  private fade(value: number): void {
+    this.opacity = value;
+    this.over.style.opacity = String(value);
+  }
+
+  // Faces
+
+  private async thumbnails(): Promise<void> {
+    await this.image.decode();
+    this.record.faces.forEach((face, k) => {
+      const canvas = h("canvas", { width: 108, height: 108, "aria-hidden": "true" });
+      const xs = face.landmarks.map((p) => p[0]);
+      const ys = face.landmarks.map((p) => p[1]);
+      const [x0, x1, y0, y1] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+      const side = 1.5 * Math.max(x1 - x0, y1 - y0);
+      const [x, y] = [(x0 + x1 - side) / 2, (y0 + y1 - side) / 2 - 0.06 * side];
+      canvas.getContext("2d")!.drawImage(this.image, x, y, side, side, 0, 0, 108, 108);
+      this.people.append(
+        h(
+          "button",
+          { type: "button", role: "radio", "aria-checked": String(k === this.face), "aria-label": this.label(face, k), onclick: () => void this.select(k) },
+          canvas,
+        ),
+      );
+    });
+  }
+
+  private async select(k: number): Promise<void> {
+    this.face = k;
+    const face = this.record.faces[k]!;
+    for (const group of this.outlines.children) group.setAttribute("aria-pressed", String((group as SVGGElement).dataset.face === String(k)));
+    [...this.people.children].forEach((one, at) => one.setAttribute("aria-checked", String(at === k)));
+    this.numbers.show(face, face.expression);
+    this.loading.abort();
+    this.loading = new AbortController();
+    try {
+      const { signal } = this.loading;
+      const [data, { Viewer }] = await Promise.all([
+        ask(outputs(this.record.id, "glb", {}, k), { signal }).then((response) => response.arrayBuffer()),
+        import("./viewer"),
+      ]);
+      if (signal.aborted) return;
+      this.place.querySelector(".empty")?.remove();
+      this.viewer ??= new Viewer(this.place, "The face in 3D");
+      (window as unknown as Record<string, unknown>).studioViewer = this.viewer;
+      const names = await this.viewer.load(data);
+      this.viewer.setFrontal(this.frontal);
+      this.list(names);
+    } catch (error) {
+      if (error instanceof Error && /WebGL/i.test(error.message)) {
+        this.place.replaceChildren(h("p", { class: "empty" }, "This browser shows no 3D (WebGL is off). The GLB file can still be downloaded."));
+      } else this.fail(error);
+    }
+  }
+
+  // The face in 3D
+
+  private frontal = true;
+
+  private head(): HTMLElement {
+    this.place.append(h("p", { class: "empty" }, h("span", { class: "spinner" })));
+    const surfaces: readonly (readonly [Surface, string])[] = [
+      ["texture", "Photo"],
+      ["clay", "Clay"],
+      ["normals", "Normals"],
+      ["wireframe", "Wireframe"],
+    ];
+    const presets = PRESETS.map(([name, weights]) =>
+      button(name, () => this.apply(weights), { kind: "small" }),
+    );
+    return h(
+      "section",
+      { class: "card", "aria-label": "The face in 3D" },
+      h(
+        "header",
+        {},
+        h("h2", {}, "In 3D"),
+        h(
+          "div",
+          { class: "row" },
+          chip("Frontal", true, (on) => {
+            this.frontal = on;
+            this.viewer?.setFrontal(on);
+          }),
+          button("Reset view", () => this.viewer?.reset(), { kind: "small" }),
+        ),
+      ),
+      this.place,
+      h(
+        "div",
+        { class: "toolbar" },
+        choice("Surface", surfaces, "texture", (surface) => this.viewer?.setSurface(surface)),
+        h(
+          "div",
+          { class: "row", role: "group", "aria-label": "Presets" },
+          button("As in the photo", () => this.apply(this.record.faces[this.face]!.expression), { kind: "small" }),
+          ...presets,
+        ),
+        h("details", {}, h("summary", {}, "All expressions"), this.sliders),
+      ),
+    );
+  }
+
+  private list(names: string[]): void {
+    if (this.rows.size !== names.length) {
+      this.rows.clear();
+      this.sliders.replaceChildren(
+        ...grouped(names).flatMap(([title, group]) => [
+          h("h3", {}, title),
+          ...group.map((name) => {
+            const row = slider(expressionWords(name), 0, (value) => this.viewer?.setWeights({ [name]: value }, false));
+            row.querySelector("input")!.dataset.expression = name;
+            this.rows.set(name, row);
+            return row;
+          }),
+        ]),
+      );
+    }
+    this.follow();
+  }
+
+  private apply(weights: Readonly<Record<string, number>>): void {
+    this.viewer?.setWeights(weights);
+    this.follow();
+  }
+
+  private follow(): void {
+    for (const [name, value] of Object.entries(this.viewer?.weights ?? {})) this.rows.get(name)?.put(value);
+  }
+
+  // Numbers and files
+
+  private side(): HTMLElement {
+    return h(
+      "div",
+      { class: "stack" },
+      h("section", { class: "card stack", "aria-label": "Numbers" }, h("h2", {}, "Faces"), this.people, this.numbers.element),
+    );
+  }
+
+  private files(kinds: string[]): HTMLElement {
+    const { id } = this.record;
+    const special = ["obj", "glb"];
+    const link = (kind: string): HTMLAnchorElement =>
+      h("a", { href: outputs(id, kind, kind === "obj" ? { texture: "true" } : {}), download: this.file(kind), "data-kind": kind }, kindWords(kind));
+    this.downloads.append(
+      h("a", { class: "all", href: outputs(id, "all"), download: `${this.name}.zip`, "data-kind": "all" }, "Everything as ZIP"),
+      ...[...kinds].sort((a, b) => Number(special.includes(b)) - Number(special.includes(a))).map(link),
+    );
+    return h(
+      "section",
+      { class: "card downloads-card", "aria-label": "Downloads" },
+      h("header", {}, h("h2", {}, "Downloads")),
+      this.downloads,
+    );
+  }
+
+  private file(kind: string): string {
+    const suffix: Record<string, string> = { ply: "ply", obj: "zip", glb: "glb", depth16: "png", json: "json", npz: "npz", csv: "csv", jsonl: "jsonl", parquet: "parquet" };
+    return `${this.name}_${kind}.${suffix[kind] ?? "jpg"}`;
+  }
+}

@@ -1,0 +1,206 @@
+/** The video: upload, progress, timeline with scrubbing, files. */
+
+import { about, ask, socket, type VideoState } from "./api";
+import { button, choice, chip, h, ICONS, status } from "./dom";
+import { dropZone, problem, takes } from "./files";
+import { TimelineView, type TimelineRecord } from "./timeline";
+import { clock, kindWords, size } from "./words";
+
+export function videoView(): { element: HTMLElement; leave(): void; take(file: File): void } {
+  const view = new VideoView();
+  return { element: view.element, leave: () => view.leave(), take: (file) => void view.take(file) };
+}
+
+class VideoView {
+  readonly element = h("div", { class: "stack" });
+  private readonly problems = h("div", { class: "stack" });
+  private readonly body = h("div", { class: "stack" });
+  private readonly open: () => void;
+  private readonly chosen = new Set(["2d_sparse", "3d"]);
+  private request: XMLHttpRequest | undefined;
+  private events: WebSocket | undefined;
+  private id: string | undefined;
+
+  constructor() {
+    this.element.append(h("h1", { class: "hidden" }, "Video"), this.problems, this.body);
+    this.open = takes(this.element, "video/*,.mkv,.avi,.mov,.ts,.webm,.y4m", (file) => void this.take(file));
+    void this.empty();
+  }
+
+  leave(): void {
+    this.forget();
+  }
+
+  async take(file: File): Promise<void> {
+    this.forget();
+    this.problems.replaceChildren();
+    const { limits } = await about();
+    if (file.size > limits.video_bytes) {
+      return this.fail(`This file has ${size(file.size)}; at most ${size(limits.video_bytes)} are taken. Cut or shrink it first.`);
+    }
+    const bar = h("progress", { max: 1, value: 0, "aria-label": "Upload" });
+    const told = status();
+    told.textContent = `Sending ${file.name} (${size(file.size)}) …`;
+    this.body.replaceChildren(
+      h("section", { class: "card progress" }, h("h2", {}, "Sending"), bar, told, button("Cancel", () => this.cancel())),
+    );
+    const query = new URLSearchParams({ overlay: [...this.chosen].join(",") || "2d_sparse", title: file.name });
+    const request = (this.request = new XMLHttpRequest());
+    request.open("POST", `api/videos?${query}`);
+    request.upload.onprogress = (event) => (bar.value = event.loaded / event.total);
+    request.onload = () => {
+      const answer = JSON.parse(request.responseText) as VideoState & { error: string };
+      if (request.status !== 202) {
+        void this.empty();
+        return this.fail(answer.error);
+      }
+      this.watch(answer);
+    };
+    request.onerror = () => {
+      void this.empty();
+      this.fail("The upload was cut off. Is 'tddfa studio' still running?");
+    };
+    request.send(file);
+  }
+
+  private watch(first: VideoState): void {
+    this.id = first.id;
+    const picture = h("img", { alt: "The newest frame with its faces", hidden: true });
+    const bar = h("progress", { "aria-label": "Frames done" });
+    const told = status();
+    const title = h("h2", {}, first.title);
+    this.body.replaceChildren(
+      h("section", { class: "card progress" }, title, picture, bar, told, button("Cancel", () => this.cancel())),
+    );
+    const since = performance.now();
+    const show = (state: VideoState): void => {
+      if (state.state === "queued") {
+        told.textContent = state.position ? `Waiting: ${state.position} before this one.` : "Waiting …";
+        return;
+      }
+      if (state.picture) {
+        picture.src = state.picture;
+        picture.hidden = false;
+      }
+      if (state.total) {
+        bar.max = state.total;
+        bar.value = Math.min(state.done, state.total);
+        const left = ((performance.now() - since) / Math.max(state.done, 1)) * (state.total - state.done);
+        told.textContent = `${state.done} of ${state.total} frames${state.done > 20 ? `, about ${clock(left / 1000)} left` : ""}`;
+      } else told.textContent = `${state.done} frames`;
+    };
+    show(first);
+    this.events = socket(`api/videos/${first.id}/events`);
+    this.events.onmessage = (event) => {
+      const state = JSON.parse(event.data as string) as VideoState;
+      if (state.state === "done") return void this.result(state).catch((error: unknown) => this.fail(error));
+      if (state.state === "failed" || state.state === "cancelled") {
+        void this.empty();
+        if (state.error) this.fail(state.error);
+        return;
+      }
+      show(state);
+    };
+  }
+
+  private async result(state: VideoState): Promise<void> {
+    const timeline = (await (await ask(`api/videos/${state.id}/timeline`)).json()) as TimelineRecord;
+    const file = (name: string): string => `api/videos/${state.id}/files/${encodeURIComponent(name)}`;
+    const video = h("video", { src: file(`${state.overlays[0]}.mp4`), controls: true, playsinline: true, preload: "auto", "aria-label": "The video with its faces" });
+    const view = new TimelineView(timeline, (time) => {
+      video.pause();
+      video.currentTime = time;
+    });
+    const follow = (): void => {
+      if (!video.paused) {
+        view.seek(video.currentTime);
+        requestAnimationFrame(follow);
+      }
+    };
+    video.addEventListener("play", follow);
+    video.addEventListener("seeked", () => view.seek(video.currentTime));
+    const change = (kind: string): void => {
+      const at = video.currentTime;
+      video.src = file(`${kind}.mp4`);
+      video.addEventListener("loadedmetadata", () => (video.currentTime = at), { once: true });
+    };
+    const n = timeline.people.length;
+    const facts = `${n} ${n === 1 ? "person" : "people"}, ${timeline.n_frames} frames, ${clock(timeline.duration_s)}`;
+    if (state.error) this.fail(`${state.error}. The rest of it is here.`);
+    this.body.replaceChildren(
+      h(
+        "div",
+        { class: "video" },
+        h(
+          "section",
+          { class: "card", "aria-label": "Video" },
+          h("header", {}, h("h2", {}, timeline.title), h("span", { class: "hint num" }, facts)),
+          h("div", { class: "screen" }, video),
+          h(
+            "div",
+            { class: "toolbar" },
+            state.overlays.length > 1
+              ? choice("Overlay", state.overlays.map((kind) => [kind, kindWords(kind)] as const), state.overlays[0]!, change)
+              : null,
+          ),
+        ),
+        h(
+          "section",
+          { class: "card", "aria-label": "Downloads" },
+          h("header", {}, h("h2", {}, "Downloads"), button("Another video", () => void this.again(), { icon: ICONS.video, kind: "small" })),
+          h(
+            "div",
+            { class: "downloads list" },
+            h("a", { class: "all", href: file("all.zip"), download: "video.zip" }, "Everything as ZIP"),
+            ...state.files.map(({ name, bytes }) => h("a", { href: file(name), download: name }, name, h("span", { class: "num" }, size(bytes)))),
+          ),
+        ),
+        h("section", { class: "card wide", "aria-label": "Timeline" }, h("header", {}, h("h2", {}, "Timeline")), view.element),
+      ),
+    );
+  }
+
+  private async again(): Promise<void> {
+    this.forget();
+    await this.empty();
+    this.open();
+  }
+
+  private cancel(): void {
+    this.forget();
+    void this.empty();
+  }
+
+  private forget(): void {
+    this.request?.abort();
+    this.request = undefined;
+    if (this.events) this.events.onmessage = null;
+    this.events?.close();
+    if (this.id) void fetch(`api/videos/${this.id}`, { method: "DELETE" }).catch(() => undefined);
+    this.id = undefined;
+  }
+
+  private async empty(): Promise<void> {
+    const zone = dropZone({
+      icon: "video",
+      title: "Drop a video",
+      text: "Follow every face through it: who is there when, cuts, blinks, and curves of head and expression, with tables and animated 3D faces to keep.",
+      pick: "Choose a video",
+      small: "MP4, MOV, MKV, WebM, AVI. Videos stay on this computer and are forgotten when you leave.",
+      onpick: this.open,
+    });
+    this.body.replaceChildren(zone);
+    const { video_overlays } = await about();
+    const chips = video_overlays.map((kind) =>
+      chip(kindWords(kind), this.chosen.has(kind), (on) => {
+        if (on) this.chosen.add(kind);
+        else this.chosen.delete(kind);
+      }),
+    );
+    zone.append(h("div", { class: "row", role: "group", "aria-label": "Overlays to draw" }, ...chips));
+  }
+
+  private fail(error: unknown): void {
+    this.problems.replaceChildren(problem(error instanceof Error ? error.message : String(error)));
+  }
+}
