@@ -1,7 +1,5 @@
 """`python -m tddfa` is the command `tddfa`."""
 
-import sys
+from tddfa.cli.main import run_process
 
-from tddfa.cli.main import main
-
-sys.exit(main())
+run_process()

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from tddfa.lazy import LazyFunctions
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -147,6 +149,6 @@ def load(reference: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def functions(attribute: str) -> dict[str, Any]:
+def functions(attribute: str) -> LazyFunctions:
     """Return the functions of the kinds that have one under an attribute, `draw` or `write`."""
-    return {kind.name: load(path) for kind in KINDS if (path := getattr(kind, attribute))}
+    return LazyFunctions({kind.name: path for kind in KINDS if (path := getattr(kind, attribute))})

@@ -117,10 +117,10 @@ def _live_link(start: bytes) -> bool:
     header, _, row = start.partition(b"\n")
     if not (header.startswith(b"Timecode,BlendShapeCount,") and header.endswith(b",RightEyeRoll")):
         return False
-    return not row or _NO_EYE_ROLL.match(row) is not None
+    return not row or re.match(_NO_EYE_ROLL, row) is not None
 
 
-_NO_EYE_ROLL = re.compile(rb"[\d:.]+,\d+(,-?\d\.\d{10}){57},0\.0{10}(,-?\d\.\d{10}){2},0\.0{10}\n")
+_NO_EYE_ROLL = rb"[\d:.]+,\d+(,-?\d\.\d{10}){57},0\.0{10}(,-?\d\.\d{10}){2},0\.0{10}\n"
 
 
 def _parquet(file: BinaryIO, _: Path) -> bool:
@@ -142,10 +142,10 @@ def _npz(file: BinaryIO, _: Path) -> bool:
 def _obj(file: BinaryIO, _: Path) -> bool:
     # Vertices with colours of two decimals, as 3DDFA_V2 writes them too.
     start = file.read(_HEAD)
-    return MARK.encode() in start or _COLORED_VERTICES.match(start) is not None
+    return MARK.encode() in start or re.match(_COLORED_VERTICES, start) is not None
 
 
-_COLORED_VERTICES = re.compile(rb"(v -?\d+\.\d\d -?\d+\.\d\d \d+\.\d\d( [01]\.\d\d){3}\n){8}")
+_COLORED_VERTICES = rb"(v -?\d+\.\d\d -?\d+\.\d\d \d+\.\d\d( [01]\.\d\d){3}\n){8}"
 
 
 def _npy(file: BinaryIO, path: Path) -> bool:

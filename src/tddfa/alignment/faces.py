@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import replace
-from html import escape
 from typing import SupportsIndex, overload
 
 import numpy as np
@@ -49,6 +48,8 @@ class Faces(list[Face]):
 
 
 def _cells(face: Face) -> str:
+    from html import escape  # its table of entities takes a while to load
+
     picture = base64.b64encode(painted([face]) or b"").decode()
     x0, y0, x1, y1 = (round(v) for v in face.box)
     pose, confidence = face.pose, "" if face.confidence is None else f"{face.confidence:.3f}"

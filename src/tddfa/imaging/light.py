@@ -14,7 +14,14 @@ _NOISE_PX = 1.5  # over which the noise, which light would make as strong as the
 
 def brightness(image: Image) -> float:
     """Return the level of the brightest hundredth of an image, 0 to 255."""
-    return float(np.percentile(image[::8, ::8], 99))
+    # What np.percentile gives; that one loads numpy.ma, which takes longer than the detector.
+    values = image[::8, ::8].ravel()
+    position = (len(values) - 1) * 0.99
+    below = int(position)
+    above = min(below + 1, len(values) - 1)
+    part = np.partition(values, (below, above))
+    low, high, share = float(part[below]), float(part[above]), position - below
+    return high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share
 
 
 def lit(image: Image, brightest: float | None = None) -> Image:

@@ -5,19 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
+import tddfa.export as export  # its names are loaded when they are used
 from tddfa.errors import InputError
-from tddfa.export import (
-    columns,
-    depth_png_bytes,
-    glb_bytes,
-    json_bytes,
-    npy_bytes,
-    npz_bytes,
-    obj_files,
-    ply_bytes,
-    table_bytes,
-    to_rows,
-)
 from tddfa.imaging.files import encode_image
 from tddfa.outputs.scene import Scene
 from tddfa.outputs.target import Target
@@ -38,13 +27,13 @@ def depth(scene: Scene, target: Target) -> Files:
     yield from overlay(scene, target)
     if target.options.raw_depth:
         values, mask = scene.depth
-        yield f"{target.stem}.npy", npy_bytes(values)
+        yield f"{target.stem}.npy", export.npy_bytes(values)
         yield f"{target.stem}_mask.png", encode_image(mask.astype("uint8") * 255, "png")
 
 
 def ply(scene: Scene, target: Target) -> Files:
     """Yield the meshes with the colours of their vertices."""
-    yield target.name, ply_bytes(scene.image, scene.faces)
+    yield target.name, export.ply_bytes(scene.image, scene.faces)
 
 
 def obj(scene: Scene, target: Target) -> Files:
@@ -52,14 +41,14 @@ def obj(scene: Scene, target: Target) -> Files:
     textures = scene.textures if target.options.texture else None
     if target.options.texture and textures is None:
         raise InputError("this model has no texture layout (UV): leave --texture out")
-    yield from obj_files(target.stem, scene.image, scene.faces, textures=textures)
+    yield from export.obj_files(target.stem, scene.image, scene.faces, textures=textures)
 
 
 def glb(scene: Scene, target: Target) -> Files:
     """Yield the textured meshes with their blendshapes."""
     yield (
         target.name,
-        glb_bytes(
+        export.glb_bytes(
             scene.image,
             scene.faces,
             textures=scene.textures,
@@ -71,20 +60,20 @@ def glb(scene: Scene, target: Target) -> Files:
 
 def depth16(scene: Scene, target: Target) -> Files:
     """Yield the depth as a PNG of 16 bits."""
-    yield target.name, depth_png_bytes(scene.depth[0])
+    yield target.name, export.depth_png_bytes(scene.depth[0])
 
 
 def json(scene: Scene, target: Target) -> Files:
     """Yield the faces as a JSON record."""
-    yield target.name, json_bytes(scene.image, scene.faces)
+    yield target.name, export.json_bytes(scene.image, scene.faces)
 
 
 def npz(scene: Scene, target: Target) -> Files:
     """Yield the faces as NumPy arrays."""
-    yield target.name, npz_bytes(scene.image, scene.faces)
+    yield target.name, export.npz_bytes(scene.image, scene.faces)
 
 
 def table(scene: Scene, target: Target) -> Files:
     """Yield a table with a row for each face, of the columns that videos have."""
-    names = columns(scene.faces[0].model.expression_names)
-    yield target.name, table_bytes(target.kind, names, to_rows(scene.faces))
+    names = export.columns(scene.faces[0].model.expression_names)
+    yield target.name, export.table_bytes(target.kind, names, export.to_rows(scene.faces))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -209,6 +208,8 @@ def install(name: str, write: Callable[[Path], object]) -> ModelPack:
     """
     if not is_pack_name(name):
         raise PackError(f"{name!r} cannot be the name of a pack; use letters, digits and dashes")
+    import tempfile
+
     root = pack_folder()
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -263,6 +264,8 @@ def _is_whole(folder: Path, manifest: Manifest) -> bool:
 
 
 def _discard(folder: Path) -> None:
+    import tempfile
+
     # Renamed first: from then on nobody sees a pack of which half is deleted.
     grave = Path(tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=folder.parent))
     folder.rename(grave / "old")

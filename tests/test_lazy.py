@@ -1,0 +1,51 @@
+"""Packages whose names are loaded when they are first used."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGES = ("tddfa.render", "tddfa.export")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_type_checkers_see_the_names_that_programs_get(package):
+    loaded = importlib.import_module(package)
+    stub = ast.parse(Path(str(loaded.__file__)).with_suffix(".pyi").read_text(encoding="utf-8"))
+    imported = {
+        alias.asname: node.module
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname is not None
+    }
+    assert imported == {name: module for module, names in loaded._PUBLIC.items() for name in names.split()}
+    assert all(getattr(loaded, name) is not None for name in loaded.__all__)
+
+
+def test_drawing_landmarks_loads_no_other_drawing_and_no_file_format():
+    code = (
+        "import sys, tddfa.outputs.encoders; from tddfa.render import OVERLAYS; OVERLAYS['2d_sparse'];"
+        "print({'tddfa.render.shaded', 'tddfa.export.glb', 'tddfa.export.vmc'} & {*sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_command_loads_no_other_command():
+    code = (
+        "import sys; from tddfa.cli.main import build_parser; build_parser(['-v', 'packs', 'list']);"
+        "print(sorted(m for m in sys.modules if m.startswith('tddfa.cli.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert "tddfa.cli.packs" in done.stdout
+    assert "tddfa.cli.video" not in done.stdout
