@@ -47,6 +47,16 @@ def search_size(text: str) -> int:
     return value
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add the option for where networks run."""
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        default="cpu",
+        help="where networks run: cpu, cuda, coreml, directml, openvino, or auto (default: cpu)",
+    )
+
+
 def add_search_size(parser: argparse.ArgumentParser, default: str) -> None:
     """Add the option for how thoroughly faces are searched.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tddfa.cli.arguments import add_search_size, positive
+from tddfa.cli.arguments import add_device, add_search_size, positive
 from tddfa.cli.inputs import Inputs, Job
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.lines import Lines
@@ -66,6 +66,7 @@ def add_parser(commands: Any) -> None:
         help="folder for the outputs (default: the current)",
     )
     parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
+    add_device(parser)
     add_output_options(parser, KINDS)
     parser.add_argument(
         "--overwrite",
@@ -158,7 +159,7 @@ class _Work:
         first = next(todo, None)
         if first is None:
             return  # loading the networks takes longer
-        aligner = FaceAligner(self.args.pack, search_size=self.args.search_size)
+        aligner = FaceAligner(self.args.pack, search_size=self.args.search_size, device=self.args.device)
         outcomes = in_order(lambda job: self._outcome(job, aligner), _chain(first, todo), self.args.jobs)
         with _progress(len(inputs)) as bar, contextlib.closing(outcomes):
             for outcome in outcomes:

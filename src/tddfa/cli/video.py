@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tddfa.cli.arguments import add_search_size, positive
+from tddfa.cli.arguments import add_device, add_search_size, positive
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import report
 from tddfa.cli.video_inputs import VideoJob, find_videos
@@ -104,6 +104,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--max-faces", metavar="N", type=positive, help="follow at most N faces at a time")
     add_search_size(parser, "640: faces of a thirtieth of the frame")
     parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
+    add_device(parser)
     parser.add_argument(
         "--background",
         choices=("photo", "black"),
@@ -147,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
 
     from tddfa.alignment import FaceAligner
 
-    aligner = FaceAligner(args.pack, search_size=args.search_size)
+    aligner = FaceAligner(args.pack, search_size=args.search_size, device=args.device)
     with interrupts() as stop:
         for job in jobs:
             try:

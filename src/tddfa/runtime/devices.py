@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tddfa.errors import InputError
+from tddfa.runtime.float_graph import Precision
 from tddfa.runtime.onnxruntime import onnxruntime
 
 CPU = "CPUExecutionProvider"
@@ -18,23 +19,33 @@ class Device:
     Attributes:
         provider: the part of ONNX Runtime that uses it.
         package: the distribution of ONNX Runtime that has this part.
+        precision: numbers that networks compute with there: 8-bit ones where there are kernels for them.
     """
 
     provider: str
     package: str
+    precision: Precision = "stored"
 
 
 DEVICES = {
     "cpu": Device(CPU, "onnxruntime"),
-    "cuda": Device("CUDAExecutionProvider", "onnxruntime-gpu"),
-    "coreml": Device("CoreMLExecutionProvider", "onnxruntime, on macOS"),
-    "directml": Device("DmlExecutionProvider", "onnxruntime-directml, on Windows"),
+    "cuda": Device("CUDAExecutionProvider", "onnxruntime-gpu", "float16"),
+    "coreml": Device("CoreMLExecutionProvider", "onnxruntime, on macOS", "float16"),
+    "directml": Device("DmlExecutionProvider", "onnxruntime-directml, on Windows", "float16"),
     "openvino": Device("OpenVINOExecutionProvider", "onnxruntime-openvino"),
 }
 """Devices by the name that `device=` and `--device` take; "auto" is the first of `AUTO` that is there."""
 
 AUTO = ("cuda", "coreml", "directml", "openvino", "cpu")
 """Order in which "auto" looks for a device: those that are fastest first."""
+
+
+def precision_of(provider: str) -> Precision:
+    """Return the numbers that networks compute with on a provider of ONNX Runtime."""
+    for device in DEVICES.values():
+        if device.provider == provider:
+            return device.precision
+    return "stored"
 
 
 def check_device(device: str) -> None:

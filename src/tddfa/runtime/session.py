@@ -9,7 +9,8 @@ import numpy as np
 
 from tddfa.errors import InputError, PackError
 from tddfa.onnx_files import check_self_contained
-from tddfa.runtime.devices import CPU, check_device, providers_of
+from tddfa.runtime.devices import CPU, check_device, precision_of, providers_of
+from tddfa.runtime.float_graph import Precision, float_network
 from tddfa.runtime.onnxruntime import onnxruntime
 from tddfa.shapes import Float32, UInt8
 
@@ -109,7 +110,13 @@ class OnnxNetwork:
         return dict(zip(self._outputs, results, strict=True))
 
 
-def onnx_engine(*, threads: int = 1, device: str = "cpu", providers: Sequence[str] | None = None) -> Engine:
+def onnx_engine(
+    *,
+    threads: int = 1,
+    device: str = "cpu",
+    providers: Sequence[str] | None = None,
+    precision: Precision | None = None,
+) -> Engine:
     """Return the engine that makes every network an `OnnxNetwork` with these settings.
 
     Args:
@@ -117,6 +124,8 @@ def onnx_engine(*, threads: int = 1, device: str = "cpu", providers: Sequence[st
         device: "cpu", "cuda", "coreml", "directml", "openvino", or "auto" for the first that is there.
             Whether it can be used shows when the first network is made.
         providers: of ONNX Runtime, best first, instead of a device.
+        precision: numbers that networks compute with: "stored" (8-bit ones, in our packs), "float16" or
+            "float32"; what suits the device when not given.
 
     Raises:
         InputError: `threads` is below 1, or there is no such device.
@@ -129,10 +138,14 @@ def onnx_engine(*, threads: int = 1, device: str = "cpu", providers: Sequence[st
         chosen = providers_of(device) if providers is None else tuple(providers)
         if device == "auto" and providers is None and chosen[0] != CPU:
             try:
-                return OnnxNetwork(model, name, threads=threads, providers=chosen)
+                return network(model, name, chosen)
             except InputError:  # it is installed, but the machine has none
                 chosen = (CPU,)
-        return OnnxNetwork(model, name, threads=threads, providers=chosen)
+        return network(model, name, chosen)
+
+    def network(model: bytes, name: str, providers: Sequence[str]) -> Network:
+        model = float_network(model, name, precision or precision_of(providers[0]))
+        return OnnxNetwork(model, name, threads=threads, providers=providers)
 
     return make
 
