@@ -25,6 +25,10 @@ class VideoFileError(TddfaError, OSError):
     """A video or a camera that cannot be read or written."""
 
 
+class StorageError(TddfaError, OSError):
+    """A folder or bucket that cannot be read or written."""
+
+
 class DatasetError(TddfaError, ValueError):
     """An evaluation set that is missing, incomplete or has another layout."""
 

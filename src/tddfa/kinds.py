@@ -7,6 +7,7 @@ table, `tddfa.render.OVERLAYS` and `tddfa.export.EXPORTS` their functions. Nothi
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -152,3 +153,12 @@ def load(reference: str) -> Any:
 def functions(attribute: str) -> LazyFunctions:
     """Return the functions of the kinds that have one under an attribute, `draw` or `write`."""
     return LazyFunctions({kind.name: path for kind in KINDS if (path := getattr(kind, attribute))})
+
+
+# How the stems of our own outputs end.
+_OUTPUT_NAME = re.compile(rf"_({'|'.join(re.escape(kind.name) for kind in KINDS)})(_mask|_\d+|_face_\d+)*$")
+
+
+def is_output_name(stem: str) -> bool:
+    """Return whether the stem of a file's name is like those of outputs: the file is worth opening."""
+    return _OUTPUT_NAME.search(stem) is not None

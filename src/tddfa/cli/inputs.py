@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
@@ -14,11 +13,8 @@ from functools import cached_property
 from pathlib import Path
 
 from tddfa.imaging.formats.names import IMAGE_SUFFIXES, UNREADABLE_SUFFIXES
-from tddfa.kinds import KINDS
+from tddfa.kinds import is_output_name
 from tddfa.provenance import MARK, is_ours
-
-# How the stems of our own outputs end. Only files with such a name are opened to see whether they are ours.
-_OUTPUT_NAME = re.compile(rf"_({'|'.join(re.escape(kind.name) for kind in KINDS)})(_mask|_\d+|_face_\d+)*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,7 @@ class Inputs:
             if argument.is_folder and (suffix := path.suffix.lower()) in unreadable:
                 self.left_out[suffix] += 1
                 continue
-            if _OUTPUT_NAME.search(path.stem) and is_ours(path):
+            if is_output_name(path.stem) and is_ours(path):
                 self.left_out[MARK] += 1
                 continue
             self._count += 1
@@ -95,7 +91,7 @@ class Inputs:
     def __iter__(self) -> Iterator[Job]:
         taken: set[int] = set()
         for _, path, target in self._files():
-            if _OUTPUT_NAME.search(path.stem) and is_ours(path):
+            if is_output_name(path.stem) and is_ours(path):
                 continue
             if not self._one_folder:
                 target = self._distinct(path, target, taken)

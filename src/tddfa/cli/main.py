@@ -26,6 +26,7 @@ COMMANDS = {
     "live": "tddfa.cli.live",
     "webcam": "tddfa.cli.webcam",
     "studio": "tddfa.cli.studio",
+    "batch": "tddfa.cli.batch",
     "eval": "tddfa.cli.evaluate",
     "packs": "tddfa.cli.packs",
 }

@@ -20,6 +20,11 @@ _ROWS_PER_GROUP = 4096  # rows of a Parquet file that are held in memory
 _WHOLE = {"frame": "int64", "face_id": "int64", "success": "int8"}  # columns of integers
 
 
+def column_type(name: str) -> str:
+    """Return the name of the Arrow type of a column: "int64", "int8", "string" or "float64"."""
+    return "string" if name == "state" else _WHOLE.get(name, "float64")
+
+
 @runtime_checkable
 class Table(Protocol):
     """A table that is being written to an open file."""
@@ -103,10 +108,7 @@ class ParquetTable:
         except ImportError:
             raise require_extra("writing Parquet", "parquet", "pyarrow") from None
         self._arrow: Any = pyarrow
-        types = {**_WHOLE, "state": "string"}
-        self._schema: Any = pyarrow.schema(
-            [(name, getattr(pyarrow, types.get(name, "float64"))()) for name in names]
-        )
+        self._schema: Any = pyarrow.schema([(name, getattr(pyarrow, column_type(name))()) for name in names])
         self._writer: Any = pyarrow.parquet.ParquetWriter(file, self._schema)
         self._rows: list[Row] = []
 

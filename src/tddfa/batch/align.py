@@ -1,0 +1,223 @@
+"""Arrow table of images → Arrow table of faces: the callable that every engine runs.
+
+It pickles as its settings; each process loads the networks once, whatever the number of tables and copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from tddfa.alignment import FaceAligner
+from tddfa.batch.arrow import arrow
+from tddfa.batch.schema import empty_values, face_values, printable, rows_table, table_schema
+from tddfa.batch.settings import BatchSettings
+from tddfa.errors import ImageFileError, InputError, MissingExtraError, PackError, TddfaError
+from tddfa.export.rows import to_rows
+from tddfa.imaging.files import decode_image, encode_image, read_image
+from tddfa.imaging.warp import warp_square
+from tddfa.types import BoundingBox, Face, Image
+
+_CROP_MARGIN = 1.5  # side of a crop in extents of the landmarks: from the hair to below the chin
+
+FATAL = (PackError, ImportError)
+"""Errors that no other image would fare better with."""
+
+
+class TableAligner:
+    """Find the faces of the images of an Arrow table.
+
+    It takes a table with a column `bytes` (images in memory), `path` (files to read), or both: then `path` is
+    only the name. It gives the table of `tddfa.batch.schema`: a row per face, and one with `face` −1 for an
+    image without any, with the reason in `error` where it could not be read.
+
+    For Ray Data `map_batches(TableAligner(), batch_format="pyarrow")`; docs/scale.md has Spark and Daft.
+
+    Args:
+        pack: name or folder of a model pack; the default pack when not given.
+        search_size: as for `FaceAligner`.
+        max_faces: only so many of the largest faces of an image.
+        device: as for `FaceAligner`.
+        group: images that are aligned at a time; many on a GPU, one on a CPU.
+        crops: width of a square JPEG of each face, px, for the column `crop`.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> faces = TableAligner()(pa.table({"path": ["a.jpg", "b.jpg"]}))
+        >>> faces.column("yaw_deg")
+    """
+
+    def __init__(
+        self,
+        pack: str | None = None,
+        *,
+        search_size: int | None = None,
+        max_faces: int | None = None,
+        device: str = "cpu",
+        group: int = 1,
+        crops: int | None = None,
+    ) -> None:
+        self._settings = BatchSettings(
+            pack, search_size, max_faces, device=device, group=group, crops=crops
+        ).resolved()
+
+    def __call__(self, table: Any) -> Any:
+        """Return the faces of a table of images.
+
+        Raises:
+            InputError: the table has neither of the columns.
+            PackError: the pack is broken.
+        """
+        names: Sequence[str] = table.column_names
+        if "bytes" not in names and "path" not in names:
+            raise InputError(f"a table of images has a column path or bytes; this one has {', '.join(names)}")
+        images = ImageAligner(self._settings)
+        rows: list[dict[str, Any]] = []
+        for index, values in enumerate(
+            table.select([n for n in ("path", "bytes") if n in names]).to_pylist()
+        ):
+            name = values.get("path") or str(index)
+            rows += images.rows(name, values.get("bytes") if "bytes" in names else name)
+        return rows_table(rows, self.schema)
+
+    @property
+    def schema(self) -> Any:
+        """The Arrow schema of the tables that it gives, as Spark asks for it."""
+        return aligner_schema(process_aligner(self._settings, None))
+
+    def batches(self, batches: Iterable[Any]) -> Iterator[Any]:
+        """Yield the record batches of faces of record batches of images, as Spark's `mapInArrow` takes it."""
+        for batch in batches:
+            yield from self(arrow().Table.from_batches([batch])).to_batches()
+
+
+class ImageAligner:
+    """Find the faces of images; an error costs its image alone.
+
+    Args:
+        settings: what is done.
+        pack_sha256: fingerprint that the pack has to have.
+    """
+
+    def __init__(self, settings: BatchSettings, pack_sha256: str | None = None) -> None:
+        self.aligner = process_aligner(settings, pack_sha256)
+        self._settings = settings
+
+    def rows(self, name: str, source: bytes | str | None) -> list[dict[str, Any]]:
+        """Return the rows of an image.
+
+        Args:
+            name: what it is called.
+            source: its bytes, or its path.
+        """
+        return self.outcome(name, source)[0]
+
+    def outcome(
+        self, name: str, source: bytes | str | None
+    ) -> tuple[list[dict[str, Any]], Image | None, list[Face]]:
+        """Return the rows of an image, the image and its faces."""
+        try:
+            image = decoded(name, source)
+            faces = self.largest(self.aligner.align(image))
+        except FATAL as error:
+            if not isinstance(error, MissingExtraError):
+                raise
+            return [failed_row(name, error)], None, []
+        except Exception as error:
+            return [failed_row(name, error)], None, []
+        return self._rows(name, image, faces), image, faces
+
+    def outcomes(
+        self, names: Sequence[str], sources: Sequence[bytes | str | None]
+    ) -> list[tuple[list[dict[str, Any]], Image | None, list[Face]]]:
+        """Return the rows of several images, aligned in one batch."""
+        if len(names) == 1:
+            return [self.outcome(names[0], sources[0])]
+        images: list[Any] = []
+        for name, source in zip(names, sources, strict=True):
+            try:
+                images.append(decoded(name, source))
+            except Exception as error:
+                images.append(error)
+        try:
+            found = iter(self.aligner.align_batch([i for i in images if not isinstance(i, Exception)]))
+        except FATAL:
+            raise
+        except Exception:  # of one of them: each by itself shows which
+            return [self.outcome(name, source) for name, source in zip(names, sources, strict=True)]
+        out: list[tuple[list[dict[str, Any]], Image | None, list[Face]]] = []
+        for name, image in zip(names, images, strict=True):
+            if isinstance(image, Exception):
+                out.append(([failed_row(name, image)], None, []))
+            else:
+                faces = self.largest(next(found))
+                out.append((self._rows(name, image, faces), image, faces))
+        return out
+
+    def _rows(self, name: str, image: Image, faces: Sequence[Face]) -> list[dict[str, Any]]:
+        """Return the rows of an image: one per face, or one that says that there is none."""
+        size, name = (image.shape[1], image.shape[0]), printable(name)
+        if not faces:
+            return [empty_values(name, size)]
+        crops = [
+            None if self._settings.crops is None else crop(image, f, self._settings.crops) for f in faces
+        ]
+        rows = zip(to_rows(faces), faces, crops, strict=True)
+        return [face_values(name, row, face, size, jpeg) for row, face, jpeg in rows]
+
+    def largest(self, faces: Sequence[Face]) -> list[Face]:
+        """Return the largest faces, as many as the settings allow, in their order."""
+        most = self._settings.max_faces
+        if most is None or len(faces) <= most:
+            return list(faces)
+        by_size = sorted(range(len(faces)), key=lambda i: -faces[i].box.area)
+        return [faces[i] for i in sorted(by_size[:most])]
+
+
+def decoded(name: str, source: bytes | str | None) -> Image:
+    """Return the image in bytes, or in a file.
+
+    Raises:
+        ImageFileError: it cannot be read.
+    """
+    if source is None:
+        raise ImageFileError(f"{name} has no bytes: the cell is empty")
+    return read_image(source) if isinstance(source, str) else decode_image(source, name)
+
+
+def crop(image: Image, face: Face, size: int) -> bytes:
+    """Return a JPEG of the square around the landmarks of a face; black where it leaves the image.
+
+    Args:
+        image: RGB.
+        face: one of its faces.
+        size: width of the square, px.
+    """
+    around = BoundingBox.around(face.landmarks)
+    side = _CROP_MARGIN * max(around.width, around.height)
+    return encode_image(warp_square(image, *around.center, side, size), "jpg")
+
+
+def failed_row(name: str, error: BaseException) -> dict[str, Any]:
+    """Return the row of an input that could not be used."""
+    if isinstance(error, MemoryError):
+        text = "not enough memory"
+    elif isinstance(error, TddfaError):
+        text = str(error)
+    else:
+        text = f"unexpected {type(error).__name__}: {str(error)[:200]}"
+    return empty_values(printable(name), error=printable(" ".join(text.split())))
+
+
+@lru_cache(maxsize=4)
+def process_aligner(settings: BatchSettings, pack_sha256: str | None) -> FaceAligner:
+    """Return the aligner of settings; the same one for every call in this process."""
+    return settings.aligner(pack_sha256)
+
+
+def aligner_schema(aligner: FaceAligner, metadata: Mapping[str, str] | None = None) -> Any:
+    """Return the Arrow schema of the tables that come of an aligner."""
+    pack = aligner.pack
+    said = {"tddfa.pack": pack.manifest.name, "tddfa.pack_sha256": pack.fingerprint, **(metadata or {})}
+    return table_schema(aligner.model.expression_names, said)

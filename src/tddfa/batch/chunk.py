@@ -1,0 +1,353 @@
+"""One chunk of the plan → one part file."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tddfa.batch.align import FATAL, ImageAligner, aligner_schema, failed_row
+from tddfa.batch.arrow import arrow
+from tddfa.batch.inputs import Unit
+from tddfa.batch.plan import Plan, PlanReader
+from tddfa.batch.schema import NO_FACE, empty_values, rows_table
+from tddfa.batch.settings import BatchSettings
+from tddfa.batch.storage import Storage, is_url
+from tddfa.batch.video import video_rows
+from tddfa.concurrency import in_order
+from tddfa.errors import ImageFileError, InputError, StorageError, TddfaError
+from tddfa.imaging.formats.names import IMAGE_SUFFIXES
+from tddfa.kinds import KINDS
+from tddfa.outputs import Scene, encode_output
+
+_ROWS_PER_GROUP = 1024
+_READERS = 8  # objects of a bucket that are fetched at a time, which takes longer than aligning one
+
+Notify = Callable[[int, int], None]
+"""Called before work on inputs of a chunk: index of the first of them, and their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkReport:
+    """What came of a chunk.
+
+    Attributes:
+        chunk: its number.
+        n_inputs: inputs in it.
+        n_faces: rows with a face.
+        n_empty: inputs without a face.
+        n_errors: inputs that could not be used.
+        was_done: whether an earlier run had done it.
+        first_error: what the first input with an error said; empty where there is none.
+    """
+
+    chunk: int
+    n_inputs: int = 0
+    n_faces: int = 0
+    n_empty: int = 0
+    n_errors: int = 0
+    was_done: bool = False
+    first_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An input of a chunk.
+
+    Attributes:
+        name: value of the column `path`.
+        source: its bytes; its path; or why there is neither.
+        is_video: whether it is one.
+    """
+
+    name: str
+    source: bytes | str | Exception
+    is_video: bool = False
+
+
+class ChunkJob:
+    """Do chunks of a plan; pickles as two names and the settings.
+
+    Args:
+        place: folder or URL of the batch.
+        settings: what is done with each input.
+    """
+
+    def __init__(self, place: str, settings: BatchSettings) -> None:
+        self._place, self._settings = place, settings
+        self._storage = Storage.open(place)
+        plan = Plan.read(self._storage)
+        if plan is None:
+            raise StorageError(f"there is no plan in {self._storage.place}, which was there before")
+        self._plan = plan
+        self._reader = PlanReader(self._storage)
+        self._is_loaded = False
+
+    def __reduce__(self) -> Any:
+        return ChunkJob, (self._place, self._settings)
+
+    def load(self) -> None:
+        """Load every network, which no input should have to wait for: it has a limit of time."""
+        if not self._is_loaded:
+            self._images().aligner.align(np.zeros((64, 64, 3), np.uint8))
+            self._is_loaded = True
+
+    def done(self, chunk: int) -> ChunkReport | None:
+        """Return what an earlier run has made of a chunk; None where it has not, or the file is damaged.
+
+        Raises:
+            InputError: the part belongs to another batch.
+        """
+        pq, name = arrow("parquet"), self._plan.part(chunk)
+        if self._storage.size(name) is None:
+            return None
+        try:
+            data = arrow().BufferReader(self._storage.read(name))
+            file = pq.ParquetFile(data, page_checksum_verification=True)
+            table = file.read()
+        except (OSError, ValueError, arrow().ArrowException) as error:
+            if isinstance(error, StorageError):
+                raise
+            return None  # damaged: it is done again
+        said: Mapping[bytes, bytes] = file.metadata.metadata or {}
+        if said.get(b"tddfa.plan", b"").decode() != self._plan.fingerprint:
+            schema = said.get(b"tddfa.schema", b"none of tddfa").decode("utf-8", "replace")
+            raise InputError(
+                f"{self._storage.url(name)} belongs to another batch (schema {schema}); choose another "
+                "folder, or remove the part"
+            )
+        if b"tddfa.inputs" not in said:
+            return None
+        return _report(chunk, int(said[b"tddfa.inputs"]), _Counts.of(table), was_done=True)
+
+    def run(
+        self, chunk: int, skip: Mapping[int, str], notify: Notify, *, careful: bool = False
+    ) -> ChunkReport:
+        """Do a chunk and write its part file.
+
+        Args:
+            chunk: its number.
+            skip: index of an input that is not to be touched → why.
+            notify: called before work on inputs, and now and then during a long one.
+            careful: align one photo at a time, so that it shows which one ends the process.
+
+        Raises:
+            StorageError: the part cannot be written.
+            PackError: the pack is broken.
+        """
+        self.load()
+        counts = _Counts()
+        n_inputs = 0
+        with self._storage.writing(self._plan.part(chunk)) as file:
+            schema = self._part_schema(chunk)
+            # How many inputs there are shows at the end; Arrow writes what is added then into the footer.
+            writer = arrow("parquet").ParquetWriter(file, schema, write_page_checksum=True)
+            rows: list[dict[str, Any]] = []
+            for n, of_some in self._rows(chunk, skip, notify, 1 if careful else self._settings.group):
+                n_inputs += n
+                rows += of_some
+                if len(rows) >= _ROWS_PER_GROUP:
+                    writer.write_table(counts.add(rows_table(rows, schema)))
+                    rows = []
+            if rows:
+                writer.write_table(counts.add(rows_table(rows, schema)))
+            writer.add_key_value_metadata({"tddfa.inputs": str(n_inputs)})
+            writer.close()
+        return _report(chunk, n_inputs, counts)
+
+    def _rows(
+        self, chunk: int, skip: Mapping[int, str], notify: Notify, group: int
+    ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        """Yield numbers of inputs, and their rows; a video in several pieces, of which the first counts."""
+        waiting: list[tuple[int, Item]] = []
+        at = 0
+        with closing(self._items(self._reader.units(chunk), lambda: notify(at, 1))) as items:
+            for item in items:
+                if at in skip:
+                    yield 1, [failed_row(item.name, InputError(skip[at]))]
+                elif item.is_video:
+                    yield from self._video(item, at, notify)
+                elif isinstance(item.source, Exception):
+                    yield 1, [failed_row(item.name, item.source)]
+                else:
+                    waiting.append((at, item))
+                if len(waiting) == group:
+                    yield self._aligned(chunk, waiting, notify)
+                    waiting = []
+                at += 1
+            if waiting:
+                yield self._aligned(chunk, waiting, notify)
+
+    def _aligned(
+        self, chunk: int, items: Sequence[tuple[int, Item]], notify: Notify
+    ) -> tuple[int, list[dict[str, Any]]]:
+        notify(items[0][0], len(items))
+        settings = self._settings
+        found = self._images().outcomes(
+            [item.name for _, item in items],
+            [item.source for _, item in items],  # type: ignore[misc]
+        )
+        rows = [row for rows, _, _ in found for row in rows]
+        if settings.kinds:
+            for (at, item), (of_item, image, faces) in zip(items, found, strict=True):
+                if image is not None and faces:
+                    try:
+                        self._write_files(chunk, at, item, Scene(image, faces))
+                    except (StorageError, InputError, *FATAL):
+                        raise  # no other photo would fare better
+                    except Exception as error:
+                        of_item[0]["error"] = failed_row(item.name, error)["error"]
+        return len(items), rows
+
+    def _write_files(self, chunk: int, at: int, item: Item, scene: Scene) -> None:
+        """Write the files of a photo; a photo whose chunk is done again has the same ones."""
+        stem = f"{at:04d}_{_file_stem(item.name)}"
+        for kind in KINDS:
+            if kind.name in self._settings.kinds:
+                for name, data in encode_output(kind, stem, scene, self._settings.options):
+                    self._storage.write(self._plan.file(chunk, name), data)
+
+    def _video(self, item: Item, at: int, notify: Notify) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        notify(at, 1)
+        n, anything = 1, False
+        try:
+            if isinstance(item.source, Exception):
+                raise item.source
+            for rows in video_rows(
+                item.name, item.source, self._images().aligner, self._settings, lambda: notify(at, 1)
+            ):
+                anything = anything or bool(rows)
+                yield n, rows
+                n = 0
+        except FATAL:
+            raise
+        except Exception as error:
+            yield n, [failed_row(item.name, error)]
+            return
+        if not anything:
+            yield n, [empty_values(item.name)]
+
+    def _items(self, units: Sequence[Unit], before: Callable[[], None]) -> Generator[Item]:
+        """Yield the inputs of units; those in buckets are fetched ahead."""
+        for unit in units[:1]:
+            if unit.kind == "tar":
+                yield from self._members(unit, before)
+                return
+            if unit.kind == "rows":
+                yield from self._cells(unit)
+                return
+        remote = any(is_url(unit.path) for unit in units)
+        loaded = in_order(self._item, units, _READERS if remote else 1)
+        with closing(loaded):
+            for _ in units:
+                before()
+                yield next(loaded)
+
+    def _item(self, unit: Unit) -> Item:
+        place, is_video = self._plan.location(unit), unit.kind == "video"
+        if not is_url(place) or is_video:
+            return Item(unit.path, place, is_video)
+        try:
+            return Item(unit.path.partition("?")[0], Storage.open(place).read())
+        except TddfaError as error:
+            return Item(unit.path.partition("?")[0], error)
+
+    def _members(self, unit: Unit, before: Callable[[], None]) -> Generator[Item]:
+        """Yield the images in a tar file, in order; what is not whole is one that cannot be used."""
+        before()
+        try:
+            with (
+                Storage.open(self._plan.location(unit)).reading() as file,
+                tarfile.open(fileobj=file, mode="r|*") as members,
+            ):
+                for member in members:
+                    name = f"{unit.path}/{member.name}"
+                    if member.isfile() and _suffix(member.name) in IMAGE_SUFFIXES:
+                        data = members.extractfile(member)
+                        yield Item(name, ImageFileError(f"{name} is empty") if data is None else data.read())
+                        before()
+        except (tarfile.TarError, EOFError, OSError) as error:
+            yield Item(unit.path, InputError(f"{unit.path} is damaged, or no tar file: {error}"))
+
+    def _cells(self, unit: Unit) -> Generator[Item]:
+        """Yield the images in some rows of a column of a Parquet file."""
+        try:
+            with Storage.open(self._plan.location(unit)).reading() as file:
+                cells = _slice(arrow("parquet").ParquetFile(file), unit)
+        except (OSError, ValueError, arrow().ArrowException) as error:
+            for k in range(unit.n):
+                yield Item(f"{unit.path}#{unit.start + k}", InputError(f"cannot read {unit.path}: {error}"))
+            return
+        for k, cell in enumerate(cells):
+            name = f"{unit.path}#{unit.start + k}"
+            if isinstance(cell, dict):  # Hugging Face: {bytes, path}
+                name, cell = f"{name}/{cell.get('path') or ''}".rstrip("/"), cell.get("bytes")
+            empty = ImageFileError(f"{name} has no bytes: the cell is empty")
+            yield Item(name, empty if cell is None else cell)
+
+    def _images(self) -> ImageAligner:
+        return ImageAligner(self._settings, self._plan.settings.get("pack_sha256"))
+
+    def _part_schema(self, chunk: int) -> Any:
+        return aligner_schema(
+            self._images().aligner, {"tddfa.plan": self._plan.fingerprint, "tddfa.chunk": str(chunk)}
+        )
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What the rows of a table say."""
+
+    n_faces: int = 0
+    n_empty: int = 0
+    n_errors: int = 0
+    first_error: str = ""
+
+    @classmethod
+    def of(cls, table: Any) -> _Counts:
+        counts = cls()
+        counts.add(table)
+        return counts
+
+    def add(self, table: Any) -> Any:
+        """Count the rows of a table, and return it."""
+        faces, errors = table.column("face").to_pylist(), table.column("error").drop_null()
+        self.n_errors += len(errors)
+        self.n_faces += sum(face != NO_FACE for face in faces)
+        self.n_empty += sum(face == NO_FACE for face in faces) - len(errors)
+        if len(errors) and not self.first_error:
+            self.first_error = errors[0].as_py()
+        return table
+
+
+def _report(chunk: int, n_inputs: int, counts: _Counts, *, was_done: bool = False) -> ChunkReport:
+    return ChunkReport(
+        chunk, n_inputs, counts.n_faces, counts.n_empty, counts.n_errors, was_done, counts.first_error
+    )
+
+
+def _slice(file: Any, unit: Unit) -> list[Any]:
+    """Return the cells of a unit of rows; they lie in one row group."""
+    first = 0
+    for group in range(file.num_row_groups):
+        n = file.metadata.row_group(group).num_rows
+        if first <= unit.start < first + n:
+            column = file.read_row_group(group, columns=[unit.column]).column(0)
+            return column.slice(unit.start - first, unit.n).to_pylist()
+        first += n
+    raise ValueError(f"it has {first} rows; it had more when the batch was planned")
+
+
+def _file_stem(name: str) -> str:
+    """Return the stem of an input for the names of its files: letters, digits, and what is safe anywhere."""
+    stem = name.replace("\\", "/").rpartition("/")[2].rpartition(".")[0] or name
+    return re.sub(r"[^\w.-]+", "_", stem)[:80] or "photo"
+
+
+def _suffix(name: str) -> str:
+    return "." + name.rpartition(".")[2].lower()

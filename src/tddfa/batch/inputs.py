@@ -1,0 +1,299 @@
+"""Arguments of `tddfa batch` → the units of work that they mean, one after the other.
+
+Nothing is held but the names in one folder: a hundred million inputs are gone through like a hundred.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import posixpath
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tddfa.batch.arrow import arrow
+from tddfa.batch.storage import Entry, Storage, folder_of, is_url
+from tddfa.errors import InputError, StorageError
+from tddfa.imaging.formats.names import IMAGE_SUFFIXES
+from tddfa.kinds import is_output_name
+from tddfa.provenance import is_ours
+from tddfa.video.names import VIDEO_SUFFIXES
+
+_LISTS = (".txt", ".lst")
+_MAX_LINE = 1 << 16  # bytes of a line of a list; a path has 4096
+_PATH_COLUMNS = ("path", "file", "url", "uri", "image_path", "filename")
+_BYTES_COLUMNS = ("bytes", "image", "content", "data", "jpg", "image_bytes")
+
+
+class Unit(NamedTuple):
+    """A file of the plan: a photo, a video, or several photos in one file.
+
+    Attributes:
+        path: path or URL of the file.
+        kind: "image", "video", "tar" (a WebDataset shard), or "rows" (images in a column of a Parquet file).
+        start: of rows, the first.
+        n: number of inputs in it; 0 where it shows when the file is read.
+        column: of rows, the name of the column.
+        size: of the file, bytes; −1 where it was not looked up.
+        modified: time of its last change, ns; 0 where it was not looked up.
+    """
+
+    path: str
+    kind: str = "image"
+    start: int = 0
+    n: int = 1
+    column: str = ""
+    size: int = -1
+    modified: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The inputs of a batch.
+
+    Attributes:
+        arguments: files, folders and globs, local or in buckets; lists of them (.txt); Parquet files with a
+            column of paths or of bytes; WebDataset shards (.tar).
+        column: column of Parquet files; found by its name and type when not given.
+        exclude: folder that is left out, as the outputs are.
+        rows_at_once: rows of a Parquet file in one unit.
+    """
+
+    arguments: Sequence[str]
+    column: str | None = None
+    exclude: str = ""
+    rows_at_once: int = 256
+
+    def __iter__(self) -> Iterator[Unit]:
+        """Yield every unit, in an order that depends on the arguments and the files alone.
+
+        Raises:
+            InputError: an argument means nothing.
+            StorageError: a folder, bucket or list cannot be read.
+        """
+        folders: list[str] = []
+        for text in dict.fromkeys(self.arguments):
+            if not any(_is_above(folder, text) for folder in folders):
+                yield from self._units(text)
+            if _is_folder(text):
+                folders.append(text)
+
+    def _units(self, text: str) -> Iterator[Unit]:
+        found = 0
+        for unit in self._found(text):
+            found += 1
+            yield unit
+        if not found:
+            if _is_glob(text):
+                raise InputError(f"no file matches {text}")
+            where = "in the folder" if _is_folder(text) else "in"
+            raise InputError(
+                f"no images or videos {where} {text}; give folders, globs, lists, Parquet or tar"
+            )
+
+    def _found(self, text: str) -> Iterator[Unit]:
+        if _is_glob(text):
+            yield from self._globbed(text)
+        elif _is_folder(text):
+            yield from self._walk(Storage.open(text), "", _joined(text))
+        else:
+            yield from self._file(text, named=True)
+
+    def _globbed(self, text: str) -> Iterator[Unit]:
+        if not is_url(text):
+            for match in sorted(glob.iglob(text, recursive=True)):  # noqa: PTH207, absolute patterns too
+                if Path(match).is_file() and not self._is_left_out(match):
+                    yield from self._file(match)
+            return
+        folder, pattern = folder_of(text)
+        storage = Storage.open(folder)
+        for entry in storage.entries():
+            if not entry.is_folder and fnmatch.fnmatchcase(entry.name, pattern):
+                yield from self._file(_joined(folder)(entry.name), entry)
+
+    def _walk(self, storage: Storage, below: str, joined: Callable[[str], str]) -> Iterator[Unit]:
+        """Yield the files of a folder, then those of its folders."""
+        folders: list[str] = []
+        for entry in storage.entries(below):
+            if entry.name.startswith("."):
+                continue
+            name = posixpath.join(below, entry.name) if below else entry.name
+            if entry.is_folder:
+                folders.append(name)
+            elif _kind(entry.name) and not self._is_left_out(joined(name)):
+                yield from self._file(joined(name), entry)
+        for name in folders:
+            if not self._is_excluded(joined(name)):
+                yield from self._walk(storage, name, joined)
+
+    def _is_excluded(self, path: str) -> bool:
+        if not self.exclude or is_url(path) != is_url(self.exclude):
+            return False
+        if is_url(path):
+            return path.partition("?")[0].rstrip("/") == self.exclude.partition("?")[0].rstrip("/")
+        return os.path.abspath(path) == os.path.abspath(self.exclude)  # noqa: PTH100
+
+    def _is_left_out(self, path: str) -> bool:
+        """Whether tddfa made a file."""
+        return not is_url(path) and is_output_name(Path(path).stem) and is_ours(Path(path))
+
+    def _file(self, path: str, entry: Entry | None = None, *, named: bool = False) -> Iterator[Unit]:
+        kind = _kind(path) or "image"
+        entry = entry or _looked_up(path)
+        if kind == "list":
+            yield from self._listed(path)
+        elif kind == "parquet":
+            yield from self._parquet(path, entry)
+        else:
+            count = 0 if kind == "tar" else 1
+            yield Unit(path, kind, n=count, size=entry.size, modified=entry.modified)
+
+    def _listed(self, path: str) -> Iterator[Unit]:
+        """Yield the files that the lines of a list name; each line is an input, there or not."""
+        with Storage.open(path).reading() as file:
+            for line in _lines(file):
+                name = os.fsdecode(line).strip()
+                if not name or name.startswith("#"):
+                    continue
+                kind = _kind(name)
+                if kind in ("list", "parquet"):
+                    yield Unit(
+                        name, "image"
+                    )  # a list in a list might name itself; it is reported as no image
+                else:
+                    yield Unit(name, kind or "image", n=0 if kind == "tar" else 1)
+
+    def _parquet(self, path: str, entry: Entry) -> Iterator[Unit]:
+        """Yield the files that a column of paths names, or slices of a column of images."""
+        pq = arrow("parquet")
+        with Storage.open(path).reading() as file:
+            try:
+                table = pq.ParquetFile(file)
+                column, is_path = _column(path, table.schema_arrow, self.column)
+                if is_path:
+                    for batch in table.iter_batches(1 << 16, columns=[column]):
+                        for name in batch.column(0).to_pylist():
+                            yield Unit(str(name or ""), _kind(str(name or "")) or "image")
+                    return
+                start = 0
+                for group in range(table.num_row_groups):
+                    n = table.metadata.row_group(group).num_rows
+                    for first in range(0, n, self.rows_at_once):
+                        count = min(self.rows_at_once, n - first)
+                        yield Unit(path, "rows", start + first, count, column, entry.size, entry.modified)
+                    start += n
+            except (arrow().ArrowInvalid, OSError) as error:
+                if isinstance(error, (InputError, StorageError)):
+                    raise
+                raise InputError(f"{path} is no Parquet file that can be read: {_short(error)}") from None
+
+
+def _column(path: str, schema: Any, wanted: str | None) -> tuple[str, bool]:
+    """Return the name of the column of images in a Parquet file, and whether it has paths."""
+    types = arrow().types
+
+    def is_path(name: str) -> bool:
+        kind = schema.field(name).type
+        kind = kind.value_type if types.is_dictionary(kind) else kind
+        return bool(types.is_string(kind) or types.is_large_string(kind))
+
+    def is_bytes(name: str) -> bool:
+        kind = schema.field(name).type
+        if types.is_struct(kind):  # Hugging Face: {bytes, path}
+            return any(kind.field(i).name == "bytes" for i in range(kind.num_fields))
+        return bool(types.is_binary(kind) or types.is_large_binary(kind))
+
+    names = list(schema.names)
+    if wanted is not None:
+        if wanted not in names:
+            raise InputError(f"{path} has no column {wanted!r}; it has {', '.join(names)}")
+        if not (is_path(wanted) or is_bytes(wanted)):
+            raise InputError(
+                f"column {wanted!r} of {path} has the type {schema.field(wanted).type}; it takes text "
+                "(paths) or binary (the bytes of images)"
+            )
+        return wanted, is_path(wanted)
+    for known, fits in ((_BYTES_COLUMNS, is_bytes), (_PATH_COLUMNS, is_path)):
+        for name in known:
+            if name in names and fits(name):
+                return name, fits is is_path
+    raise InputError(
+        f"{path} has no column of images that is known by its name; name it with --column, of: "
+        f"{', '.join(names)}"
+    )
+
+
+def _lines(file: Any) -> Iterator[bytes]:
+    """Yield the lines of a file, a piece of it at a time."""
+    rest = b""
+    while piece := file.read(1 << 20):
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            yield line[:_MAX_LINE].rstrip(b"\r")
+        rest = rest[:_MAX_LINE]
+    if rest:
+        yield rest
+
+
+def _kind(path: str) -> str:
+    """Return the kind of a file by its suffix; empty where it is none of ours."""
+    suffix = posixpath.splitext(path.partition("?")[0] if is_url(path) else path)[1].lower()
+    if suffix in IMAGE_SUFFIXES:
+        return "image"
+    if suffix in VIDEO_SUFFIXES:
+        return "video"
+    if suffix in _LISTS:
+        return "list"
+    return {".parquet": "parquet", ".tar": "tar"}.get(suffix, "")
+
+
+def _is_folder(text: str) -> bool:
+    return Storage.open(text).is_folder() if is_url(text) else Path(text).is_dir()
+
+
+def _is_glob(text: str) -> bool:
+    if is_url(text):
+        return glob.has_magic(text.partition("?")[0])
+    return glob.has_magic(text) and not Path(text).exists()
+
+
+def _is_above(folder: str, path: str) -> bool:
+    """Whether a path, written in whatever way, lies below a folder."""
+    if is_url(folder) or is_url(path):
+        below = path.partition("?")[0].startswith(folder.partition("?")[0].rstrip("/") + "/")
+        return is_url(folder) and is_url(path) and below
+    root = os.path.join(os.path.abspath(folder), "")  # noqa: PTH100, PTH118
+    return os.path.abspath(path).startswith(root)  # noqa: PTH100
+
+
+def _joined(folder: str) -> Callable[[str], str]:
+    """Return what makes paths of the names in a folder; the options of a URL stay at its end."""
+    if not is_url(folder):
+        return lambda name: os.path.join(folder, name)  # noqa: PTH118
+    base, mark, query = folder.partition("?")
+    return lambda name: f"{base.rstrip('/')}/{name}{mark}{query}"
+
+
+def _looked_up(path: str) -> Entry:
+    """Return the size and time of a file that an argument names.
+
+    Raises:
+        StorageError: it is not there.
+    """
+    if not is_url(path):
+        try:
+            status = Path(path).stat()
+        except (OSError, ValueError):
+            raise InputError(f"no such file or folder: {path}") from None
+        return Entry(path, False, status.st_size, status.st_mtime_ns)
+    size = Storage.open(path).size("")
+    if size is None:
+        raise InputError(f"no such file or folder: {path.partition('?')[0]}")
+    return Entry(path, False, size)
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

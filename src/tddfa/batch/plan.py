@@ -1,0 +1,230 @@
+"""The plan of a batch: its inputs in numbered chunks, written before anything is done.
+
+    OUT/plan/plan.json             what is done, how many chunks, a checksum of the inputs; written last
+    OUT/plan/00000.parquet         the inputs, a row group for each chunk
+    OUT/faces/00000/part-00000000.parquet   what comes of a chunk
+    OUT/files/00000/00000000/0012_photo_3d.jpg   pictures and meshes, where they are asked for
+
+The same inputs give the same plan, wherever and how often it is made; so a chunk that is done twice writes
+the same file twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tddfa._version import __version__
+from tddfa.batch.arrow import arrow
+from tddfa.batch.inputs import Unit
+from tddfa.batch.schema import SCHEMA
+from tddfa.batch.storage import Storage
+from tddfa.errors import InputError
+
+FOLDER, FILE = "plan", "plan/plan.json"
+CHUNK_SIZE = 256
+"""Inputs in a chunk: some seconds of work, which is lost when a worker dies, and a part file of half a MB."""
+
+_CHUNKS_PER_FILE = 1024  # row groups of a plan file, and part files of a folder
+_COLUMNS = Unit._fields
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The chunks of a batch.
+
+    Attributes:
+        n_chunks: number of chunks.
+        n_inputs: number of inputs; those in tar files, which are not opened, count as one.
+        chunk_size: most inputs of a chunk.
+        digest: checksum of all inputs, in order.
+        base: folder that relative paths start from.
+        settings: what is done with each input; see `BatchSettings.record`.
+    """
+
+    n_chunks: int
+    n_inputs: int
+    chunk_size: int
+    digest: str
+    base: str
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def fingerprint(self) -> str:
+        """Checksum of what the rows depend on, which every part carries."""
+        what = [SCHEMA, self.digest, self.chunk_size, self.settings]
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+    def part(self, chunk: int) -> str:
+        """Return the name of the part file of a chunk."""
+        return f"faces/{chunk // _CHUNKS_PER_FILE:05d}/part-{chunk:08d}.parquet"
+
+    def file(self, chunk: int, name: str) -> str:
+        """Return the name of a file that a photo of a chunk gets."""
+        return f"files/{chunk // _CHUNKS_PER_FILE:05d}/{chunk:08d}/{name}"
+
+    def location(self, unit: Unit) -> str:
+        """Return the path or URL under which a file is opened."""
+        return unit.path if "://" in unit.path else os.path.join(self.base, unit.path)  # noqa: PTH118
+
+    def write(self, storage: Storage) -> None:
+        """Write the file that says that the plan is whole."""
+        record = {"schema": SCHEMA, "version": __version__, **{n: getattr(self, n) for n in _RECORDED}}
+        storage.write(FILE, (json.dumps(record, indent=1) + "\n").encode())
+
+    @classmethod
+    def read(cls, storage: Storage) -> Plan | None:
+        """Return the plan in a folder; None where there is none.
+
+        Raises:
+            InputError: it is no plan, or one of another version.
+            StorageError: it cannot be read.
+        """
+        if storage.size(FILE) is None:
+            return None
+        try:
+            record: dict[str, Any] = json.loads(storage.read(FILE))
+            schema = record["schema"]
+            if schema == SCHEMA:
+                return cls(**{name: record[name] for name in _RECORDED})
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{storage.url(FILE)} is no plan of a batch; choose another folder") from None
+        raise InputError(
+            f"{storage.place} has parts of {schema}, and this version of tddfa writes {SCHEMA}; finish it "
+            f"with tddfa {record.get('version', 'of then')}, or choose another folder"
+        )
+
+
+_RECORDED = ("n_chunks", "n_inputs", "chunk_size", "digest", "base", "settings")
+
+
+def make_plan(
+    units: Iterable[Unit],
+    settings: Mapping[str, Any],
+    storage: Storage | None = None,
+    *,
+    chunk_size: int = CHUNK_SIZE,
+    progress: Callable[[int], object] = lambda n: None,
+) -> Plan:
+    """Put inputs into numbered chunks, and write the plan.
+
+    Args:
+        units: the inputs, in an order that does not change.
+        settings: what is done with each.
+        storage: folder of the batch; when not given, nothing is written, as to compare a plan with another.
+        chunk_size: most inputs of a chunk.
+        progress: called with the number of inputs of each chunk.
+    """
+    digest = hashlib.sha256()
+    n_chunks = n_inputs = 0
+    with _PlanWriter(storage) as writer:
+        for chunk in chunked(units, chunk_size):
+            digest.update(repr([tuple(unit) for unit in chunk]).encode("utf-8", "surrogatepass"))
+            writer.add(n_chunks, chunk)
+            n_chunks += 1
+            n = sum(unit.n or 1 for unit in chunk)
+            n_inputs += n
+            progress(n)
+    plan = Plan(n_chunks, n_inputs, chunk_size, digest.hexdigest(), os.getcwd(), settings)  # noqa: PTH109
+    if storage is not None:
+        plan.write(storage)
+    return plan
+
+
+def chunked(units: Iterable[Unit], size: int) -> Iterator[list[Unit]]:
+    """Yield chunks: photos together, and each video, tar file and slice of a table by itself."""
+    photos: list[Unit] = []
+    for unit in units:
+        if unit.kind != "image":
+            yield [unit]
+            continue
+        photos.append(unit)
+        if len(photos) == size:
+            yield photos
+            photos = []
+    if photos:
+        yield photos
+
+
+class _PlanWriter:
+    """Write chunks as row groups of numbered files, one of which is open at a time."""
+
+    def __init__(self, storage: Storage | None) -> None:
+        self._storage = storage
+        self._schema: Any = None if storage is None else _schema()
+        self._file: Any = None
+        self._writer: Any = None
+
+    def __enter__(self) -> _PlanWriter:
+        return self
+
+    def add(self, chunk: int, units: list[Unit]) -> None:
+        """Write a chunk; chunks come in order."""
+        if self._storage is None:
+            return
+        if chunk % _CHUNKS_PER_FILE == 0:
+            self._close()
+            self._file = self._storage.writing(_plan_file(chunk))
+            self._writer = arrow("parquet").ParquetWriter(
+                self._file.__enter__(), self._schema, use_dictionary=["kind", "column"]
+            )
+        paths, *others = zip(*units, strict=True)
+        columns = [[os.fsencode(path) for path in paths], *others]
+        arrays = [arrow().array(values, f.type) for values, f in zip(columns, self._schema, strict=True)]
+        self._writer.write_table(arrow().Table.from_arrays(arrays, schema=self._schema))
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._file.__exit__(None, None, None)
+            self._writer = self._file = None
+
+    def __exit__(self, *error: Any) -> None:
+        if error[0] is None:
+            self._close()
+        elif self._file is not None:
+            self._file.__exit__(*error)
+
+
+class PlanReader:
+    """The inputs of each chunk of a plan.
+
+    Args:
+        storage: folder of the batch.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._lock = threading.Lock()
+        self._name = ""
+        self._file: Any = None
+
+    def units(self, chunk: int) -> list[Unit]:
+        """Return the inputs of a chunk.
+
+        Raises:
+            StorageError: the plan cannot be read.
+        """
+        with self._lock:
+            name = _plan_file(chunk)
+            if name != self._name:
+                data = arrow().BufferReader(self._storage.read(name))
+                self._name, self._file = name, arrow("parquet").ParquetFile(data)
+            rows = self._file.read_row_group(chunk % _CHUNKS_PER_FILE).to_pydict()
+        rows["path"] = [os.fsdecode(path) for path in rows["path"]]
+        return [Unit(*values) for values in zip(*(rows[name] for name in _COLUMNS), strict=True)]
+
+
+def _plan_file(chunk: int) -> str:
+    return f"{FOLDER}/{chunk // _CHUNKS_PER_FILE:05d}.parquet"
+
+
+def _schema() -> Any:
+    pa = arrow()
+    types = (pa.binary(), pa.string(), pa.int64(), pa.int64(), pa.string(), pa.int64(), pa.int64())
+    return pa.schema(list(zip(_COLUMNS, types, strict=True)))

@@ -1,0 +1,239 @@
+"""`tddfa batch`: photos and videos by the million, on one machine or many."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tddfa.cli.arguments import add_device, add_search_size, positive
+from tddfa.cli.interrupts import interrupts
+from tddfa.cli.messages import note, report
+from tddfa.cli.output_arguments import add_output_options, chosen, list_of, output_options
+from tddfa.kinds import KINDS, names
+
+if TYPE_CHECKING:
+    from tddfa.batch.run import BatchEngine, BatchReport
+
+INTERRUPTED = 130
+_GROUP = 16  # photos that a GPU aligns at a time
+ENGINES = ("local", "ray")
+SMOOTHINGS = ("one-euro", "none", "window", "zero-phase")
+
+
+def add_parser(commands: Any) -> None:
+    """Add `batch` to the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "batch",
+        help="align photos and videos by the million, on one machine or many",
+        description="Find the faces of many photos and videos, and write a Parquet dataset, OUT/faces, with "
+        "a row per face. Inputs are planned into numbered chunks; each becomes one file, whole or not there, "
+        "so that a run may be killed at any time and continued with --resume.",
+    )
+    parser.add_argument(
+        "inputs",
+        metavar="INPUT",
+        nargs="*",
+        help="photos, videos, folders, globs, lists (.txt, a path a line), Parquet files with a column of "
+        "paths or of images, WebDataset shards (.tar); local, or s3://bucket/folder; none to go on with the "
+        "plan in OUT",
+    )
+    parser.add_argument("--out", metavar="OUT", required=True, help="folder, or s3://bucket/folder")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the batch in OUT: do the chunks that are not whole"
+    )
+    parser.add_argument(
+        "--shard",
+        metavar="K/N",
+        type=_shard,
+        help="do every Nth chunk, from the Kth (1/N to N/N): a job of a SLURM array, or of Kubernetes",
+    )
+    parser.add_argument("--plan-only", action="store_true", help="write the plan, and do nothing")
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="local",
+        help="processes of this machine, or Ray (default: local)",
+    )
+    parser.add_argument(
+        "--address",
+        metavar="ADDRESS",
+        help="of the Ray cluster: auto, or ray://host:10001 (default: one on this machine)",
+    )
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        metavar="N",
+        type=positive,
+        help="chunks at a time, each in a process of its own (default: 1; with Ray, one for each free CPU)",
+    )
+    parser.add_argument(
+        "--kinds",
+        metavar="KINDS",
+        type=list_of(names(KINDS)),
+        default=[],
+        help="files to write for each photo with a face, to OUT/files: comma list of "
+        f"{', '.join(names(KINDS))}; or all",
+    )
+    add_output_options(parser, KINDS)
+    parser.add_argument(
+        "--crops",
+        metavar="PX",
+        type=positive,
+        help="a square JPEG of each face of photos, PX wide, in the column crop",
+    )
+    parser.add_argument(
+        "--column", metavar="NAME", help="column of Parquet inputs (default: known by its name)"
+    )
+    parser.add_argument(
+        "--chunk-size", metavar="N", type=positive, default=256, help="photos in a chunk (default: 256)"
+    )
+    parser.add_argument(
+        "--max-errors", metavar="N", type=_count, help="stop when more inputs than N could not be used"
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="S",
+        type=_seconds,
+        default=120.0,
+        help="leave out a photo that takes longer, or a video that stands still for as long (default: 120)",
+    )
+    parser.add_argument(
+        "--max-faces", metavar="N", type=positive, help="the N largest faces of a photo, N tracks of a video"
+    )
+    add_search_size(parser, "as large as the faces that are found suggest")
+    parser.add_argument(
+        "--smooth", choices=SMOOTHINGS, default="one-euro", help="smoothing of videos (default: one-euro)"
+    )
+    parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
+    add_device(parser)
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run `tddfa batch`.
+
+    Returns:
+        0; 1 when an input could not be used; 130 when interrupted.
+    """
+    if not args.inputs and not args.resume and args.shard is None:
+        args.parser.error("name an INPUT, or go on with the plan in OUT with --resume")
+    if args.address is not None and args.engine != "ray":
+        args.parser.error("--address needs --engine ray")
+    options = output_options(args, chosen(args.kinds, KINDS))
+
+    from tddfa.batch.run import run_batch
+    from tddfa.batch.settings import BatchSettings
+
+    settings = BatchSettings(
+        pack=args.pack,
+        search_size=args.search_size,
+        max_faces=args.max_faces,
+        smooth=args.smooth,
+        kinds=tuple(args.kinds),
+        options=options,
+        crops=args.crops,
+        device=args.device,
+        group=1 if args.device == "cpu" else _GROUP,
+    )
+    with interrupts() as stop, _Bars() as bars:
+        outcome = run_batch(
+            args.inputs,
+            args.out,
+            settings,
+            engine=_engine(args),
+            resume=args.resume,
+            shard=args.shard,
+            max_errors=args.max_errors,
+            timeout_s=args.timeout,
+            chunk_size=args.chunk_size,
+            column=args.column,
+            plan_only=args.plan_only,
+            stop=stop,
+            progress=bars,
+        )
+    if args.plan_only:
+        print(f"planned {outcome.n_inputs} inputs in {outcome.n_chunks} chunks in {args.out}")
+        return 0
+    _say(outcome, args)
+    if stop.is_set():
+        note("interrupted; go on with --resume")
+        return INTERRUPTED
+    return 1 if outcome.n_errors else 0
+
+
+def _engine(args: argparse.Namespace) -> BatchEngine:
+    if args.engine == "ray":
+        from tddfa.batch.ray import RayEngine
+
+        return RayEngine(args.address, args.jobs)
+    from tddfa.batch.local import LocalEngine
+
+    return LocalEngine(args.jobs or 1)
+
+
+def _say(outcome: BatchReport, args: argparse.Namespace) -> None:
+    before = f", {outcome.n_done_before} of them before" if outcome.n_done_before else ""
+    print(
+        f"{outcome.n_inputs} inputs done{before}: {outcome.n_faces} faces, {outcome.n_empty} inputs without "
+        f"a face, {outcome.n_errors} with an error; wrote {args.out.partition('?')[0].rstrip('/')}/faces"
+    )
+    if outcome.n_errors:
+        more = "" if outcome.n_errors == 1 else f" (and {outcome.n_errors - 1} more, in the column error)"
+        report(f"{outcome.first_error}{more}")
+
+
+class _Bars:
+    """Progress on a terminal: the plan, then the inputs."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __enter__(self) -> _Bars:
+        return self
+
+    def planned(self, n_inputs: int) -> None:
+        if self._bar is None:
+            self._bar = self._new("planned", None)
+        self._bar.update(n_inputs)
+
+    def started(self, n_inputs: int) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = self._new("aligned", n_inputs)
+
+    def advanced(self, n_inputs: int) -> None:
+        self._bar.update(n_inputs)
+
+    def _new(self, what: str, total: int | None) -> Any:
+        from tqdm import tqdm
+
+        return tqdm(total=total, desc=what, unit=" inputs", disable=None, file=sys.stderr)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _shard(text: str) -> Any:
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no shard; give K/N with K from 1 to N, such as 3/16")
+    from tddfa.batch.run import Shard
+
+    return Shard(int(match[1]) - 1, int(match[2]))
+
+
+def _count(text: str) -> int:
+    return 0 if text == "0" else positive(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return value

@@ -1,0 +1,365 @@
+"""A batch as a person meets it: every input once, whatever is killed in between."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import batch_support
+import toys
+from batch_support import InlineEngine, PoisonJob, rows_of, same_rows, write_photos
+from clips import write_clip
+from conftest import REPOSITORY
+from tddfa import FaceAligner, read_image, to_rows, write_image
+from tddfa.batch.align import TableAligner
+from tddfa.batch.local import LocalEngine
+from tddfa.batch.plan import Plan
+from tddfa.batch.run import BatchReport, Shard, run_batch
+from tddfa.batch.schema import table_schema
+from tddfa.batch.settings import BatchSettings
+from tddfa.batch.storage import Storage
+from tddfa.batch.supervisor import GuardedWorker
+from tddfa.cli.main import main
+from tddfa.errors import InputError, PackError, StorageError
+from tddfa.imaging.files import encode_image
+
+PACK = BatchSettings(pack="3ddfa-v2-mb05")
+
+
+def batch(inputs: Path | str, out: Path, **options) -> BatchReport:
+    options = {"settings": PACK, "chunk_size": 3, "engine": InlineEngine(), **options}
+    return run_batch([str(inputs)], str(out), **options)
+
+
+def part(out: Path, chunk: int) -> Path:
+    return out / "faces" / "00000" / f"part-{chunk:08d}.parquet"
+
+
+def test_every_face_has_the_row_that_videos_have_and_a_name(photos, tmp_path):
+    report = batch(photos, tmp_path / "out")
+    assert (report.n_inputs, report.n_faces, report.n_errors) == (10, 10, 0)
+    assert report.is_complete
+    rows = rows_of(tmp_path / "out")
+    assert len(rows) == 10
+    path = str(photos / "0004.png")
+    (row,) = [row for row in rows if row["path"] == path]
+    (face,) = FaceAligner("3ddfa-v2-mb05").align(read_image(path))
+    shared = to_rows(face)[0]
+    assert {name: row[name] for name in shared} == shared
+    assert (row["face"], row["error"], row["width"], row["height"]) == (0, None, 120, 120)
+    assert np.array_equal(np.float32(row["camera"]).reshape(3, 4), face.params.camera.astype(np.float32))
+    assert np.array_equal(np.float32(row["identity"]), face.params.identity.astype(np.float32))
+
+
+def test_what_is_no_image_and_what_has_no_face_have_rows_of_their_own(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "broken.jpg").write_bytes(encode_image(toys.picture(), "jpg")[:500])
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "list.txt").write_text(f"{folder}/broken.jpg\n{folder}/empty.png\n{folder}/gone.jpg\n")
+    report = batch(folder / "list.txt", tmp_path / "out")
+    assert (report.n_inputs, report.n_faces, report.n_errors) == (3, 0, 3)
+    rows = rows_of(tmp_path / "out")
+    assert [row["face"] for row in rows] == [-1, -1, -1]
+    assert [row["state"] for row in rows] == ["error"] * 3
+    assert "truncated" in rows[0]["error"]
+    assert "empty" in rows[1]["error"]
+    assert "no such file" in rows[2]["error"]
+
+
+def test_a_video_is_one_task_whose_rows_are_those_of_the_video_table(tmp_path):
+    from tddfa.streams import TableSink, follow
+    from tddfa.tracking import FaceTracker
+    from tddfa.video import VideoReader
+
+    clip = write_clip(tmp_path / "clip.mp4", [toys.picture()] * 5)
+    batch(clip, tmp_path / "out")
+    aligner = FaceAligner("3ddfa-v2-mb05")
+    with TableSink(tmp_path / "clip.parquet", aligner.model.expression_names) as sink:
+        for frame in follow(VideoReader(clip), FaceTracker(aligner)):
+            sink.write(frame)
+    expected = pq.read_table(tmp_path / "clip.parquet")
+    found = pq.read_table(tmp_path / "out" / "faces")
+    assert found.num_rows == expected.num_rows > 0
+    assert found.select(expected.column_names).to_pydict() == expected.to_pydict()
+    assert found.select(expected.column_names).schema.types == expected.schema.types
+
+
+def test_the_metadata_names_schema_version_and_pack(photos, tmp_path, toy_pack):
+    batch(photos, tmp_path / "out")
+    said = pq.read_schema(part(tmp_path / "out", 0)).metadata
+    assert said[b"tddfa.schema"] == b"tddfa.batch/1"
+    assert said[b"tddfa.pack"] == b"3ddfa-v2-mb05"
+    assert said[b"tddfa.pack_sha256"].decode() == toy_pack.fingerprint
+    assert said[b"tddfa.version"]
+
+
+def test_no_list_has_a_fixed_length_since_spark_has_none():
+    kinds = [field.type for field in table_schema(("smile",))]
+    assert not any(pa.types.is_fixed_size_list(kind) for kind in kinds)
+    assert sum(pa.types.is_list(kind) for kind in kinds) == 2
+
+
+def test_resuming_does_what_is_not_whole_and_nothing_else(photos, tmp_path):
+    out = tmp_path / "out"
+    batch(photos, out)
+    before = {k: part(out, k).read_bytes() for k in range(4)}
+    part(out, 0).unlink()
+    part(out, 1).write_bytes(before[1][: len(before[1]) // 2])
+    damaged = bytearray(before[2])
+    damaged[2000] ^= 0xFF  # in a page of a column, which the footer does not show
+    part(out, 2).write_bytes(bytes(damaged))
+    kept = part(out, 3).stat().st_mtime_ns
+    report = batch(photos, out, resume=True)
+    assert report.n_inputs == 10
+    assert report.n_done_before == 1
+    assert part(out, 3).stat().st_mtime_ns == kept
+    assert {k: part(out, k).read_bytes() for k in range(4)} == before
+
+
+def test_a_second_run_without_resume_is_refused(photos, tmp_path):
+    batch(photos, tmp_path / "out")
+    with pytest.raises(InputError, match="holds a batch of 10 inputs; go on with --resume"):
+        batch(photos, tmp_path / "out")
+
+
+def test_changed_inputs_settings_and_packs_are_refused(photos, tmp_path, packs_folder):
+    out = tmp_path / "out"
+    batch(photos, out)
+    with pytest.raises(InputError, match="its search_size was not set and is now 64"):
+        batch(photos, out, resume=True, settings=BatchSettings(pack=PACK.pack, search_size=64))
+    write_image(photos / "new.png", toys.picture())
+    with pytest.raises(InputError, match="its inputs were 10 and are now 11"):
+        batch(photos, out, resume=True)
+    (photos / "new.png").unlink()
+    write_image(photos / "0003.png", toys.picture(100))
+    with pytest.raises(InputError, match="some were changed since"):
+        batch(photos, out, resume=True)
+    assert run_batch([], str(out), PACK, engine=InlineEngine(), resume=True).n_done_before == 10, (
+        "the plan holds without its inputs"
+    )
+    manifest = packs_folder / "3ddfa-v2-mb05" / "manifest.json"
+    text = manifest.read_text()
+    sha = Plan.read(Storage.open(str(out))).settings["pack_sha256"]
+    first = next(iter(json.loads(text)["files"].values()))["sha256"]
+    manifest.write_text(text.replace(first, first[::-1]))
+    with pytest.raises(InputError, match=f"its pack_sha256 was {sha!r} and is now"):
+        run_batch([], str(out), PACK, resume=True)
+
+
+def test_parts_of_another_schema_or_batch_are_refused(photos, tmp_path):
+    out = tmp_path / "out"
+    batch(photos, out)
+    table = pq.read_table(part(out, 1))
+    other = {**table.schema.metadata, b"tddfa.schema": b"tddfa.batch/2", b"tddfa.plan": b"x"}
+    pq.write_table(table.replace_schema_metadata(other), part(out, 1))
+    with pytest.raises(InputError, match=r"belongs to another batch \(schema tddfa.batch/2\)"):
+        batch(photos, out, resume=True)
+    file = out / "plan" / "plan.json"
+    file.write_text(file.read_text().replace("tddfa.batch/1", "tddfa.batch/9"))
+    with pytest.raises(InputError, match=r"parts of tddfa.batch/9, and this version of tddfa writes"):
+        batch(photos, out, resume=True)
+    file.write_text("{")
+    with pytest.raises(InputError, match="is no plan of a batch"):
+        batch(photos, out, resume=True)
+
+
+def test_shards_share_a_plan_and_make_the_whole_together(photos, tmp_path):
+    batch(photos, tmp_path / "one")
+    reports = [batch(photos, tmp_path / "some", shard=Shard(k, 3)) for k in range(3)]
+    assert sum(report.n_inputs for report in reports) == 10
+    assert [report.n_chunks for report in reports] == [2, 1, 1]
+    assert same_rows(tmp_path / "one", tmp_path / "some")
+
+
+def test_the_number_of_processes_changes_no_byte(photos, tmp_path):
+    batch(photos, tmp_path / "one")
+    batch(photos, tmp_path / "two", engine=LocalEngine(2))  # of processes, which the first has none of
+    for k in range(4):
+        assert part(tmp_path / "one", k).read_bytes() == part(tmp_path / "two", k).read_bytes()
+
+
+def test_too_many_errors_stop_the_run_and_what_is_done_stays(photos, tmp_path):
+    for i in range(4, 10):
+        (photos / f"{i:04d}.png").write_bytes(b"no image")
+    with pytest.raises(InputError, match="more than --max-errors 1"):
+        batch(photos, tmp_path / "out", max_errors=1)
+    assert part(tmp_path / "out", 0).exists()
+    assert batch(photos, tmp_path / "out", resume=True).n_errors == 6
+
+
+@pytest.fixture
+def poisoned(photos, monkeypatch) -> Path:
+    monkeypatch.setenv("PYTHONPATH", str(Path(batch_support.__file__).parent))
+    (photos / "0005.png").rename(photos / "0005 kill.png")
+    (photos / "0008.png").rename(photos / "0008 hang.png")
+    return photos
+
+
+def test_an_input_that_kills_its_worker_twice_or_hangs_is_recorded_and_the_rest_is_done(poisoned, tmp_path):
+    out = str(tmp_path / "out")
+    run_batch([str(poisoned)], out, PACK, chunk_size=3, plan_only=True)
+    worker = GuardedWorker(PoisonJob(out, PACK), timeout_s=45)
+    reports = [worker.run(chunk) for chunk in range(4)]
+    worker.close()
+    assert sum(report.n_inputs for report in reports) == 10
+    assert sum(report.n_errors for report in reports) == 2
+    errors = [row["error"] for row in rows_of(tmp_path / "out") if row["error"]]
+    assert "ended the process that read it twice (signal 9)" in errors[0]
+    assert "took longer than 45 s" in errors[1]
+
+
+def test_a_worker_ends_when_the_one_who_started_it_is_gone(photos, tmp_path):
+    run_batch([str(photos)], str(tmp_path / "out"), PACK, plan_only=True)
+    code = (
+        "import os, sys\n"
+        "from tddfa.batch.chunk import ChunkJob\n"
+        "from tddfa.batch.supervisor import GuardedWorker\n"
+        "from tddfa.batch.settings import BatchSettings\n"
+        f"job = ChunkJob({str(tmp_path / 'out')!r}, BatchSettings('3ddfa-v2-mb05'))\n"
+        "worker = GuardedWorker(job, timeout_s=60)\n"
+        "worker.run(0)\n"
+        "print(worker.pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+    done = subprocess.run([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, text=True)
+    pid = int(done.stdout)
+    for _ in range(600):
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            if Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z":
+                time.sleep(0.05)
+                continue
+        break
+    else:
+        pytest.fail("the worker still runs")
+
+
+def test_killed_workers_and_runs_leave_rows_equal_to_those_of_an_undisturbed_run(tmp_path):
+    """Kill -9 of workers and of the whole command, at random moments, until the batch is done."""
+    photos = write_photos(tmp_path / "photos", 40)
+    write_clip(photos / "clip.mp4", [toys.picture()] * 8)
+    batch(photos, tmp_path / "calm")
+    command = [sys.executable, "-m", "tddfa", "batch", str(photos), "--out", str(tmp_path / "out")]
+    command += ["--pack", "3ddfa-v2-mb05", "--chunk-size", "3", "--resume", "-j", "2"]
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+    random = np.random.default_rng(0)
+    kills = 0
+    while True:
+        process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        known = len(list(tmp_path.glob("out/faces/*/*.parquet")))
+        victims = int(random.integers(1, 3))
+        while kills < 5 and process.poll() is None:
+            time.sleep(0.02)
+            now = len(list(tmp_path.glob("out/faces/*/*.parquet")))
+            if now > known:
+                known = now
+                children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+                if victims and children:
+                    os.kill(int(random.choice([int(child) for child in children])), signal.SIGKILL)
+                    victims -= 1
+                    kills += 1
+                else:
+                    process.kill()
+                    kills += 1
+        _, text = process.communicate()
+        if process.returncode != -signal.SIGKILL:
+            assert process.returncode == 0, text
+            break
+    assert kills == 5
+    assert same_rows(tmp_path / "calm", tmp_path / "out")
+
+
+def test_a_stopped_run_keeps_whole_parts_and_says_so(photos, tmp_path):
+    stop = threading.Event()
+
+    class StopAfterFirst:
+        def planned(self, n_inputs): ...
+        def started(self, n_inputs): ...
+        def advanced(self, n_inputs):
+            stop.set()
+
+    report = batch(photos, tmp_path / "out", stop=stop, progress=StopAfterFirst())
+    assert not report.is_complete
+    done = batch(photos, tmp_path / "out", resume=True)
+    assert done.is_complete
+    assert done.n_done_before == report.n_inputs
+
+
+def test_the_callable_pickles_small_and_takes_paths_or_bytes(photos):
+    aligner = TableAligner("3ddfa-v2-mb05")
+    assert len(pickle.dumps(aligner)) < 1000
+    paths = [str(photos / f"{i:04d}.png") for i in (3, 4)]
+    by_path = pickle.loads(pickle.dumps(aligner))(pa.table({"path": [*paths, "gone.png"]}))
+    data = [Path(path).read_bytes() for path in paths]
+    by_bytes = aligner(pa.table({"path": [*paths, "gone.png"], "bytes": [*data, None]}))
+    assert by_path.schema == by_bytes.schema == aligner.schema
+    assert by_path.slice(0, 2).equals(by_bytes.slice(0, 2))
+    assert by_path.column("face").to_pylist() == [0, 0, -1]
+    assert "no bytes" in by_bytes.column("error")[2].as_py()
+    batches = list(aligner.batches(pa.table({"path": paths}).to_batches(max_chunksize=1)))
+    assert pa.Table.from_batches(batches).equals(by_path.slice(0, 2))
+    with pytest.raises(InputError, match="a column path or bytes; this one has x"):
+        aligner(pa.table({"x": [1]}))
+
+
+def test_a_process_loads_the_networks_once(photos, monkeypatch):
+    from tddfa.batch import align
+
+    align.process_aligner.cache_clear()
+    path = str(photos / "0003.png")
+    for _ in range(3):
+        pickle.loads(pickle.dumps(TableAligner("3ddfa-v2-mb05")))(pa.table({"path": [path]}))
+    assert align.process_aligner.cache_info().misses == 1
+
+
+def test_another_pack_on_a_machine_of_the_batch_is_refused(photos, tmp_path):
+    with pytest.raises(PackError, match="is not the one that this batch was planned with"):
+        PACK.aligner("another")
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(photos, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"cannot (read|write) .*file/out"):
+        batch(photos, tmp_path / "file" / "out")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_ends_the_run_with_one_line(photos, tmp_path, monkeypatch):
+    def no_space(*_: object, **__: object) -> None:
+        with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123
+            full.write(b"x")
+
+    monkeypatch.setattr("tddfa.batch.storage.atomic_path", no_space)
+    with pytest.raises(StorageError, match="no space left on the disk; free some"):
+        batch(photos, tmp_path / "out")
+
+
+def test_the_command_says_what_was_done(photos, tmp_path, capsys):
+    (photos / "0007.png").write_bytes(b"")
+    out = str(tmp_path / "out")
+    arguments = ["batch", str(photos), "--out", out, "--pack", "3ddfa-v2-mb05"]
+    assert main([*arguments, "--plan-only"]) == 0
+    assert "planned 10 inputs in 1 chunks" in capsys.readouterr().out
+    assert main([*arguments, "--resume"]) == 1
+    said = capsys.readouterr()
+    assert "10 inputs done: 9 faces, 0 inputs without a face, 1 with an error" in said.out
+    assert "0007.png is empty" in said.err
+    assert main(arguments) == 1
+    assert "go on with --resume" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as usage:
+        main(["batch", str(photos), "--out", out, "--shard", "4/3"])
+    assert usage.value.code == 2

@@ -1,0 +1,144 @@
+"""The plan: the same for the same inputs, written first, and flat in memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tracemalloc
+
+import pytest
+
+from conftest import REPOSITORY
+from tddfa.batch.inputs import Sources, Unit
+from tddfa.batch.plan import PlanReader, chunked, make_plan
+from tddfa.batch.storage import Storage
+from tddfa.errors import InputError
+
+
+def photos_by_number(n: int):
+    return (Unit(f"s3://bucket/{i // 1000:06d}/{i:010d}.jpg", size=i) for i in range(n))
+
+
+def test_what_is_planned_is_read_again_chunk_by_chunk_and_input_by_input(tmp_path):
+    storage = Storage.open(str(tmp_path))
+    units = [*photos_by_number(2600), Unit("clip.mp4", "video"), Unit("x.tar", "tar", n=0)]
+    plan = make_plan(iter(units), {}, storage, chunk_size=2)
+    reader = PlanReader(storage)
+    assert [unit for k in range(plan.n_chunks) for unit in reader.units(k)] == units
+    assert plan.n_chunks == 1302, "two photos a chunk, more than one file of the plan, and two by themselves"
+    assert plan.n_inputs == 2602
+
+
+def test_videos_and_archives_have_chunks_of_their_own_and_photos_fill_theirs():
+    units = [Unit("a.jpg"), Unit("b.mp4", "video"), Unit("c.jpg"), Unit("d.jpg")]
+    found = [[unit.path for unit in chunk] for chunk in chunked(units, 2)]
+    assert found == [["b.mp4"], ["a.jpg", "c.jpg"], ["d.jpg"]]
+
+
+def test_the_plan_depends_on_every_property_of_every_input_and_on_nothing_else(tmp_path):
+    units = list(photos_by_number(600))
+    first = make_plan(iter(units), {}, Storage.open(str(tmp_path / "a")))
+    assert make_plan(iter(units), {}).fingerprint == first.fingerprint
+    for changed in (
+        units[:-1],
+        [*units[:-1], units[-1]._replace(size=1)],
+        [*units[:-1], units[-1]._replace(modified=1)],
+        [units[1], units[0], *units[2:]],
+    ):
+        assert make_plan(iter(changed), {}).digest != first.digest
+    assert make_plan(iter(units), {"pack": "x"}).fingerprint != first.fingerprint
+
+
+def test_memory_does_not_grow_with_the_number_of_inputs(tmp_path, monkeypatch):
+    storage = Storage.open(str(tmp_path))
+    monkeypatch.setattr("tddfa.batch.plan._CHUNKS_PER_FILE", 32)
+
+    def peak(n_files: int) -> int:
+        tracemalloc.start()
+        make_plan(photos_by_number(16 * 32 * n_files), {}, storage, chunk_size=16)
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    peak(1)  # what is loaded once
+    assert peak(10) < 1.2 * peak(2)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs resource")
+def test_a_folder_is_planned_at_the_rate_and_in_the_memory_that_a_million_may_take(tmp_path):
+    folder = tmp_path / "photos"
+    for part in range(4):
+        (folder / f"{part:02d}").mkdir(parents=True)
+        for i in range(1000):
+            os.close(os.open(folder / f"{part:02d}" / f"{i:05d}.jpg", os.O_CREAT))
+    code = (
+        "import resource, sys, time\n"
+        "from tddfa.batch.inputs import Sources\n"
+        "from tddfa.batch.plan import make_plan\n"
+        "from tddfa.batch.storage import Storage\n"
+        f"storage = Storage.open({str(tmp_path / 'out')!r})\n"
+        "start = time.process_time()\n"
+        f"plan = make_plan(Sources([{str(folder)!r}]), {{}}, storage)\n"
+        "megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "print(plan.n_inputs, time.process_time() - start, megabytes)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+    done = subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True)
+    n, seconds, megabytes = done.stdout.split()
+    assert int(n) == 4000
+    assert float(seconds) < 60 / 250 + 1, "60 s for a million, and 1 s for what is loaded on the way"
+    assert float(megabytes) < 500
+
+
+def test_folders_globs_lists_and_named_files_give_each_input_once_and_in_order(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(photos)
+    (photos / ".hidden.png").write_bytes(b"")
+    (photos / "notes.doc").write_bytes(b"")
+    (tmp_path / "list.txt").write_text("0005.png\r\n\n# a comment\nmissing.jpg\nclip.mp4\nno suffix\n")
+
+    def found(*arguments: str) -> list[tuple[str, str]]:
+        return [(unit.path, unit.kind) for unit in Sources(arguments)]
+
+    whole = [f"{photos}/{i:04d}.png" for i in range(2, 10)] + [f"{photos}/more/{i:04d}.png" for i in (0, 1)]
+    assert [path for path, _ in found(str(photos))] == whole
+    assert [path for path, _ in found(str(photos), f"{photos}/0003.png", f"{photos}/*.png")] == whole
+    assert [path for path, _ in found("**/0001.png", "000[23].png")] == [
+        "more/0001.png",
+        "0002.png",
+        "0003.png",
+    ]
+    assert found(str(tmp_path / "list.txt")) == [
+        ("0005.png", "image"),
+        ("missing.jpg", "image"),
+        ("clip.mp4", "video"),
+        ("no suffix", "image"),
+    ]
+
+
+def test_outputs_are_no_inputs_of_the_next_run(photos):
+    inside = photos / "out"
+    (inside / "files").mkdir(parents=True)
+    (inside / "files" / "0001.png").write_bytes(b"x")
+    assert sum(1 for _ in Sources([str(photos)], exclude=str(inside))) == 10
+
+
+@pytest.mark.parametrize(
+    ("argument", "text"),
+    [("nothing.jpg", "no such file or folder"), ("no*.jpg", "no file matches"), (".", "no images or videos")],
+)
+def test_an_argument_that_means_nothing_is_refused_in_one_line(tmp_path, monkeypatch, argument, text):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=text) as error:
+        list(Sources([argument]))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have names of text alone")
+def test_a_name_that_is_no_text_survives_the_plan(tmp_path):
+    name = os.fsencode(tmp_path) + b"/in/\xff.jpg"
+    (tmp_path / "in").mkdir()
+    os.close(os.open(name, os.O_CREAT))
+    storage = Storage.open(str(tmp_path / "out"))
+    make_plan(Sources([str(tmp_path / "in")]), {}, storage)
+    assert [os.fsencode(unit.path) for unit in PlanReader(storage).units(0)] == [name]

@@ -1,0 +1,140 @@
+"""A Ray cluster of several nodes on this machine, whose parts are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+import toys
+from batch_support import rows_of, same_rows, write_photos
+from clips import write_clip
+from conftest import REPOSITORY
+from tddfa.batch.align import TableAligner
+from tddfa.batch.run import run_batch
+from tddfa.batch.settings import BatchSettings
+from tddfa.errors import InputError
+
+PACK = BatchSettings(pack="3ddfa-v2-mb05")
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the clusters of these tests are processes of Linux"),
+    pytest.mark.timeout(900),
+]
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """A head without CPUs and two nodes with one each."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY / "src"))
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    memory = {"object_store_memory": 80 << 20}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **memory})
+    cluster.nodes = [cluster.add_node(num_cpus=1, **memory) for _ in range(2)]
+    cluster.wait_for_nodes()
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def test_kills_of_actors_nodes_and_driver_leave_the_rows_of_an_undisturbed_run(cluster, tmp_path):
+    from tddfa.batch.ray import RayEngine
+
+    photos = write_photos(tmp_path / "photos", 40)
+    for k in range(2):
+        write_clip(photos / f"clip{k}.mp4", [toys.picture()] * 6)
+    run_batch([str(photos)], str(tmp_path / "calm"), PACK, chunk_size=2)
+    out = tmp_path / "out"
+
+    def n_parts() -> int:
+        return len(list(out.glob("faces/*/*.parquet")))
+
+    # The driver, a process of its own, is killed when a few parts are there.
+    command = [sys.executable, "-m", "tddfa", "batch", str(photos), "--out", str(out), "--chunk-size", "2"]
+    command += ["--pack", "3ddfa-v2-mb05", "--engine", "ray", "--address", cluster.address]
+    driver = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")})
+    while n_parts() < 3:
+        assert driver.poll() is None
+        time.sleep(0.1)
+    driver.kill()
+    driver.wait()
+    done_by_first = n_parts()
+    assert done_by_first < 22
+
+    def kill_an_actor() -> None:
+        at = n_parts()
+        while n_parts() < at + 3:
+            time.sleep(0.05)
+        for line in subprocess.check_output(["ps", "-eo", "pid,ppid,args"], text=True).splitlines():
+            pid, _, name = line.split(maxsplit=2)
+            if name.startswith("ray::ChunkActor"):
+                os.kill(int(pid), signal.SIGKILL)
+                break
+        at = n_parts()
+        while n_parts() < at + 3:
+            time.sleep(0.05)
+        cluster.remove_node(cluster.nodes[0], allow_graceful=False)
+
+    trouble = threading.Thread(target=kill_an_actor)
+    trouble.start()
+    import ray
+
+    ray.init(address=cluster.address, log_to_driver=False)
+    while ray.available_resources().get("CPU", 0) < 2:  # those of the first driver are given back
+        time.sleep(0.2)
+    report = run_batch([str(photos)], str(out), PACK, engine=RayEngine("auto"), resume=True, chunk_size=2)
+    trouble.join()
+    assert report.is_complete
+    assert report.n_done_before > 0
+    assert same_rows(tmp_path / "calm", out)
+
+
+def test_more_workers_than_free_cpus_are_refused_and_not_waited_for(cluster, tmp_path):
+    import ray
+
+    from tddfa.batch.ray import RayEngine
+
+    ray.init(address=cluster.address, log_to_driver=False)
+    photos = write_photos(tmp_path / "photos", 2)
+    with pytest.raises(InputError, match="3 workers need a CPU each, and 2 of the 2 CPUs"):
+        run_batch([str(photos)], str(tmp_path / "out"), PACK, engine=RayEngine("auto", 3))
+
+
+def test_a_cluster_that_cannot_be_reached_is_one_line(tmp_path):
+    pytest.importorskip("ray")
+    from tddfa.batch.ray import RayEngine
+
+    photos = write_photos(tmp_path / "photos", 2)
+    with pytest.raises(
+        InputError, match=r"no Ray cluster auto: .*start one with 'ray start --head'"
+    ) as error:
+        run_batch([str(photos)], str(tmp_path / "out"), PACK, engine=RayEngine("auto"))
+    assert "\n" not in str(error.value)
+
+
+def test_ray_data_runs_the_callable_in_a_pool_of_actors(cluster, tmp_path):
+    import ray
+
+    ray.init(address=cluster.address, log_to_driver=False)
+    photos = write_photos(tmp_path / "photos", 6)
+    paths = sorted(map(str, Path(photos).rglob("*.png")))
+    data = ray.data.from_arrow(pa.table({"path": paths}))
+    faces = data.map_batches(
+        TableAligner,
+        fn_constructor_args=("3ddfa-v2-mb05",),
+        batch_format="pyarrow",
+        batch_size=2,
+        compute=ray.data.ActorPoolStrategy(size=1),
+    )
+    assert sorted(row["path"] for row in faces.take_all()) == paths
+    assert rows_of
