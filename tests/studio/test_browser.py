@@ -1,0 +1,339 @@
+"""The page in a real browser: what people see and do, end to end."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import numpy as np
+import pytest
+
+from fake_camera import write_y4m
+from studio_client import ROOT, unzipped
+from tddfa import decode_image
+from tddfa.imaging.files import encode_image
+
+playwright = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("uvicorn")
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+AXE = ROOT / "studio" / "node_modules" / "axe-core" / "axe.min.js"
+PHOTOS = ROOT / "examples" / "photos"
+PATIENCE_MS = 240_000  # a busy machine without a graphics card draws WebGL slowly
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
+    pytest.mark.timeout(900),
+]
+
+
+@pytest.fixture(scope="module")
+def address():
+    """A studio in a process of its own, as the command starts it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tddfa", "studio", "--no-browser", "--port", str(port)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        url = f"http://127.0.0.1:{port}/"
+        try:
+            assert url in process.stderr.readline()
+            for _ in range(600):
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen(url + "api/about", timeout=60).read()
+                    break
+                time.sleep(0.1)
+            yield url
+        finally:
+            process.terminate()
+            left = process.communicate(timeout=60)[1]
+    assert left == ""  # no traceback, no warning
+    assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    clip = write_y4m(tmp_path_factory.mktemp("camera") / "clip.y4m")
+    arguments = [
+        *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
+        *("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"),
+        f"--use-file-for-fake-video-capture={clip}",
+        *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+    ]
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page that has no error."""
+    with opened(browser) as page:
+        yield page
+
+
+@contextlib.contextmanager
+def opened(browser, width=1280, height=860, scheme="light"):
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,
+        permissions=["camera"],
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+    # Requests that are refused on purpose are told in the console too.
+    assert [text for text in errors if "Failed to load resource" not in text] == []
+
+
+def until(page, condition, arg=None):
+    """Wait for a condition; Playwright's own wait needs eval, which the policy of the page forbids."""
+    end = time.monotonic() + PATIENCE_MS / 1000
+    while not page.evaluate(condition, arg):
+        assert time.monotonic() < end, condition
+        page.wait_for_timeout(100)
+
+
+def open_photo(page, address, file=PHOTOS / "astronaut.jpg"):
+    page.goto(address + "#photo")
+    page.wait_for_selector(".drop")
+    page.set_input_files("input[type=file]", file)
+    page.wait_for_selector(".faces g[aria-pressed=true]")
+    until(page, "window.studioViewer?.vertices(500).length > 0")
+    page.wait_for_selector(".over[data-kind]")
+
+
+def pixels(page, selector):
+    return decode_image(page.locator(selector).screenshot(timeout=PATIENCE_MS)).astype(int)
+
+
+def vertices(page):
+    return np.array(page.evaluate("window.studioViewer.vertices(20)")).reshape(-1, 3)
+
+
+def serious(page):
+    """Return what axe-core finds serious or worse."""
+    if not AXE.is_file():
+        pytest.skip("needs axe-core: make studio")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [
+        (item["id"], [node["html"][:160] for node in item["nodes"]][:4])
+        for item in found
+        if item["impact"] in ("serious", "critical")
+    ]
+
+
+def test_a_photo_shows_its_overlays(page, address):
+    open_photo(page, address, PHOTOS / "group.jpg")
+    assert page.locator(".faces g").count() == 4
+    page.get_by_role("radio", name="Photo", exact=True).first.click()
+    plain = pixels(page, ".sheet")
+    shown = {}
+    for name, kind in (("Surface", "3d"), ("Depth", "depth"), ("Wireframe", "wireframe")):
+        page.get_by_role("radio", name=name, exact=True).first.click()
+        page.wait_for_selector(f".over[data-kind='{kind}']")
+        shown[kind] = pixels(page, ".sheet")
+        changed = np.abs(shown[kind] - plain).max(axis=2) > 24
+        assert 0.005 < changed.mean() < 0.4, kind  # the faces, and not the rest
+    assert np.abs(shown["3d"] - shown["depth"]).max() > 50
+    page.get_by_role("slider", name="Opacity").fill("0")
+    assert np.abs(pixels(page, ".sheet") - plain).max() <= 8
+
+
+def test_the_face_in_3d_is_drawn_and_its_sliders_move_it(page, address):
+    open_photo(page, address)
+    page.wait_for_timeout(1500)
+    drawn = pixels(page, ".viewer")
+    middle = drawn[drawn.shape[0] // 3 : -drawn.shape[0] // 3, drawn.shape[1] // 3 : -drawn.shape[1] // 3]
+    assert middle.std() > 15  # skin, eyes, mouth
+    assert np.abs(middle.mean(axis=(0, 1)) - drawn[4, 4]).max() > 15
+    page.get_by_role("button", name="Neutral").click()
+    rest = vertices(page)
+    page.get_by_text("All expressions").click()
+    assert page.locator("input[data-expression]").count() == 52
+    page.locator("input[data-expression=jawOpen]").fill("1")
+    opened_mouth = vertices(page)
+    moved = np.linalg.norm(opened_mouth - rest, axis=1)
+    assert moved.max() > 0.005  # m
+    assert np.median(moved) < 0.002  # the forehead stays
+    page.get_by_role("button", name="Smile", exact=True).click()
+    assert page.locator("input[data-expression=mouthSmileLeft]").input_value() == "0.8"
+    assert page.locator("input[data-expression=jawOpen]").input_value() == "0"
+    page.get_by_role("button", name="Neutral").click()
+    assert np.array_equal(vertices(page), rest)
+
+
+def test_another_face_is_chosen_with_the_keyboard(page, address):
+    open_photo(page, address, PHOTOS / "group.jpg")
+    before = page.locator(".numbers").inner_text()
+    page.locator(".faces g").nth(1).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".faces g[data-face='1'][aria-pressed=true]")
+    assert page.locator(".numbers").inner_text() != before
+    page.get_by_role("radio", name="Landmarks").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector(".over[data-kind='2d_dense']")
+
+
+def test_each_download_of_a_photo_opens_in_its_reader(page, address):
+    import pandas
+    import trimesh
+
+    open_photo(page, address)
+    links = page.eval_on_selector_all(".downloads a", "all => all.map(a => [a.dataset.kind, a.href])")
+    files = {kind: page.request.get(href, timeout=PATIENCE_MS).body() for kind, href in links}
+    for kind in ("2d_sparse", "2d_dense", "3d", "depth", "pncc", "uv_tex", "pose", "normals", "wireframe"):
+        assert decode_image(files.pop(kind)).ndim == 3
+    assert decode_image(files.pop("depth16")).ndim == 3
+    assert len(json.loads(files.pop("json"))["faces"]) == 1
+    assert np.load(io.BytesIO(files.pop("npz"))).files
+    assert len(pandas.read_csv(io.BytesIO(files.pop("csv")))) == 1
+    assert len(pandas.read_json(io.BytesIO(files.pop("jsonl")), lines=True)) == 1
+    if "parquet" in files:
+        assert len(pandas.read_parquet(io.BytesIO(files.pop("parquet")))) == 1
+    for kind in ("ply", "glb"):
+        mesh = trimesh.load(io.BytesIO(files.pop(kind)), file_type=kind, force="mesh")
+        assert len(mesh.vertices) > 5000
+    obj = unzipped(files.pop("obj"))
+    assert {name.rpartition(".")[2] for name in obj} == {"obj", "mtl", "png"}
+    with page.expect_download(timeout=PATIENCE_MS) as download:
+        page.get_by_role("link", name="Everything as ZIP").click()
+    assert download.value.suggested_filename == "astronaut.zip"
+    assert len(unzipped(files.pop("all"))) > 15
+    assert not files
+
+
+def test_what_has_no_face_or_is_no_image_is_told_in_plain_words(page, address, tmp_path):
+    blank, text = tmp_path / "blank.png", tmp_path / "text.jpg"
+    blank.write_bytes(encode_image(np.full((120, 160, 3), 128, np.uint8), "png"))
+    text.write_bytes(b"hello")
+    page.goto(address)
+    page.wait_for_selector(".drop")
+    page.set_input_files("input[type=file]", blank)
+    page.get_by_text("No face was found in this image of 160×120 px").wait_for()
+    page.set_input_files("input[type=file]", text)
+    page.get_by_role("alert").get_by_text("The body is no image; readable are JPEG").wait_for()
+    page.get_by_role("heading", name="Drop a photo").wait_for()  # and it goes on
+
+
+def test_a_video_becomes_a_timeline_that_scrubs(page, address):
+    page.goto(address + "#video")
+    page.wait_for_selector(".drop .chip")
+    page.set_input_files("input[type=file]", ROOT / "examples" / "clip.mp4")
+    page.get_by_text("of 125 frames").wait_for()
+    page.wait_for_selector(".lanes")
+    assert page.locator(".lane").count() == 2
+    until(page, "document.querySelector('video').readyState >= 2")
+    chart = page.locator(".chart svg")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    page.mouse.click(box["x"] + 0.7 * box["width"], box["y"] + 40)
+    until(page, "Math.abs(document.querySelector('video').currentTime - 3.5) < 0.1")
+    assert "0:03.5" in page.locator(".legend").inner_text()
+    page.get_by_text("Curves", exact=True).click()
+    n = page.locator(".chart path").count()
+    page.get_by_role("button", name="Pitch").click()
+    assert page.locator(".chart path").count() == n + 2
+    hrefs = page.eval_on_selector_all(".downloads a", "all => all.map(a => a.href)")
+    assert len(hrefs) >= 8
+    for href in hrefs:
+        assert page.request.get(href, timeout=PATIENCE_MS).ok
+    assert serious(page) == []
+
+
+def test_the_camera_moves_the_avatar(page, address):
+    page.goto(address + "#camera")
+    page.get_by_role("button", name="Start the camera").click()
+    until(page, "window.studioMeters?.n >= 5")
+    until(page, "window.studioViewer?.vertices(500).length > 0")
+    before = page.evaluate("({...window.studioMeters})")
+    first, since = vertices(page), time.monotonic()
+    page.wait_for_timeout(4000)
+    after = page.evaluate("({...window.studioMeters})")
+    seconds = time.monotonic() - since
+    n, with_face = (after[name] - before[name] for name in ("n", "n_with_face"))
+    assert n > 0
+    assert with_face == n  # the clip shows a face in every frame
+    if os.getloadavg()[0] < 0.75 * (os.cpu_count() or 1) + 1:  # others leave the processors to us
+        assert n / seconds >= 20
+    print(
+        f"\n{n / seconds:.1f} frames a second, latency {after['latency_ms']:.0f} ms, load {os.getloadavg()}"
+    )
+    until(
+        page,
+        "first => window.studioViewer.vertices(20).some((v, k) => Math.abs(v - first[k]) > 0.002)",
+        arg=first.ravel().tolist(),
+    )
+    page.get_by_role("button", name="Use my face").click()
+    page.get_by_role("button", name="Calibrate").click()
+    page.get_by_role("textbox", name="Address of the receiver").fill("127.0.0.1:9")
+    page.get_by_role("button", name="Send").click()
+    page.get_by_text("vmc://127.0.0.1:9").wait_for()
+    assert serious(page) == []
+    page.get_by_role("button", name="Stop", exact=True).first.click()
+    page.get_by_role("button", name="Start the camera").wait_for()
+
+
+def test_the_avatar_for_obs_is_alone_on_a_transparent_page(page, address):
+    page.goto(address + "?obs=1")
+    until(page, "window.studioMeters?.n >= 2")  # no other window has a camera: it takes one
+    page.wait_for_timeout(1000)
+    data = page.screenshot(omit_background=True, timeout=PATIENCE_MS)
+    from PIL import Image
+
+    alpha = np.array(Image.open(io.BytesIO(data)).convert("RGBA"))[..., 3]
+    assert (alpha[:20] == 0).all()
+    assert (alpha[:, :20] == 0).all()
+    assert (alpha > 200).mean() > 0.05
+    assert page.locator("button, a, input").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_view_is_accessible_and_fits_a_phone(browser, address, scheme):
+    with opened(browser, 390, 844, scheme) as page:
+        for view in ("photo", "video", "camera"):
+            page.goto(f"{address}#{view}")
+            page.wait_for_selector(".drop")
+            assert page.title().lower().startswith(view)
+            assert serious(page) == [], view
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+        open_photo(page, address)
+        page.get_by_text("All expressions").click()
+        assert serious(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_report_of_a_video_opens_without_a_server(browser, tmp_path):
+    from tddfa.streams.sinks.timeline import Person, Timeline, report_bytes
+
+    n = 200
+    wave = np.sin(np.linspace(0, 20, n)).astype(np.float32)
+    values = {"yaw_deg": 30 * wave, "jawOpen": np.abs(wave)}
+    person = Person(0, np.full((112, 112, 3), 90, np.uint8), np.ones(n, bool), values)
+    file = tmp_path / "report.html"
+    file.write_bytes(
+        report_bytes(Timeline("a <b>clip</b>", np.arange(n) / 25, (50,), tuple(values), (person,)))
+    )
+    with opened(browser) as page:
+        page.goto(file.as_uri())
+        assert page.get_by_role("heading", level=1).inner_text() == "a <b>clip</b>"
+        assert page.locator(".chart path").count() == 2
+        assert page.locator(".lane .cut").count() == 1
+        page.get_by_role("slider").fill("2")
+        assert "0:02.0" in page.locator(".legend").inner_text()
+        assert serious(page) == []
