@@ -246,9 +246,10 @@ class CameraSession:
         """Work on frames until the client is gone."""
         try:
             limits = self._studio.limits
-            tracker = FaceTracker(self._studio.engine.aligner, max_faces=limits.faces)
-            for frame in follow(self._frames(), SharedTracker(tracker, self._studio.engine.turns)):
-                self._write(frame)
+            engine = self._studio.engine
+            tracker = SharedTracker(FaceTracker(engine.aligner, max_faces=limits.faces), engine.turns)
+            for frame in follow(self._frames(), tracker):
+                self._write(frame, tracker.elapsed_ms)
         except (OSError, RuntimeError, TimeoutError, WebSocketDisconnect) as error:
             if isinstance(error, TddfaError):
                 self._report(error)
@@ -293,7 +294,7 @@ class CameraSession:
             yield Frame(index, received - start, image, captured=received)
             index += 1
 
-    def _write(self, frame: TrackedFrame) -> None:
+    def _write(self, frame: TrackedFrame, track_ms: float) -> None:
         """Send what was found in a frame, to the client and to whoever else gets it."""
         tracked_at = time.perf_counter()
         captures = self._avatar.captures(frame)
@@ -318,6 +319,7 @@ class CameraSession:
             "faces": [_face(tracked) for tracked in frame.faces if tracked.visible],
             "calibrating": self._avatar.calibrating,
             "decode_ms": round(self._decode_ms, 2),
+            "track_ms": round(track_ms, 2),
         }
         text = json.dumps(head, separators=(",", ":"), allow_nan=False)
         now, received = time.perf_counter(), frame.captured or tracked_at

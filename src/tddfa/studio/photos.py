@@ -46,7 +46,7 @@ async def align(request: Request) -> Response:
         scene = _scene(data, query, studio)
         return _encoded(scene, query, studio.engine.aligner)
 
-    return _files_response(await studio.engine.run(work), inline=True)
+    return _files_response(await studio.engine.run(work))
 
 
 async def add(request: Request) -> Response:
@@ -73,9 +73,7 @@ async def output(request: Request) -> Response:
         if face >= len(scene.faces):
             raise RequestError(404, f"there is no face {face}; the photo has {len(scene.faces)}, from 0")
         scene = scene.of_face(face)
-    return _files_response(
-        await studio.engine.run(lambda: _encoded(scene, query, studio.engine.aligner)), inline=True
-    )
+    return _files_response(await studio.engine.run(lambda: _encoded(scene, query, studio.engine.aligner)))
 
 
 async def image(request: Request) -> Response:
@@ -152,13 +150,13 @@ def _encoded(scene: Scene, query: Query, aligner: FaceAligner) -> list[tuple[str
     return [file for kind in query.kinds for file in encode_output(kind, _STEM, scene, query.options)]
 
 
-def _files_response(files: list[tuple[str, bytes]], *, inline: bool) -> Response:
+def _files_response(files: list[tuple[str, bytes]]) -> Response:
     if len(files) == 1:
         ((name, data),) = files
     else:
         name, data = f"{_STEM}.zip", zip_bytes(files)
     kind = _MEDIA_TYPES.get(PurePath(name).suffix, "application/octet-stream")
-    place = "inline" if inline and kind.startswith("image/") else "attachment"
+    place = "inline" if kind.startswith("image/") else "attachment"
     if kind == "application/json":
         return Response(data, media_type=kind)
     return Response(data, media_type=kind, headers={"content-disposition": f'{place}; filename="{name}"'})
