@@ -26,7 +26,7 @@ export function photoView(): View {
     try {
       const response = await ask("api/photos", { method: "POST", body: file });
       const record = (await response.json()) as PhotoRecord;
-      shown = new PhotoCard(record, file.name.replace(/\.[^.]*$/, "") || "photo", open, fail);
+      shown = new PhotoCard(record, stemOf(file.name), open, fail);
       body.replaceChildren(shown.element);
       await shown.start();
     } catch (error) {
@@ -61,6 +61,12 @@ export function photoView(): View {
       shown?.leave();
     },
   };
+}
+
+/** The name of a file without its suffix, as far as every system takes it. */
+function stemOf(name: string): string {
+  const stem = name.replace(/\.[^.]*$/, "").replace(/[\x00-\x1f\x7f/\\:*?"<>|]/g, "_").slice(0, 80);
+  return stem.replace(/^[. ]+|[. ]+$/g, "") || "photo";
 }
 
 class PhotoCard {
@@ -339,11 +345,12 @@ class PhotoCard {
 
   private files(kinds: string[]): HTMLElement {
     const { id } = this.record;
+    const stem = this.name;
     const special = ["obj", "glb"];
     const link = (kind: string): HTMLAnchorElement =>
-      h("a", { href: outputs(id, kind, kind === "obj" ? { texture: "true" } : {}), download: this.file(kind), "data-kind": kind }, kindWords(kind));
+      h("a", { href: outputs(id, kind, kind === "obj" ? { stem, texture: "true" } : { stem }), download: "", "data-kind": kind }, kindWords(kind));
     this.downloads.append(
-      h("a", { class: "all", href: outputs(id, "all"), download: `${this.name}.zip`, "data-kind": "all" }, "Everything as ZIP"),
+      h("a", { class: "all", href: outputs(id, "all", { stem }), download: "", "data-kind": "all" }, "Everything as ZIP"),
       ...[...kinds].sort((a, b) => Number(special.includes(b)) - Number(special.includes(a))).map(link),
     );
     return h(
@@ -352,10 +359,5 @@ class PhotoCard {
       h("header", {}, h("h2", {}, "Downloads")),
       this.downloads,
     );
-  }
-
-  private file(kind: string): string {
-    const suffix: Record<string, string> = { ply: "ply", obj: "zip", glb: "glb", depth16: "png", json: "json", npz: "npz", csv: "csv", jsonl: "jsonl", parquet: "parquet" };
-    return `${this.name}_${kind}.${suffix[kind] ?? "jpg"}`;
   }
 }

@@ -27,6 +27,7 @@ const LANE = 52;
 const CHART = 210;
 const FIRST = ["yaw_deg", "jawOpen", "eyeBlinkLeft"];
 const DASHES = ["", "7 4", "2 4", "10 3 2 3"];
+const BORDERS = ["solid", "dashed", "dotted", "double"];
 const ANGLE = /_deg$/;
 
 /** The parts of the page that follow a timeline. */
@@ -252,10 +253,10 @@ export class TimelineView {
   private tell(): void {
     const at = this.data.times.findLastIndex((t) => t <= this.time + 1e-6);
     const items = this.data.people.flatMap((person) =>
-      [...this.columns].map((name) => {
+      [...this.columns].map((name, k) => {
         const value = person.curves[name]?.[at];
         const text = value === null || value === undefined ? "–" : ANGLE.test(name) ? `${value.toFixed(0)}°` : value.toFixed(2);
-        const mark = h("i", { style: { background: `var(--lane-${person.id % 6})` } });
+        const mark = h("i", { style: { "border-top": `3px ${BORDERS[k % BORDERS.length]} var(--lane-${person.id % 6})` } });
         return h("span", {}, mark, `${columnWords(name)} `, h("b", {}, text));
       }),
     );

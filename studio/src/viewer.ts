@@ -40,6 +40,7 @@ export class Viewer {
   private fence: WebGLSync | null = null;
   private drawnAt = 0;
   private sharpness = 1;
+  private still = 0;
   private readonly watching: ResizeObserver;
 
   constructor(private readonly place: HTMLElement, label: string) {
@@ -170,6 +171,7 @@ export class Viewer {
 
   /** Stop, and free the graphics card. */
   dispose(): void {
+    clearTimeout(this.still);
     this.clear();
     this.watching.disconnect();
     this.controls.dispose();
@@ -239,20 +241,30 @@ export class Viewer {
     }
     this.queued = false;
     this.drawnAt = now;
+    if (this.renderer.getPixelRatio() !== this.pixelRatio) this.renderer.setPixelRatio(this.pixelRatio);
     this.renderer.render(this.scene, this.camera);
     this.fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
     gl.flush();
+    clearTimeout(this.still);
+    if (this.sharpness < 1) this.still = setTimeout(() => this.sharpen(), STILL_MS);
+  }
+
+  /** Draw all pixels once nothing moves. */
+  private sharpen(): void {
+    this.fence = null; // this drawing may be slow
+    this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, 2));
+    this.renderer.render(this.scene, this.camera);
   }
 
   /** Draw fewer pixels where a drawing takes long, such as without a graphics card. */
   private adapt(took_ms: number): void {
     if (took_ms < SLOW_MS || this.sharpness <= LEAST_SHARPNESS) return;
     this.sharpness = Math.max(this.sharpness * 0.8, LEAST_SHARPNESS);
-    this.renderer.setPixelRatio(this.pixelRatio);
   }
 }
 
 const SLOW_MS = 60;
+const STILL_MS = 700;
 const LEAST_SHARPNESS = 0.5;
 
 /** Whether WebGL is drawn by the processor. */

@@ -66,6 +66,11 @@ def test_several_files_come_as_a_zip_with_all_of_them(client, tmp_path):
     assert list(per_face) == [f"photo_glb_face_{n}.glb" for n in (4, 3, 2, 1)]
 
 
+def test_files_are_called_as_the_client_says(client):
+    answer = client.post("/api/align?kind=glb&stem=J%C3%BCrgen+1", content=PHOTO)
+    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''J%C3%BCrgen%201_glb.glb"
+
+
 def test_options_reach_the_outputs(client):
     seen = decode_image(client.post("/api/align?kind=3d&background=black", content=PHOTO).content)
     assert (seen[0, 0] == 0).all()
@@ -97,6 +102,9 @@ def test_an_image_without_a_face_is_an_empty_list_and_has_no_other_output(client
         ("?kind=3d&background=transparent", PHOTO, 400, "format=png"),
         ("?kind=3d&format=gif", PHOTO, 400, "jpg, png"),
         ("?kind=glb&neutral=perhaps", PHOTO, 400, "true or false"),
+        ("?stem=", PHOTO, 400, "stem is"),
+        ("?stem=../x", PHOTO, 400, "stem is"),
+        ("?stem=a%0d%0ab", PHOTO, 400, "stem is"),
         ("?max_faces=0", PHOTO, 400, "from 1"),
         ("?search_size=1e9", PHOTO, 400, "from 1"),
     ],

@@ -151,6 +151,11 @@ def document() -> dict[str, Any]:
 def _output_parameters() -> list[dict[str, Any]]:
     kinds = ", ".join(kind.name for kind in available_kinds())
     parameters = [
+        _parameter(
+            "stem",
+            "beginning of the names of the files",
+            {"default": "photo", "minLength": 1, "maxLength": 80},
+        ),
         _parameter("kind", f"comma list of {kinds}; or all. {_MULTIPLE}.", {"default": "json"}),
     ]
     for name, option in OPTIONS.items():

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -33,7 +34,6 @@ _MEDIA_TYPES = {
     ".obj": "model/obj",
     ".zip": "application/zip",
 }
-_STEM = "photo"
 
 
 async def align(request: Request) -> Response:
@@ -46,7 +46,7 @@ async def align(request: Request) -> Response:
         scene = _scene(data, query, studio)
         return _encoded(scene, query, studio.engine.aligner)
 
-    return _files_response(await studio.engine.run(work))
+    return _files_response(await studio.engine.run(work), query.stem)
 
 
 async def add(request: Request) -> Response:
@@ -73,7 +73,9 @@ async def output(request: Request) -> Response:
         if face >= len(scene.faces):
             raise RequestError(404, f"there is no face {face}; the photo has {len(scene.faces)}, from 0")
         scene = scene.of_face(face)
-    return _files_response(await studio.engine.run(lambda: _encoded(scene, query, studio.engine.aligner)))
+    return _files_response(
+        await studio.engine.run(lambda: _encoded(scene, query, studio.engine.aligner)), query.stem
+    )
 
 
 async def image(request: Request) -> Response:
@@ -145,21 +147,23 @@ def _scene(data: bytes, query: Query, studio: Studio) -> Scene:
 def _encoded(scene: Scene, query: Query, aligner: FaceAligner) -> list[tuple[str, bytes]]:
     if not scene.faces:
         if [kind.name for kind in query.kinds] == ["json"]:
-            return [(f"{_STEM}.json", json.dumps(image_record(scene.image, [])).encode())]
+            return [(f"{query.stem}_json.json", json.dumps(image_record(scene.image, [])).encode())]
         raise RequestError(422, no_face_hint(scene, aligner))
-    return [file for kind in query.kinds for file in encode_output(kind, _STEM, scene, query.options)]
+    return [file for kind in query.kinds for file in encode_output(kind, query.stem, scene, query.options)]
 
 
-def _files_response(files: list[tuple[str, bytes]]) -> Response:
+def _files_response(files: list[tuple[str, bytes]], stem: str) -> Response:
     if len(files) == 1:
         ((name, data),) = files
     else:
-        name, data = f"{_STEM}.zip", zip_bytes(files)
+        name, data = f"{stem}.zip", zip_bytes(files)
     kind = _MEDIA_TYPES.get(PurePath(name).suffix, "application/octet-stream")
     place = "inline" if kind.startswith("image/") else "attachment"
     if kind == "application/json":
         return Response(data, media_type=kind)
-    return Response(data, media_type=kind, headers={"content-disposition": f'{place}; filename="{name}"'})
+    return Response(
+        data, media_type=kind, headers={"content-disposition": f"{place}; filename*=UTF-8''{quote(name)}"}
+    )
 
 
 def zip_bytes(files: Iterable[tuple[str, bytes]]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from tddfa.kinds import KINDS, OPTIONS, TABLES, Kind, OutputOptions, names
 from tddfa.studio.problems import RequestError
 
 _FLAGS = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+_STEM = "photo"
+_NO_STEM = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]|^[. ]|[. ]$')  # what some system takes in no name
 _MOST = {"max_faces": 10_000, "search_size": 20_000}
 
 
@@ -31,12 +34,14 @@ class Query:
     Attributes:
         kinds: kinds of output, in order.
         options: how they are encoded.
+        stem: beginning of the names of the files.
         max_faces: only so many, the largest; all when None.
         search_size: longer side at which the image is searched, px; as the aligner chooses when None.
     """
 
     kinds: tuple[Kind, ...]
     options: OutputOptions
+    stem: str = _STEM
     max_faces: int | None = None
     search_size: int | None = None
 
@@ -47,7 +52,7 @@ class Query:
         Raises:
             RequestError: a name is unknown, a value impossible, or an option goes with none of the kinds.
         """
-        known = {"kind", "token", *OPTIONS, *_MOST}
+        known = {"kind", "stem", "token", *OPTIONS, *_MOST}
         for name in query:
             if name not in known:
                 raise RequestError(
@@ -63,7 +68,14 @@ class Query:
                 )
         if options.background == "transparent" and options.format != "png":
             raise RequestError(400, "background=transparent needs format=png: JPEG knows no transparency")
-        return cls(kinds, options, **{name: _count(name, query[name]) for name in _MOST if name in query})
+        stem = query.get("stem", _STEM)
+        if not 0 < len(stem) <= 80 or _NO_STEM.search(stem):
+            raise RequestError(
+                400, f"stem is {stem[:80]!r}; give 1 to 80 characters that a file name may have"
+            )
+        return cls(
+            kinds, options, stem, **{name: _count(name, query[name]) for name in _MOST if name in query}
+        )
 
 
 def _kinds(given: Sequence[str]) -> tuple[Kind, ...]:
