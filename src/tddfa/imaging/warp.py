@@ -44,14 +44,26 @@ def warp_square(image: Image, x: float, y: float, side: float, size: int) -> Ima
         shrink = 1 << halvings
         x0, y0 = int(np.floor(x - side / 2)) - shrink, int(np.floor(y - side / 2)) - shrink
         blocks = int(np.ceil(side / shrink)) + 3
-        image = cut(image, x0, y0, x0 + blocks * shrink, y0 + blocks * shrink)
+        # Only the blocks that show some of the picture: the others, black, are added when they are small.
+        height, width = image.shape[:2]
+        columns, rows = _visible(x0, shrink, blocks, width), _visible(y0, shrink, blocks, height)
+        if not columns or not rows:
+            return np.zeros((size, size, 3), np.uint8)
+        inner_x, inner_y = x0 + columns.start * shrink, y0 + rows.start * shrink
+        image = cut(image, inner_x, inner_y, inner_x + len(columns) * shrink, inner_y + len(rows) * shrink)
         for k in reversed(range(halvings)):
-            image = cv2.resize(image, (blocks << k, blocks << k), interpolation=cv2.INTER_AREA).astype(
-                np.uint8, copy=False
-            )
+            image = cv2.resize(
+                image, (len(columns) << k, len(rows) << k), interpolation=cv2.INTER_AREA
+            ).astype(np.uint8, copy=False)
+        image = cut(image, -columns.start, -rows.start, blocks - columns.start, blocks - rows.start)
         x, y = ((v - v0 + 0.5) / shrink - 0.5 for v, v0 in ((x, x0), (y, y0)))
         step /= shrink
     corner = (size - 1) / 2 * step
     inverse = np.array([[step, 0, x - corner], [0, step, y - corner]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(image, inverse, (size, size), flags=flags).astype(np.uint8, copy=False)
+
+
+def _visible(start: int, block: int, n: int, length: int) -> range:
+    """Return which of `n` blocks of pixels, side by side from `start` on, show some of `length` pixels."""
+    return range(max(-start // block, 0), min(-(-(length - start) // block), n))
