@@ -1,6 +1,7 @@
 """Cameras at a running studio: frames a second, latency and memory. `python tools/studio_load.py --help`.
 
-Each client sends frames of the example clip at 30 a second, as the page does: at most two on their way.
+Each client sends frames of the example clip at 30 a second, as the page does: at most two on their way. With
+`--on-the-way 1`, no frame waits for the one before: the time beside the networks is that of a frame alone.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ def main() -> None:
     parser.add_argument("address", help="ws://127.0.0.1:8470/api/camera")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--on-the-way", type=int, default=2)
     parser.add_argument("--pid", type=int, help="process of the studio, whose memory is told")
     args = parser.parse_args()
     frames = [encode_image(frame.image, "jpg", quality=80) for frame in VideoReader(CLIP)]
     results: list[list[dict[str, float]]] = [[] for _ in range(args.clients)]
     threads = [
-        threading.Thread(target=_client, args=(args.address, frames, args.seconds, result))
+        threading.Thread(target=_client, args=(args.address, frames, args.seconds, args.on_the_way, result))
         for result in results
     ]
     memory = [_memory_mib(args.pid)]
@@ -58,19 +60,21 @@ def main() -> None:
         )
 
 
-def _client(address: str, frames: list[bytes], seconds: float, result: list[dict[str, float]]) -> None:
+def _client(
+    address: str, frames: list[bytes], seconds: float, most: int, result: list[dict[str, float]]
+) -> None:
     sent: dict[int, float] = {}
     n = 0
     with connect(address, max_size=None) as socket:
         end = time.perf_counter() + seconds
         due = time.perf_counter()
         while time.perf_counter() < end:
-            if len(sent) < 2 and time.perf_counter() >= due:
+            if len(sent) < most and time.perf_counter() >= due:
                 sent[n] = time.perf_counter()
                 socket.send(frames[n % len(frames)])
                 n += 1
                 due = max(due + 1 / _RATE, time.perf_counter() - 1 / _RATE)
-            wait = max(due - time.perf_counter(), 0.0) if len(sent) < 2 else 1.0
+            wait = max(due - time.perf_counter(), 0.0) if len(sent) < most else 1.0
             try:
                 answer = json.loads(socket.recv(timeout=wait))
             except TimeoutError:

@@ -8,6 +8,8 @@ export interface AvatarFace {
   shapes: Record<string, number>;
 }
 
+const LEAST_WEIGHT = 0.02;
+
 export class Avatar {
   private constructor(readonly viewer: Viewer) {}
 
@@ -31,7 +33,9 @@ export class Avatar {
   }
 
   move(face: AvatarFace): void {
-    this.viewer.setWeights(face.shapes);
+    // Each expression that is not 0 costs time in every vertex, and one that is hardly there is not seen.
+    const seen = Object.entries(face.shapes).filter(([, value]) => value > LEAST_WEIGHT);
+    this.viewer.setWeights(Object.fromEntries(seen));
     this.viewer.setHead(face.head.yaw_deg, face.head.pitch_deg, face.head.roll_deg);
   }
 }

@@ -41,6 +41,7 @@ export class Viewer {
   private drawnAt = 0;
   private sharpness = 1;
   private still = 0;
+  private restUntil = 0;
   private readonly watching: ResizeObserver;
 
   constructor(private readonly place: HTMLElement, label: string) {
@@ -237,7 +238,14 @@ export class Viewer {
         return;
       }
       gl.deleteSync(this.fence);
-      this.adapt(now - this.drawnAt);
+      this.fence = null;
+      const took = now - this.drawnAt;
+      this.adapt(took);
+      if (took > SHORT_MS) this.restUntil = now + REST * took;
+    }
+    if (now < this.restUntil) {
+      requestAnimationFrame(() => this.drawNow());
+      return;
     }
     this.queued = false;
     this.drawnAt = now;
@@ -264,6 +272,9 @@ export class Viewer {
 }
 
 const SLOW_MS = 60;
+// Where the processor draws, it has other work too: a long drawing is followed by a rest of this many times its own.
+const SHORT_MS = 24;
+const REST = 1.5;
 const STILL_MS = 700;
 const LEAST_SHARPNESS = 0.5;
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from starlette.responses import FileResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -452,14 +453,18 @@ def _face(tracked: TrackedFace) -> dict[str, Any]:
             "pitch_deg": round(pose.pitch_deg, 2),
             "roll_deg": round(pose.roll_deg, 2),
         },
-        "camera": [[round(v, 5) for v in row] for row in face.params.camera.tolist()],
-        "identity": [round(v, 4) for v in face.params.identity.tolist()],
-        "expression": {
-            name: round(v, 4)
-            for name, v in zip(face.model.expression_names, face.params.expression.tolist(), strict=True)
-        },
-        "landmarks": [[round(v, 1) for v in point] for point in face.landmarks.tolist()],
+        "camera": _rounded(face.params.camera, 5),
+        "identity": _rounded(face.params.identity, 4),
+        "expression": dict(
+            zip(face.model.expression_names, _rounded(face.params.expression, 4), strict=True)
+        ),
+        "landmarks": _rounded(face.landmarks, 1),
     }
+
+
+def _rounded(values: np.ndarray, decimals: int) -> list[Any]:
+    # In float64: as JSON, a float32 would have 17 digits.
+    return np.round(values.astype(np.float64), decimals).tolist()
 
 
 def _event(name: str, **values: Any) -> str:
