@@ -45,7 +45,7 @@ def main() -> None:
         "opencv": cv2.__version__,
         "rasteriser": _rasteriser(),
     }
-    serve(_stages(aligner), about, _STARTED)
+    serve(stages_of(aligner), about, _STARTED)
 
 
 def _network_bytes(pack) -> int:
@@ -60,7 +60,8 @@ def _rasteriser() -> str:
     return "native"
 
 
-def _stages(aligner):
+def stages_of(aligner):
+    """Return the stages of a pack: name → `prepare(argument)`, which returns what is timed."""
     from tddfa.export import EXPORTS
     from tddfa.imaging import read_image, write_image
     from tddfa.morphable import open_face_model
