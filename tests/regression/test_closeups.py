@@ -7,7 +7,7 @@ from tddfa.geometry.camera import project
 from tddfa.packs.specs import ANY_REGRESSOR
 from tddfa.regression import make_regressor
 from tddfa.regression.closeups import CloseUps
-from tddfa.regression.expressions import ExpressionNetwork, corrected_camera
+from tddfa.regression.expressions import ExpressionNetwork, corrected_camera, state, upright
 from tddfa.types import BoundingBox, FaceParams
 
 
@@ -52,7 +52,7 @@ def test_a_turned_image_has_the_same_views():
     upright = VIEWS(image, camera(1.2))
     # A quarter turn of the image, and of what the camera shows about the middle between the pixels.
     lying = VIEWS(np.ascontiguousarray(np.rot90(image, -1)), camera(1.2, np.pi / 2, shift=(127.0, 128.0)))
-    assert np.abs(upright.astype(int) - lying).max() <= 2
+    assert np.abs(upright.astype(int) - lying).max() <= 4
 
 
 def test_fine_patterns_of_large_faces_are_averaged_not_picked():
@@ -68,16 +68,37 @@ def test_views_are_black_where_the_image_ends_and_need_no_part_of_it():
     assert VIEWS(image, camera(9.0, shift=(-5000.0, 9000.0))).max() == 0
 
 
-def test_a_camera_is_corrected_by_turn_scale_and_shift_about_the_origin():
-    first = camera(1.7, 0.3, 0.5)
+@pytest.mark.parametrize("roll", [0.0, 0.4, -1.8, np.pi])
+def test_a_camera_is_corrected_by_turn_scale_and_shift_in_the_frame_of_the_upright_face(roll):
+    first = camera(1.7, roll, 0.5)
+    back = cv2.Rodrigues(np.array([0, 0, roll]))[0]
+    turn = upright(first)
+    np.testing.assert_allclose(turn, back[:2, :2].T, atol=1e-9)
     same = corrected_camera(first, np.zeros(6))
     np.testing.assert_allclose(same, first, atol=1e-12)
     axis = np.array([0.2, -0.1, 0.3])
     angle = np.linalg.norm(axis)
     pose = np.array([*(np.tan(angle / 2) * axis / angle), np.log(1.1), 2.0, -3.0])
     moved = corrected_camera(first, pose)
-    np.testing.assert_allclose(moved[:, :3], 1.1 * cv2.Rodrigues(axis)[0] @ first[:, :3], atol=1e-9)
-    np.testing.assert_allclose(moved[:, 3] - first[:, 3], [1.7 * 2, 1.7 * -3, 0], atol=1e-9)
+    expected = 1.1 * back @ cv2.Rodrigues(axis)[0] @ back.T @ first[:, :3]
+    np.testing.assert_allclose(moved[:, :3], expected, atol=1e-9)
+    np.testing.assert_allclose(moved[:, 3] - first[:, 3], back @ (1.7 * 2, 1.7 * -3, 0), atol=1e-9)
+
+
+def test_what_the_network_knows_of_a_face_does_not_depend_on_how_the_image_is_turned():
+    faces = [
+        FaceParams(camera(0.8, roll, 0.5), np.ones(2, np.float32), np.ones(3, np.float32))
+        for roll in (0.0, 2.2)
+    ]
+    np.testing.assert_allclose(state(faces[0]), state(faces[1]), atol=1e-6)
+    np.testing.assert_allclose(state(faces[0])[:6], [np.cos(0.5), 0, -np.sin(0.5), 0, -1, 0], atol=1e-6)
+
+
+def test_a_face_seen_from_below_is_upright_by_its_side():
+    below = np.concatenate(
+        [cv2.Rodrigues(np.array([1.5, 0, 0]))[0] @ np.diag([1.0, -1, -1]), np.zeros((3, 1))], 1
+    )
+    np.testing.assert_allclose(upright(below), np.eye(2), atol=1e-9)
 
 
 class FixedNetwork:

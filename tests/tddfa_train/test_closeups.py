@@ -1,4 +1,6 @@
+import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,11 +73,15 @@ def test_labels_follow_the_face_into_the_frame_also_in_a_mirror(recipe, model):
             points = model.landmarks(FaceParams(camera, batch["identity"][k], batch["expression"][k]))
             np.testing.assert_allclose(points[:, :2], batch["landmarks68"][k, :, :2], atol=0.05)
             assert np.abs(points[:, :2].mean(0) - 60).max() < 25
+            assert points[8, 1] > points[27, 1] + 10  # the chin lies below the nose
 
 
 def test_both_decodings_correct_a_camera_alike():
     rng = np.random.default_rng(1)
-    camera = np.concatenate([np.linalg.qr(rng.normal(size=(3, 3)))[0] * 0.7, rng.normal(size=(3, 1))], 1)
+    turn = np.diag([1.0, -1, -1]) @ np.array(
+        [[np.cos(0.6), 0, np.sin(0.6)], [0, 1, 0], [-np.sin(0.6), 0, np.cos(0.6)]]
+    )
+    camera = np.concatenate([0.7 * turn, rng.normal(size=(3, 1))], 1)  # upright, as all cameras of batches
     raw = rng.normal(size=6)
     units = np.array([0.05, 0.05, 0.05, 0.1, 5, 5])
     theirs = corrected(torch.from_numpy(camera[None]), torch.from_numpy(raw[None]))[0].numpy()
@@ -110,10 +116,27 @@ def test_a_few_renders_are_learnt_and_the_exported_network_says_the_same(recipe,
         np.testing.assert_allclose(batch["first_identity"] + identity, face.identity, atol=4 * tolerance)
         moved = corrected_camera(faces[0].camera, pose[0])
         np.testing.assert_allclose(moved, face.camera[0], atol=20 * tolerance)
-    still = run(export_closeups(network, Trust(pose=0, identity=0)), batch["crop"], numbers)
+    still = run(export_closeups(network, Trust((0, 0, 0), 0, 0)), batch["crop"], numbers)
     assert not still[0].any()
     assert not still[1].any()
     np.testing.assert_array_equal(still[2], run(float32, batch["crop"], numbers)[2])
+
+
+def test_the_first_answer_stays_where_the_face_looks_away(recipe, model):
+    network = make_closeup_network(recipe.network, model).eval()
+    rng = np.random.default_rng(2)
+    views = rng.integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)
+    yaw = np.deg2rad([10.0, 45.0, 80.0])
+    numbers = rng.uniform(0, 1, (3, 6 + model.n_identity + model.n_expression)).astype(np.float32)
+    numbers[:, :6] = np.stack([np.cos(yaw), 0 * yaw, -np.sin(yaw), 0 * yaw, 0 * yaw - 1, 0 * yaw], 1)
+    pose, identity, expression = run(export_closeups(network), views, numbers)
+    faded = run(export_closeups(network, Trust(facing=(0.5, 0.87), shown=(0.1, 0.8))), views, numbers)
+    share = np.array([1, (np.cos(yaw[1]) - 0.5) / 0.37, 0], np.float32)[:, None]
+    np.testing.assert_allclose(faded[0], share * pose, atol=1e-6)
+    np.testing.assert_allclose(faded[1], share * identity, atol=1e-6)
+    share = np.array([1, (np.cos(yaw[1]) - 0.1) / 0.7, (np.cos(yaw[2]) - 0.1) / 0.7], np.float32)[:, None]
+    first = numbers[:, -model.n_expression :]
+    np.testing.assert_allclose(faded[2], share * expression + (1 - share) * first, atol=1e-6)
 
 
 def run(data, views, numbers):
@@ -175,3 +198,31 @@ def test_an_untrained_network_leaves_camera_and_identity_nearly_as_they_are(mode
         face = network(torch.zeros(1, 3, 128, 128), first)
     assert (face.camera - first.camera).abs().max() < 0.2
     assert face.identity.abs().max() < 0.2
+
+
+def test_the_kept_weights_answer_as_the_network_that_ships(model):
+    from tddfa import FaceAligner, read_image
+    from tddfa.packs import find_pack
+    from tddfa_train.expressions.network import CloseUpConfig
+    from tddfa_train.weights import load_weights
+
+    network = make_closeup_network(CloseUpConfig(), model)
+    assert load_weights(network, "open:expressions") == []
+    photo = read_image(Path(__file__).parents[2] / "examples/photos/group.jpg")
+    faces = [face.params for face in FaceAligner("open:small").align(photo)]
+    closeups = make_closeups(model)
+    views = np.stack([closeups(photo, face.camera) for face in faces])
+    numbers = np.stack([state(face) for face in faces])
+    said = run(find_pack("open").read("expressions.onnx"), views, numbers)[2]
+    with np.load(io.BytesIO(find_pack("open").read("closeups.npz"))) as places:
+        for name, points in closeup_arrays(closeups).items():
+            np.testing.assert_allclose(places[name], points, atol=1e-3)
+    first = FirstAnswer(
+        *(
+            torch.from_numpy(np.stack([np.asarray(getattr(face, key), np.float32) for face in faces]))
+            for key in ("camera", "identity", "expression")
+        )
+    )
+    with torch.no_grad():
+        ours = network.eval()(network_input(torch.from_numpy(views)), first).expression.clamp(0, 1).numpy()
+    assert np.abs(said - ours).mean() < 0.02

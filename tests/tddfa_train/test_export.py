@@ -209,38 +209,3 @@ def test_a_detector_in_int8_reads_pictures_of_any_size_and_stays_close(write_con
     torch.save({"average": faceboxes}, tmp_path / "last.pt")
     assert cli.main([*command, str(tmp_path / "x.onnx"), "--int8", str(write_config("detector"))]) == 1
     assert "--int8 is for alignment networks and detectors of the kind tddfa" in capsys.readouterr().err
-
-
-def test_two_networks_in_one_file_answer_as_their_blend(network):
-    from tddfa_train.export.compose import Blend, BlendFaces, compose
-
-    torch.manual_seed(5)
-    other = AlignmentNetwork(
-        DenseNet(DenseConfig(widths=(8, 8, 16, 16, 16), blocks=(0, 0, 1, 0, 0), squeeze=8, feature=32)),
-        32,
-        network.n_identity,
-        torch.ones(3, dtype=torch.bool),
-    )
-    torch.nn.init.normal_(other.head.weight, std=0.05)
-    files = [export_alignment(network), export_alignment(other)]
-    shift = torch.linspace(-1, 1, network.n_identity)
-    whole = compose(*files, Blend(0.3, shift))
-    said = [
-        ort.InferenceSession(f, providers=["CPUExecutionProvider"]).run(None, {"input": CROPS}) for f in files
-    ]
-    camera, identity, expression, confidence = ort.InferenceSession(
-        whole, providers=["CPUExecutionProvider"]
-    ).run(None, {"input": CROPS})
-    np.testing.assert_array_equal(expression, said[1][2])
-    np.testing.assert_array_equal(confidence, said[0][3])
-    np.testing.assert_allclose(identity, 0.7 * said[0][1] + 0.3 * said[1][1] + shift.numpy(), atol=1e-5)
-    tensors = [torch.from_numpy(a) for s in said for a in s[:2]]
-    np.testing.assert_allclose(camera, BlendFaces(Blend(0.3, shift))(*tensors)[0].numpy(), atol=1e-4)
-    linear = camera[:, :, :3]
-    gram = linear @ linear.transpose(0, 2, 1)
-    np.testing.assert_allclose(gram, gram[:, :1, :1] * np.eye(3), atol=1e-4)
-    assert (np.linalg.det(linear) > 0).all()
-    # With nothing of the second, the camera is the first's.
-    alone = compose(*files, Blend(0.0, torch.zeros(network.n_identity)))
-    first = ort.InferenceSession(alone, providers=["CPUExecutionProvider"]).run(None, {"input": CROPS})[0]
-    np.testing.assert_allclose(first, said[0][0], atol=1e-4)

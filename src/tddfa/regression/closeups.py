@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -10,13 +11,11 @@ import numpy as np
 from tddfa.shapes import Float, Float32
 from tddfa.types import Image
 
-# Views are sampled bilinearly; where one shows less than two of three pixels, the image is reduced first.
+# Views are sampled bilinearly; where one shows less than two of three pixels, the image is halved first.
 _COARSEST = 1.5
 
-_Places = Float32[np.ndarray, "_h _w 2"]
 
-
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class CloseUps:
     """Where each pixel of the views lies on the face.
 
@@ -44,33 +43,62 @@ class CloseUps:
         Returns:
             RGB; black where the image ends.
         """
-        rows = np.asarray(camera[:2], np.float32)
-        size = float(np.linalg.norm(rows[0, :3]))
-        eyes, mouth, face = (
-            _view(image, grid @ rows[:, :3].T + rows[:, 3], size * float(grid[0, 1, 0] - grid[0, 0, 0]))
-            for grid in (self.eyes, self.mouth, self.face)
-        )
+        size = float(np.linalg.norm(camera[0, :3]))
+        rows = np.ascontiguousarray(camera[:2].T, np.float32)
+        eyes, mouth, face = (view.sampled(image, rows, size) for view in self._views)
         return np.concatenate([eyes, np.concatenate([mouth, face], axis=1)])
 
-
-def _view(image: Image, places: _Places, step: float) -> Image:
-    """Return the image at some places, which are about `step` pixels apart."""
-    if step > _COARSEST:
-        image, places = _reduced(image, places, step)
-    # Both coordinates in one map, which OpenCV allows and its type stubs do not know.
-    return cv2.remap(image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)  # pyright: ignore
+    @cached_property
+    def _views(self) -> list[_View]:
+        return [_View.of(grid) for grid in (self.eyes, self.mouth, self.face)]
 
 
-def _reduced(image: Image, places: _Places, step: float) -> tuple[Image, _Places]:
-    """Return the part of the image that a view shows, reduced to about its resolution, and the new places."""
-    height, width = image.shape[:2]
-    low = places.min((0, 1)) - step
-    high = places.max((0, 1)) + step + 1
-    x0, y0 = np.clip(np.floor(low), 0, (width - 1, height - 1)).astype(int).tolist()
-    x1, y1 = np.clip(np.ceil(high), (x0 + 1, y0 + 1), (width, height)).astype(int).tolist()
-    size = max(1, round((x1 - x0) / step)), max(1, round((y1 - y0) / step))
-    part = cv2.resize(image[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
-    ratio = np.array([size[0] / (x1 - x0), size[1] / (y1 - y0)], np.float32)
-    # The position of a pixel is its centre.
-    shift = (np.float32(0.5) - np.array([x0, y0], np.float32)) * ratio - np.float32(0.5)
-    return part, places * ratio + shift
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """One view, ready to be sampled.
+
+    Attributes:
+        points: homogeneous coordinates of each pixel's point of the face, mm.
+        shape: height and width, px.
+        spacing: distance of two points, mm.
+        middle: of the box around the points, homogeneous.
+        reach: half the sides of that box.
+    """
+
+    points: Float32[np.ndarray, "_n 4"]
+    shape: tuple[int, int]
+    spacing: float
+    middle: Float32[np.ndarray, "4"]
+    reach: Float32[np.ndarray, "4"]
+
+    @classmethod
+    def of(cls, grid: Float32[np.ndarray, "_h _w 3"]) -> _View:
+        points = np.pad(grid.reshape(-1, 3), [(0, 0), (0, 1)], constant_values=1)
+        low, high = points.min(axis=0), points.max(axis=0)
+        spacing = float(grid[0, 1, 0] - grid[0, 0, 0])
+        return cls(points, grid.shape[:2], spacing, (low + high) / 2, (high - low) / 2)
+
+    def sampled(self, image: Image, rows: Float32[np.ndarray, "4 2"], size: float) -> Image:
+        """Return the image at the places of the points.
+
+        Args:
+            image: the image.
+            rows: homogeneous point → place, px.
+            size: pixels per mm.
+        """
+        places = np.dot(self.points, rows).reshape(*self.shape, 2)
+        step = size * self.spacing
+        if step > _COARSEST:
+            height, width = image.shape[:2]
+            middle, reach = self.middle @ rows, self.reach @ np.abs(rows) + 3 * step
+            x0, y0 = np.clip(middle - reach, 0, (width - 1, height - 1)).astype(int).tolist()
+            x1, y1 = np.clip(middle + reach + 1, (x0 + 1, y0 + 1), (width, height)).astype(int).tolist()
+            image, places = image[y0:y1, x0:x1], places - np.array([x0, y0], np.float32)
+            while step > _COARSEST and min(image.shape[:2]) > 1:
+                # Two by two pixels become one; a last odd row or column is left out. The position of a pixel
+                # is its centre.
+                h, w = image.shape[0] // 2, image.shape[1] // 2
+                image = cv2.resize(image[: 2 * h, : 2 * w], (w, h), interpolation=cv2.INTER_AREA)
+                places, step = places / 2 - np.float32(0.25), step / 2
+        # Both coordinates in one map, which OpenCV allows and its type stubs do not know.
+        return cv2.remap(image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)  # pyright: ignore

@@ -22,6 +22,7 @@ class ExpressionNetwork:
     Args:
         network: close-ups (n, h, w, 3), RGB bytes, and `state` of the first answers → `pose` (n, 6), see
             `corrected_camera`; `identity` (n, i), added to the first answer; `expression` (n, e) in [0, 1].
+            It knows upright faces only, as the views show them.
         closeups: where the close-ups lie on the face.
     """
 
@@ -72,9 +73,23 @@ class ExpressionNetwork:
         ]
 
 
+def upright(camera: Float[np.ndarray, "3 4"]) -> Float64[np.ndarray, "2 2"]:
+    """Return the turn of the image after which a face is upright in it.
+
+    Args:
+        camera: `image_from_model` of the face.
+    """
+    up = np.asarray(camera[:2, 1], np.float64)
+    if np.hypot(*up) < 0.3 * np.linalg.norm(camera[0, :3]):
+        # Seen from far above or below, a face has no upward direction in the image; there its side tells.
+        up = np.array([camera[1, 0], -camera[0, 0]], np.float64)
+    x, y = up / max(float(np.hypot(*up)), 1e-9)
+    return np.array([[-y, x], [-x, -y]])
+
+
 def state(face: FaceParams) -> Float32[np.ndarray, " s"]:
-    """Return what the network knows of a first answer: rotation, identity, expression."""
-    rows = face.camera[:2, :3] / np.linalg.norm(face.camera[0, :3])
+    """Return what the network knows of a first answer: rotation of the upright face, identity, expression."""
+    rows = upright(face.camera) @ face.camera[:2, :3] / np.linalg.norm(face.camera[0, :3])
     return np.concatenate([rows.ravel(), face.identity, face.expression]).astype(np.float32)
 
 
@@ -85,12 +100,15 @@ def corrected_camera(
 
     Args:
         camera: px from mm.
-        pose: half the tangent of the turn about x, y and z of the image (Cayley's parameters), the logarithm
-            of the scale, and the shift in x and y, mm.
+        pose: half the tangent of the turn about x, y and z (Cayley's parameters), the logarithm of the scale,
+            and the shift in x and y, mm; x and y are those of the image in which the face is upright.
 
     Source: Cayley's rational form of a rotation.
     """
-    a, b, c, log_scale, x, y = (float(v) for v in pose)
+    back = upright(camera).T
+    a, b = back @ np.asarray(pose[:2], np.float64)
+    x, y = back @ np.asarray(pose[4:6], np.float64)
+    c, log_scale = float(pose[2]), float(pose[3])
     turn = np.array(
         [
             [1 + a * a - b * b - c * c, 2 * (a * b - c), 2 * (a * c + b)],

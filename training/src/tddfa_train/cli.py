@@ -123,7 +123,7 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--start",
         metavar="WEIGHTS",
-        help="go on from these weights: open, open:first-look or open:expressive, a .safetensors file, or a "
+        help="go on from these weights: open, open:first-look or open:expressions, a .safetensors file, or a "
         "run's last.pt (default: as in the config)",
     )
     train.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")

@@ -107,7 +107,7 @@ def quantized(
         try:
             quant_pre_process(folder / "float.onnx", folder / "folded.onnx", skip_symbolic_shape=True)
             model = onnx.load(str(folder / "folded.onnx"))
-            seen = _padded_bytes(model)
+            seen = _bytes_less_middle(model, on_integers)
             with contextlib.redirect_stdout(io.StringIO()):
                 quantize_static(
                     folder / "folded.onnx",
@@ -136,8 +136,8 @@ def quantized(
     return half_precision_storage(model.SerializeToString(), least=4096)
 
 
-def _padded_bytes(model: Any) -> list[str]:
-    """Find what the first convolutions see: bytes less their middle."""
+def _bytes_less_middle(model: Any, on_integers: Callable[[str], bool]) -> list[str]:
+    """Find what first convolutions on integers see: bytes less their middle."""
     makers = {output: node for node in model.graph.node for output in node.output}
 
     def from_bytes(name: str) -> bool:
@@ -145,8 +145,8 @@ def _padded_bytes(model: Any) -> list[str]:
         cast = makers.get(subtract.input[0]) if subtract is not None and subtract.op_type == "Sub" else None
         return cast is not None and cast.op_type == "Cast"
 
-    convolutions = [node.input[0] for node in model.graph.node if node.op_type == "Conv"]
-    return [name for name in convolutions if from_bytes(name)] or convolutions[:1]
+    convolutions = [n.input[0] for n in model.graph.node if n.op_type == "Conv" and on_integers(n.name)]
+    return [name for name in convolutions if from_bytes(name)]
 
 
 def _feed_bytes(model: Any, seen: str) -> None:

@@ -92,17 +92,23 @@ class ExpressionSource:
     Attributes:
         checkpoint: its averaged weights are exported.
         config: its recipe's; its training data calibrate convolutions in int8.
-        pose: how much of its correction of the camera is taken over.
+        turn: how much of its turn of the head about x, y and z is taken over.
+        place: how much of its scale and shift is taken over.
         identity: how much of its correction of the identity is taken over.
         identity_shift: .npy, added to every identity; see `Trust`.
+        facing: the cosines between which the first network's camera and identity fade; see `Trust`.
+        shown: the cosines between which its expressions fade.
         int8: convolutions in int8.
     """
 
     checkpoint: str
     config: str
-    pose: float = 1.0
+    turn: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    place: float = 1.0
     identity: float = 1.0
     identity_shift: str | None = None
+    facing: tuple[float, float] = (-2.0, -1.0)
+    shown: tuple[float, float] = (-2.0, -1.0)
     int8: bool = True
 
 
@@ -166,7 +172,9 @@ def expression_files(source: ExpressionSource) -> dict[str, bytes]:
     if missing:
         raise InputError(f"{source.checkpoint} is not of the network of {source.config}: no {missing[0]}")
     shift = None if source.identity_shift is None else np.load(source.identity_shift).astype(np.float32)
-    data = export_closeups(network, Trust(source.pose, source.identity, shift))
+    data = export_closeups(
+        network, Trust(source.turn, source.place, source.identity, shift, source.facing, source.shown)
+    )
     if source.int8:
         data = int8_closeups(data, *calibration_closeups(recipe, model))
     else:

@@ -8,6 +8,7 @@ from jaxtyping import Float, Float32
 
 from tddfa.errors import InputError
 from tddfa.morphable.model import MorphableModel
+from tddfa.regression.expressions import upright
 from tddfa.types import FaceParams
 from tddfa_train.data.answers import FIRST_ANSWER
 from tddfa_train.data.augment import spoil
@@ -110,14 +111,8 @@ class CloseUpBatches(CoefficientBatches):
 
 def frame_from_image(camera: Float[np.ndarray, "3 4"], *, mirror: bool) -> Float32[np.ndarray, "2 3"]:
     """Return the affine into a frame in which a face is upright, of one size, and in the middle."""
-    up = -camera[:2, 1]
-    length = float(np.hypot(*up))
     size = float(np.linalg.norm(camera[0, :3]))
-    # A face seen from far above or below has no direction of "up" in the image; there the side one serves.
-    angle = np.arctan2(up[0], -up[1]) if length > 0.3 * size else np.arctan2(camera[1, 0], camera[0, 0])
-    cos, sin = np.cos(-angle), np.sin(-angle)
-    scale = _PX_PER_MM / size
-    linear = scale * np.array([[cos, -sin], [sin, cos]])
+    linear = _PX_PER_MM / size * upright(camera)
     if mirror:
         linear[0] = -linear[0]
     middle = camera[:2, :3] @ np.array([0.0, -40.0, 0.0]) + camera[:2, 3]

@@ -37,15 +37,22 @@ class Trust:
     """How much of each correction is taken over.
 
     Attributes:
-        pose: of turn, scale and shift.
+        turn: of the turn about x, y and z.
+        place: of scale and shift.
         identity: of the identity.
-        identity_shift: what is added to every identity. The first network draws part of a resting face by
-            expressions; without those, its identity has to draw it.
+        identity_shift: what is added to every identity.
+        facing: cosines of the angle between the face and the viewer: from the first one down, the first
+            answer stays as it is, from the second one up, all of this network's is taken over. The views of a
+            head that is turned away show little.
+        shown: the same for the expressions, which are seen for longer.
     """
 
-    pose: float = 1.0
+    turn: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    place: float = 1.0
     identity: float = 1.0
     identity_shift: Float32[np.ndarray, " i"] | None = None
+    facing: tuple[float, float] = (-2.0, -1.0)
+    shown: tuple[float, float] = (-2.0, -1.0)
 
 
 class _Outputs(nn.Module):
@@ -61,14 +68,17 @@ class _Outputs(nn.Module):
         self.face = reading_bytes(network.face, network.config.face_size)
         self.join, self.head = network.join, nn.Linear(network.head.in_features, network.head.out_features)
         n_identity, n_expression = network.n_identity, len(network.regressed)
-        unit = torch.tensor([TURN / 2] * 3 + [LOG_SCALE] + [SHIFT_MM] * 2)
-        scale = torch.cat([unit * trust.pose, torch.full((n_identity,), trust.identity), network.regressed])
+        units = [TURN / 2] * 3 + [LOG_SCALE] + [SHIFT_MM] * 2
+        taken = [*trust.turn, trust.place, trust.place, trust.place]
+        pose = torch.tensor([unit * share for unit, share in zip(units, taken, strict=True)])
+        scale = torch.cat([pose, torch.full((n_identity,), trust.identity), network.regressed])
         shift = torch.zeros(len(scale))
         if trust.identity_shift is not None:
             shift[N_POSE : N_POSE + n_identity] = torch.from_numpy(trust.identity_shift)
         self.head.weight = nn.Parameter((scale[:, None] * network.head.weight).detach())
         self.head.bias = nn.Parameter((scale * network.head.bias + shift).detach())
         self.parts = [N_POSE, n_identity, n_expression]
+        self.facing, self.shown = trust.facing, trust.shown
         n_state = 6 + n_identity + n_expression
         unit = torch.ones(n_state)
         unit[6 : 6 + n_identity] = IDENTITY_UNIT
@@ -80,7 +90,13 @@ class _Outputs(nn.Module):
         seen = torch.cat([self.eyes(eyes), self.mouth(mouth), self.face(face)], 1)
         joined = torch.relu(self.join(torch.cat([seen, state * self.unit], 1)))
         pose, identity, expression = self.head(torch.cat([joined, seen], 1)).split(self.parts, 1)
-        return pose, identity, expression.clamp(0, 1)
+        # The third row of a rotation is the cross product of the others; its last number is the cosine.
+        facing = state[:, 1:2] * state[:, 3:4] - state[:, 0:1] * state[:, 4:5]
+        share, shown = (
+            ((facing - least) / (most - least)).clamp(0, 1) for least, most in (self.facing, self.shown)
+        )
+        expression = shown * expression.clamp(0, 1) + (1 - shown) * state[:, -expression.shape[1] :]
+        return share * pose, share * identity, expression
 
 
 def export_closeups(network: CloseUpNetwork, trust: Trust = Trust()) -> bytes:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tddfa.errors import InputError
 from tddfa.files import atomic_path
 
-KEPT = ("open", "open:first-look", "open:expressive")
+KEPT = ("open", "open:first-look", "open:expressions")
 """Names of the weights that come with this package: networks of the pack `open`."""
 
 
@@ -83,8 +83,9 @@ def load_weights(network: nn.Module, source: str | Path) -> list[str]:
     fitting = {key: value for key, value in saved.items() if key in own and own[key].shape == value.shape}
     if not fitting:
         raise InputError(
-            f"no weight of {source} fits this network; 'open' is of the trunk 'dense-folded', "
-            f"'open:expressive' of 'dense-detail' with hidden 384"
+            f"no weight of {source} fits this network; 'open' and 'open:first-look' are of the recipe "
+            f"'alignment' with the trunk 'dense-folded', 'open:expressions' of the recipe 'expressions'"
         )
     network.load_state_dict(fitting, strict=False)
-    return sorted(set(own) - set(fitting))
+    # How many batches a norm has seen says nothing about the answers.
+    return sorted(key for key in set(own) - set(fitting) if not key.endswith("num_batches_tracked"))
