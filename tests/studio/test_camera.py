@@ -124,13 +124,13 @@ def test_a_portrait_is_a_textured_face_at_rest(client, tmp_path):
         ws.send_bytes(PHOTO)
         assert ws.receive_json()["type"] == "frame"
         data = ws.receive_bytes()
+        assert client.get("/api/camera/portrait.glb").content == data
     assert data[:4] == b"glTF"
     document = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
     assert set(document["meshes"][0]["weights"]) == {0.0}
     assert document["images"]
     mesh = trimesh.load(io.BytesIO(data), file_type="glb", force="mesh")
     assert len(mesh.vertices) > 5000
-    assert client.get("/api/camera/portrait.glb").content == data
 
 
 def test_a_recording_is_a_table_of_the_frames(client, frames):
@@ -171,6 +171,14 @@ def test_whoever_watches_sees_the_avatar_of_the_camera(client):
         ws.send_bytes(PHOTO)
         shown = ws.receive_json()["avatar"]
         assert watcher.receive_json() == shown
+        with socket(client, "/api/camera") as newer:
+            newer.send_bytes(PHOTO)
+            shown = newer.receive_json()["avatar"]
+            ws.send_bytes(PHOTO)
+            ws.receive_json()
+            assert watcher.receive_json() == shown
+            newer.send_bytes(PHOTO)
+            assert watcher.receive_json() == newer.receive_json()["avatar"]
 
 
 def test_no_more_cameras_than_allowed_are_connected():

@@ -103,18 +103,27 @@ class Hub:
 
     Attributes:
         portrait: the newest textured face, as GLB.
+        newest: the camera that is shown: the last that began.
     """
 
     portrait: bytes | None = None
+    newest: object | None = None
     _watchers: dict[asyncio.Queue[str], asyncio.AbstractEventLoop] = field(
         default_factory=dict[asyncio.Queue[str], asyncio.AbstractEventLoop]
     )
 
-    def publish(self, message: str) -> None:
-        """Give a message to everybody who watches; called from the threads of cameras."""
+    def publish(self, camera: object, message: str) -> None:
+        """Give a message of the newest camera to all who watch; called from the threads of cameras."""
+        if camera is not self.newest:
+            return
         for queue, loop in list(self._watchers.items()):
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(_put_newest, queue, message)
+
+    def end(self, camera: object) -> None:
+        """Forget a camera that has ended, and its portrait."""
+        if camera is self.newest:
+            self.newest = self.portrait = None
 
     @contextlib.contextmanager
     def watching(self) -> Generator[asyncio.Queue[str]]:
@@ -245,6 +254,7 @@ class CameraSession:
 
     def run(self) -> None:
         """Work on frames until the client is gone."""
+        self._studio.hub.newest = self
         try:
             limits = self._studio.limits
             engine = self._studio.engine
@@ -265,6 +275,7 @@ class CameraSession:
                     )
         finally:
             self.has_ended = True
+            self._studio.hub.end(self)
             self._stop_recording(tell=False)
             self._send_to([])
 
@@ -308,7 +319,7 @@ class CameraSession:
         if self._record is not None:
             self._record[1].write(frame)
         live = json_message(captures, frame=frame.index, time=frame.time)
-        self._studio.hub.publish(live)
+        self._studio.hub.publish(self, live)
         head = {
             "schema": SCHEMA,
             "type": "frame",
@@ -337,7 +348,8 @@ class CameraSession:
         face = max(frame.visible_faces, key=lambda face: face.box.area)
         with self._studio.engine.turns.take():
             data = portrait_bytes(frame.image, face)
-        self._studio.hub.portrait = data
+        if self._studio.hub.newest is self:
+            self._studio.hub.portrait = data
         self._send(data)
 
     # Commands
