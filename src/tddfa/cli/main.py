@@ -110,7 +110,7 @@ def _end_at_once(code: int) -> None:
     """
     if any(not t.daemon for t in threading.enumerate() if t is not threading.main_thread()):
         return
-    atexit._run_exitfuncs()
+    atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
     try:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None and not stream.closed:

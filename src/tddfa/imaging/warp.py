@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tddfa.imaging.opencv import cv2
+from tddfa.shapes import Float32
 from tddfa.types import Image
 
 
@@ -67,3 +68,20 @@ def warp_square(image: Image, x: float, y: float, side: float, size: int) -> Ima
 def _visible(start: int, block: int, n: int, length: int) -> range:
     """Return which of `n` blocks of pixels, side by side from `start` on, show some of `length` pixels."""
     return range(max(-start // block, 0), min(-(-(length - start) // block), n))
+
+
+def sampled(image: Image, places: Float32[np.ndarray, "h w 2"]) -> Image:
+    """Return the image at some places, bilinear; black outside.
+
+    Args:
+        image: the image.
+        places: x and y of each pixel of the result, px; the position of a pixel is its centre.
+    """
+    # Both coordinates in one map, which OpenCV allows and its type stubs do not know.
+    return cv2.remap(image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)  # pyright: ignore
+
+
+def halved(image: Image) -> Image:
+    """Return the image at half its size, two by two pixels to one; a last odd row or column is left out."""
+    height, width = image.shape[0] // 2, image.shape[1] // 2
+    return cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 
+from tddfa.imaging.warp import halved, sampled
 from tddfa.shapes import Float, Float32
 from tddfa.types import Image
 
@@ -95,10 +95,6 @@ class _View:
             x1, y1 = np.clip(middle + reach + 1, (x0 + 1, y0 + 1), (width, height)).astype(int).tolist()
             image, places = image[y0:y1, x0:x1], places - np.array([x0, y0], np.float32)
             while step > _COARSEST and min(image.shape[:2]) > 1:
-                # Two by two pixels become one; a last odd row or column is left out. The position of a pixel
-                # is its centre.
-                h, w = image.shape[0] // 2, image.shape[1] // 2
-                image = cv2.resize(image[: 2 * h, : 2 * w], (w, h), interpolation=cv2.INTER_AREA)
-                places, step = places / 2 - np.float32(0.25), step / 2
-        # Both coordinates in one map, which OpenCV allows and its type stubs do not know.
-        return cv2.remap(image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)  # pyright: ignore
+                # The position of a pixel is its centre.
+                image, places, step = halved(image), places / 2 - np.float32(0.25), step / 2
+        return sampled(image, places)
