@@ -9,6 +9,7 @@ import argparse
 import json
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 WORKER = Path(__file__).with_name("worker.py")
+BROKEN = ("crash", "hang", "traceback", "noise")
 _PIECE_S = (
     120.0  # a worker is replaced after this: seeds of memory growth would show, and a crash costs little
 )
@@ -42,7 +44,7 @@ class Result:
     @property
     def broken(self) -> int:
         """How many inputs broke a promise."""
-        return sum(self.counts[word] for word in ("crash", "hang", "traceback"))
+        return sum(self.counts[word] for word in BROKEN)
 
 
 def fuzz(kind: str, *, seed: int, seconds: float, hang_s: float = _HANG_S) -> Result:
@@ -56,12 +58,31 @@ def fuzz(kind: str, *, seed: int, seconds: float, hang_s: float = _HANG_S) -> Re
 def _piece(kind: str, seed: int, first: int, seconds: float, hang_s: float, result: Result) -> int:
     """Run one worker; return the number of its last input."""
     command = [sys.executable, str(WORKER), kind, str(seed), str(first), str(max(seconds, 1.0))]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        last, report, hung = _follow(process, first, hang_s)
+        errors.seek(0)
+        said = errors.read()
+    if report is not None:
+        result.counts.update(report["counts"])
+        result.failures += [(n, text) for n, text in report["failures"]]
+        result.slowest_s = max(result.slowest_s, report["slowest_s"])
+        result.peak_mb = max(result.peak_mb, report["peak_mb"])
+    elif last < first:
+        raise RuntimeError(f"the worker ended before its first input:\n{said}")
+    else:
+        what = "hang" if hung else "crash"
+        result.counts[what] += 1
+        result.counts["before it"] += last - first
+        result.failures.append((last, f"{what}, exit {process.returncode}\n{said[-2000:]}"))
+    return last
+
+
+def _follow(
+    process: subprocess.Popen[str], first: int, hang_s: float
+) -> tuple[int, dict[str, Any] | None, bool]:
+    """Return the number of the last input, the report if there is one, and whether the worker hung."""
     assert process.stdout is not None
-    assert process.stderr is not None
-    errors: list[str] = []
-    drain = threading.Thread(target=lambda: errors.extend(process.stderr or ()), daemon=True)
-    drain.start()
     last, report, hung = first - 1, None, threading.Event()
     heard = time.monotonic()
 
@@ -81,19 +102,7 @@ def _piece(kind: str, seed: int, first: int, seconds: float, hang_s: float, resu
         else:
             last = int(line)
     process.wait()
-    if report is not None:
-        result.counts.update(report["counts"])
-        result.failures += [(n, text) for n, text in report["failures"]]
-        result.slowest_s = max(result.slowest_s, report["slowest_s"])
-        result.peak_mb = max(result.peak_mb, report["peak_mb"])
-    elif last < first:
-        raise RuntimeError(f"the worker ended before its first input:\n{''.join(errors)}")
-    else:
-        what = "hang" if hung.is_set() else "crash"
-        result.counts[what] += 1
-        result.counts["before it"] += last - first
-        result.failures.append((last, f"{what}, exit {process.returncode}\n{''.join(errors[-20:])}"))
-    return last
+    return last, report, hung.is_set()
 
 
 def main() -> int:
@@ -114,7 +123,7 @@ def main() -> int:
         broken += result.broken
         report[kind] = {
             "inputs": sum(result.counts.values()),
-            **{word: result.counts[word] for word in ("crash", "hang", "traceback")},
+            **{word: result.counts[word] for word in BROKEN},
             "came_of_them": dict(result.counts),
             "slowest_cpu_s": round(result.slowest_s, 2),
             "peak_mb": round(result.peak_mb),

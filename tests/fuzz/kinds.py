@@ -15,6 +15,7 @@ import numpy as np
 import PIL.Image
 
 import image_bytes
+import pack_kinds
 from clips import pictures, write_clip
 from tddfa.errors import TddfaError, VideoFileError
 
@@ -29,10 +30,12 @@ class Kind:
     Attributes:
         seeds: makes the good files.
         check: reads bytes; raises when a promise is broken.
+        refuses_seeds: whether some of the seeds are refused already, as redirects to nowhere are.
     """
 
     seeds: Callable[[], list[bytes]]
     check: Callable[[bytes], str]
+    refuses_seeds: bool = False
 
 
 def image_seeds() -> list[bytes]:
@@ -145,4 +148,13 @@ def _refused(error: TddfaError) -> str:
     return "refused"
 
 
-KINDS = {"image": Kind(image_seeds, check_image), "video": Kind(video_seeds, check_video)}
+KINDS = {
+    "image": Kind(image_seeds, check_image),
+    "video": Kind(video_seeds, check_video),
+    "manifest": Kind(pack_kinds.manifest_seeds, pack_kinds.check_manifest),
+    "npz": Kind(pack_kinds.arrays_seeds, pack_kinds.check_arrays),
+    "onnx": Kind(pack_kinds.network_seeds, pack_kinds.check_network),
+    "pickle": Kind(pack_kinds.pickle_seeds, pack_kinds.check_pickle),
+    "http": Kind(pack_kinds.answer_seeds, pack_kinds.check_answer, refuses_seeds=True),
+    "kernel": Kind(pack_kinds.call_seeds, pack_kinds.check_call, refuses_seeds=True),
+}

@@ -269,8 +269,11 @@ def test_a_twelve_bit_jpeg_is_named():
         decode_image(data[: at + 4] + b"\x0c" + data[at + 5 :])
 
 
-def test_decoders_write_nothing_to_standard_error(tmp_path):
-    """In a process of its own: beside other threads, whose lines it would swallow, nothing is redirected."""
+@pytest.mark.parametrize(
+    "threads",
+    ["1", pytest.param("4", marks=pytest.mark.skipif(sys.platform == "win32", reason="one thread only"))],
+)
+def test_decoders_write_nothing_to_standard_error(tmp_path, threads):
     noisy = pillow(RGB, "JPEG")
     middle = len(noisy) - 60
     bad_data = png_of(64, 40, 8, zlib.compress(b"\7" * 3000))
@@ -282,22 +285,29 @@ def test_decoders_write_nothing_to_standard_error(tmp_path):
         bad_data,
         png[:33] + profile + png[33:],
         tiff(RGB.astype(np.float16)),
+        tiff(np.array([[-3e38, 0.5], [3e38, 1.0]], np.float32)),
         tiff(RGB)[:-50],
         b"RIFF\x1a\0\0\0WEBPVP8 \x0e\0\0\0" + b"\x10\0\0\x9d\x01\x2a\x10\0\x10\0\0\0\0\0",
     )
     code = (
         "import contextlib, pathlib, sys, tddfa\n"
-        "for path in sys.argv[1:]:\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "def decode(path):\n"
         "    with contextlib.suppress(tddfa.TddfaError):\n"
         "        tddfa.decode_image(pathlib.Path(path).read_bytes())\n"
-        "print(len(sys.argv) - 1)\n"
+        "threads, *paths = sys.argv[1:]\n"
+        "with ThreadPoolExecutor(int(threads)) if threads != '1' else contextlib.nullcontext() as pool:\n"
+        "    list((pool.map if pool else map)(decode, paths * 20))\n"
+        "print(len(paths))\n"
+        "print('what others write arrives', file=sys.stderr)\n"
     )
     paths = [tmp_path / f"{number}.bin" for number in range(len(images))]
     for path, data in zip(paths, images, strict=True):
         path.write_bytes(data)
-    done = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code, threads, *paths]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == f"{len(images)}\n"
-    assert done.stderr == ""
+    assert done.stderr == "what others write arrives\n"
 
 
 @given(st.integers(1, 8))

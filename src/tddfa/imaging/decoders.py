@@ -88,4 +88,4 @@ def to_uint8(values: np.ndarray) -> Image:
         largest = float(values.max(initial=0.0))
         # Sharpening and resampling overshoot: a little above a range still belongs to it.
         top = next((t for t in (1.0, 255.0, 65535.0) if largest <= 1.05 * t), max(largest, 1.0))
-    return np.rint(np.clip(values.astype(np.float32) * np.float32(255 / top), 0, 255)).astype(np.uint8)
+    return np.rint(np.clip(values, 0, top).astype(np.float32) * np.float32(255 / top)).astype(np.uint8)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import sys
 import threading
 from collections.abc import Generator
+from functools import cache
 
 from tddfa.imaging.opencv import cv2
 
@@ -32,25 +35,71 @@ class _OpenCVLog:
                 cv2.utils.logging.setLogLevel(self._level)
 
 
+class _CStderr:
+    """The variable `stderr` of the C library, which points to nowhere while anybody decodes.
+
+    The codecs print to it themselves. File descriptor 2 stays what it is, so what Python writes arrives, and
+    a program that another thread starts meanwhile inherits it.
+    """
+
+    def __init__(self, variable: ctypes.c_void_p, nowhere: int) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._variable = variable
+        self._nowhere = nowhere
+        self._kept: int | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._kept, self._variable.value = self._variable.value, self._nowhere
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._variable.value = self._kept
+
+
 _log = _OpenCVLog()
+
+
+@cache
+def _c_stderr() -> _CStderr | None:
+    """Return the C library's `stderr`; None where it cannot be assigned, as in musl and on Windows."""
+    # The GNU C library's manual says that the variable can be set like any other; macOS's is one as well.
+    name = "__stderrp" if sys.platform == "darwin" else "stderr"
+    try:
+        if sys.platform != "darwin" and not os.confstr("CS_GNU_LIBC_VERSION"):
+            return None
+        library = ctypes.CDLL(None)
+        variable = ctypes.c_void_p.in_dll(library, name)
+        library.fopen.restype = ctypes.c_void_p
+        nowhere: int | None = library.fopen(os.devnull.encode(), b"w")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return _CStderr(variable, nowhere) if nowhere else None
 
 
 @contextlib.contextmanager
 def quiet_decoders() -> Generator[None]:
-    """Silence OpenCV, libpng, libjpeg and libtiff while the block runs.
-
-    The codecs write to file descriptor 2 themselves. It is pointed to nowhere meanwhile, but only in a
-    process of one thread: another thread could start a program that would inherit it.
-    """
-    with _log, _stderr_nowhere() if threading.active_count() == 1 else contextlib.nullcontext():
+    """Silence OpenCV, libpng, libjpeg and libtiff while the block runs, in any number of threads."""
+    with _log, _c_stderr() or _stderr_nowhere():
         yield
 
 
 @contextlib.contextmanager
 def _stderr_nowhere() -> Generator[None]:
+    """Point file descriptor 2 to nowhere, where the C library's variable cannot be set.
+
+    Only in a process of one thread: another thread could start a program that would inherit it.
+    """
     try:
-        kept = os.dup(2)
+        kept = os.dup(2) if threading.active_count() == 1 else None
     except OSError:  # there is no standard error
+        kept = None
+    if kept is None:
         yield
         return
     try:

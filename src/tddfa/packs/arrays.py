@@ -18,6 +18,8 @@ Arrays: TypeAlias = dict[str, "np.ndarray[Any, Any]"]
 LARGEST = 1 << 31
 """Bytes that the arrays of one file may have together: a compressed file can claim any number."""
 
+_NAME = 100  # characters
+_DIMENSIONS = 32
 _HEADER = 10_000  # bytes; NumPy reads no longer ones either
 
 
@@ -35,7 +37,7 @@ def read_arrays(data: bytes) -> Arrays:
     except MemoryError:
         raise PackError("its arrays do not fit into memory") from None
     except Exception as error:  # zipfile, zlib and NumPy raise anything on damaged files
-        raise PackError(f"it is damaged ({type(error).__name__}: {error})") from None
+        raise PackError(f"it is damaged ({type(error).__name__}: {str(error)[:300]})") from None
 
 
 def _arrays_of(archive: zipfile.ZipFile) -> Arrays:
@@ -45,6 +47,8 @@ def _arrays_of(archive: zipfile.ZipFile) -> Arrays:
         raise PackError(f"its arrays have more than {LARGEST} bytes")
     for member in archive.infolist():
         name = member.filename.removesuffix(".npy")
+        if len(name) > _NAME:
+            raise PackError(f"an array has a name of {len(name)} characters; at most {_NAME} are read")
         if name in arrays:
             raise PackError(f"the array {name!a} is there twice")
         with archive.open(member) as file:
@@ -67,6 +71,8 @@ def _array(content: bytearray, name: str) -> np.ndarray[Any, Any]:
     if dtype.kind not in "biufU":
         raise PackError(f"the array {name!a} has the type {dtype.str}; numbers, booleans and text are read")
     start = head.tell()
+    if len(shape) > _DIMENSIONS:
+        raise PackError(f"the array {name!a} has {len(shape)} dimensions; at most {_DIMENSIONS} are read")
     if math.prod(shape) * dtype.itemsize != len(content) - start:
         raise PackError(
             f"the array {name!a} has {len(content) - start} bytes, which its shape {shape} does not fit"

@@ -66,7 +66,7 @@ class OnnxNetwork:
         except PackError as error:
             raise PackError(f"{name} is refused: {error}") from None
         try:
-            self._session = ort.InferenceSession(model, _options(ort, threads), providers=list(providers))
+            self._session = _session(ort, model, threads, providers)
         except Exception as error:  # ONNX Runtime raises classes of its own without a common base
             raise PackError(
                 f"{name} is not a network that ONNX Runtime can run: {_first_line(error)}"
@@ -150,12 +150,29 @@ def onnx_engine(
     return make
 
 
+def _session(ort: Any, model: bytes, threads: int, providers: Sequence[str]) -> Any:
+    """Return a session; one for the CPU where the other providers do not start."""
+
+    def session(providers: Sequence[str]) -> Any:
+        # ONNX Runtime's own way to the CPU prints to standard output, where our results may go.
+        return ort.InferenceSession(
+            model, _options(ort, threads), providers=list(providers), enable_fallback=0
+        )
+
+    try:
+        return session(providers)
+    except Exception:
+        if list(providers) == [CPU]:
+            raise
+        return session([CPU])
+
+
 def _options(ort: Any, threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what fails is raised; its log lines would say it twice
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NO_FOLDER)
     if threads > 1:
         # Threads that wait for work keep their cores busy, also while something else wants them: a photo took
