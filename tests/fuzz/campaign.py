@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ BROKEN = ("crash", "hang", "traceback", "noise")
 _PIECE_S = (
     120.0  # a worker is replaced after this: seeds of memory growth would show, and a crash costs little
 )
-_HANG_S = 60.0  # an input that takes longer hangs
+_HANG_S = 60.0  # an input that takes longer hangs: CPU time, or ten times as much on the clock
 
 
 @dataclass
@@ -84,25 +85,35 @@ def _follow(
     """Return the number of the last input, the report if there is one, and whether the worker hung."""
     assert process.stdout is not None
     last, report, hung = first - 1, None, threading.Event()
-    heard = time.monotonic()
+    heard, used = time.monotonic(), 0.0
 
     def watch() -> None:
         while process.poll() is None:
             time.sleep(0.2)
-            if time.monotonic() - heard > hang_s + 30 * (last < first):  # making the seeds takes a while
+            limit = hang_s + 30 * (last < first)  # making the seeds takes a while
+            if _cpu_s(process.pid) - used > limit or time.monotonic() - heard > 10 * limit:
                 hung.set()
                 process.kill()
                 return
 
     threading.Thread(target=watch, daemon=True).start()
     for line in process.stdout:
-        heard = time.monotonic()
+        heard, used = time.monotonic(), _cpu_s(process.pid)
         if line.startswith("{"):
             report = json.loads(line)
         else:
             last = int(line)
     process.wait()
     return last, report, hung.is_set()
+
+
+def _cpu_s(process: int) -> float:
+    """Return the CPU time of a process, s; 0 where the system does not tell: then the clock decides."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def main() -> int:

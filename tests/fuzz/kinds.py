@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pack_kinds
 import PIL.Image
 
 import image_bytes
-import pack_kinds
 from clips import pictures, write_clip
 from tddfa.errors import TddfaError, VideoFileError
 
