@@ -58,6 +58,18 @@ def test_sizes_whose_product_wraps_around_are_refused(count) -> None:
             call()
 
 
+@pytest.mark.parametrize("height", [2**63 - 1, 2**40, 2**31])
+def test_rows_without_pixels_take_no_time(height) -> None:
+    nothing, points, ends = np.zeros(0, np.uint8), np.zeros((2, 2), np.float32), np.zeros((1, 2), np.int32)
+    points[1] = 1e30
+    for call in (
+        lambda: _kernel.segments(height, 0, nothing, 2, points, 1, ends, 1.0),
+        lambda: _kernel.discs(height, 0, nothing, 2, points, 1e30),
+    ):
+        with pytest.raises(ValueError, match="too large"):
+            call()
+
+
 @pytest.mark.parametrize(
     "rows", [(2**62, 0, 0), (0, 2**62, 2**62), (HUGE, HUGE, HUGE), (-1, 4, 0), (0, -1, 0)]
 )

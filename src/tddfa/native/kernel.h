@@ -46,6 +46,9 @@ static inline PyObject *failed(Arrays *arrays) {
     return NULL;
 }
 
+/* Sizes that an array without elements may have: loops over its empty rows take time, too. */
+#define LARGEST_EMPTY ((Py_ssize_t)1 << 22)
+
 /* The product of some sizes, or -1 where one is negative or it has no room. */
 static inline Py_ssize_t product(const Py_ssize_t *sizes, int n) {
     Py_ssize_t result = 1;
@@ -54,6 +57,8 @@ static inline Py_ssize_t product(const Py_ssize_t *sizes, int n) {
         if (sizes[k] > 0 && result > PY_SSIZE_T_MAX / sizes[k]) return -1;
         result *= sizes[k];
     }
+    for (int k = 0; k < n && result == 0; k++)
+        if (sizes[k] > LARGEST_EMPTY) return -1;
     return result;
 }
 
