@@ -186,7 +186,7 @@ def _read(file: BinaryIO, start: int, end: int) -> bytes:
 
 
 _RECOGNISERS: Mapping[str, Callable[[BinaryIO, Path], bool]] = {
-    **dict.fromkeys((".jpg", ".jpeg", ".png", ".mtl", ".ply"), _has_mark),
+    **dict.fromkeys((".html", ".jpg", ".jpeg", ".png", ".mtl", ".ply"), _has_mark),
     ".glb": _glb,
     ".json": _json,
     ".jsonl": _json_lines,

@@ -11,12 +11,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import toys
+from clips import write_clip
 from tddfa import read_image, write_image
 from tddfa.cli.main import main
-from tddfa.kinds import KINDS, names
+from tddfa.kinds import KINDS, TABLES, names
 
 
 @pytest.fixture(autouse=True)
@@ -260,3 +262,96 @@ def test_resuming_a_long_run_takes_little_memory(folder):
         assert not lines.done.has_no_face("images/000000001.jpg")
     assert peak < 300_000  # bytes
     assert time.process_time() - start < 5
+
+
+@pytest.fixture
+def clip(folder) -> Path:
+    image = np.asarray(toys.picture(120))
+    return write_clip(folder / "clip.mp4", [np.roll(image, k, axis=1) for k in range(3)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        *((["-o", kind], f"clip_{kind}.mp4") for kind in names(KINDS, video=True)),
+        *((["--data", kind], f"clip.{kind}") for kind in names(TABLES, video=True)),
+        (["--data", "livelink"], "clip_livelink.csv"),
+        (["--data", "livelink"], "clip_livelink_2.csv"),
+        (["--glb"], "clip_face_0.glb"),
+        (["--report"], "clip_report.html"),
+        (["--plot"], "clip_plot.png"),
+    ],
+)
+def test_a_video_writes_over_no_file_of_others_and_over_every_file_of_ours(clip, arguments, name, capsys):
+    theirs = clip.parent / "out" / name
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"of somebody else")
+    command = ["video", "clip.mp4", "-d", "out", *arguments]
+    assert main(command) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert files(theirs.parent) == {name: b"of somebody else"}
+    assert main([*command, "--overwrite"]) == 0
+    further = "livelink_2" in name  # of a person who is not in this clip
+    assert (theirs.read_bytes() == b"of somebody else") is further
+    if not further:
+        ours = set(files(theirs.parent))
+        assert main(command) == 0
+        assert set(files(theirs.parent)) == ours
+
+
+def test_an_input_of_a_run_over_videos_stays(clip, capsys):
+    other = shutil.copy(clip, clip.with_name("clip_2d_sparse.mp4"))
+    before = files(clip.parent)
+    for arguments in (["."], ["clip.mp4", str(other)], ["*.mp4"]):
+        assert main(["video", *arguments, "--overwrite"]) == 1
+        assert "clip_2d_sparse.mp4: it is an input of this run" in capsys.readouterr().err
+        assert files(clip.parent).items() >= before.items()
+        (clip.parent / "clip_2d_sparse_2d_sparse.mp4").unlink()
+
+
+def test_videos_that_tddfa_made_are_no_inputs_of_the_next_run(clip, capsys):
+    assert main(["video", "."]) == 0
+    once = set(files(clip.parent))
+    capsys.readouterr()
+    assert main(["video", "."]) == 0
+    assert set(files(clip.parent)) == once
+    assert "left out 1 file made by tddfa" in capsys.readouterr().err
+    assert main(["video", "clip_2d_sparse.mp4"]) == 1
+    assert "no video is left" in capsys.readouterr().err
+    assert set(files(clip.parent)) == once
+
+
+def test_a_recording_replaces_neither_its_source_nor_files_of_others(clip, capsys):
+    (clip.parent / "notes.csv").write_text("mine\n")
+    (clip.parent / "table.csv").hardlink_to(clip)
+    for name, word in (("notes.csv", "--overwrite"), ("table.csv", "input of this run")):
+        command = ["live", "--source", "clip.mp4", "--record", name]
+        before = files(clip.parent)
+        assert main(command) == 1
+        assert word in capsys.readouterr().err
+        assert files(clip.parent) == before
+    command = ["live", "--source", "clip.mp4", "--record", "notes.csv"]
+    assert main([*command, "--record", "./notes.csv", "--overwrite"]) == 1
+    assert main([*command, "--overwrite"]) == 0
+    assert main(command) == 0
+    assert (clip.parent / "notes.csv").read_text().startswith("frame,")
+
+
+@pytest.mark.parametrize("option", [["--per-image"], ["--worst", "3", "--sheet"]])
+def test_what_a_measurement_writes_replaces_nothing(folder, option, capsys):
+    (folder / "data").mkdir()
+    for name in ("mine.jpg", "data/a.jpg"):
+        save(folder / name)
+    before = files(folder)
+    command = ["eval", "aflw2000", "--data", "data", *option]
+    for name, more, word in (
+        ("mine.jpg", [], "--overwrite"),
+        ("data/a.jpg", ["--overwrite"], "input of this run"),
+        ("link.jpg", ["--overwrite"], "input of this run"),
+    ):
+        if name == "link.jpg":
+            (folder / name).symlink_to("data/a.jpg")
+        assert main([*command, name, *more]) == 1
+        assert word in capsys.readouterr().err
+    (folder / "link.jpg").unlink()
+    assert files(folder) == before

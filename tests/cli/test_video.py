@@ -300,7 +300,7 @@ def test_arguments_mean_videos_of_every_kind(tmp_path):
     (tmp_path / "shots" / "1.png").write_bytes(b"")
     places = ["-", "https://example.org/a/clip%201.mp4?x=1", "rtsp://camera/"]
     places += [str(tmp_path), str(tmp_path / "shots")]
-    jobs, problems = find_videos([*places, *places])
+    jobs, files = find_videos([*places, *places])
     assert [(j.place, str(j.target), j.is_sequence) for j in jobs] == [
         ("-", "stdin", False),
         (places[1], "clip_1", False),
@@ -308,7 +308,7 @@ def test_arguments_mean_videos_of_every_kind(tmp_path):
         (places[4], "shots", True),
         (str(tmp_path / "b.mp4"), "b", False),
     ]
-    assert problems == []
+    assert files.problems == []
 
 
 def test_an_address_that_cannot_be_reached_is_one_line(out, capfd):

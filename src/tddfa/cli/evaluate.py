@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tddfa.cli.arguments import positive
+from tddfa.cli.overwriting import OverwriteGuard, Places, add_overwrite
 from tddfa.errors import ExportFileError, InputError
 
 if TYPE_CHECKING:
@@ -87,6 +89,7 @@ def add_parser(commands: Any) -> None:
         type=Path,
         help="path of the contact sheet (default: worst_PROTOCOL_PACK.jpg)",
     )
+    add_overwrite(parser)
     parser.add_argument(
         "--threads", metavar="N", type=positive, default=1, help="threads of each network (default: 1)"
     )
@@ -111,10 +114,17 @@ def run(args: argparse.Namespace) -> int:
     if args.sheet is not None and args.worst is None:
         args.parser.error("--sheet needs --worst N")
 
-    for path in (args.per_image, args.sheet):
+    sheet = None if args.worst is None else args.sheet or _sheet_name(args)
+    inputs = Places(tuple(path for path in (args.data, args.predictions) if path is not None))
+    guard = OverwriteGuard(inputs, args.overwrite, taken=sheet)
+    for path in (args.per_image, sheet):
         # Before minutes of measuring, not after them.
         if path is not None and not path.parent.is_dir():
             raise ExportFileError(f"cannot write {path}: there is no folder {path.parent}")
+    if args.per_image is not None:
+        guard.check(args.per_image)
+    if sheet is not None:
+        replace(guard, taken=None).check(sheet)
 
     from tddfa.alignment import FaceAligner
     from tddfa.evaluation import evaluate
@@ -122,8 +132,8 @@ def run(args: argparse.Namespace) -> int:
     report = evaluate(args.protocol, FaceAligner(args.pack, threads=args.threads), args.data, **options)
     if args.per_image is not None:
         _write_rows(report, args.per_image)
-    if args.worst is not None:
-        _write_sheet(report, args)
+    if sheet is not None:
+        _write_sheet(report, args, sheet)
     print(json.dumps(report.record, indent=2) if args.json else report.text)
     return 0
 
@@ -135,12 +145,24 @@ def _write_rows(report: Report, path: Path) -> None:
         raise ExportFileError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _write_sheet(report: Report, args: argparse.Namespace) -> None:
+def _sheet_name(args: argparse.Namespace) -> Path:
+    from tddfa.packs import default_pack_name
+
+    pack = Path(args.pack or default_pack_name()).name
+    return Path(f"worst_{args.protocol}_{pack}.jpg".replace(":", "-"))
+
+
+def _write_sheet(report: Report, args: argparse.Namespace, path: Path) -> None:
     from tddfa.evaluation import contact_sheet
-    from tddfa.imaging import write_image
+    from tddfa.files import atomic_write
+    from tddfa.imaging.files import encode_image
+    from tddfa.provenance import marked
 
     if report.view is None:
         raise InputError(f"the protocol {args.protocol} has no faces to show; leave out --worst")
-    path = args.sheet or Path(f"worst_{args.protocol}_{report.record['pack']}.jpg".replace(":", "-"))
-    write_image(path, contact_sheet(report, report.worst(args.worst)))
+    data = encode_image(contact_sheet(report, report.worst(args.worst)), path.suffix)
+    try:
+        atomic_write(path, marked(data, path.suffix))
+    except OSError as error:
+        raise ExportFileError(f"cannot write {path}: {error.strerror}") from None
     print(f"wrote {path}", file=sys.stderr)

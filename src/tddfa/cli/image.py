@@ -20,7 +20,7 @@ from tddfa.cli.interrupts import interrupts
 from tddfa.cli.lines import Lines
 from tddfa.cli.messages import note, report
 from tddfa.cli.output_arguments import add_output_options, chosen, list_of, output_options
-from tddfa.cli.overwriting import OverwriteGuard
+from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
 from tddfa.errors import InputError, MissingExtraError, PackError, TddfaError
 from tddfa.kinds import KINDS, TABLES, Kind, OutputOptions, names
 from tddfa.provenance import is_ours
@@ -68,11 +68,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
     add_device(parser)
     add_output_options(parser, KINDS)
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="replace files that tddfa did not make; inputs of the run are never replaced",
-    )
+    add_overwrite(parser)
     parser.add_argument(
         "--max-faces", metavar="N", type=positive, help="only the N largest faces of an image"
     )

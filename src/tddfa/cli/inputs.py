@@ -258,15 +258,3 @@ def _suffix(name: str) -> str:
 
 def _files(number: int) -> str:
     return f"{number} file{'s' if number != 1 else ''}"
-
-
-def find_jobs(
-    inputs: Sequence[str],
-    *,
-    suffixes: Set[str] = IMAGE_SUFFIXES,
-    noun: str = "images",
-    unreadable: Set[str] = frozenset(),
-) -> tuple[Inputs, list[str]]:
-    """Return the inputs that the arguments mean, and one line for each argument that means none."""
-    found = Inputs(inputs, suffixes=suffixes, noun=noun, unreadable=unreadable)
-    return found, found.problems

@@ -20,6 +20,7 @@ from tddfa.cli.avatar import (
 )
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import report
+from tddfa.cli.overwriting import OverwriteGuard, Places, add_overwrite
 from tddfa.cli.video import PICTURES, TABLES
 from tddfa.errors import InputError, TddfaError
 
@@ -68,6 +69,7 @@ def add_parser(commands: Any) -> None:
         choices=PICTURES,
         help=f"show a window with this overlay: {', '.join(PICTURES)}",
     )
+    add_overwrite(parser)
     parser.add_argument(
         "--mirror", action="store_true", help="show the image and move the avatar as a mirror would"
     )
@@ -136,6 +138,8 @@ def play(args: argparse.Namespace) -> int:
     from tddfa.streams.live import UntilError
     from tddfa.tracking import FaceTracker
 
+    guard = OverwriteGuard(Places(() if args.source is None else (Path(args.source),)), args.overwrite)
+    guard.check_sinks(TableSink(path) for path in args.record)
     avatar = avatar_of(args) if args.to else None
     sinks: list[Sink] = [open_sink(destination, avatar=avatar) for destination in args.to]
     smoother = smoother_of(args)

@@ -2,13 +2,47 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-from tddfa.cli.inputs import Inputs
 from tddfa.errors import ExportFileError
 from tddfa.provenance import is_ours
+
+if TYPE_CHECKING:
+    from tddfa.streams import Sink
+
+
+class Held(Protocol):
+    """The inputs of a run."""
+
+    def holds(self, path: Path) -> bool:
+        """Whether an existing file is one of the inputs, under any of its names."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Inputs that are read as they are: each file named, and all files in each folder.
+
+    Attributes:
+        paths: files and folders.
+    """
+
+    paths: tuple[Path, ...] = ()
+
+    def holds(self, path: Path) -> bool:
+        """Whether an existing file is one of the inputs, under any of its names."""
+        for place in self.paths:
+            if place.is_dir():
+                if path.resolve().is_relative_to(place.resolve()):
+                    return True
+            elif place.exists() and path.samefile(place):
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +55,7 @@ class OverwriteGuard:
         taken: a file that another option of the command writes.
     """
 
-    inputs: Inputs
+    inputs: Held
     overwrite: bool = False
     taken: Path | None = None
 
@@ -46,6 +80,33 @@ class OverwriteGuard:
                 f"cannot write {path}: a file that tddfa did not make has that name; choose another folder "
                 f"(-d), or replace it with --overwrite"
             )
+
+    def check_sinks(self, sinks: Iterable[Sink]) -> None:
+        """Refuse files of sinks that must not be written over, before the first frame is read.
+
+        Raises:
+            ExportFileError: as `check`, or two sinks would write the same file.
+        """
+        from tddfa.streams import FileSink
+
+        written: set[str] = set()
+        for sink in sinks:
+            if not isinstance(sink, FileSink):
+                continue
+            for path in sink.targets():
+                self.check(path)
+                if (name := os.path.abspath(path)) in written:  # noqa: PTH100
+                    raise ExportFileError(f"cannot write {path}: two outputs have that name")
+                written.add(name)
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Add `--overwrite`."""
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace files that tddfa did not make; inputs of the run are never replaced",
+    )
 
 
 def _is_empty(path: Path) -> bool:

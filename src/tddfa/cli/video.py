@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from tddfa.cli.arguments import add_device, add_search_size, positive
 from tddfa.cli.interrupts import interrupts
-from tddfa.cli.messages import report
+from tddfa.cli.messages import note, report
+from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
 from tddfa.cli.video_inputs import VideoJob, find_videos
 from tddfa.errors import InputError, PackError, TddfaError
 from tddfa.kinds import KINDS, names
@@ -88,6 +89,7 @@ def add_parser(commands: Any) -> None:
         default=Path(),
         help="folder for the outputs (default: the current)",
     )
+    add_overwrite(parser)
     parser.add_argument(
         "--smooth",
         choices=SMOOTHINGS,
@@ -139,12 +141,17 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.smooth != "window" and (args.n_pre is not None or args.n_next is not None):
         args.parser.error("--n-pre and --n-next need --smooth window")
-    jobs, problems = find_videos(args.inputs)
-    for problem in problems:
+    jobs, files = find_videos(args.inputs)
+    for problem in files.problems:
         report(problem)
-    failed = len(problems)
+    if files.left_out:
+        note(files.left_out_text())
+    failed = len(files.problems)
     if not jobs:
+        if not failed:
+            report("no video is left")
         return 1
+    guard = OverwriteGuard(files, args.overwrite)
 
     from tddfa.alignment import FaceAligner
 
@@ -152,7 +159,7 @@ def run(args: argparse.Namespace) -> int:
     with interrupts() as stop:
         for job in jobs:
             try:
-                failed += not _process(job, args, aligner, stop)
+                failed += not _process(job, args, aligner, guard, stop)
             except (PackError, ImportError):
                 raise  # no other video would fare better
             except TddfaError as error:
@@ -163,7 +170,13 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _process(job: VideoJob, args: argparse.Namespace, aligner: FaceAligner, stop: threading.Event) -> bool:
+def _process(
+    job: VideoJob,
+    args: argparse.Namespace,
+    aligner: FaceAligner,
+    guard: OverwriteGuard,
+    stop: threading.Event,
+) -> bool:
     """Follow the faces of one video; whether all went well."""
     from tqdm import tqdm
 
@@ -174,6 +187,7 @@ def _process(job: VideoJob, args: argparse.Namespace, aligner: FaceAligner, stop
     reader = open_video(job.place, fps=args.fps if job.is_sequence else None, start=args.start, end=args.end)
     tracker = FaceTracker(aligner, max_faces=args.max_faces)
     sinks = _sinks(_target(args.dir / job.target), args, reader, aligner)
+    guard.check_sinks(sinks)
     ids: set[int] = set()
 
     def counted(frames: Iterable[TrackedFrame]) -> Iterator[TrackedFrame]:

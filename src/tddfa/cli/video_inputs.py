@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tddfa.cli.inputs import find_jobs
+from tddfa.cli.inputs import Inputs
 from tddfa.imaging.formats.names import IMAGE_SUFFIXES
 from tddfa.video.names import VIDEO_SUFFIXES
 
@@ -40,8 +40,8 @@ class VideoJob:
         return self.name if self.place == "-" else Path(self.place).name
 
 
-def find_videos(inputs: Sequence[str]) -> tuple[list[VideoJob], list[str]]:
-    """Return the videos that the arguments mean, each once, and one line for each argument that means none.
+def find_videos(inputs: Sequence[str]) -> tuple[list[VideoJob], Inputs]:
+    """Return the videos that the arguments mean, each once, and the files among them.
 
     Args:
         inputs: files, folders, globs, URLs, "-".
@@ -57,9 +57,9 @@ def find_videos(inputs: Sequence[str]) -> tuple[list[VideoJob], list[str]]:
             jobs.append(VideoJob(text, Path(_stem_of_sequence(text)), is_sequence=True))
         else:
             files.append(text)
-    found, problems = find_jobs(files, suffixes=VIDEO_SUFFIXES, noun="videos")
+    found = Inputs(files, suffixes=VIDEO_SUFFIXES, noun="videos", unreadable=frozenset())
     jobs += [VideoJob(str(job.path), job.target) for job in found]
-    return _distinct(jobs), problems
+    return _distinct(jobs), found
 
 
 def _is_sequence(text: str) -> bool:

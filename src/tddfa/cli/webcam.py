@@ -32,4 +32,6 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--no-mirror", dest="mirror", action="store_false", help="show the image as others see you"
     )
-    parser.set_defaults(run=play, parser=parser, to=[], record=[], loop=False, smooth_strength=1.0)
+    parser.set_defaults(
+        run=play, parser=parser, to=[], record=[], loop=False, overwrite=False, smooth_strength=1.0
+    )

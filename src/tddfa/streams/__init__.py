@@ -5,7 +5,7 @@ from tddfa.streams.destinations import Destination, open_sink
 from tddfa.streams.follow import follow
 from tddfa.streams.frame import TrackedFrame
 from tddfa.streams.live import NewestFrames, RealTimeFrames
-from tddfa.streams.sink import Sink, write_frames
+from tddfa.streams.sink import FileSink, Sink, write_frames
 from tddfa.streams.sinks import (
     AnimationSink,
     LiveLinkCsvSink,
@@ -25,6 +25,7 @@ __all__ = [
     "AvatarSettings",
     "Calibration",
     "Destination",
+    "FileSink",
     "LiveLinkCsvSink",
     "LiveLinkSink",
     "NewestFrames",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
@@ -42,6 +43,15 @@ class Sink(Protocol):
         /,
     ) -> None:
         """Finish; after an error, leave nothing half-written behind."""
+        ...
+
+
+@runtime_checkable
+class FileSink(Protocol):
+    """A sink that writes files."""
+
+    def targets(self) -> Iterable[Path]:
+        """Return the files that it writes; of those named after a track, the ones that are there already."""
         ...
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from tddfa.errors import InputError, VideoFileError
 from tddfa.files import atomic_path
+from tddfa.provenance import MARK
 from tddfa.types import Image
 from tddfa.video.encoders import Encoder, encoders
 from tddfa.video.planes import Colors, can_be_reused, drawn_over, from_rgb
@@ -175,6 +176,7 @@ class VideoWriter:
         output: Any = av.open(
             str(self._temporary), "w", format="mp4", container_options={"movflags": "+faststart"}
         )
+        output.metadata["comment"] = MARK
         sound: Sound | None = None
         try:
             stream: Any = output.add_stream(encoder.name, rate=self._rate, options=encoder.options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import math
 import os
 import tempfile
@@ -61,6 +62,11 @@ class AnimationSink(contextlib.AbstractContextManager["AnimationSink"]):
         self.paths: list[Path] = []
         self._tracks: dict[int, _Track] = {}
         self._start: tuple[float, Image] | None = None
+
+    def targets(self) -> list[Path]:
+        """Return the files that are there already and that a track may write."""
+        found = self.folder.glob(f"{glob.escape(self.stem)}_face_*.glb")
+        return sorted(path for path in found if path.stem.removeprefix(f"{self.stem}_face_").isdecimal())
 
     def __enter__(self) -> AnimationSink:
         # An unwritable folder is reported now: at the end, the whole video would have been tracked in vain.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import glob
 import os
+import re
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,6 +39,12 @@ class LiveLinkCsvSink(contextlib.AbstractContextManager["LiveLinkCsvSink"]):
         self._first: _File | None = None
         self._files: dict[int, _File] = {}
         self._times: list[float] = []
+
+    def targets(self) -> list[Path]:
+        """Return the first person's file, and further ones that are there already."""
+        further = f"{glob.escape(self.path.stem)}_*{self.path.suffix}"
+        numbers = re.compile(rf"{re.escape(self.path.stem)}_\d+")
+        return [self.path, *(p for p in self.path.parent.glob(further) if numbers.fullmatch(p.stem))]
 
     def __enter__(self) -> LiveLinkCsvSink:
         self._first = self._opened(self.path)

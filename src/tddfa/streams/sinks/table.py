@@ -67,6 +67,10 @@ class TableSink(contextlib.AbstractContextManager["TableSink"]):
         self._temporary = self.path
         self._format: Table | None = None
 
+    def targets(self) -> list[Path]:
+        """Return the file that is written."""
+        return [self.path]
+
     def __enter__(self) -> TableSink:
         if self.path.is_dir():
             raise ExportFileError(f"cannot write {self.path}: it is a folder")

@@ -20,6 +20,7 @@ from tddfa.errors import InputError
 from tddfa.export.files import write
 from tddfa.imaging.files import encode_image
 from tddfa.imaging.warp import warp_square
+from tddfa.provenance import marked
 from tddfa.shapes import Bool, Float32, Float64
 from tddfa.streams.frame import TrackedFrame
 from tddfa.tracking.face import TrackedFace
@@ -163,6 +164,10 @@ class TimelineSink(contextlib.AbstractContextManager["TimelineSink"]):
         self._columns: tuple[str, ...] = ANGLES
         self._tracks: dict[int, _Track] = {}
 
+    def targets(self) -> list[Path]:
+        """Return the files that are written."""
+        return [path for path in (self._report, self._plot) if path is not None]
+
     def __enter__(self) -> TimelineSink:
         return self
 
@@ -196,7 +201,7 @@ class TimelineSink(contextlib.AbstractContextManager["TimelineSink"]):
         if self._plot is not None:
             from tddfa.streams.sinks.plot import plot_image
 
-            write(self._plot, encode_image(plot_image(self.timeline()), "png"))
+            write(self._plot, marked(encode_image(plot_image(self.timeline()), "png"), ".png"))
 
 
 def report_bytes(timeline: Timeline) -> bytes:

@@ -74,6 +74,10 @@ class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
         self._exit = contextlib.ExitStack()
         self._thread: Behind | None = None
 
+    def targets(self) -> list[Path]:
+        """Return the file that is written."""
+        return [self.path]
+
     def __enter__(self) -> VideoSink:
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._writer)
