@@ -95,6 +95,7 @@ class _Conversion:
             "QLinearAdd": lambda node: self._binary(node, "Add"),
             "QLinearMul": lambda node: self._binary(node, "Mul"),
             "QLinearMatMul": self._matmul,
+            "QGemm": self._gemm,
             "QLinearGlobalAveragePool": self._pool,
             "QuantizeLinear": self._quantize,
             "DequantizeLinear": self._dequantize,
@@ -109,7 +110,7 @@ class _Conversion:
             elif node.op_type in _MOVING and self._moves_bytes(node):
                 self._quantized.update(node.output)
                 self._nodes.append(node)
-            elif "Integer" in node.op_type or node.op_type.startswith(("QLinear", "QGemm", "QAttention")):
+            elif "Integer" in node.op_type or node.op_type.startswith(("QLinear", "QAttention")):
                 raise PackError(
                     f"{self._name} has the operation {node.op_type}, which cannot be turned into floats; run "
                     "it with device='cpu'"
@@ -148,6 +149,22 @@ class _Conversion:
         a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero = node.input
         inputs = [self._values(a, a_scale, a_zero), self._values(b, b_scale, b_zero)]
         self._add("MatMul", inputs, node.output[0], y_scale, y_zero)
+
+    def _gemm(self, node: Any) -> None:
+        x, x_scale, x_zero, w, w_scale, w_zero, *more = node.input
+        bias, y_scale, y_zero = [*more, "", "", ""][:3]
+        attributes = {a.name: self._onnx.helper.get_attribute_value(a) for a in node.attribute}
+        axis = 0 if attributes.get("transB", 0) else 1
+        weights = self._weights(w, w_scale, w_zero, axis=axis)
+        inputs = [self._values(x, x_scale, x_zero), self._constant(f"{w}.float", weights)]
+        if bias:
+            scale = self._constants[x_scale] * self._constants[w_scale] * attributes.get("alpha", 1.0)
+            inputs.append(self._constant(f"{bias}.float", self._constants[bias] * scale))
+        if y_scale:
+            self._add("Gemm", inputs, node.output[0], y_scale, y_zero, **attributes)
+        else:
+            raw = self._node("Gemm", inputs, f"{node.output[0]}.raw", **attributes)
+            self._node("Cast", [raw], node.output[0], to=self._onnx.TensorProto.FLOAT)
 
     def _pool(self, node: Any) -> None:
         x, x_scale, x_zero, y_scale, y_zero = node.input
