@@ -209,17 +209,18 @@ def poisoned(photos, monkeypatch) -> Path:
     return photos
 
 
+@pytest.mark.timeout(300)
 def test_an_input_that_kills_its_worker_twice_or_hangs_is_recorded_and_the_rest_is_done(poisoned, tmp_path):
     out = str(tmp_path / "out")
     run_batch([str(poisoned)], out, PACK, chunk_size=3, plan_only=True)
-    worker = GuardedWorker(PoisonJob(out, PACK), timeout_s=45)
+    worker = GuardedWorker(PoisonJob(out, PACK), timeout_s=25)
     reports = [worker.run(chunk) for chunk in range(4)]
     worker.close()
     assert sum(report.n_inputs for report in reports) == 10
     assert sum(report.n_errors for report in reports) == 2
     errors = [row["error"] for row in rows_of(tmp_path / "out") if row["error"]]
     assert "ended the process that read it twice (signal 9)" in errors[0]
-    assert "took longer than 45 s" in errors[1]
+    assert "took longer than 25 s" in errors[1]
 
 
 def test_a_worker_ends_when_the_one_who_started_it_is_gone(photos, tmp_path):

@@ -166,7 +166,7 @@ class ChunkJob:
         """Yield numbers of inputs, and their rows; a video in several pieces, of which the first counts."""
         waiting: list[tuple[int, Item]] = []
         at = 0
-        with closing(self._items(self._reader.units(chunk), lambda: notify(at, 1))) as items:
+        with closing(self._items(self._reader.units(chunk), skip, lambda: notify(at, 1))) as items:
             for item in items:
                 if at in skip:
                     yield 1, [failed_row(item.name, InputError(skip[at]))]
@@ -232,8 +232,10 @@ class ChunkJob:
         if not anything:
             yield n, [empty_values(item.name)]
 
-    def _items(self, units: Sequence[Unit], before: Callable[[], None]) -> Generator[Item]:
-        """Yield the inputs of units; those in buckets are fetched ahead."""
+    def _items(
+        self, units: Sequence[Unit], skip: Mapping[int, str], before: Callable[[], None]
+    ) -> Generator[Item]:
+        """Yield the inputs of units; those in buckets are fetched ahead, those to skip are not touched."""
         for unit in units[:1]:
             if unit.kind == "tar":
                 yield from self._members(unit, before)
@@ -242,7 +244,12 @@ class ChunkJob:
                 yield from self._cells(unit)
                 return
         remote = any(is_url(unit.path) for unit in units)
-        loaded = in_order(self._item, units, _READERS if remote else 1)
+
+        def item(numbered: tuple[int, Unit]) -> Item:
+            at, unit = numbered
+            return Item(unit.path, InputError(skip[at])) if at in skip else self._item(unit)
+
+        loaded = in_order(item, enumerate(units), _READERS if remote else 1)
         with closing(loaded):
             for _ in units:
                 before()

@@ -84,6 +84,9 @@ class GuardedWorker:
                     raise WorkerError(
                         f"workers end before they begin ({_exit_text(code)}); see their messages"
                     )
+            elif at in skip:
+                # An archive or a table that cannot be passed without being read.
+                raise WorkerError(f"chunk {chunk} ends every worker, even without input {at}: {skip[at]}")
             elif n > 1:
                 careful = True  # one by one, to see which it is
             elif reason == "late":
