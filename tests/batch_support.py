@@ -64,8 +64,8 @@ class PoisonJob(ChunkJob):
         return PoisonJob, (self._place, self._settings)
 
     def _item(self, unit: Unit) -> Item:
-        if "kill" in unit.path:
+        if "kill" in Path(unit.path).name:
             os.kill(os.getpid(), signal.SIGKILL)
-        if "hang" in unit.path:
+        if "hang" in Path(unit.path).name:
             time.sleep(1000)
         return super()._item(unit)

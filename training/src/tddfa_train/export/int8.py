@@ -49,7 +49,7 @@ def int8_network(onnx_bytes: bytes, crops: UInt8[np.ndarray, "n s s 3"]) -> byte
         crops: RGB; set the range of every map; a few hundred are enough.
     """
     chunks = [{"input": crops[start : start + _CHUNK]} for start in range(0, len(crops), _CHUNK)]
-    return quantized(onnx_bytes, chunks, lambda node: node.startswith(_TRUNK))
+    return quantized(onnx_bytes, chunks, lambda node: node.startswith(_TRUNK) and not node.endswith("/Gemm"))
 
 
 def int8_detector(onnx_bytes: bytes, pictures: UInt8[np.ndarray, "n s s 3"]) -> bytes:
