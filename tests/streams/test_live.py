@@ -65,7 +65,7 @@ def test_a_silent_camera_ends_when_it_is_stopped():
     threading.Timer(0.2, stop.set).start()
     start = time.perf_counter()
     assert list(NewestFrames(Camera(), stop)) == []
-    assert 0.1 < time.perf_counter() - start < 3
+    assert 0.1 < time.perf_counter() - start < 30
 
 
 def test_a_camera_that_fails_is_an_error_after_its_last_frame():
