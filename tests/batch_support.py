@@ -63,9 +63,9 @@ class PoisonJob(ChunkJob):
     def __reduce__(self) -> Any:
         return PoisonJob, (self._place, self._settings)
 
-    def _item(self, unit: Unit) -> Item:
-        if "kill" in Path(unit.path).name:
+    def _item(self, unit: Unit, *, read: bool = True) -> Item:
+        if read and "kill" in Path(unit.path).name:
             os.kill(os.getpid(), signal.SIGKILL)
-        if "hang" in Path(unit.path).name:
+        if read and "hang" in Path(unit.path).name:
             time.sleep(1000)
-        return super()._item(unit)
+        return super()._item(unit, read=read)

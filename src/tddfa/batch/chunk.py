@@ -6,7 +6,7 @@ import re
 import tarfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ import numpy as np
 from tddfa.batch.align import FATAL, ImageAligner, aligner_schema, failed_row
 from tddfa.batch.arrow import arrow
 from tddfa.batch.inputs import Unit
+from tddfa.batch.parts import Span
 from tddfa.batch.plan import Plan, PlanReader
-from tddfa.batch.schema import NO_FACE, empty_values, rows_table
+from tddfa.batch.schema import NO_FACE, rows_table
 from tddfa.batch.settings import BatchSettings
 from tddfa.batch.storage import Storage, is_url
 from tddfa.batch.video import video_rows
@@ -62,12 +63,14 @@ class Item:
     Attributes:
         name: value of the column `path`.
         source: its bytes; its path; or why there is neither.
-        is_video: whether it is one.
+        video: which part of it, for a video; None for a photo.
+        n: number of inputs that it counts as: 0 for a later part of a video.
     """
 
     name: str
     source: bytes | str | Exception
-    is_video: bool = False
+    video: Span | None = None
+    n: int = 1
 
 
 class ChunkJob:
@@ -169,9 +172,9 @@ class ChunkJob:
         with closing(self._items(self._reader.units(chunk), skip, lambda: notify(at, 1))) as items:
             for item in items:
                 if at in skip:
-                    yield 1, [failed_row(item.name, InputError(skip[at]))]
-                elif item.is_video:
-                    yield from self._video(item, at, notify)
+                    yield item.n, [failed_row(item.name, InputError(skip[at]))]
+                elif item.video is not None:
+                    yield from self._video(item, item.video, at, notify)
                 elif isinstance(item.source, Exception):
                     yield 1, [failed_row(item.name, item.source)]
                 else:
@@ -212,16 +215,17 @@ class ChunkJob:
                 for name, data in encode_output(kind, stem, scene, self._settings.options):
                     self._storage.write(self._plan.file(chunk, name), data)
 
-    def _video(self, item: Item, at: int, notify: Notify) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    def _video(
+        self, item: Item, span: Span, at: int, notify: Notify
+    ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         notify(at, 1)
-        n, anything = 1, False
+        n = item.n
         try:
             if isinstance(item.source, Exception):
                 raise item.source
             for rows in video_rows(
-                item.name, item.source, self._images().aligner, self._settings, lambda: notify(at, 1)
+                item.name, item.source, span, self._images().aligner, self._settings, lambda: notify(at, 1)
             ):
-                anything = anything or bool(rows)
                 yield n, rows
                 n = 0
         except FATAL:
@@ -229,8 +233,8 @@ class ChunkJob:
         except Exception as error:
             yield n, [failed_row(item.name, error)]
             return
-        if not anything:
-            yield n, [empty_values(item.name)]
+        if n:
+            yield n, []
 
     def _items(
         self, units: Sequence[Unit], skip: Mapping[int, str], before: Callable[[], None]
@@ -247,7 +251,8 @@ class ChunkJob:
 
         def item(numbered: tuple[int, Unit]) -> Item:
             at, unit = numbered
-            return Item(unit.path, InputError(skip[at])) if at in skip else self._item(unit)
+            item = self._item(unit, read=at not in skip)
+            return replace(item, source=InputError(skip[at])) if at in skip else item
 
         loaded = in_order(item, enumerate(units), _READERS if remote else 1)
         with closing(loaded):
@@ -255,14 +260,19 @@ class ChunkJob:
                 before()
                 yield next(loaded)
 
-    def _item(self, unit: Unit) -> Item:
-        place, is_video = self._plan.location(unit), unit.kind == "video"
-        if not is_url(place) or is_video:
-            return Item(unit.path, place, is_video)
+    def _item(self, unit: Unit, *, read: bool = True) -> Item:
+        place = self._plan.location(unit)
+        name = unit.path.partition("?")[0] if is_url(place) else unit.path
+        if unit.kind == "part":
+            return Item(name, place, Span.parse(unit.column, unit.start, unit.n), unit.n_inputs)
+        if unit.kind == "video":
+            return Item(name, place, Span())
+        if not is_url(place) or not read:
+            return Item(name, place)
         try:
-            return Item(unit.path.partition("?")[0], Storage.open(place).read())
+            return Item(name, Storage.open(place).read())
         except TddfaError as error:
-            return Item(unit.path.partition("?")[0], error)
+            return Item(name, error)
 
     def _members(self, unit: Unit, before: Callable[[], None]) -> Generator[Item]:
         """Yield the images in a tar file, in order; what is not whole is one that cannot be used."""

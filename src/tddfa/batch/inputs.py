@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tddfa.batch.arrow import arrow
+from tddfa.batch.parts import part_frames
 from tddfa.batch.storage import Entry, Storage, folder_of, is_url
 from tddfa.errors import InputError, StorageError
 from tddfa.imaging.formats.names import IMAGE_SUFFIXES
@@ -33,10 +34,12 @@ class Unit(NamedTuple):
 
     Attributes:
         path: path or URL of the file.
-        kind: "image", "video", "tar" (a WebDataset shard), or "rows" (images in a column of a Parquet file).
-        start: of rows, the first.
-        n: number of inputs in it; 0 where it shows when the file is read.
-        column: of rows, the name of the column.
+        kind: "image", "video", "part" (of a long video), "tar" (a WebDataset shard), or "rows" (images in a
+            column of a Parquet file).
+        start: of rows, the first; of a part, the frame from which on it begins.
+        n: number of images in it; 0 where it shows when the file is read; of a part, the number of frames
+            from its start to that of the next.
+        column: of rows, the name of the column; of a part, its number and how many there are, as "0/12".
         size: of the file, bytes; −1 where it was not looked up.
         modified: time of its last change, ns; 0 where it was not looked up.
     """
@@ -49,6 +52,11 @@ class Unit(NamedTuple):
     size: int = -1
     modified: int = 0
 
+    @property
+    def n_inputs(self) -> int:
+        """Number of inputs that it counts as: a video is one, whatever the number of its parts."""
+        return int(self.start == 0) if self.kind == "part" else self.n or 1
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -60,12 +68,14 @@ class Sources:
         column: column of Parquet files; found by its name and type when not given.
         exclude: folder that is left out, as the outputs are.
         rows_at_once: rows of a Parquet file in one unit.
+        video_part_s: length of the parts of long videos, s; 0 to leave every video whole.
     """
 
     arguments: Sequence[str]
     column: str | None = None
     exclude: str = ""
     rows_at_once: int = 256
+    video_part_s: float = 0.0
 
     def __iter__(self) -> Iterator[Unit]:
         """Yield every unit, in an order that depends on the arguments and the files alone.
@@ -147,9 +157,32 @@ class Sources:
             yield from self._listed(path)
         elif kind == "parquet":
             yield from self._parquet(path, entry)
+        elif kind == "video":
+            whole = Unit(path, "video", size=entry.size, modified=entry.modified)
+            yield from self._in_parts(whole, entry.size)
         else:
             count = 0 if kind == "tar" else 1
             yield Unit(path, kind, n=count, size=entry.size, modified=entry.modified)
+
+    def _in_parts(self, video: Unit, size: int) -> Iterator[Unit]:
+        """Yield a video, or its parts when it is long."""
+        count, n_frames = part_frames(video.path, size, self.video_part_s)
+        if count == 1:
+            yield video
+            return
+        for k in range(count):
+            yield video._replace(kind="part", start=k * n_frames, n=n_frames, column=f"{k}/{count}")
+
+    def _named(self, name: str, kind: str) -> Iterator[Unit]:
+        """Yield the file that a line or cell names, there or not; a long video here in parts."""
+        if kind == "video":
+            try:
+                size = 0 if is_url(name) else Path(name).stat().st_size
+            except (OSError, ValueError):
+                size = 0
+            yield from self._in_parts(Unit(name, kind), size)
+        else:
+            yield Unit(name, kind, n=0 if kind == "tar" else 1)
 
     def _listed(self, path: str) -> Iterator[Unit]:
         """Yield the files that the lines of a list name; each line is an input, there or not."""
@@ -159,12 +192,8 @@ class Sources:
                 if not name or name.startswith("#"):
                     continue
                 kind = _kind(name)
-                if kind in ("list", "parquet"):
-                    yield Unit(
-                        name, "image"
-                    )  # a list in a list might name itself; it is reported as no image
-                else:
-                    yield Unit(name, kind or "image", n=0 if kind == "tar" else 1)
+                # A list in a list might name itself; it is reported as no image.
+                yield from self._named(name, kind if kind in ("video", "tar") else "image")
 
     def _parquet(self, path: str, entry: Entry) -> Iterator[Unit]:
         """Yield the files that a column of paths names, or slices of a column of images."""
@@ -175,8 +204,8 @@ class Sources:
                 column, is_path = _column(path, table.schema_arrow, self.column)
                 if is_path:
                     for batch in table.iter_batches(1 << 16, columns=[column]):
-                        for name in batch.column(0).to_pylist():
-                            yield Unit(str(name or ""), _kind(str(name or "")) or "image")
+                        for name in map(str, (name or "" for name in batch.column(0).to_pylist())):
+                            yield from self._named(name, "video" if _kind(name) == "video" else "image")
                     return
                 start = 0
                 for group in range(table.num_row_groups):

@@ -127,7 +127,7 @@ def make_plan(
             digest.update(repr([tuple(unit) for unit in chunk]).encode("utf-8", "surrogatepass"))
             writer.add(n_chunks, chunk)
             n_chunks += 1
-            n = sum(unit.n or 1 for unit in chunk)
+            n = sum(unit.n_inputs for unit in chunk)
             n_inputs += n
             progress(n)
     plan = Plan(n_chunks, n_inputs, chunk_size, digest.hexdigest(), os.getcwd(), settings)  # noqa: PTH109
@@ -137,7 +137,7 @@ def make_plan(
 
 
 def chunked(units: Iterable[Unit], size: int) -> Iterator[list[Unit]]:
-    """Yield chunks: photos together, and each video, tar file and slice of a table by itself."""
+    """Yield chunks: photos together, and each video, part of one, tar file and slice of a table by itself."""
     photos: list[Unit] = []
     for unit in units:
         if unit.kind != "image":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from tddfa.batch.chunk import ChunkJob, ChunkReport
@@ -159,7 +159,9 @@ def run_batch(
     settings, engine = (settings or BatchSettings()).resolved(), engine or LocalEngine()
     stop, progress = stop or threading.Event(), progress or NoProgress()
     storage = Storage.open(out)
-    sources = Sources(inputs, column, exclude=out, rows_at_once=chunk_size)
+    sources = Sources(
+        inputs, column, exclude=out, rows_at_once=chunk_size, video_part_s=settings.video_part_s
+    )
     plan = plan_or_join(sources, settings, storage, resume or shard is not None, chunk_size, progress)
     report = BatchReport()
     if plan_only:
@@ -221,6 +223,7 @@ def plan_or_join(
                 "use what it was begun with, or choose another folder"
             )
     if sources.arguments:
+        sources = replace(sources, rows_at_once=there.chunk_size)
         now = make_plan(sources, record, chunk_size=there.chunk_size, progress=progress.planned)
         if now.digest != there.digest:
             number = (

@@ -10,6 +10,9 @@ from tddfa.errors import PackError
 from tddfa.kinds import OutputOptions
 from tddfa.packs import ModelPack, default_pack_name, find_pack
 
+VIDEO_PART_S = 600.0
+"""Length of the parts of long videos, s: a quarter of an hour of work at 15 frames a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
@@ -20,6 +23,7 @@ class BatchSettings:
         search_size: longer side at which images are searched, px; see `FaceAligner`.
         max_faces: only so many of the largest faces of a photo, or tracks of a video at a time.
         smooth: name of the smoother of videos.
+        video_part_s: length of the parts into which longer videos are cut, s; 0 to leave them whole.
         kinds: kinds of files to write for each photo, keys of `tddfa.kinds.KINDS`.
         options: how these files are written.
         crops: width of a square JPEG of each face of photos, px, for the column `crop`; none when not given.
@@ -36,6 +40,7 @@ class BatchSettings:
     crops: int | None = None
     device: str = "cpu"
     group: int = 1
+    video_part_s: float = VIDEO_PART_S
 
     def resolved(self) -> BatchSettings:
         """Return the settings with the name of the pack, which is the same on every machine then."""
@@ -61,6 +66,7 @@ class BatchSettings:
             "kinds": list(self.kinds),
             "options": asdict(self.options),
             "crops": self.crops,
+            "video_part_s": self.video_part_s,
         }
 
     def aligner(self, pack_sha256: str | None = None) -> FaceAligner:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from tddfa.alignment import FaceAligner
-from tddfa.batch.schema import face_values, printable
+from tddfa.batch.parts import Span, VideoPart, opened
+from tddfa.batch.schema import empty_values, face_values, printable
 from tddfa.batch.settings import BatchSettings
-from tddfa.batch.storage import Storage, is_url
 from tddfa.errors import VideoFileError
 from tddfa.streams import follow
 from tddfa.streams.sinks.table import row
 from tddfa.tracking import FaceTracker
-from tddfa.video import VideoReader
 
 _ROWS = 512  # rows that are handed on at a time: memory does not grow with the length of the video
 _BEAT_S = 0.5  # time between two signs of life
@@ -24,18 +24,22 @@ _BEAT_S = 0.5  # time between two signs of life
 def video_rows(
     name: str,
     source: str | bytes,
+    span: Span,
     aligner: FaceAligner,
     settings: BatchSettings,
     alive: Callable[[], None],
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield the rows of a video, some at a time: one per face and frame, as `tddfa video --data` has them.
 
+    A part of a video that has frames and no face has one row that says so, with its first frame.
+
     Args:
         name: value of the column `path`.
         source: path or URL of the video.
+        span: which part of it.
         aligner: finds the faces.
         settings: the smoother, and how many faces.
-        alive: called now and then.
+        alive: called now and then, also by a thread that reads.
 
     Raises:
         VideoFileError: it cannot be read, or is damaged.
@@ -48,31 +52,28 @@ def video_rows(
             last = now
             alive()
 
-    with ExitStack() as stack:
-        place: Any = source
-        if isinstance(source, str) and is_url(source):
-            place = stack.enter_context(Storage.open(source).reading())
-        reader = VideoReader(place)
-        frames = follow(
-            reader,
-            FaceTracker(aligner, max_faces=settings.max_faces),
-            settings.smooth,
-            images=True,
-            progress=beat,
-        )
+    with opened(source) as place:
+        part = VideoPart(place, span, beat)
+        tracker = FaceTracker(aligner, max_faces=settings.max_faces)
+        frames = follow(part, tracker, settings.smooth, images=True, progress=beat)
         rows: list[dict[str, Any]] = []
+        n_rows = 0
+        size: tuple[int, int] | None = None
         with closing(frames):
             for frame in frames:
                 if frame.image is None:
                     continue
                 size = (frame.image.shape[1], frame.image.shape[0])
                 for tracked in frame.faces:
-                    values = row(tracked, frame.index, frame.time)
+                    values = row(replace(tracked, id=span.id(tracked.id)), frame.index, frame.time)
                     rows.append(face_values(printable(name), values, tracked.face, size))
+                    n_rows += 1
                 if len(rows) >= _ROWS:
                     yield rows
                     rows = []
+        if not n_rows and part.first is not None and not (part.has_end and part.reader.damage):
+            rows = [{**empty_values(printable(name), size), "frame": part.first}]
         if rows:
             yield rows
-        if reader.damage is not None:
-            raise VideoFileError(f"{reader.damage}; the rows before hold these")
+        if part.reader.damage is not None and part.has_end:
+            raise VideoFileError(f"{part.reader.damage}; the rows before hold these")

@@ -25,8 +25,11 @@ def main() -> None:
     threading.Thread(target=_listen, args=(sys.stdin.buffer, orders), daemon=True).start()
     job: Any = None
 
+    sending = threading.Lock()  # a thread that reads a video says so, too
+
     def notify(at: int, n: int) -> None:
-        _send(out, ("at", at, n))
+        with sending:
+            _send(out, ("at", at, n))
 
     while True:
         order: tuple[Any, ...] = orders.get()

@@ -106,6 +106,14 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--smooth", choices=SMOOTHINGS, default="one-euro", help="smoothing of videos (default: one-euro)"
     )
+    parser.add_argument(
+        "--video-part",
+        metavar="S",
+        type=_seconds_or_0,
+        default=600.0,
+        help="videos longer than two parts of S seconds are cut into such parts, at cuts between shots, for "
+        "several workers; IDs of people hold within a part (default: 600; 0: every video stays whole)",
+    )
     parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
     add_device(parser)
     parser.set_defaults(run=run, parser=parser)
@@ -136,6 +144,7 @@ def run(args: argparse.Namespace) -> int:
         crops=args.crops,
         device=args.device,
         group=1 if args.device == "cpu" else _GROUP,
+        video_part_s=args.video_part,
     )
     with interrupts() as stop, _Bars() as bars:
         outcome = run_batch(
@@ -227,6 +236,10 @@ def _shard(text: str) -> Any:
 
 def _count(text: str) -> int:
     return 0 if text == "0" else positive(text)
+
+
+def _seconds_or_0(text: str) -> float:
+    return 0.0 if text in ("0", "0.0") else _seconds(text)
 
 
 def _seconds(text: str) -> float:

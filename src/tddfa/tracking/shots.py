@@ -22,6 +22,10 @@ _MIN_DISSIMILARITY = 0.25
 _OUTSTANDING = 4.0
 _MEMORY = 0.8  # weight of the earlier frames in that mean
 _MAX_USUAL = 0.3  # what a frame adds to it at most: a cut should not hide the next one, a second later
+
+SHOT_MEMORY_FRAMES = 64
+"""Frames on which that mean depends; the weight of earlier ones would be below 10⁻⁶."""
+
 _FLAT = 8.0  # standard deviation, levels, from which there is structure: noise does not correlate
 
 # A dissolve changes little from frame to frame; the frame so many frames ago is compared, too.
@@ -31,6 +35,9 @@ _MIN_DISSOLVE = 0.5
 
 class ShotDetector:
     """Notice where a video cuts, from the images alone and without seeing the frames that follow.
+
+    The decision on a frame depends on that frame and the `SHOT_MEMORY_FRAMES` before it: a detector that
+    begins so many frames earlier, in the middle of a video, decides as one that has seen all of it.
 
     Attributes:
         difference: dissimilarity of the last two frames.
@@ -43,20 +50,28 @@ class ShotDetector:
         self.difference = 0.0
         self.is_cut = self.has_changed = False
         self._thumbnails: deque[Thumbnail] = deque(maxlen=DISSOLVE_FRAMES)
-        self._usual = 0.0
+        self._differences: deque[float] = deque(maxlen=SHOT_MEMORY_FRAMES - 1)
 
     def update(self, image: Image) -> None:
         """Take the next frame; frames may be of different sizes."""
         new, before = Thumbnail.of(image), self._thumbnails
         difference = self.difference = before[-1].dissimilarity(new) if before else 0.0
-        self.is_cut = difference > max(_MIN_DISSIMILARITY, _OUTSTANDING * self._usual)
+        self.is_cut = difference > _MIN_DISSIMILARITY and difference > _OUTSTANDING * self._usual()
         self.has_changed = False
-        self._usual = _MEMORY * self._usual + (1 - _MEMORY) * min(difference, _MAX_USUAL)
+        if before:
+            self._differences.append(min(difference, _MAX_USUAL))
         if self.is_cut:
             before.clear()
         elif len(before) == DISSOLVE_FRAMES:
             self.has_changed = before[0].dissimilarity(new) > _MIN_DISSOLVE
         before.append(new)
+
+    def _usual(self) -> float:
+        """Return the mean dissimilarity of the frames before, the last of which weigh most."""
+        usual = 0.0
+        for difference in self._differences:
+            usual = _MEMORY * usual + (1 - _MEMORY) * difference
+        return usual
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,10 @@ _MAX_STRETCH = 16.0  # width of a pixel over its height, or the other way round
 _BROADCAST = ("mpegts", "mpeg", "hls", "rtsp", "rtp", "flv")
 
 
+class EndsBeforeStartError(VideoFileError):
+    """A video that has frames, and none from the one on that was to be the first."""
+
+
 class VideoReader:
     """The frames of a video, upright, as RGB; iterate as often as you like, each time from the start.
 
@@ -54,6 +58,7 @@ class VideoReader:
         timeout_s: how long a network or a pipe may keep silent; 10 s and 30 s when not given.
         max_pixels: the largest frame to decode, px; when not given, the environment variable
             TDDFA_MAX_PIXELS, or 2^28.
+        progress: called for each frame that is decoded, also for those before the start, by whoever reads.
 
     Attributes:
         path: of the file; for anything else, its name.
@@ -76,6 +81,7 @@ class VideoReader:
         end: Moment | None = None,
         timeout_s: float | None = None,
         max_pixels: int | None = None,
+        progress: Callable[[], object] | None = None,
     ) -> None:
         if timeout_s is not None and not timeout_s > 0:
             raise InputError(f"timeout_s is {timeout_s}; give a number of seconds above 0")
@@ -84,7 +90,7 @@ class VideoReader:
         self.repeatable = self.source.repeatable
         self.damage: str | None = None
         self._interruption: str | None = None
-        self._start, self._end = start, end
+        self._start, self._end, self._progress = start, end, progress
         self._max_pixels = pixel_limit(max_pixels)
         self._unread: InputContainer | None = None
         self._clock: PacketClock | None = None
@@ -136,6 +142,8 @@ class VideoReader:
                 if clock.origin is not None:
                     self.origin = clock.origin
                 index, n_decoded = n_decoded, n_decoded + 1
+                if self._progress is not None:
+                    self._progress()
                 if self._end is not None and self._end.reached(index, time):
                     break
                 if self._start is None or self._start.reached(index, time):
@@ -148,7 +156,7 @@ class VideoReader:
         if n_decoded == 0:
             raise VideoFileError(f"{self.source.name} has a video track, but not one frame in it can be read")
         if n_given == 0:
-            raise VideoFileError(f"{self.source.name} ends before the start: it has {n_decoded} frames")
+            raise EndsBeforeStartError(f"{self.source.name} ends before the start: it has {n_decoded} frames")
 
     def _inspect(self, container: InputContainer) -> None:
         stream = video_track(container, self.source.name)
