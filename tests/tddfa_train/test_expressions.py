@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -113,6 +114,22 @@ def test_irises_at_rest_lie_where_the_model_has_them(studio, model):
     )
     assert 10 < radius < 17
     assert (iris - center) / np.linalg.norm(iris - center) == pytest.approx(studio.rest_gaze[1])
+
+
+@pytest.mark.parametrize("seed", [1, 5])
+def test_finer_samples_show_the_same_face_at_the_same_place(studio, seed):
+    scenery = np.full((96, 96, 3), 90, np.uint8)
+
+    def shown(samples: int) -> np.ndarray:
+        config = RenderConfig(count=1, side=96, samples=samples)
+        image, _ = random_face(studio, config, scenery, np.random.default_rng(seed))
+        return image.mean(axis=2)
+
+    coarse, fine = shown(1), shown(3)
+    (dx, dy), _ = cv2.phaseCorrelate(coarse, fine)
+    assert np.hypot(dx, dy) < 0.15  # px; half a pixel of the finer image would be a third
+    assert np.abs(fine - coarse).mean() < 8  # hairs and pores are drawn anew
+    assert np.abs(fine - coarse).mean() > 0
 
 
 def test_a_render_shows_a_face_before_the_scenery(studio):

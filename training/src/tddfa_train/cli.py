@@ -60,7 +60,12 @@ def build_parser() -> argparse.ArgumentParser:
         "answers", help="add what a pack says of the faces of a dataset folder, for 'train expressions'"
     )
     answers.add_argument("dataset", type=Path, metavar="DATASET")
-    answers.add_argument("--pack", default="open", metavar="NAME", help="model pack (default: open)")
+    answers.add_argument(
+        "--pack",
+        default="open:small",
+        metavar="NAME",
+        help="model pack whose answers the close-ups correct (default: open:small)",
+    )
     answers.add_argument("--seed", type=int, default=0)
     answers.set_defaults(run=_answers)
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
 from jaxtyping import Float, Float32, Int, UInt8
 from tqdm import tqdm
 
+from tddfa.evaluation.portraits.lamps import Lamp, ambient_visibility, lamp_visibility
 from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.geometry.triangles import vertex_normals
@@ -19,10 +21,18 @@ from tddfa.render.rasterizer import rasterize
 from tddfa.types import FaceParams, HeadPose, Mesh, Topology
 from tddfa_train.data.folder import open_backgrounds, write_face_folder
 from tddfa_train.data.render_expressions import GAZE_DEG_PER_UNIT, ExpressionConfig, random_expression
-from tddfa_train.data.shading import eye_colors, lit, random_light, random_person, skin_colors
+from tddfa_train.data.shading import (
+    developed,
+    eye_colors,
+    lit,
+    random_light,
+    random_person,
+    skin_colors,
+)
 
 _MOUTH_DEPTH_MM = 14.0
 _FIRST_IRIS = 468
+_MOUTH = 3  # number of the mesh of the mouth's inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,7 @@ class RenderConfig:
         yaw_sigma_deg: of the head's yaw; one face in eight has any yaw up to 90 degrees.
         pitch_sigma_deg: of the head's pitch.
         face_only: share of renders that show the face without the head around it.
+        samples: a pixel is the mean of `samples` × `samples` places, so that irises and lids have soft edges.
         expression: shares of the kinds of expressions.
     """
 
@@ -49,6 +60,7 @@ class RenderConfig:
     yaw_sigma_deg: float = 24.0
     pitch_sigma_deg: float = 15.0
     face_only: float = 0.12
+    samples: int = 2
     expression: ExpressionConfig = field(default_factory=ExpressionConfig)
 
 
@@ -234,8 +246,15 @@ def random_face(
     image = scenery.copy()
     if rng.random() < 0.15:
         image[:] = rng.integers(0, 256, 3)
-    _paint(image, studio, params, rng, face_only=bool(rng.random() < config.face_only))
-    return image, params
+    k = config.samples
+    fine = cv2.resize(image, None, fx=k, fy=k, interpolation=cv2.INTER_LINEAR) if k > 1 else image
+    # Pixel centres are integers: (0, 0) lies at (k - 1) / 2 of the finer image.
+    finer = scaled_camera(k * scale, head_rotation(pose), k * center + (k - 1) / 2)
+    large = FaceParams(finer, identity, expression)
+    _paint(fine, studio, large, rng, face_only=bool(rng.random() < config.face_only))
+    if k > 1:
+        image = cv2.resize(fine, (config.side, config.side), interpolation=cv2.INTER_AREA)
+    return developed(image, rng), params
 
 
 def _paint(
@@ -251,7 +270,9 @@ def _paint(
     normals = vertex_normals(vertices, shown.topology.triangles)
     meshes = [skin, *eyes, mouth]
     fragments = rasterize(meshes, *image.shape[:2])
-    own = [np.concatenate([neutral, normals, studio.masks], 1)] * 3
+    head = Mesh(vertices, shown.topology)
+    sky = ambient_visibility(head)[:, None] if rng.random() < 0.7 else np.ones((len(vertices), 1), np.float32)
+    own = [np.concatenate([neutral, normals, studio.masks, sky, vertices], 1)] * 3
     across = np.zeros((len(mouth.vertices), own[0].shape[1]), np.float32)
     across[:, 0] = np.linspace(0, 1, len(mouth.vertices))
     across[:, :3] = _mouth_coordinates(len(mouth.vertices))
@@ -259,7 +280,7 @@ def _paint(
     which = fragments.mesh_index
     colors = np.zeros((len(values), 3), np.float32)
     unit_normals = values[:, 3:6] / np.maximum(np.linalg.norm(values[:, 3:6], axis=1, keepdims=True), 1e-6)
-    occlusion = np.ones(len(values))
+    occlusion = np.where(which != _MOUTH, values[:, 10], 1.0)
     gloss = np.ones(len(values))
     at = which == 0
     place = values[at, :3]
@@ -276,18 +297,24 @@ def _paint(
         rest = studio.rest_gaze[number - 1]
         gaze = gaze_direction(shown.expression_names, params.expression, side, rest)
         colors[at] = eye_colors(person, direction, gaze, radius)
-        # The upper lid shades the eyeball.
-        occlusion[at] = np.clip(0.95 - 0.6 * np.clip(direction[:, 1] * 1.6, 0, 1), 0.3, 1)
+        # The upper lid shades the eyeball, and the corners of the eye lie deep.
+        above, aside = np.clip(direction[:, 1] * 1.6, 0, 1), np.abs(direction[:, 0])
+        occlusion[at] = np.clip(person.sockets - 0.6 * above - 0.5 * aside**2, 0.25, 1)
         gloss[at] = 3.0
-    at = which == 3
+    at = which == _MOUTH
     colors[at] = _mouth_colors(values[at, :3], person.plain, rng)
     unit_normals[at] = (0, 0, -1)
     occlusion[at], gloss[at] = 0.8, 0.3
     region = image[fragments.region]
     flat = region.reshape(-1, 3)
-    flat[fragments.covered] = np.rint(255 * lit(colors, unit_normals, occlusion, light, gloss)).astype(
-        np.uint8
-    )
+    reached = [np.ones(len(values), np.float32) for _ in light.lamps]
+    if rng.random() < 0.7:
+        soft = float(rng.uniform(0.006, 0.03))
+        for lamp, share in zip(light.lamps, reached, strict=True):
+            shadow = Lamp(lamp.direction.astype(np.float64), np.ones(3), soft)
+            share[which != _MOUTH] = lamp_visibility(head, shadow, values[which != _MOUTH, 11:14])
+    shown_colors = lit(colors, unit_normals, occlusion, light, gloss, reached)
+    flat[fragments.covered] = np.rint(255 * shown_colors).astype(np.uint8)
     image[fragments.region] = flat.reshape(region.shape)
 
 

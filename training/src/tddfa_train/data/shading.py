@@ -7,7 +7,7 @@ irises are round and brows have edges whatever the mesh's resolution.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, UInt8
 
 # Skin from very light to very dark, RGB in [0, 1]; people lie between neighbours.
 _SKIN = np.array(
@@ -38,7 +38,9 @@ class Person:
         skin: RGB in [0, 1].
         hair: RGB in [0, 1], of hair, brows, lashes and beard.
         iris: RGB in [0, 1].
+        pupil_mm: radius of the pupils.
         white: RGB in [0, 1], of the eyes' sclera.
+        sockets: how much of the ambient light reaches the eyes, 0 to 1.
         lips: how red the lips are, 0 to 1.
         brows: how dense the brows are, 0 to 1.
         lashes: how dark the rims of the lids are, 0 to 1.
@@ -55,7 +57,9 @@ class Person:
     skin: Float32[np.ndarray, "3"]
     hair: Float32[np.ndarray, "3"]
     iris: Float32[np.ndarray, "3"]
+    pupil_mm: float
     white: Float32[np.ndarray, "3"]
+    sockets: float
     lips: float
     brows: float
     lashes: float
@@ -68,7 +72,7 @@ class Person:
     freckles: float
 
 
-def random_person(rng: np.random.Generator, plain_share: float = 0.18) -> Person:
+def random_person(rng: np.random.Generator, plain_share: float = 0.07) -> Person:
     """Draw the colours of a person.
 
     Args:
@@ -89,7 +93,9 @@ def random_person(rng: np.random.Generator, plain_share: float = 0.18) -> Person
         skin=np.clip(skin, 0, 1).astype(np.float32),
         hair=(_HAIR[rng.integers(len(_HAIR))] * rng.uniform(0.7, 1.15)).astype(np.float32),
         iris=(_IRIS[rng.integers(len(_IRIS))] * rng.uniform(0.7, 1.3)).astype(np.float32),
-        white=(np.array([0.9, 0.87, 0.86]) * rng.uniform(0.8, 1.05)).astype(np.float32),
+        pupil_mm=float(rng.uniform(1.4, 3.0)),
+        white=(np.array([0.9, 0.87, 0.86]) * rng.uniform(0.6, 1.05)).astype(np.float32),
+        sockets=float(rng.uniform(0.6, 1.0)),
         lips=float(rng.uniform(0.1, 1.0)),
         brows=float(rng.uniform(0.25, 0.95)),
         lashes=float(rng.uniform(0.2, 0.95)),
@@ -162,7 +168,7 @@ def eye_colors(
     colors += np.clip((IRIS_RADIUS_MM - away) / 0.5 + 0.5, 0, 1)[:, None] * (
         iris * (0.45 + 0.55 * limbus) - colors
     )
-    pupil = np.clip((2.1 - away) / 0.4 + 0.5, 0, 1)[:, None]
+    pupil = np.clip((person.pupil_mm - away) / 0.4 + 0.5, 0, 1)[:, None]
     return np.clip(colors * (1 - 0.95 * pupil), 0, 1)
 
 
@@ -225,6 +231,7 @@ def lit(
     occlusion: Float[np.ndarray, " p"],
     light: Light,
     gloss: Float[np.ndarray, " p"],
+    reached: list[Float32[np.ndarray, " p"]],
 ) -> Float32[np.ndarray, "p 3"]:
     """Light colours.
 
@@ -234,16 +241,36 @@ def lit(
         occlusion: share of the ambient light that arrives.
         light: what shines.
         gloss: of each pixel, times the light's own.
+        reached: which part of each lamp's light arrives at each pixel: the rest lies in its shadow.
     """
     up = (0.5 - 0.5 * normals[:, 1:2]).astype(np.float32)
     total = (light.ground + up * (light.sky - light.ground)) * occlusion[:, None]
     shine = np.zeros_like(total)
-    for lamp in light.lamps:
-        facing = np.clip(normals @ lamp.direction, 0, None)[:, None]
+    for lamp, share in zip(light.lamps, reached, strict=True):
+        facing = np.clip(normals @ lamp.direction, 0, None)[:, None] * share[:, None]
         total = total + facing * lamp.color
         half = lamp.direction + np.array([0, 0, -1], np.float32)
         half /= np.linalg.norm(half)
-        shine = shine + np.clip(normals @ half, 0, None)[:, None] ** light.shininess * lamp.color
+        shine = shine + (np.clip(normals @ half, 0, None) ** light.shininess * share)[:, None] * lamp.color
     shown = colors * total + (light.gloss * gloss)[:, None] * shine
     # A soft shoulder instead of clipping: photos hardly clip skin.
     return (shown / (1 + np.clip(shown - 0.8, 0, None))).clip(0, 1).astype(np.float32)
+
+
+def developed(image: UInt8[np.ndarray, "h w 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
+    """Return a picture as a camera might have developed it: exposure, contrast and saturation.
+
+    Args:
+        image: RGB.
+        rng: source of randomness.
+    """
+    if rng.random() < 0.2:
+        return image
+    levels = image.astype(np.float32) / 255
+    grey = levels.mean(axis=2, keepdims=True)
+    levels = grey + np.float32(rng.uniform(0.25, 1.1)) * (levels - grey)
+    middle = np.float32(max(float(levels.mean()), 0.02))
+    wanted = np.float32(rng.uniform(0.3, 0.62))
+    levels = np.clip(levels, 0, 1) ** np.clip(np.log(wanted) / np.log(middle), 0.4, 1.8)
+    levels = wanted + np.float32(rng.uniform(0.55, 1.1)) * (levels - wanted)
+    return np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)
