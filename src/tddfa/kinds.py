@@ -78,6 +78,9 @@ class OutputOptions:
     per_face: bool = _option("a file per face, <stem>_<kind>_face_<n>, instead of one with all")
     texture: bool = _option("a texture (.mtl and a PNG per face) instead of colours of vertices")
     neutral: bool = _option("set all expression weights to 0 (blendshapes stay)")
+    crop: str = _option(
+        "how much of each head: the face, or the whole head in the skin's colour", "face", ("face", "head")
+    )
     frontal: bool = _option("place every face at the origin, looking at the viewer")
 
 
@@ -116,9 +119,9 @@ KINDS: tuple[Kind, ...] = (
     _overlay("pose", "pose:draw_pose"),
     _overlay("normals", "normals:draw_normals"),
     _overlay("wireframe", "wireframe:draw_wireframe", video=False),
-    _file("ply", ".ply", "tddfa.export.ply:write_ply", per_face=True),
-    _file("obj", ".obj", "tddfa.export.obj:write_obj", "texture", per_face=True),
-    _file("glb", ".glb", "tddfa.export.glb:write_glb", "neutral", "frontal", per_face=True),
+    _file("ply", ".ply", "tddfa.export.ply:write_ply", "crop", per_face=True),
+    _file("obj", ".obj", "tddfa.export.obj:write_obj", "texture", "crop", per_face=True),
+    _file("glb", ".glb", "tddfa.export.glb:write_glb", "neutral", "crop", "frontal", per_face=True),
     _file("depth16", ".png", ""),
     _file("json", ".json", "tddfa.export.record:write_json"),
     _file("npz", ".npz", "tddfa.export.npz:write_npz"),

@@ -452,7 +452,7 @@ def test_the_model_says_what_there_is() -> None:
             ask(other)
     with pytest.raises(InputError, match="no level 3; there are 0, 1 and 2"):
         open_face_model(level=3)
-    with pytest.raises(InputError, match="no crop 'ears'; there are face and head"):
+    with pytest.raises(InputError, match="no crop 'ears'; there are face, head, mannequin"):
         open_face_model(crop="ears")
 
 

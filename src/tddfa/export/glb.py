@@ -24,7 +24,7 @@ from tddfa.export.y_up import vertex_colors
 from tddfa.geometry.triangles import vertex_normals
 from tddfa.imaging.files import encode_image
 from tddfa.shapes import Float, UInt16
-from tddfa.types import Face, FaceParams, Image
+from tddfa.types import Face, FaceParams, Image, Topology
 
 
 def glb_bytes(
@@ -156,7 +156,7 @@ def _add_face(
     """
     model, topology = face.model, face.mesh.topology
     vertices = model.shape(_at_rest(params) if blendshapes else params) * MM
-    normals = vertex_normals(vertices, topology.triangles)
+    normals = _joined(vertex_normals(vertices, topology.triangles), topology)
     normals[~normals.any(axis=1)] = (0, 0, 1)  # the format requires unit vectors, also where there is no area
     attributes = {"POSITION": builder.vertices(vertices), "NORMAL": builder.vertices(normals)}
     surface: dict[str, Any] = {"metallicFactor": 0, "roughnessFactor": 0.9}
@@ -185,6 +185,26 @@ def _add_face(
     node = builder.add("nodes", {"name": name, "mesh": builder.add("meshes", mesh)})
     builder.document["scenes"][0].setdefault("nodes", []).append(node)
     return node
+
+
+def _joined(normals: Float[np.ndarray, "n 3"], topology: Topology) -> Float[np.ndarray, "n 3"]:
+    """Return the normals with one for all vertices at the same point: a seam of the texture is no edge."""
+    twins, first = _seams(topology)
+    total = normals.copy()
+    np.add.at(total, first, normals[twins])
+    total[twins] = total[first]
+    length = np.linalg.norm(total, axis=1, keepdims=True)
+    return np.divide(total, length, out=np.zeros_like(total), where=length > 0)
+
+
+@lru_cache(maxsize=4)
+def _seams(topology: Topology) -> tuple[np.ndarray, np.ndarray]:
+    """Return the vertices that lie where an earlier one lies in every face, and these earlier ones."""
+    # Points of a model have a code of their own.
+    _, first, point = np.unique(topology.colors, axis=0, return_index=True, return_inverse=True)
+    earlier = first[point.reshape(-1)]
+    twins = np.flatnonzero(earlier != np.arange(len(earlier)))
+    return twins, earlier[twins]
 
 
 def _add_texture(builder: GltfBuilder, texture: Image) -> int:

@@ -12,11 +12,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from tddfa.errors import InputError
 from tddfa.export.files import write
 from tddfa.export.text import decimals, lines, text_triangles
-from tddfa.export.y_up import vertex_colors, y_up_vertices
+from tddfa.export.y_up import face_colors, y_up_vertices
 from tddfa.imaging.files import encode_image
+from tddfa.shapes import UInt8
 from tddfa.types import Face, Image, Topology
 
 
@@ -26,6 +29,7 @@ def write_obj(
     faces: Sequence[Face],
     *,
     textures: Sequence[Image] | None = None,
+    vertex_colors: Sequence[UInt8[np.ndarray, "n_vertices 3"]] | None = None,
 ) -> None:
     """Write the meshes of all faces to one OBJ file.
 
@@ -37,18 +41,24 @@ def write_obj(
         faces: faces of the image.
         textures: one per face in its texture layout, row 0 is v = 1; without textures each vertex has the
             colour of its pixel.
+        vertex_colors: the colours of the vertices of each face, RGB, in place of those of the pixels.
 
     Raises:
-        InputError: there are textures, but not one per face, or a model has no texture layout.
+        InputError: there are textures or colours, but not one per face, or a model has no texture layout.
         ExportFileError: a file cannot be written.
     """
     path = Path(path)
-    for name, data in obj_files(path.stem, image, faces, textures=textures):
+    for name, data in obj_files(path.stem, image, faces, textures=textures, vertex_colors=vertex_colors):
         write(path if name.endswith(".obj") else path.with_name(name), data)
 
 
 def obj_files(
-    stem: str, image: Image, faces: Sequence[Face], *, textures: Sequence[Image] | None = None
+    stem: str,
+    image: Image,
+    faces: Sequence[Face],
+    *,
+    textures: Sequence[Image] | None = None,
+    vertex_colors: Sequence[UInt8[np.ndarray, "n_vertices 3"]] | None = None,
 ) -> list[tuple[str, bytes]]:
     """Return names and contents of the files of `write_obj`; a file comes before those that refer to it.
 
@@ -60,12 +70,13 @@ def obj_files(
         image: RGB; gives its height and the colours of vertices.
         faces: faces of the image.
         textures: one per face, as in `write_obj`.
+        vertex_colors: one array per face, as in `write_obj`.
 
     Raises:
-        InputError: there are textures, but not one per face, or a model has no texture layout.
+        InputError: there are textures or colours, but not one per face, or a model has no texture layout.
     """
     if textures is None:
-        return [(f"{stem}.obj", obj_bytes(image, faces))]
+        return [(f"{stem}.obj", obj_bytes(image, faces, vertex_colors=vertex_colors))]
     side = _one_word(stem)
     data = obj_bytes(image, faces, material_file=f"{side}.mtl")
     if len(textures) != len(faces):
@@ -90,7 +101,13 @@ def _text(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def obj_bytes(image: Image, faces: Sequence[Face], *, material_file: str | None = None) -> bytes:
+def obj_bytes(
+    image: Image,
+    faces: Sequence[Face],
+    *,
+    material_file: str | None = None,
+    vertex_colors: Sequence[UInt8[np.ndarray, "n_vertices 3"]] | None = None,
+) -> bytes:
     """Return the meshes of all faces as one OBJ file: x right, y up, z towards the viewer, px.
 
     Args:
@@ -98,6 +115,7 @@ def obj_bytes(image: Image, faces: Sequence[Face], *, material_file: str | None 
         faces: faces of the image; with materials, each is an object.
         material_file: name of the file with the materials `face_1`, `face_2`, … of the faces; the vertices
             then have texture coordinates instead of colours.
+        vertex_colors: one array per face, as in `write_obj`.
 
     Raises:
         InputError: a material file is named, but a model has no texture layout.
@@ -105,12 +123,13 @@ def obj_bytes(image: Image, faces: Sequence[Face], *, material_file: str | None 
     corners: list[bytes] = []
     vertices: list[bytes] = []
     start = 1
+    colors = None if material_file is not None else face_colors(image, faces, vertex_colors)
     for i, face in enumerate(faces):
         mesh = face.mesh
         points = y_up_vertices(mesh, image.shape[0])
         columns = [decimals(points[:, k], 2) for k in range(3)]
-        if material_file is None:
-            rgb = vertex_colors(image, mesh) / 255
+        if colors is not None:
+            rgb = colors[i] / 255
             columns += [decimals(rgb[:, k], 2) for k in range(3)]
         vertices.append(lines("v ", columns))
         if material_file is not None:

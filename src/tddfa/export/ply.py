@@ -12,11 +12,19 @@ import numpy as np
 
 from tddfa.export.files import writer_of
 from tddfa.export.text import decimals, integers, lines, text_triangles
-from tddfa.export.y_up import vertex_colors, y_up_vertices
+from tddfa.export.y_up import face_colors, y_up_vertices
+from tddfa.shapes import UInt8
 from tddfa.types import Face, Image, Topology
 
 
-def ply_bytes(image: Image, faces: Sequence[Face], *, ascii: bool = False, colors: bool = True) -> bytes:
+def ply_bytes(
+    image: Image,
+    faces: Sequence[Face],
+    *,
+    ascii: bool = False,
+    colors: bool = True,
+    vertex_colors: Sequence[UInt8[np.ndarray, "n_vertices 3"]] | None = None,
+) -> bytes:
     """Return the meshes of all faces as one PLY file: x right, y up, z towards the viewer, px.
 
     Args:
@@ -24,11 +32,15 @@ def ply_bytes(image: Image, faces: Sequence[Face], *, ascii: bool = False, color
         faces: faces of the image.
         ascii: write text with two decimals instead of little-endian floats.
         colors: give each vertex the colour of its pixel.
+        vertex_colors: the colours of the vertices of each face, RGB, in place of those of the pixels.
+
+    Raises:
+        InputError: there are colours, but not those of each vertex of each face.
     """
     empty = np.zeros((0, 3), np.float32)
     vertices = np.concatenate([empty, *(y_up_vertices(f.mesh, image.shape[0]) for f in faces)])
     n_triangles = sum(len(f.mesh.triangles) for f in faces)
-    rgb = np.concatenate([empty.astype(np.uint8), *(vertex_colors(image, f.mesh) for f in faces)])
+    rgb = np.concatenate([empty.astype(np.uint8), *face_colors(image, faces, vertex_colors)])
     header = [
         "ply",
         f"format {'ascii' if ascii else 'binary_little_endian'} 1.0",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from tddfa.errors import InputError
 from tddfa.shapes import Float32, UInt8
-from tddfa.types import Image, Mesh
+from tddfa.types import Face, Image, Mesh
 
 
 def y_up_vertices(mesh: Mesh, height: int) -> Float32[np.ndarray, "n_vertices 3"]:
@@ -24,9 +27,35 @@ def y_up_vertices(mesh: Mesh, height: int) -> Float32[np.ndarray, "n_vertices 3"
     return vertices
 
 
+def face_colors(
+    image: Image, faces: Sequence[Face], given: Sequence[UInt8[np.ndarray, "n_vertices 3"]] | None
+) -> list[UInt8[np.ndarray, "n_vertices 3"]]:
+    """Return the RGB of each vertex of each face: those given, or those of the pixels.
+
+    Raises:
+        InputError: the given colours are not those of each vertex of each face.
+    """
+    if given is None:
+        return [vertex_colors(image, face.mesh) for face in faces]
+    shapes = [np.shape(colors) for colors in given]
+    wanted = [face.mesh.vertices.shape for face in faces]
+    if shapes != wanted:
+        raise InputError(f"vertex_colors have the shapes {shapes}; the vertices of the faces have {wanted}")
+    return [np.asarray(colors, np.uint8) for colors in given]
+
+
 def vertex_colors(image: Image, mesh: Mesh) -> UInt8[np.ndarray, "n_vertices 3"]:
-    """Return the RGB of the pixel under each vertex; outside the image, of the nearest pixel."""
+    """Return the RGB of the pixel under each vertex; outside the image, of the nearest pixel.
+
+    Scalp, of which photos show hair, has the colour of the skin.
+    """
     height, width = image.shape[:2]
     x = np.rint(np.clip(mesh.vertices[:, 0], 0, width - 1)).astype(np.int64)
     y = np.rint(np.clip(mesh.vertices[:, 1], 0, height - 1)).astype(np.int64)
-    return image[y, x]
+    colors = image[y, x]
+    materials = mesh.topology.materials
+    if materials is None or not materials[:, 0].any():
+        return colors
+    scalp = materials[:, :1]
+    skin = np.median(colors[scalp[:, 0] == 0], axis=0)
+    return np.rint(colors + scalp * (skin - colors)).astype(np.uint8)

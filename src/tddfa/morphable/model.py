@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -55,6 +55,7 @@ class MorphableModel:
         identity_mirror_sign: factor of each identity coefficient when the face is mirrored; None where the
             mirror image is not a face of the model.
         mirror: for each base vertex its partner on the other side; None with `identity_mirror_sign`.
+        crops: name → function that returns this model with another part of its head.
     """
 
     name: str
@@ -72,6 +73,7 @@ class MorphableModel:
     eyes: Eyes | None = None
     identity_mirror_sign: Float32[np.ndarray, " n_identity"] | None = None
     mirror: Int32[np.ndarray, " n_base"] | None = None
+    crops: Mapping[str, Callable[[], MorphableModel]] = field(default_factory=lambda: MappingProxyType({}))
 
     def __repr__(self) -> str:
         coefficients = f"{self.n_identity} identity and {self.n_expression} expression coefficients"
@@ -86,7 +88,7 @@ class MorphableModel:
         if source is not None:
             return source
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return _from_fields, (values | {"regions": dict(self.regions)},)
+        return _from_fields, (values | {"regions": dict(self.regions), "crops": dict(self.crops)},)
 
     @property
     def n_vertices(self) -> int:

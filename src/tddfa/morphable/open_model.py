@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from importlib.resources import as_file, files
 
 import numpy as np
 
 from tddfa.errors import InputError
-from tddfa.morphable.crop import face_depth
+from tddfa.morphable.cap import capped
+from tddfa.morphable.crop import face_depth, hair_depth, mannequin_depth
 from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.eyes import ELSEWHERE, Eyes, gaze_turns
 from tddfa.morphable.landmarks import LandmarkSet
@@ -16,15 +17,19 @@ from tddfa.morphable.model import MorphableModel, mirrored_expressions
 from tddfa.morphable.registry import remember
 from tddfa.morphable.stored_surface import unpack_surface
 from tddfa.morphable.surface import QuadMesh, Surface, pncc_colors
-from tddfa.shapes import Bool, Float32, Int64
+from tddfa.shapes import Bool, Float, Float32, Int64
 from tddfa.types import Topology
 
 N_LEVELS = 3
-CROPS = ("face", "head")
+CROPS = ("face", "head", "mannequin")
 FILE = "data/open_face_model.npz"
 INSIDE = ("mouth", "teeth", "tongue")
 """Regions that are hidden while the mouth is closed."""
 _FLIP = np.array([[-1], [1], [1]], np.float32)
+SCALP_FADE_MM = 14.0
+"""How wide the border is on which the face of a whole head turns into its scalp."""
+HAIRLINE_MM, HAIRLINE_FADE_MM = 24.0, 9.0
+"""How far hair hangs into the face, to the brows, and how wide the border of this part is."""
 STORED_SURFACES = ("face-1",)
 """Surfaces that the file has as they are; the others are built from the base mesh when they are needed."""
 
@@ -34,7 +39,8 @@ def open_face_model(*, level: int = 1, crop: str = "face", mouth: bool = True) -
 
     Args:
         level: 0, 1 or 2: how often the base mesh is refined.
-        crop: `face`, from the hairline to under the chin and to the ears, or the whole `head`.
+        crop: `face`, from the hairline to under the chin and to the ears; `head`, with the stump of the neck
+            that the base mesh has; or `mannequin`, the head without it, closed below, as files have it.
         mouth: whether the mesh has the inside of the mouth: cavity, teeth and tongue.
 
     Raises:
@@ -43,7 +49,7 @@ def open_face_model(*, level: int = 1, crop: str = "face", mouth: bool = True) -
     if type(level) is not int or level not in range(N_LEVELS):
         raise InputError(f"the open face model has no level {level!r}; there are 0, 1 and 2")
     if crop not in CROPS:
-        raise InputError(f"the open face model has no crop {crop!r}; there are {' and '.join(CROPS)}")
+        raise InputError(f"the open face model has no crop {crop!r}; there are {', '.join(CROPS)}")
     return _remembered(level, crop, mouth)
 
 
@@ -109,7 +115,12 @@ def _model(level: int, crop: str, mouth: bool) -> MorphableModel:
         identity_basis=arrays["identity_basis"],
         expression_basis=arrays["expression_basis"],
         expression_names=expression_names,
-        topology=Topology(surface.triangles, surface.uv, pncc_colors(mesh_mean, ~inside)),
+        topology=Topology(
+            surface.triangles,
+            surface.uv,
+            pncc_colors(mesh_mean, ~inside),
+            _materials(mesh_mean, regions, whole_head=crop != "face"),
+        ),
         landmark_sets=_landmark_sets(arrays),
         regions=regions,
         surface=surface,
@@ -125,7 +136,27 @@ def _model(level: int, crop: str, mouth: bool) -> MorphableModel:
         eyes=_eyes(arrays, expression_names, mesh_mean, regions["eyeballs"]),
         identity_mirror_sign=arrays["identity_mirror_sign"].astype(np.float32),
         mirror=arrays["mirror"].astype(np.int32),
+        crops={
+            "face": partial(_remembered, level, "face", mouth),
+            "head": partial(_remembered, level, "mannequin", mouth),
+        },
     )
+
+
+def _materials(
+    mean: Float32[np.ndarray, "n 3"], regions: dict[str, Bool[np.ndarray, " n"]], *, whole_head: bool
+) -> Float32[np.ndarray, "n 5"]:
+    """Return how far each vertex is scalp, hairline, inside of the mouth, teeth and tongue."""
+    outside = ~np.any([regions[name] for name in (*INSIDE, "eyeballs")], axis=0)
+    scalp = _ramp(0.5 - face_depth(mean) / SCALP_FADE_MM) * outside * whole_head
+    hairline = _ramp((HAIRLINE_MM - hair_depth(mean)) / HAIRLINE_FADE_MM) * outside * whole_head
+    return np.stack([scalp, hairline, *(regions[name] for name in INSIDE)], axis=1).astype(np.float32)
+
+
+def _ramp(x: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Return a smooth step from 0 at 0 to 1 at 1."""
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)
 
 
 def surface_key(level: int, crop: str, *, mouth: bool) -> str:
@@ -139,7 +170,7 @@ def build_surface(arrays: dict[str, np.ndarray], level: int, crop: str, *, mouth
     Args:
         arrays: the arrays of the model's file.
         level: how often the base mesh is refined.
-        crop: `face` or `head`.
+        crop: `face`, `head` or `mannequin`.
         mouth: whether the inside of the mouth is part of it.
     """
     names: list[str] = arrays["region_names"].tolist()
@@ -148,7 +179,7 @@ def build_surface(arrays: dict[str, np.ndarray], level: int, crop: str, *, mouth
     kept = np.full(len(arrays["quads"]), True) if mouth else ~inside[arrays["quads"]].any(axis=1)
     base = QuadMesh(
         quads=arrays["quads"][kept].astype(np.int32),
-        uv=arrays[f"uv.{crop}"],
+        uv=arrays["uv.face" if crop == "face" else "uv.head"],
         uv_quads=arrays["uv_quads"][kept].astype(np.int32),
         mirror=arrays["mirror"].astype(np.int32),
         creases=arrays["creases"].astype(np.int32),
@@ -157,9 +188,11 @@ def build_surface(arrays: dict[str, np.ndarray], level: int, crop: str, *, mouth
     for refine in base.refined(level)[1]:
         points, whole = refine(points), refine(whole)
     depth = np.full(len(points), np.inf)
-    if crop == "face":
-        depth[whole <= 0.5] = face_depth(points[whole <= 0.5])
-    return base.surface(level, depth)
+    if crop != "head":
+        depth_of = face_depth if crop == "face" else mannequin_depth
+        depth[whole <= 0.5] = depth_of(points[whole <= 0.5])
+    surface = base.surface(level, depth)
+    return capped(surface, surface(arrays["mean"][surface.base])) if crop == "mannequin" else surface
 
 
 def _region_masks(arrays: dict[str, np.ndarray]) -> Bool[np.ndarray, "n_regions n_base"]:

@@ -33,25 +33,33 @@ def depth(scene: Scene, target: Target) -> Files:
 
 def ply(scene: Scene, target: Target) -> Files:
     """Yield the meshes with the colours of their vertices."""
-    yield target.name, export.ply_bytes(scene.image, scene.faces)
+    heads = scene.cropped(target.options.crop)
+    # The photo shows a face, but not the back of a head.
+    colors = None if heads is scene else heads.vertex_colors
+    yield target.name, export.ply_bytes(scene.image, heads.faces, vertex_colors=colors)
 
 
 def obj(scene: Scene, target: Target) -> Files:
     """Yield the meshes as text, with materials and textures where `texture` is set."""
-    textures = scene.textures if target.options.texture else None
+    heads = scene.cropped(target.options.crop)
+    textures = heads.textures if target.options.texture else None
     if target.options.texture and textures is None:
         raise InputError("this model has no texture layout (UV): leave --texture out")
-    yield from export.obj_files(target.stem, scene.image, scene.faces, textures=textures)
+    colors = None if heads is scene or target.options.texture else heads.vertex_colors
+    yield from export.obj_files(
+        target.stem, scene.image, heads.faces, textures=textures, vertex_colors=colors
+    )
 
 
 def glb(scene: Scene, target: Target) -> Files:
     """Yield the textured meshes with their blendshapes."""
+    heads = scene.cropped(target.options.crop)
     yield (
         target.name,
         export.glb_bytes(
             scene.image,
-            scene.faces,
-            textures=scene.textures,
+            heads.faces,
+            textures=heads.textures,
             neutral=target.options.neutral,
             frontal=target.options.frontal,
         ),

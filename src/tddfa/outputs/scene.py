@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 import tddfa.render as render
-from tddfa.shapes import Bool, Float32
+from tddfa.shapes import Bool, Float32, UInt8
 from tddfa.types import Face, Image
 
 _TEXTURE_SIZES = (256, 512, 1024)  # px; the smallest that is at least as fine as the image
@@ -35,6 +35,27 @@ class Scene:
     def of_face(self, index: int) -> Scene:
         """Return the scene with one of the faces; its texture is the one that it has among all."""
         return Scene(self.image, [self.faces[index]], self, index)
+
+    def cropped(self, crop: str) -> Scene:
+        """Return the scene with another part of each head; see `Face.cropped`.
+
+        Args:
+            crop: `face`, which is what the pack's model shows, or `head`.
+        """
+        return self if crop == "face" else self._heads
+
+    @cached_property
+    def _heads(self) -> Scene:
+        if self.whole is not None:
+            return self.whole._heads.of_face(self.index)
+        return Scene(self.image, [face.cropped("head") for face in self.faces])
+
+    @cached_property
+    def vertex_colors(self) -> list[UInt8[np.ndarray, "n_vertices 3"]] | None:
+        """The colour of each vertex of each face, from its texture; None without a texture layout."""
+        if self.textures is None:
+            return None
+        return [render.texture_colors(*item) for item in zip(self.faces, self.textures, strict=True)]
 
     @cached_property
     def depth(self) -> tuple[Float32[np.ndarray, "height width"], Bool[np.ndarray, "height width"]]:

@@ -24,7 +24,7 @@ _PUBLIC = {
     "tddfa.render.rasterizer": "rasterize",
     "tddfa.render.shaded": "draw_shaded",
     "tddfa.render.textured": "draw_textured",
-    "tddfa.render.uv_texture": "Texture draw_uv_texture face_textures merge_textures",
+    "tddfa.render.uv_texture": "Texture draw_uv_texture face_textures merge_textures texture_colors",
     "tddfa.render.wireframe": "draw_wireframe",
 }
 

@@ -19,6 +19,7 @@ from tddfa.render.uv_texture import Texture as Texture
 from tddfa.render.uv_texture import draw_uv_texture as draw_uv_texture
 from tddfa.render.uv_texture import face_textures as face_textures
 from tddfa.render.uv_texture import merge_textures as merge_textures
+from tddfa.render.uv_texture import texture_colors as texture_colors
 from tddfa.render.wireframe import draw_wireframe as draw_wireframe
 
 OVERLAYS: LazyFunctions

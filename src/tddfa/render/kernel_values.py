@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -40,6 +40,8 @@ class TexelLayout:
         corners: vertices of the triangle of each covered texel.
         weights: barycentric weights of the second and the third corner.
         symmetric: whether the layout is its own mirror image.
+        material_texels: flat indices of the texels with materials; see `Topology.materials`.
+        material_shares: how far they are each of the materials.
     """
 
     size: int
@@ -48,6 +50,10 @@ class TexelLayout:
     corners: Int32[np.ndarray, "n_covered 3"]
     weights: Float32[np.ndarray, "n_covered 2"]
     symmetric: bool
+    material_texels: Int32[np.ndarray, " n_material"] = field(default_factory=lambda: np.zeros(0, np.int32))
+    material_shares: Float32[np.ndarray, "n_material 5"] = field(
+        default_factory=lambda: np.zeros((0, 5), np.float32)
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,11 +10,12 @@ import numpy as np
 
 from tddfa.errors import InputError
 from tddfa.imaging.draw import distance_inside, masked, without_holes
-from tddfa.imaging.sample import reduced
+from tddfa.imaging.sample import reduced, sample
 from tddfa.render.compose import Background, Drawing, canvas
-from tddfa.render.inputs import check_count, check_kind, faces_to_draw
+from tddfa.render.inputs import as_texture, check_count, check_kind, faces_to_draw
 from tddfa.render.kernel import kernel
 from tddfa.render.kernel_values import FaceView, Region, TexelLayout
+from tddfa.render.materials import filled, texel_materials
 from tddfa.render.rasterizer import back_to_front, rasterize, scaled_region, screen_region
 from tddfa.shapes import Bool, Float32, UInt8
 from tddfa.types import Face, Image, Mesh, Topology
@@ -124,8 +125,8 @@ def _texture(
     low, high = kernel.bounds(mesh.vertices)
     spacing = _pixels_per_texel(high - low, len(layout.texel_index))
     part = reduced(image, low[:2], high[:2], spacing=spacing)
-    colors, trust = kernel.texels(mesh, normals, layout, part, view)
-    return Texture(kernel.complete(colors, trust, symmetric=layout.symmetric), layout.covered, trust)
+    colors, known, seen = filled(*kernel.texels(mesh, normals, layout, part, view), layout)
+    return Texture(kernel.complete(colors, known, symmetric=layout.symmetric), layout.covered, seen)
 
 
 def merge_textures(textures: Iterable[Texture]) -> Texture:
@@ -158,6 +159,25 @@ def merge_textures(textures: Iterable[Texture]) -> Texture:
     return Texture(kernel.complete(colors / total, trust, symmetric=_symmetric(covered)), covered, trust)
 
 
+def texture_colors(face: Face, texture: Image | Texture) -> UInt8[np.ndarray, "n_vertices 3"]:
+    """Return the colour of each vertex of a face in its texture.
+
+    Args:
+        face: gives the layout.
+        texture: its texture, row 0 is v = 1.
+
+    Raises:
+        InputError: the model has no texture layout, or something is no texture.
+    """
+    image = as_texture("texture", texture)
+    uv = face.mesh.topology.uv
+    if uv is None:
+        raise no_layout()
+    height, width = image.shape[:2]
+    x, y = uv[:, 0] * width - 0.5, (1 - uv[:, 1]) * height - 0.5
+    return np.rint(sample(image, np.stack([x, y], axis=1).astype(np.float32))).astype(np.uint8)
+
+
 def _symmetric(covered: Bool[np.ndarray, "size size"]) -> bool:
     return bool((covered & covered[:, ::-1]).sum() >= _SYMMETRIC * covered.sum())
 
@@ -179,14 +199,11 @@ def _layout(topology: Topology, size: int) -> TexelLayout:
     covered = np.zeros((size, size), bool)
     covered[fragments.region] = fragments.mask
     covered.flags.writeable = False
-    return TexelLayout(
-        size,
-        covered,
-        np.flatnonzero(covered).astype(np.int32),
-        np.ascontiguousarray(fragments.corners),
-        np.ascontiguousarray(fragments.barycentric[fragments.mask][:, 1:]),
-        _symmetric(covered),
-    )
+    texel_index = np.flatnonzero(covered).astype(np.int32)
+    corners = np.ascontiguousarray(fragments.corners)
+    weights = np.ascontiguousarray(fragments.barycentric[fragments.mask][:, 1:])
+    materials = texel_materials(topology, texel_index, corners, weights)
+    return TexelLayout(size, covered, texel_index, corners, weights, _symmetric(covered), *materials)
 
 
 def _views(

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from tddfa.deprecation import warn_renamed
+from tddfa.errors import InputError
 from tddfa.shapes import Float32, Int32
 from tddfa.types.box import BoundingBox, Detection
 from tddfa.types.display import painted
@@ -128,6 +129,22 @@ class Face:
     def triangles(self) -> Int32[np.ndarray, "n_triangles 3"]:
         """The triangles of the dense mesh: vertex indices, counter-clockwise seen from outside."""
         return self.mesh.triangles
+
+    def cropped(self, crop: str) -> Face:
+        """Return the same face with another part of its model's head: `face`, or the whole `head`.
+
+        Args:
+            crop: name of a crop of the model.
+
+        Raises:
+            InputError: the model has no such crop.
+        """
+        crops: Any = getattr(self.model, "crops", {})
+        if crop not in crops:
+            name = getattr(self.model, "name", type(self.model).__name__)
+            there = f"there are: {', '.join(crops)}" if crops else "the open model has face and head"
+            raise InputError(f"the model {name!r} has no crop {crop!r}; {there}")
+        return replace(self, model=crops[crop]())
 
     @property
     def neutral_mesh(self) -> Mesh:

@@ -17,11 +17,16 @@ class Topology:
         triangles: vertex indices, counter-clockwise seen from outside.
         uv: texture coordinate of each vertex in [0, 1], v up; None without a UV layout.
         colors: the projected normalised coordinate code (PNCC) of each vertex, RGB in [0, 1].
+        materials: how far each vertex is scalp, hairline, inside of the mouth, teeth and tongue, in [0, 1]:
+            what photos hide has the colour of these; None where nothing is known. Scalp, which stands for
+            ears and neck too, has the colour of the skin whatever the photo shows there, and hairline where
+            the photo shows hair.
     """
 
     triangles: Int32[np.ndarray, "n_triangles 3"]
     uv: Float32[np.ndarray, "n_vertices 2"] | None
     colors: Float32[np.ndarray, "n_vertices 3"]
+    materials: Float32[np.ndarray, "n_vertices 5"] | None = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Topology):
