@@ -10,7 +10,7 @@ await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
 await build({
   ...common,
-  entryPoints: { app: "src/main.ts" },
+  entryPoints: { app: "src/main.ts", encoder: "src/encoder.ts" },
   format: "esm",
   splitting: true,
   chunkNames: "[name]-[hash]",

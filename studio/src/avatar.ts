@@ -1,6 +1,8 @@
 /** A face that does what the numbers of a camera say. */
 
 import { ask } from "./api";
+import { graphics } from "./graphics";
+import type { PlainViewer } from "./plain";
 import type { Viewer } from "./viewer";
 
 export interface AvatarFace {
@@ -11,12 +13,15 @@ export interface AvatarFace {
 const LEAST_WEIGHT = 0.02;
 
 export class Avatar {
-  private constructor(readonly viewer: Viewer) {}
+  private constructor(readonly viewer: Viewer | PlainViewer) {}
 
   /** Show the mean face of the model. */
   static async start(place: HTMLElement): Promise<Avatar> {
-    const { Viewer } = await import("./viewer");
-    const avatar = new Avatar(new Viewer(place, "Avatar"));
+    const avatar = new Avatar(
+      graphics() === "card"
+        ? new (await import("./viewer")).Viewer(place, "Avatar")
+        : new (await import("./plain")).PlainViewer(place, "Avatar"),
+    );
     (window as unknown as Record<string, unknown>).studioViewer = avatar.viewer;
     await avatar.useModel();
     return avatar;

@@ -13,6 +13,7 @@ const LINES: readonly (readonly [number, number, boolean])[] = [
   [0, 17, false], [17, 22, false], [22, 27, false], [27, 31, false], [31, 36, false],
   [36, 42, true], [42, 48, true], [48, 60, true], [60, 68, true],
 ];
+const NUMBERS_MS = 250;
 const COLORS = ["#7c83ff", "#ff9f5a", "#3ccfa0", "#e29cc6", "#e6b83c", "#b3a6ff"];
 const PROTOCOLS: Record<string, string> = {
   vmc: "VMC: VSeeFace, Warudo, VNyan",
@@ -30,8 +31,10 @@ class CameraView {
   readonly element = h("div", { class: "stack" });
   private readonly problems = h("div", { class: "stack" });
   private readonly body = h("div");
-  private readonly video = h("video", { muted: true, playsinline: true, "aria-label": "Camera" });
-  private readonly canvas = h("canvas", { "aria-hidden": "true" });
+  private readonly video = h("video", { muted: true, playsinline: true, "aria-hidden": "true" });
+  private readonly canvas = h("canvas", { role: "img", "aria-label": "The camera, with what was found" });
+  // Pixels of the processor: where there is no graphics card, each detour to a simulated one is slow.
+  private readonly pen = this.canvas.getContext("2d", { alpha: false, willReadFrequently: true })!;
   private readonly screen = h("div", { class: "screen" }, this.video, this.canvas);
   private readonly place = h("div", { class: "viewer" });
   private readonly numbers = new NumbersPanel();
@@ -81,7 +84,7 @@ class CameraView {
     this.body.replaceChildren(this.layout());
     this.sender = new FrameSender(
       this.video,
-      (message) => this.heed(message),
+      (message, image) => this.heed(message, image),
       (data) => void this.avatar?.usePortrait(data).catch((error: unknown) => this.fail(error)),
       (text) => {
         this.stop();
@@ -112,7 +115,7 @@ class CameraView {
       this.avatar = await Avatar.start(this.place);
     } catch (error) {
       if (!/WebGL/i.test(String(error))) throw error;
-      this.place.replaceChildren(h("p", { class: "empty" }, "This browser shows no 3D (WebGL is off)."));
+      this.place.replaceChildren(h("p", { class: "empty" }, "This browser shows no 3D."));
     }
   }
 
@@ -193,7 +196,7 @@ class CameraView {
   private async devices(): Promise<void> {
     const cameras = (await navigator.mediaDevices.enumerateDevices()).filter((one) => one.kind === "videoinput");
     if (!this.select || cameras.length < 2) return;
-    const used = (this.video.srcObject as MediaStream | null)?.getVideoTracks()[0]?.getSettings().deviceId;
+    const used = this.sender?.device;
     this.select.replaceChildren(...cameras.map((one, k) => h("option", { value: one.deviceId, selected: one.deviceId === used }, one.label || `Camera ${k + 1}`)));
     this.select.hidden = false;
   }
@@ -226,9 +229,9 @@ class CameraView {
 
   // What comes back
 
-  private heed(message: Message): void {
+  private heed(message: Message, image?: ImageBitmap): void {
     if (message.type === "error") return this.fail(message.error);
-    if (message.type === "frame") return this.show(message);
+    if (message.type === "frame") return this.show(message, image);
     if (message.event === "calibrated") this.said.textContent = "Calibrated: this is your face at rest.";
     if (message.event === "sending") {
       this.sending = message.to ?? [];
@@ -244,12 +247,12 @@ class CameraView {
     }
   }
 
-  private show(message: FrameMessage): void {
-    this.draw(message);
+  private show(message: FrameMessage, image?: ImageBitmap): void {
+    this.draw(message, image);
     const face = message.avatar.faces[0];
     if (face) this.avatar?.move(face);
     const now = performance.now();
-    if (now - this.lastNumbers < 100) return;
+    if (now - this.lastNumbers < NUMBERS_MS) return;
     this.lastNumbers = now;
     const meters = this.sender?.meters;
     if (meters) {
@@ -264,11 +267,17 @@ class CameraView {
     else if (/^(No face|Look at)/.test(this.said.textContent ?? "")) this.said.textContent = "";
   }
 
-  private draw({ width, height, faces }: FrameMessage): void {
-    const { canvas } = this;
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-    const pen = canvas.getContext("2d")!;
-    pen.clearRect(0, 0, width, height);
+  /** Draw a frame and what was found in it: the overlay is never late. */
+  private draw({ width, height, faces }: FrameMessage, image?: ImageBitmap): void {
+    const { canvas, pen } = this;
+    if (!image) return;
+    // No more pixels than are seen.
+    const scale = Math.min((canvas.clientWidth * devicePixelRatio) / width || 1, 1);
+    const [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
+    if (canvas.width !== wide || canvas.height !== high) Object.assign(canvas, { width: wide, height: high });
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.drawImage(image, 0, 0, wide, high);
+    pen.setTransform(wide / width, 0, 0, high / height, 0, 0);
     if (this.overlay === "none") return;
     for (const face of faces) this.drawFace(pen, face, width);
   }

@@ -14,9 +14,23 @@ export interface Numbers {
 
 const degrees = (value: number): string => `${value < -0.5 ? "−" : ""}${Math.abs(value).toFixed(0)}°`;
 
+interface Row {
+  element: HTMLElement;
+  name: HTMLElement;
+  value: HTMLElement;
+  bar?: HTMLElement;
+}
+
+/** Set a text where it differs: what is as it was is not painted again. */
+function put(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 export class NumbersPanel {
   private readonly list = h("dl", { class: "numbers" });
   private readonly bars = h("ul", { class: "bars num", "aria-label": "Strongest expressions" });
+  private readonly items: Row[] = [];
+  private readonly rows: Row[] = [];
   readonly element = h("div", { class: "stack" }, this.list, h("h3", {}, "Expressions"), this.bars);
 
   show(numbers: Numbers, expression: Record<string, number>): void {
@@ -28,20 +42,39 @@ export class NumbersPanel {
     if (numbers.gaze) items.push(["Gaze yaw", degrees(numbers.gaze.yaw_deg)], ["Gaze pitch", degrees(numbers.gaze.pitch_deg)]);
     const trust = numbers.confidence ?? numbers.score;
     if (trust !== undefined) items.push(["Confidence", `${(100 * trust).toFixed(0)} %`]);
-    this.list.replaceChildren(...items.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+    fit(this.list, this.items, items.length, itemRow);
+    items.forEach(([name, value], k) => {
+      put(this.items[k]!.name, name);
+      put(this.items[k]!.value, value);
+    });
     const top = Object.entries(expression)
       .sort(([, a], [, b]) => b - a)
       .slice(0, SHOWN);
-    this.bars.replaceChildren(
-      ...top.map(([name, value]) =>
-        h(
-          "li",
-          {},
-          h("span", {}, expressionWords(name)),
-          h("span", { class: "bar" }, h("i", { style: { width: `${Math.round(100 * Math.min(Math.max(value, 0), 1))}%` } })),
-          h("span", { class: "num" }, value.toFixed(2)),
-        ),
-      ),
-    );
+    fit(this.bars, this.rows, top.length, barRow);
+    top.forEach(([name, value], k) => {
+      const row = this.rows[k]!;
+      put(row.name, expressionWords(name));
+      put(row.value, value.toFixed(2));
+      row.bar!.style.width = `${Math.round(100 * Math.min(Math.max(value, 0), 1))}%`;
+    });
   }
+}
+
+/** Add or remove rows. */
+function fit(place: HTMLElement, rows: Row[], n: number, make: () => Row): void {
+  while (rows.length > n) rows.pop()!.element.remove();
+  while (rows.length < n) {
+    rows.push(make());
+    place.append(rows.at(-1)!.element);
+  }
+}
+
+function itemRow(): Row {
+  const [name, value] = [h("dt"), h("dd")];
+  return { element: h("div", {}, name, value), name, value };
+}
+
+function barRow(): Row {
+  const [name, bar, value] = [h("span"), h("i"), h("span", { class: "num" })];
+  return { element: h("li", {}, name, h("span", { class: "bar" }, bar), value), name, bar, value };
 }

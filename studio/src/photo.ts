@@ -236,12 +236,19 @@ class PhotoCard {
     for (const group of this.outlines.children) group.setAttribute("aria-pressed", String((group as SVGGElement).dataset.face === String(k)));
     [...this.people.children].forEach((one, at) => one.setAttribute("aria-checked", String(at === k)));
     this.numbers.show(face, face.expression);
+    await this.show3d(true);
+  }
+
+  /** Load the chosen face; its expressions stay as they are unless it is `another` one. */
+  private async show3d(another = false): Promise<void> {
+    const { crop, face: k } = this;
+    const weights = another ? undefined : this.viewer?.weights;
     this.loading.abort();
     this.loading = new AbortController();
     try {
       const { signal } = this.loading;
       const [data, { Viewer }] = await Promise.all([
-        ask(outputs(this.record.id, "glb", {}, k), { signal }).then((response) => response.arrayBuffer()),
+        ask(outputs(this.record.id, "glb", { crop }, k), { signal }).then((response) => response.arrayBuffer()),
         import("./viewer"),
       ]);
       if (signal.aborted) return;
@@ -250,6 +257,7 @@ class PhotoCard {
       (window as unknown as Record<string, unknown>).studioViewer = this.viewer;
       const names = await this.viewer.load(data);
       this.viewer.setFrontal(this.frontal);
+      if (weights) this.viewer.setWeights(weights);
       this.list(names);
     } catch (error) {
       if (error instanceof Error && /WebGL/i.test(error.message)) {
@@ -261,6 +269,7 @@ class PhotoCard {
   // The face in 3D
 
   private frontal = true;
+  private crop: "face" | "head" = "face";
 
   private head(): HTMLElement {
     this.place.append(h("p", { class: "empty" }, h("span", { class: "spinner" })));
@@ -286,6 +295,10 @@ class PhotoCard {
           chip("Frontal", true, (on) => {
             this.frontal = on;
             this.viewer?.setFrontal(on);
+          }),
+          chip("Whole head", false, (on) => {
+            this.crop = on ? "head" : "face";
+            void this.show3d();
           }),
           button("Reset view", () => this.viewer?.reset(), { kind: "small" }),
         ),

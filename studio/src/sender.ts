@@ -2,6 +2,7 @@
 
 import { socket, type Point } from "./api";
 import type { AvatarFace } from "./avatar";
+import type { Encoded, Order } from "./encoder";
 
 export interface LiveFace {
   id: number;
@@ -37,34 +38,46 @@ export interface Meters {
 }
 
 const ON_THE_WAY = 2;
-const WIDTH = 640;
-const QUALITY = 0.8;
+
+/** Where a browser has it (Chromium): the frames of a camera as a stream, which a worker can read. */
+declare class MediaStreamTrackProcessor {
+  constructor(init: { track: MediaStreamTrack; maxBufferSize?: number });
+  readonly readable: ReadableStream<VideoFrame>;
+}
+
+interface Sent {
+  image: ImageBitmap;
+  at: number;
+}
 
 export class FrameSender {
   private socket: WebSocket | undefined;
   private stream: MediaStream | undefined;
-  private readonly canvas = document.createElement("canvas");
-  private readonly sent = new Map<number, number>();
+  private encoder: Worker | undefined;
+  private readonly sent = new Map<number, Sent>();
   private n = 0;
-  private encoding = false;
   private stopped = true;
   private arrivals: number[] = [];
   readonly meters: Meters = { fps: 0, latency_ms: 0, server_ms: 0, n: 0, n_with_face: 0 };
 
+  /** `onmessage` gets the frame that a message is about, and has to use it at once. */
   constructor(
     private readonly video: HTMLVideoElement,
-    private readonly onmessage: (message: Message) => void,
+    private readonly onmessage: (message: Message, image?: ImageBitmap) => void,
     private readonly onportrait: (data: ArrayBuffer) => void,
     private readonly onend: (text: string) => void,
   ) {}
+
+  /** The camera that is used. */
+  get device(): string | undefined {
+    return this.stream?.getVideoTracks()[0]?.getSettings().deviceId;
+  }
 
   async start(device?: string): Promise<void> {
     this.stopped = false;
     const wanted = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
     if (!navigator.mediaDevices) throw new Error("Browsers give cameras only to pages of this computer, or over HTTPS.");
     this.stream = await navigator.mediaDevices.getUserMedia({ video: device ? { ...wanted, deviceId: device } : wanted, audio: false });
-    this.video.srcObject = this.stream;
-    await this.video.play();
     this.socket = socket("api/camera");
     this.socket.binaryType = "arraybuffer";
     this.socket.onmessage = (event) => this.receive(event.data as string | ArrayBuffer);
@@ -75,7 +88,11 @@ export class FrameSender {
       this.socket!.onopen = () => resolve();
       this.socket!.onerror = () => reject(new Error("The studio does not answer. Is 'tddfa studio' still running?"));
     });
-    this.wait();
+    if (this.stopped) return;
+    this.encoder = new Worker(new URL("./encoder.js", import.meta.url), { type: "module" });
+    this.encoder.onmessage = (event: MessageEvent<Encoded>) => this.send(event.data);
+    await this.feed(this.stream.getVideoTracks()[0]!);
+    this.order({ allow: ON_THE_WAY });
   }
 
   command(command: Record<string, unknown>): void {
@@ -85,58 +102,72 @@ export class FrameSender {
   stop(): void {
     this.stopped = true;
     this.socket?.close();
+    this.encoder?.terminate();
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.video.srcObject = null;
-    this.sent.clear();
+    this.free([...this.sent.keys()]);
   }
 
-  private wait(): void {
-    if (this.stopped) return;
-    this.video.requestVideoFrameCallback(() => {
-      this.push();
-      this.wait();
-    });
+  private order(order: Order, transfer: Transferable[] = []): void {
+    this.encoder?.postMessage(order, transfer);
   }
 
-  private push(): void {
-    const ready = this.socket?.readyState === WebSocket.OPEN;
-    if (!ready || this.encoding || this.sent.size >= ON_THE_WAY || !this.video.videoWidth) return;
-    const scale = Math.min(WIDTH / this.video.videoWidth, 1);
-    const [width, height] = [Math.round(this.video.videoWidth * scale), Math.round(this.video.videoHeight * scale)];
-    if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
-    this.canvas.getContext("2d", { alpha: false, willReadFrequently: true })!.drawImage(this.video, 0, 0, width, height);
-    const at = performance.now();
-    this.encoding = true;
-    this.canvas.toBlob(
-      (blob) => {
-        this.encoding = false;
-        if (!blob || this.stopped) return;
-        this.sent.set(this.n++, at);
-        this.socket!.send(blob);
-      },
-      "image/jpeg",
-      QUALITY,
-    );
+  /** Give the frames of the camera to the encoder. */
+  private async feed(track: MediaStreamTrack): Promise<void> {
+    if ("MediaStreamTrackProcessor" in window) {
+      const { readable } = new MediaStreamTrackProcessor({ track, maxBufferSize: 1 });
+      return this.order({ frames: readable }, [readable]);
+    }
+    this.video.srcObject = this.stream!;
+    await this.video.play();
+    const next = (): void => {
+      if (this.stopped) return;
+      this.video.requestVideoFrameCallback(() => {
+        next();
+        if (this.sent.size >= ON_THE_WAY) return;
+        void createImageBitmap(this.video).then((frame) => this.order({ frame }, [frame]));
+      });
+    };
+    next();
+  }
+
+  private send({ data, image, at }: Encoded): void {
+    if (this.stopped || this.socket?.readyState !== WebSocket.OPEN) return image.close();
+    this.sent.set(this.n++, { image, at: at - performance.timeOrigin });
+    this.socket.send(data);
+  }
+
+  /** Forget frames, and let as many further ones be encoded. */
+  private free(frames: number[]): void {
+    for (const n of frames) {
+      this.sent.get(n)?.image.close();
+      this.sent.delete(n);
+    }
+    if (frames.length) this.order({ allow: frames.length });
   }
 
   private receive(data: string | ArrayBuffer): void {
     if (typeof data !== "string") return this.onportrait(data);
     const message = JSON.parse(data) as Message;
-    if (message.type === "frame") this.measure(message);
-    if (message.type === "error") this.sent.clear(); // it may be about a frame
+    if (message.type === "frame") {
+      const sent = this.sent.get(message.n);
+      this.measure(message, sent);
+      this.onmessage(message, sent?.image);
+      this.free([...this.sent.keys()].filter((n) => n <= message.n));
+      return;
+    }
+    if (message.type === "error") this.free([...this.sent.keys()]); // it may be about a frame
     this.onmessage(message);
   }
 
-  private measure(message: FrameMessage): void {
+  private measure(message: FrameMessage, sent: Sent | undefined): void {
     const now = performance.now();
-    const at = this.sent.get(message.n);
-    for (const n of [...this.sent.keys()]) if (n <= message.n) this.sent.delete(n);
     this.arrivals.push(now);
     while (this.arrivals.length > 2 && now - this.arrivals[0]! > 1500) this.arrivals.shift();
     const span = now - this.arrivals[0]!;
     const { meters } = this;
     meters.fps = span > 0 ? (1000 * (this.arrivals.length - 1)) / span : 0;
-    if (at !== undefined) meters.latency_ms += (now - at - meters.latency_ms) * (meters.n ? 0.1 : 1);
+    if (sent) meters.latency_ms += (now - sent.at - meters.latency_ms) * (meters.n ? 0.1 : 1);
     meters.server_ms = message.server_ms;
     meters.n += 1;
     meters.n_with_face += Number(message.faces.length > 0);

@@ -2,12 +2,11 @@
 
 import {
   AmbientLight,
-  Box3,
   DirectionalLight,
   Euler,
   Group,
   MathUtils,
-  Mesh,
+  type Mesh,
   MeshBasicMaterial,
   MeshLambertMaterial,
   MeshNormalMaterial,
@@ -20,7 +19,9 @@ import {
   type MeshStandardMaterial,
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
-import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
+import { loadGlb } from "./glb";
+import { graphics } from "./graphics";
+import { Morphs } from "./morphs";
 
 export type Surface = "texture" | "clay" | "normals" | "wireframe";
 
@@ -32,11 +33,15 @@ export class Viewer {
   private readonly controls: OrbitControls;
   private readonly pivot = new Group();
   private meshes: Mesh[] = [];
+  private morphs: Morphs[] = [];
+  private readonly stale = new Set<Morphs>();
   private materials = new Map<Mesh, Material>();
   private surface: Surface = "texture";
   private posed = new Quaternion();
   private distance = 1;
   private queued = false;
+  /** Number of drawings so far. */
+  drawings = 0;
   private fence: WebGLSync | null = null;
   private drawnAt = 0;
   private sharpness = 1;
@@ -45,7 +50,9 @@ export class Viewer {
   private readonly watching: ResizeObserver;
 
   constructor(private readonly place: HTMLElement, label: string) {
-    this.renderer = new WebGLRenderer({ antialias: !isSoftware(), alpha: true });
+    const software = graphics() === "software";
+    if (software) this.sharpness = LEAST_SHARPNESS;
+    this.renderer = new WebGLRenderer({ antialias: !software, alpha: true });
     this.renderer.setPixelRatio(this.pixelRatio);
     this.canvas = this.renderer.domElement;
     this.canvas.tabIndex = 0;
@@ -68,50 +75,31 @@ export class Viewer {
 
   /** Show the faces of a GLB file, and return the names of their expressions. */
   async load(data: ArrayBuffer): Promise<string[]> {
-    const gltf = await new GLTFLoader().parseAsync(data, "");
+    const { meshes, posed, distance } = await loadGlb(data);
     this.clear();
-    gltf.scene.updateMatrixWorld(true);
-    const found: Mesh[] = [];
-    gltf.scene.traverse((node) => {
-      if (node instanceof Mesh) found.push(node);
-    });
-    for (const mesh of found) {
+    this.posed = posed;
+    this.distance = distance;
+    for (const mesh of meshes) {
       this.meshes.push(mesh);
       this.materials.set(mesh, mesh.material as Material);
-      mesh.frustumCulled = false;
-      mesh.position.set(0, 0, 0);
-      this.posed.copy(mesh.quaternion);
-      mesh.quaternion.identity();
-      mesh.scale.setScalar(1);
-      const center = new Box3().setFromBufferAttribute(mesh.geometry.getAttribute("position") as never).getCenter(new Vector3());
-      mesh.geometry.translate(-center.x, -center.y, -center.z);
-      const size = new Box3().setFromBufferAttribute(mesh.geometry.getAttribute("position") as never).getSize(new Vector3());
-      this.distance = Math.max(size.x, size.y) * 2.95;
       this.pivot.add(mesh);
+      this.morphs.push(new Morphs(mesh));
     }
     this.setSurface(this.surface);
     this.reset();
-    return Object.keys(this.meshes[0]?.morphTargetDictionary ?? {});
+    return this.morphs[0]?.names ?? [];
   }
 
   /** Weights of expressions by name. */
   get weights(): Record<string, number> {
-    const mesh = this.meshes[0];
-    const names = mesh?.morphTargetDictionary ?? {};
-    return Object.fromEntries(Object.entries(names).map(([name, k]) => [name, mesh!.morphTargetInfluences![k]!]));
+    return this.morphs[0]?.weights ?? {};
   }
 
   /** Set weights; expressions that are left out become 0 where `others` says so. */
   setWeights(weights: Readonly<Record<string, number>>, others = true): void {
-    for (const mesh of this.meshes) {
-      const influences = mesh.morphTargetInfluences;
-      if (!influences) continue;
-      for (const [name, k] of Object.entries(mesh.morphTargetDictionary ?? {})) {
-        if (name in weights) influences[k] = weights[name]!;
-        else if (others) influences[k] = 0;
-      }
-    }
-    this.draw();
+    const changed = this.morphs.filter((morphs) => morphs.set(weights, others));
+    for (const morphs of changed) this.stale.add(morphs);
+    if (changed.length) this.draw();
   }
 
   setSurface(surface: Surface): void {
@@ -160,6 +148,7 @@ export class Viewer {
   vertices(step = 1): number[] {
     const mesh = this.meshes[0];
     if (!mesh) return [];
+    this.moveVertices();
     const out: number[] = [];
     const point = new Vector3();
     for (let k = 0; k < mesh.geometry.getAttribute("position").count; k += step) {
@@ -191,6 +180,8 @@ export class Viewer {
       this.pivot.remove(mesh);
     }
     this.meshes = [];
+    this.morphs = [];
+    this.stale.clear();
     this.materials.clear();
   }
 
@@ -228,6 +219,11 @@ export class Viewer {
     requestAnimationFrame(() => this.drawNow());
   }
 
+  private moveVertices(): void {
+    for (const morphs of this.stale) morphs.apply();
+    this.stale.clear();
+  }
+
   private drawNow(): void {
     const gl = this.renderer.getContext() as WebGL2RenderingContext;
     if (gl.isContextLost()) return;
@@ -249,6 +245,8 @@ export class Viewer {
     }
     this.queued = false;
     this.drawnAt = now;
+    this.drawings += 1;
+    this.moveVertices();
     if (this.renderer.getPixelRatio() !== this.pixelRatio) this.renderer.setPixelRatio(this.pixelRatio);
     this.renderer.render(this.scene, this.camera);
     this.fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
@@ -277,12 +275,3 @@ const SHORT_MS = 24;
 const REST = 1.5;
 const STILL_MS = 700;
 const LEAST_SHARPNESS = 0.5;
-
-/** Whether WebGL is drawn by the processor. */
-function isSoftware(): boolean {
-  const gl = document.createElement("canvas").getContext("webgl2");
-  const info = gl?.getExtension("WEBGL_debug_renderer_info");
-  const name = info ? String(gl!.getParameter(info.UNMASKED_RENDERER_WEBGL)) : "";
-  gl?.getExtension("WEBGL_lose_context")?.loseContext();
-  return /swiftshader|llvmpipe|software/i.test(name);
-}
