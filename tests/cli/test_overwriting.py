@@ -48,7 +48,9 @@ def test_a_photo_that_has_the_name_of_an_output_stays(folder, capsys):
     command = ["image", "0001.png", "-o", "depth", "--format", "png"]
     assert main(command) == 1
     error = capsys.readouterr().err
-    assert "cannot write 0001_depth.png: a file that tddfa did not make has that name" in error
+    assert (
+        "cannot write 0001_depth.png: that file is there, and nothing in it says that tddfa made it" in error
+    )
     assert "--overwrite" in error
     assert files(folder) == {"0001.png": photo, "0001_depth.png": depth}
     assert main([*command, "--overwrite"]) == 0

@@ -48,5 +48,5 @@ def test_no_faces_are_no_rows_and_one_face_is_one():
 
 
 def test_what_is_no_face_is_one_line():
-    with pytest.raises(InputError, match=r"faces\[1\] is a str; a Face is needed"):
+    with pytest.raises(InputError, match=r"faces\[1\] is a str, not a Face"):
         to_rows(iter([faces()[0], "face"]))

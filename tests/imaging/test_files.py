@@ -1,11 +1,15 @@
+import base64
 import struct
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from tddfa import read_image, write_image
+from tddfa import decode_image, read_image, write_image
 from tddfa.errors import ImageFileError, InputError
 
 
@@ -152,3 +156,70 @@ def test_a_format_that_cannot_be_written_is_refused_and_leaves_nothing(tmp_path,
     with pytest.raises(ImageFileError, match="cannot write"):
         write_image(tmp_path / "no such folder" / "a.png", rgb)
     assert list(Path(tmp_path).iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://example.org/a.jpg", "HTTP://example.org/a.jpg", "s3://bucket/a.png", "ftp://host/a.bmp"),
+        *("file:///home/a.jpg", "data:image/png;base64,iVBORw0KGgo=", "gs://b/a.webp", "sftp://host/a.jpg"),
+        *("abfss://c@a/b.jpg", "ipfs://Qm/a.jpg", Path("https://example.org/a.jpg")),
+    ],
+)
+def test_urls_are_refused_in_a_line_that_says_what_to_do(url):
+    with pytest.raises(
+        ImageFileError, match=r"is a URL, and images are not downloaded.*decode_image"
+    ) as error:
+        read_image(url)
+    assert "\n" not in str(error.value)
+
+
+def test_a_name_with_a_colon_is_no_url(tmp_path, rgb, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_image("12:30.png", rgb)
+    np.testing.assert_array_equal(read_image("12:30.png"), rgb)
+    with pytest.raises(ImageFileError, match=r"no such file: C:/a\.jpg"):
+        read_image("C:/a.jpg")
+
+
+def test_bytes_of_any_kind_are_decoded_and_base64_text_after_its_decoding(rgb):
+    data = cv2.imencode(".png", rgb[..., ::-1])[1].tobytes()
+    for given in (data, bytearray(data), memoryview(data), base64.b64decode(base64.b64encode(data))):
+        np.testing.assert_array_equal(decode_image(given), rgb)
+
+
+def test_what_is_neither_path_nor_bytes_is_refused_in_a_line():
+    # In a process of its own, as the type checks of the tests would speak up first.
+    program = """
+import base64, io
+import numpy as np
+from tddfa import decode_image, read_image, write_image
+from tddfa.errors import TddfaError
+image = np.zeros((40, 64, 3), np.uint8)
+def refused(text, call, *arguments, **options):
+    try:
+        call(*arguments, **options)
+    except TddfaError as error:
+        assert text in str(error) and len(str(error)) < 250 and chr(10) not in str(error), str(error)
+        return
+    raise AssertionError(f"not refused: {text}")
+write_image("a.png", image)
+data = open("a.png", "rb").read()
+assert (decode_image(np.frombuffer(data, np.uint8)) == image).all()
+text = base64.b64encode(data * 50).decode()
+refused("needs bytes, not str; decode base64 text first", decode_image, text)
+refused("for the bytes of a file use tddfa.decode_image", read_image, text)
+for odd in (None, 3, ["a"], io.BytesIO(data), image):
+    refused("give the bytes of a file", decode_image, odd)
+    refused("read_image needs a path", read_image, odd)
+    refused("path is a", write_image, odd, image)
+for given in (data, bytearray(data), memoryview(data)):
+    refused("for the bytes of a file use tddfa.decode_image", read_image, given)
+for quality in (0, 101, 1.5, "95", None, True, np.array([90, 90]), np.array([90])):
+    refused("quality=", write_image, "a.jpg", image, quality=quality)
+for limit in (0, -1, "many", float("nan"), float("inf"), [], image):
+    refused("max_pixels is", read_image, "a.png", max_pixels=limit)
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -142,7 +142,10 @@ def test_values_masks_textures_and_meshes_are_checked() -> None:
     render.merge_textures(t for t in [texture, texture])
     refused(lambda: render.rasterize([face], 9, 9), "meshes[0] is a Face, not a Mesh")
     refused(lambda: render.rasterize(face.mesh, 9, 9), "one mesh")
-    refused(lambda: render.rasterize([face.mesh], -1, 9), "not possible")
+    refused(lambda: render.rasterize([face.mesh], -1, 9), "height=-1", "whole number")
+    refused(lambda: render.rasterize([face.mesh], 9, 9.5), "width=9.5")
+    refused(lambda: render.rasterize(None, 9, 9), "a list of meshes")
+    refused(lambda: render.rasterize([face.mesh], 9, 9, cull_back="yes"), "cull_back")
     """)
 
 

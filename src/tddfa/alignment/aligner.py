@@ -35,6 +35,7 @@ from tddfa.packs import ModelPack, default_pack_name, find_pack
 from tddfa.runtime import Engine, onnx_engine
 from tddfa.shapes import Float
 from tddfa.types import BoundingBox, BoxLike, Detection, Face, FaceParams, Image
+from tddfa.types.arguments import as_iterator, as_path, check_count, shown
 from tddfa.types.image import check_image
 
 # Minimum score of a candidate in an image that was turned upside down because no face was found. With it, no
@@ -42,6 +43,7 @@ from tddfa.types.image import check_image
 _MIN_TURNED_SCORE = 0.5
 
 _DEFAULTS = (None, 1, "cpu")  # of the options
+_MAX_WORKERS = 1024
 
 Selection = Callable[[list[Detection]], Iterable[Detection]]
 
@@ -82,6 +84,10 @@ class FaceAligner:
         device: str = "cpu",
         search_size: int | None = None,
     ) -> None:
+        if pack is not None and not isinstance(pack, ModelPack):
+            as_path("pack", pack)
+        if engine is not None and not callable(engine):
+            raise InputError(f"engine is {shown(engine)}; a function that makes networks is needed")
         self.pack = pack if isinstance(pack, ModelPack) else find_pack(pack or default_pack_name())
         self._options = {
             "detector": detector,
@@ -266,15 +272,15 @@ class FaceAligner:
                 its place.
 
         Raises:
-            InputError: `workers` is below 1; or, at its turn, an image cannot be used.
+            InputError: `workers` is not from 1 to 1024; or, at its turn, an image cannot be used.
 
         Example:
             >>> for faces in aligner.align_many(map(read_image, paths), workers=8):
             >>>     ...
         """
         check_policy(errors)
-        if workers < 1:
-            raise InputError(f"workers={workers}; it takes 1 or more")
+        check_count("workers", workers, _MAX_WORKERS)
+        each = as_iterator("images", images, "images are needed, in a list or one after the other")
 
         def one(item: tuple[int, Image]) -> Faces | None:
             index, image = item
@@ -285,7 +291,7 @@ class FaceAligner:
                     return None
                 raise at("images", index, error) from None
 
-        return in_order(one, enumerate(images), workers)  # pyright: ignore[reportReturnType]
+        return in_order(one, enumerate(each), workers)  # pyright: ignore[reportReturnType]
 
     def align_candidates(
         self, image: Image, *, select: Selection | None = None, search_size: int | None = None

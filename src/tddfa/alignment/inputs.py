@@ -11,6 +11,7 @@ import numpy as np
 from tddfa.errors import InputError
 from tddfa.shapes import Float
 from tddfa.types import BoundingBox, BoxLike, Detection
+from tddfa.types.arguments import as_iterator, shown
 
 _MIN_SEARCH_SIZE = 32
 
@@ -18,14 +19,14 @@ ErrorPolicy: TypeAlias = Literal["raise", "none"]
 """For an item that cannot be used: raise an error that names it, or give None in its place."""
 
 
-def check_policy(errors: str) -> None:
+def check_policy(errors: Any) -> None:
     """Refuse an unknown policy.
 
     Raises:
         InputError: `errors` is no `ErrorPolicy`.
     """
-    if errors not in ("raise", "none"):
-        raise InputError(f"errors={errors!r}; it takes 'raise' or 'none'")
+    if not isinstance(errors, str) or errors not in ("raise", "none"):
+        raise InputError(f"errors={shown(errors)}; it takes 'raise' or 'none'")
 
 
 def check_search_size(size: int | None) -> int | None:
@@ -37,7 +38,9 @@ def check_search_size(size: int | None) -> int | None:
     if size is None:
         return None
     if isinstance(size, bool) or not isinstance(size, Integral) or size < _MIN_SEARCH_SIZE:
-        raise InputError(f"search_size={size!r}; it takes a whole number of {_MIN_SEARCH_SIZE} px or more")
+        raise InputError(
+            f"search_size={shown(size)}; it takes a whole number of {_MIN_SEARCH_SIZE} px or more"
+        )
     return int(size)
 
 
@@ -51,7 +54,7 @@ def items(what: str, values: Any) -> list[Any]:
         return list(values)
     except TypeError:
         each = "(x0, y0, x1, y1)" if what == "boxes" else "points (n, 2) or (n, 3)"
-        raise InputError(f"{what} are a list of {each}, one for each face, not {values!r}") from None
+        raise InputError(f"{what} are a list of {each}, one for each face, not {shown(values)}") from None
 
 
 def as_detection(box: BoxLike) -> Detection:
@@ -67,7 +70,7 @@ def as_detection(box: BoxLike) -> Detection:
     try:
         numbers: Sequence[float] = [float(v) for v in box]
     except (TypeError, ValueError):
-        raise InputError(f"a box is made of numbers (x0, y0, x1, y1), not {box!r}") from None
+        raise InputError(f"a box is made of numbers (x0, y0, x1, y1), not {shown(box)}") from None
     if len(numbers) not in (4, 5):
         raise InputError(f"a box has {len(numbers)} numbers; it takes (x0, y0, x1, y1) or a score as fifth")
     return Detection(BoundingBox(*numbers[:4]), numbers[4] if len(numbers) == 5 else 1.0)
@@ -128,7 +131,7 @@ def usable(name: str, values: Iterable[Any], convert: Any, errors: ErrorPolicy) 
         InputError: an item cannot be used, with the policy "raise".
     """
     out: list[Any] = []
-    for index, value in enumerate(values):
+    for index, value in enumerate(as_iterator(name, values, "one item for each is needed, in a list")):
         try:
             out.append(convert(value))
         except InputError as error:

@@ -116,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
 
     sheet = None if args.worst is None else args.sheet or _sheet_name(args)
     inputs = Places(tuple(path for path in (args.data, args.predictions) if path is not None))
-    guard = OverwriteGuard(inputs, args.overwrite, taken=sheet)
+    guard = OverwriteGuard(inputs, args.overwrite, taken=sheet, elsewhere="choose another name")
     for path in (args.per_image, sheet):
         # Before minutes of measuring, not after them.
         if path is not None and not path.parent.is_dir():

@@ -138,7 +138,8 @@ def play(args: argparse.Namespace) -> int:
     from tddfa.streams.live import UntilError
     from tddfa.tracking import FaceTracker
 
-    guard = OverwriteGuard(Places(() if args.source is None else (Path(args.source),)), args.overwrite)
+    inputs = Places(() if args.source is None else (Path(args.source),))
+    guard = OverwriteGuard(inputs, args.overwrite, elsewhere="choose another name")
     guard.check_sinks(TableSink(path) for path in args.record)
     avatar = avatar_of(args) if args.to else None
     sinks: list[Sink] = [open_sink(destination, avatar=avatar) for destination in args.to]

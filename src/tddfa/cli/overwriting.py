@@ -53,11 +53,13 @@ class OverwriteGuard:
         inputs: the inputs of the run.
         overwrite: whether files that tddfa did not make may be replaced.
         taken: a file that another option of the command writes.
+        elsewhere: what the command offers instead.
     """
 
     inputs: Held
     overwrite: bool = False
     taken: Path | None = None
+    elsewhere: str = "choose another folder (-d)"
 
     def check(self, path: Path) -> None:
         """Refuse a file that must not be written over.
@@ -72,13 +74,11 @@ class OverwriteGuard:
         if path.is_dir():
             raise ExportFileError(f"cannot write {path}: there is a folder of that name")
         if self.inputs.holds(path):
-            raise ExportFileError(
-                f"cannot write {path}: it is an input of this run; choose another name, or folder (-d)"
-            )
+            raise ExportFileError(f"cannot write {path}: it is an input of this run; {self.elsewhere}")
         if not self.overwrite:
             raise ExportFileError(
-                f"cannot write {path}: a file that tddfa did not make has that name; choose another folder "
-                f"(-d), or replace it with --overwrite"
+                f"cannot write {path}: that file is there, and nothing in it says that tddfa made it; "
+                f"{self.elsewhere}, or replace it with --overwrite"
             )
 
     def check_sinks(self, sinks: Iterable[Sink]) -> None:

@@ -5,12 +5,16 @@ Source: W3C, "Portable Network Graphics (PNG) Specification", third edition, 11.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from tddfa.errors import InputError
 from tddfa.export.files import writer_of
 from tddfa.imaging.files import encode_image
 from tddfa.provenance import png_text
 from tddfa.shapes import Float32
+from tddfa.types.arguments import shown
 
 _SIGNATURE_AND_HEADER = 8 + 25  # bytes before the chunks that may stand anywhere
 _LEVELS = 65535
@@ -23,7 +27,18 @@ def depth_png_bytes(depth: Float32[np.ndarray, "height width"]) -> bytes:
 
     Args:
         depth: px away from the camera, NaN where there is no face; see `tddfa.render.depth_map`.
+
+    Raises:
+        InputError: it is no depth map.
     """
+    given: Any = depth
+    if (
+        not isinstance(given, np.ndarray)
+        or depth.ndim != 2
+        or depth.dtype.kind not in "fiu"
+        or depth.size == 0
+    ):
+        raise InputError(f"depth is {shown(depth)}; a depth map (height, width) of numbers is needed")
     known = np.isfinite(depth)
     near, far = (float(depth[known].min()), float(depth[known].max())) if known.any() else (0.0, 0.0)
     scale = (far - near) / (_LEVELS - 1) or 1.0

@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, TypeAlias
 
 from tddfa.errors import ExportFileError
 from tddfa.files import atomic_write
+from tddfa.types.arguments import as_path
 
 P = ParamSpec("P")
 StrPath: TypeAlias = str | os.PathLike[str]
@@ -18,12 +19,14 @@ def write(path: StrPath, data: bytes) -> None:
     """Write `data` to `path`, which holds all of it afterwards, or what it held before.
 
     Raises:
+        InputError: `path` is no path.
         ExportFileError: the folder is missing or read-only, or the disk is full.
     """
+    path = as_path("path", path)
     try:
-        atomic_write(os.fspath(path), data)
+        atomic_write(path, data)
     except OSError as error:
-        raise ExportFileError(f"cannot write {os.fspath(path)}: {error.strerror}") from error
+        raise ExportFileError(f"cannot write {path}: {error.strerror}") from error
 
 
 def writer_of(to_bytes: Callable[P, bytes]) -> Callable[Concatenate[StrPath, P], None]:

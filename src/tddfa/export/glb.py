@@ -7,11 +7,11 @@ head pose is the rotation and translation of the face's node.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -25,13 +25,24 @@ from tddfa.geometry.triangles import vertex_normals
 from tddfa.imaging.files import encode_image
 from tddfa.shapes import Float, UInt16
 from tddfa.types import Face, FaceParams, Image, Topology
+from tddfa.types.arguments import (
+    as_faces,
+    as_list,
+    as_texture,
+    check_choice,
+    check_flag,
+    check_numbers,
+    faces_of,
+    per_face,
+)
+from tddfa.types.image import check_image
 
 
 def glb_bytes(
     image: Image,
-    faces: Sequence[Face],
+    faces: Iterable[Face],
     *,
-    textures: Sequence[Image] | None = None,
+    textures: Iterable[Image] | None = None,
     neutral: bool = False,
     frontal: bool = False,
     blendshapes: bool = True,
@@ -51,16 +62,20 @@ def glb_bytes(
         unit: unit of the scene: "m" or "px".
 
     Raises:
-        InputError: there are textures, but not one per face, or a model has no texture layout.
+        InputError: an argument is not possible, or a model has no texture layout; the message says what is.
     """
-    _check_textures(faces, textures)
+    faces = faces_of(image, faces)
+    images = _texture_images(faces, textures)
+    for name, flag in {"neutral": neutral, "frontal": frontal, "blendshapes": blendshapes}.items():
+        check_flag(name, flag)
+    check_choice("unit", unit, get_args(Unit))
     builder = GltfBuilder()
     placement = Placement.of(image.shape[:2], [face.params for face in faces], unit)
     for i, face in enumerate(faces):
         params = _at_rest(face.params) if neutral else face.params
         # Colours come from where the vertices are in the image, whatever the expression in the file.
-        skin = vertex_colors(image, face.mesh) if textures is None else textures[i]
-        node = _add_face(builder, f"face_{i + 1}", face, params, skin, textures is not None, blendshapes)
+        skin = vertex_colors(image, face.mesh) if images is None else images[i]
+        node = _add_face(builder, f"face_{i + 1}", face, params, skin, images is not None, blendshapes)
         if not frontal:
             builder.document["nodes"][node] |= placement.transform(params.camera)
     return builder.to_bytes()
@@ -71,11 +86,11 @@ write_glb = writer_of(glb_bytes)
 
 def clip_glb_bytes(
     image: Image,
-    times: Sequence[float],
-    faces: Sequence[Face],
+    times: Iterable[float],
+    faces: Iterable[Face],
     *,
     texture: Image | None = None,
-    visible: Sequence[bool] | None = None,
+    visible: Iterable[bool] | None = None,
     unit: Unit = "m",
 ) -> bytes:
     """Return one face of a video as an animated GLB file: its node turns and moves, its weights change.
@@ -93,21 +108,26 @@ def clip_glb_bytes(
     Raises:
         InputError: there are no frames, not one time per face, or times that do not increase.
     """
+    check_image(image)
+    check_choice("unit", unit, get_args(Unit))
+    faces = as_faces(faces)
+    times = as_list("times", times, "a list of seconds is needed, one per face")
     if not faces or len(times) != len(faces):
         raise InputError(f"{len(faces)} faces at {len(times)} times; give one face per time, at least one")
-    shown = np.ones(len(faces), bool) if visible is None else np.array(visible, bool)
+    check_numbers("times", times, len(faces))
+    shown = np.ones(len(faces), bool) if visible is None else np.array(_flags(visible))
     if len(shown) != len(faces):
         raise InputError(f"visible has {len(shown)} values for {len(faces)} faces; give one per face")
     if not all(a < b for a, b in pairwise(times)):
         raise InputError("the times of an animation have to grow from frame to frame")
-    _check_textures(faces[:1], None if texture is None else [texture])
+    images = _texture_images(faces[:1], None if texture is None else [texture])
     seen = [face for face, is_shown in zip(faces, shown, strict=True) if is_shown] or list(faces)
     identity = np.mean([face.params.identity for face in seen], axis=0, dtype=np.float32)
     params = replace(faces[0].params, identity=identity)
-    skin = vertex_colors(image, seen[0].mesh) if texture is None else texture
+    skin = vertex_colors(image, seen[0].mesh) if images is None else images[0]
 
     builder = GltfBuilder()
-    node = _add_face(builder, "face_1", seen[0], params, skin, texture is not None, True)
+    node = _add_face(builder, "face_1", seen[0], params, skin, images is not None, True)
     placement = Placement.of(image.shape[:2], [face.params for face in seen], unit)
     transforms = [placement.transform(face.params.camera) for face in faces]
     builder.document["nodes"][node] |= transforms[0]
@@ -219,13 +239,26 @@ def _at_rest(params: FaceParams) -> FaceParams:
     return replace(params, expression=np.zeros_like(params.expression))
 
 
-def _check_textures(faces: Sequence[Face], textures: Sequence[Image] | None) -> None:
+def _flags(visible: Iterable[bool]) -> list[bool]:
+    flags = as_list("visible", visible, "a list of True and False is needed, one per face")
+    for k, flag in enumerate(flags):
+        check_flag(f"visible[{k}]", flag)
+    return flags
+
+
+def _texture_images(faces: Sequence[Face], textures: Iterable[Image] | None) -> list[Image] | None:
+    """Return the images of textures, one per face.
+
+    Raises:
+        InputError: there are more or fewer, one is no texture, or a model has no texture layout.
+    """
     if textures is None:
-        return
-    if len(textures) != len(faces):
-        raise InputError(f"{len(textures)} textures for {len(faces)} faces; give one per face")
+        return None
+    each = per_face("textures", textures, faces)
+    images = [as_texture(f"textures[{k}]", texture) for k, texture in enumerate(each)]
     if any(face.mesh.topology.uv is None for face in faces):
         raise InputError("this model has no texture layout (UV), so it cannot carry a texture")
+    return images
 
 
 def _linear(colors: np.ndarray) -> UInt16[np.ndarray, "n 4"]:

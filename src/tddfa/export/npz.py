@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +12,10 @@ from tddfa.errors import InputError
 from tddfa.export.files import writer_of
 from tddfa.export.record import SCHEMA
 from tddfa.types import Face, Image
+from tddfa.types.arguments import faces_of, shown
 
 
-def npz_bytes(image: Image, faces: Sequence[Face]) -> bytes:
+def npz_bytes(image: Image, faces: Iterable[Face]) -> bytes:
     """Return the faces of an image as one NPZ file of plain arrays, n faces each.
 
     `box` (n, 4) and `score` (n,); `landmarks` (n, 68, 3) and `vertices` (n, v, 3) in the image frame, px;
@@ -25,8 +27,9 @@ def npz_bytes(image: Image, faces: Sequence[Face]) -> bytes:
         faces: faces of the image, of one model.
 
     Raises:
-        InputError: the faces are of different models.
+        InputError: the image is not RGB, or the faces are of different models, or no faces.
     """
+    faces = faces_of(image, faces)
     arrays: dict[str, np.ndarray] = {
         "schema": np.array(SCHEMA),
         "image_size": np.array(image.shape[:2], np.int32),
@@ -56,7 +59,13 @@ def npy_bytes(array: np.ndarray) -> bytes:
 
     Args:
         array: of numbers.
+
+    Raises:
+        InputError: it is no array of numbers.
     """
+    given: Any = array
+    if not isinstance(given, np.ndarray) or array.dtype.kind not in "biufc":
+        raise InputError(f"array is {shown(array)}; an array of numbers is needed")
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()

@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -21,15 +20,16 @@ from tddfa.export.y_up import face_colors, y_up_vertices
 from tddfa.imaging.files import encode_image
 from tddfa.shapes import UInt8
 from tddfa.types import Face, Image, Topology
+from tddfa.types.arguments import as_path, as_texture, faces_of, per_face
 
 
 def write_obj(
     path: str | os.PathLike[str],
     image: Image,
-    faces: Sequence[Face],
+    faces: Iterable[Face],
     *,
-    textures: Sequence[Image] | None = None,
-    vertex_colors: Sequence[UInt8[np.ndarray, "n_vertices 3"]] | None = None,
+    textures: Iterable[Image] | None = None,
+    vertex_colors: Iterable[UInt8[np.ndarray, "n_vertices 3"]] | None = None,
 ) -> None:
     """Write the meshes of all faces to one OBJ file.
 
@@ -47,7 +47,7 @@ def write_obj(
         InputError: there are textures or colours, but not one per face, or a model has no texture layout.
         ExportFileError: a file cannot be written.
     """
-    path = Path(path)
+    path = as_path("path", path)
     for name, data in obj_files(path.stem, image, faces, textures=textures, vertex_colors=vertex_colors):
         write(path if name.endswith(".obj") else path.with_name(name), data)
 
@@ -55,10 +55,10 @@ def write_obj(
 def obj_files(
     stem: str,
     image: Image,
-    faces: Sequence[Face],
+    faces: Iterable[Face],
     *,
-    textures: Sequence[Image] | None = None,
-    vertex_colors: Sequence[UInt8[np.ndarray, "n_vertices 3"]] | None = None,
+    textures: Iterable[Image] | None = None,
+    vertex_colors: Iterable[UInt8[np.ndarray, "n_vertices 3"]] | None = None,
 ) -> list[tuple[str, bytes]]:
     """Return names and contents of the files of `write_obj`; a file comes before those that refer to it.
 
@@ -75,16 +75,19 @@ def obj_files(
     Raises:
         InputError: there are textures or colours, but not one per face, or a model has no texture layout.
     """
+    faces = faces_of(image, faces)
     if textures is None:
         return [(f"{stem}.obj", obj_bytes(image, faces, vertex_colors=vertex_colors))]
+    images = [
+        as_texture(f"textures[{k}]", texture)
+        for k, texture in enumerate(per_face("textures", textures, faces))
+    ]
     side = _one_word(stem)
     data = obj_bytes(image, faces, material_file=f"{side}.mtl")
-    if len(textures) != len(faces):
-        raise InputError(f"{len(textures)} textures for {len(faces)} faces; give one per face")
     names = [f"{side}_{i + 1}.png" for i in range(len(faces))]
     materials = [f"newmtl face_{i + 1}\nKd 1 1 1\nmap_Kd {name}\n" for i, name in enumerate(names)]
     return [
-        *((name, encode_image(texture, "png")) for name, texture in zip(names, textures, strict=True)),
+        *((name, encode_image(texture, "png")) for name, texture in zip(names, images, strict=True)),
         (f"{side}.mtl", _text("\n".join(materials))),
         (f"{stem}.obj", data),
     ]
@@ -103,10 +106,10 @@ def _text(text: str) -> bytes:
 
 def obj_bytes(
     image: Image,
-    faces: Sequence[Face],
+    faces: Iterable[Face],
     *,
     material_file: str | None = None,
-    vertex_colors: Sequence[UInt8[np.ndarray, "n_vertices 3"]] | None = None,
+    vertex_colors: Iterable[UInt8[np.ndarray, "n_vertices 3"]] | None = None,
 ) -> bytes:
     """Return the meshes of all faces as one OBJ file: x right, y up, z towards the viewer, px.
 
@@ -120,6 +123,7 @@ def obj_bytes(
     Raises:
         InputError: a material file is named, but a model has no texture layout.
     """
+    faces = faces_of(image, faces)
     corners: list[bytes] = []
     vertices: list[bytes] = []
     start = 1

@@ -5,7 +5,7 @@ Source: Turk, "The PLY polygon file format", 1994.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -15,15 +15,16 @@ from tddfa.export.text import decimals, integers, lines, text_triangles
 from tddfa.export.y_up import face_colors, y_up_vertices
 from tddfa.shapes import UInt8
 from tddfa.types import Face, Image, Topology
+from tddfa.types.arguments import check_flag, faces_of
 
 
 def ply_bytes(
     image: Image,
-    faces: Sequence[Face],
+    faces: Iterable[Face],
     *,
     ascii: bool = False,
     colors: bool = True,
-    vertex_colors: Sequence[UInt8[np.ndarray, "n_vertices 3"]] | None = None,
+    vertex_colors: Iterable[UInt8[np.ndarray, "n_vertices 3"]] | None = None,
 ) -> bytes:
     """Return the meshes of all faces as one PLY file: x right, y up, z towards the viewer, px.
 
@@ -35,8 +36,11 @@ def ply_bytes(
         vertex_colors: the colours of the vertices of each face, RGB, in place of those of the pixels.
 
     Raises:
-        InputError: there are colours, but not those of each vertex of each face.
+        InputError: the image is not RGB, or there are colours, but not those of each vertex of each face.
     """
+    faces = faces_of(image, faces)
+    check_flag("ascii", ascii)
+    check_flag("colors", colors)
     empty = np.zeros((0, 3), np.float32)
     vertices = np.concatenate([empty, *(y_up_vertices(f.mesh, image.shape[0]) for f in faces)])
     n_triangles = sum(len(f.mesh.triangles) for f in faces)

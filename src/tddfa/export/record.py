@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from tddfa.export.files import writer_of
 from tddfa.types import Face, Image
+from tddfa.types.arguments import check_kind, faces_of
 
 SCHEMA = "tddfa.faces/1"
 """Name and version of the layout of records; the number grows when a reader would have to change."""
 
 
-def json_bytes(image: Image, faces: Sequence[Face]) -> bytes:
+def json_bytes(image: Image, faces: Iterable[Face]) -> bytes:
     """Return the record of the faces of an image as a JSON file; see `image_record`.
 
     Args:
@@ -28,7 +29,7 @@ def json_bytes(image: Image, faces: Sequence[Face]) -> bytes:
 write_json = writer_of(json_bytes)
 
 
-def image_record(image: Image, faces: Sequence[Face]) -> dict[str, Any]:
+def image_record(image: Image, faces: Iterable[Face]) -> dict[str, Any]:
     """Return the faces of an image in plain lists and numbers.
 
     Args:
@@ -37,7 +38,11 @@ def image_record(image: Image, faces: Sequence[Face]) -> dict[str, Any]:
 
     Returns:
         `schema`, `width` and `height` (px), and `faces`: a list of `face_record`.
+
+    Raises:
+        InputError: the image is not RGB, or `faces` holds anything but faces.
     """
+    faces = faces_of(image, faces)
     height, width = image.shape[:2]
     return {
         "schema": SCHEMA,
@@ -50,12 +55,19 @@ def image_record(image: Image, faces: Sequence[Face]) -> dict[str, Any]:
 def face_record(face: Face) -> dict[str, Any]:
     """Return a face in plain lists and numbers.
 
+    Args:
+        face: the face.
+
     Returns:
         `box` (x0, y0, x1, y1, px), `score` (of the detector), `confidence` (of the network, or
         None), `landmarks` (68 × 3, image frame, px), `pose` (`yaw_deg`,
         `pitch_deg`, `roll_deg`), `camera` (3 × 4, image frame from model frame), `identity` (coefficients),
         `expression` (coefficient by name).
+
+    Raises:
+        InputError: `face` is no face.
     """
+    check_kind("face", face, Face, "FaceAligner.align returns faces")
     return {
         "box": [_short(v) for v in face.detection.box],
         "score": _short(face.detection.score),

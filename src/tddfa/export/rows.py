@@ -9,9 +9,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tddfa.errors import InputError
 from tddfa.geometry.camera import camera_scale
 from tddfa.types import Face
+from tddfa.types.arguments import as_faces, check_count, check_number
 
 _DECIMALS = 6
 
@@ -79,14 +79,12 @@ def to_rows(faces: Face | Iterable[Face], *, frame: int = 0, timestamp: float = 
         timestamp: time of the image, s, the value of the column `timestamp`.
 
     Raises:
-        InputError: an item is not a face.
+        InputError: an item is not a face, or a number is none.
     """
+    check_count("frame", frame, least=0)
+    check_number("timestamp", timestamp, -math.inf, math.inf)
     rows: list[dict[str, Any]] = []
-    for index, face in enumerate([faces] if isinstance(faces, Face) else faces):
-        if not isinstance(face, Face):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InputError(
-                f"faces[{index}] is a {type(face).__name__}; a Face is needed, as align gives it"
-            )
+    for index, face in enumerate(as_faces([faces] if isinstance(faces, Face) else faces)):
         # Networks without a confidence believe the detector.
         confidence = face.score if face.confidence is None else face.confidence
         rows.append(

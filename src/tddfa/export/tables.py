@@ -16,7 +16,8 @@ from tddfa.errors import InputError, require_extra
 Row: TypeAlias = Mapping[str, Any]
 """Value by column."""
 
-_ROWS_PER_GROUP = 4096  # rows of a Parquet file that are held in memory
+_ROWS_PER_GROUP = 4096  # rows of a Parquet file that are held in memory,
+_ROWS_PER_BATCH = 64  # as columns of numbers; only so many are held as objects, which take four times as much
 _WHOLE = {"frame": "int64", "face_id": "int64", "success": "int8"}  # columns of integers
 
 
@@ -111,17 +112,26 @@ class ParquetTable:
         self._schema: Any = pyarrow.schema([(name, getattr(pyarrow, column_type(name))()) for name in names])
         self._writer: Any = pyarrow.parquet.ParquetWriter(file, self._schema)
         self._rows: list[Row] = []
+        self._batches: list[Any] = []
 
     def add(self, values: Row) -> None:
         """Keep a row until there are enough for a group."""
         self._rows.append(values)
-        if len(self._rows) >= _ROWS_PER_GROUP:
+        if len(self._rows) >= _ROWS_PER_BATCH:
+            self._pack()
+        if len(self._batches) * _ROWS_PER_BATCH >= _ROWS_PER_GROUP:
             self._flush()
+
+    def _pack(self) -> None:
+        self._batches.append(self._arrow.RecordBatch.from_pylist(self._rows, schema=self._schema))
+        self._rows = []
 
     def _flush(self) -> None:
         if self._rows:
-            self._writer.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
-            self._rows = []
+            self._pack()
+        if self._batches:
+            self._writer.write_table(self._arrow.Table.from_batches(self._batches).combine_chunks())
+            self._batches = []
 
     def close(self) -> None:
         """Write the last group and the footer."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from tddfa.errors import InputError
 from tddfa.shapes import Float32, UInt8
 from tddfa.types import Face, Image, Mesh
+from tddfa.types.arguments import per_face
 
 
 def y_up_vertices(mesh: Mesh, height: int) -> Float32[np.ndarray, "n_vertices 3"]:
@@ -28,7 +29,7 @@ def y_up_vertices(mesh: Mesh, height: int) -> Float32[np.ndarray, "n_vertices 3"
 
 
 def face_colors(
-    image: Image, faces: Sequence[Face], given: Sequence[UInt8[np.ndarray, "n_vertices 3"]] | None
+    image: Image, faces: Sequence[Face], given: Iterable[UInt8[np.ndarray, "n_vertices 3"]] | None
 ) -> list[UInt8[np.ndarray, "n_vertices 3"]]:
     """Return the RGB of each vertex of each face: those given, or those of the pixels.
 
@@ -37,6 +38,7 @@ def face_colors(
     """
     if given is None:
         return [vertex_colors(image, face.mesh) for face in faces]
+    given = per_face("vertex_colors", given, faces)
     shapes = [np.shape(colors) for colors in given]
     wanted = [face.mesh.vertices.shape for face in faces]
     if shapes != wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import struct
@@ -27,6 +28,7 @@ from tddfa.imaging.orientation import apply_orientation
 from tddfa.imaging.quiet import quiet_decoders
 from tddfa.shapes import UInt8, UInt16
 from tddfa.types import Image
+from tddfa.types.arguments import as_path, check_count, shown
 
 Pixels: TypeAlias = UInt8[np.ndarray, "..."] | UInt16[np.ndarray, "..."]
 """What can be written: RGB (h, w, 3), RGBA (h, w, 4) or one channel (h, w)."""
@@ -36,7 +38,7 @@ MAX_PIXELS = 1 << 28
 _MAX_PIXELS_VARIABLE = "TDDFA_MAX_PIXELS"
 _MAX_FILE_BYTES = 1 << 30  # a file of 2^28 px takes about this when nothing is compressed
 
-_URL = re.compile(r"(?i)(?:https?|ftps?|s3|gs|azure|data|file|rtsp):")
+_URL = re.compile(r"(?i)data:|[a-z][a-z0-9+.-]+:/")  # one letter is a drive; pathlib takes one / away
 _WRITABLE = ("jpg", "jpeg", "png", "webp", "tif", "tiff", "bmp")
 
 
@@ -138,11 +140,11 @@ def pixel_limit(max_pixels: int | None = None) -> int:
     given: object = max_pixels if max_pixels is not None else os.environ.get(_MAX_PIXELS_VARIABLE, MAX_PIXELS)
     try:
         limit = int(given)  # type: ignore[call-overload]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         limit = 0
     if limit <= 0:
         where = "max_pixels" if max_pixels is not None else _MAX_PIXELS_VARIABLE
-        raise InputError(f"{where} is {given!r}; give a number of pixels above 0")
+        raise InputError(f"{where} is {shown(given)}; give a number of pixels above 0")
     return limit
 
 
@@ -161,8 +163,7 @@ def encode_image(image: Pixels, extension: str, *, quality: int = 95) -> bytes:
     if extension not in _WRITABLE:
         raise InputError(f"cannot write images as {extension!r}; use jpg, png, webp, tiff or bmp")
     image = _checked_pixels(image, extension)
-    if not 1 <= quality <= 100:
-        raise InputError(f"quality is {quality}; it goes from 1 to 100")
+    check_count("quality", quality, 100)
     if image.ndim == 3:
         image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR)
     options: list[int] = []
@@ -198,7 +199,7 @@ def write_image(path: str | os.PathLike[str], image: Pixels, *, quality: int = 9
         InputError: the format cannot be written, or the array is no image.
         ImageFileError: the file cannot be written; nothing is left behind.
     """
-    path = Path(path)
+    path = as_path("path", path)
     data = encode_image(image, path.suffix, quality=quality)
     try:
         atomic_write(path, data)
@@ -237,9 +238,10 @@ def _file_bytes(name: str) -> bytes:
     except IsADirectoryError:
         raise ImageFileError(f"{name} is a folder, not an image") from None
     except OSError as error:
-        raise ImageFileError(f"cannot read {name}: {error.strerror}") from error
+        hint = "; for the bytes of a file use tddfa.decode_image" if error.errno == errno.ENAMETOOLONG else ""
+        raise ImageFileError(f"cannot read {_short(name)}: {error.strerror}{hint}") from error
     except ValueError:
-        raise ImageFileError(f"no such file: {name!r}") from None  # a NUL character in its name
+        raise ImageFileError(f"no such file: {shown(name)}") from None  # a NUL character in its name
     except MemoryError:
         raise ImageFileError(f"not enough memory to read {name}") from None
     if len(data) > _MAX_FILE_BYTES:

@@ -8,12 +8,12 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from tddfa.render.inputs import check_alpha, check_choice
 from tddfa.render.kernel import kernel
 from tddfa.render.numpy_kernel import blend, blended
 from tddfa.render.rasterizer import Layer, back_to_front, screen_region
 from tddfa.shapes import Float, Float32, Int64, UInt8
 from tddfa.types import Face, Image
+from tddfa.types.arguments import check_alpha, check_choice
 
 Background: TypeAlias = Literal["photo", "black", "transparent"]
 """What shows where nothing is drawn: the image, black, or nothing (the result is then RGBA)."""

@@ -9,11 +9,11 @@ import numpy as np
 
 from tddfa.imaging.draw import squares
 from tddfa.render.compose import Background, Drawing, blend_color_at, canvas
-from tddfa.render.inputs import as_color, check_alpha, check_count, faces_to_draw
 from tddfa.render.kernel import kernel
 from tddfa.render.visibility import DepthTest
 from tddfa.shapes import Int64
 from tddfa.types import Face, Image, Topology
+from tddfa.types.arguments import as_color, check_alpha, check_count, faces_of
 
 _SPACING = 3.5  # side of the cell of one dot, in sides of a dot; closer ones run into one another
 _LARGEST_STRIDE = 1 << 24
@@ -41,7 +41,7 @@ def draw_dense(
     Raises:
         InputError: an argument is not possible; the message says what is.
     """
-    faces = faces_to_draw(image, faces)
+    faces = faces_of(image, faces)
     color = as_color(color)
     check_alpha(alpha)
     if stride is not None:

@@ -8,10 +8,10 @@ import numpy as np
 
 from tddfa.imaging.colormap import COLORMAPS, false_colors
 from tddfa.render.compose import Background, Drawing, paint
-from tddfa.render.inputs import check_choice, faces_to_draw
 from tddfa.render.rasterizer import draw_face_values
 from tddfa.shapes import Bool, Float32
 from tddfa.types import Face, Image
+from tddfa.types.arguments import check_choice, faces_of
 
 
 def draw_depth(
@@ -36,7 +36,7 @@ def draw_depth(
     Raises:
         InputError: an argument is not possible; the message says what is.
     """
-    faces = faces_to_draw(image, faces)
+    faces = faces_of(image, faces)
     if colormap is not None:
         check_choice("colormap", colormap, tuple(COLORMAPS))
     meshes = [face.mesh for face in faces]
@@ -66,7 +66,7 @@ def depth_map(
     Raises:
         InputError: an argument is not possible; the message says what is.
     """
-    faces = faces_to_draw(image, faces)
+    faces = faces_of(image, faces)
     nothing = [np.zeros((len(face.mesh.vertices), 0), np.float32) for face in faces]
     layer = draw_face_values(faces, nothing, *image.shape[:2])
     h, w = layer.depth.shape

@@ -9,17 +9,17 @@ import numpy as np
 
 from tddfa.imaging.colormap import COLORMAPS, false_colors
 from tddfa.render.compose import Background, Drawing, paint
-from tddfa.render.inputs import (
+from tddfa.shapes import Bool, Float, Float32
+from tddfa.types import Face, Image
+from tddfa.types.arguments import (
     as_color,
     check_choice,
     check_kind,
     check_numbers,
-    faces_to_draw,
+    faces_of,
     per_face,
     per_vertex,
 )
-from tddfa.shapes import Bool, Float, Float32
-from tddfa.types import Face, Image
 
 _GOLDEN_RATIO = 0.618034
 
@@ -48,7 +48,7 @@ def draw_heat(
     Raises:
         InputError: an argument is not possible; the message says what is.
     """
-    faces = faces_to_draw(image, faces)
+    faces = faces_of(image, faces)
     check_choice("colormap", colormap, tuple(COLORMAPS))
     each = per_face("values", values, faces)
     pairs = zip(each, faces, strict=True)
@@ -89,7 +89,7 @@ def draw_regions(
     Raises:
         InputError: an argument is not possible; the message says what is.
     """
-    faces = faces_to_draw(image, faces)
+    faces = faces_of(image, faces)
     check_kind("regions", regions, Mapping, "masks by name are needed")
     masks = {
         name: per_vertex(f"the mask of region {name!r}", mask, face, "b")

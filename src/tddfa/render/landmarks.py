@@ -10,10 +10,10 @@ import numpy as np
 
 from tddfa.imaging.draw import disc_coverage, joined_line_coverage
 from tddfa.render.compose import Background, Drawing, blend_color, canvas, window_between
-from tddfa.render.inputs import as_color, check_alpha, check_choice, faces_to_draw
 from tddfa.render.kernel import kernel
 from tddfa.shapes import Float32
 from tddfa.types import Face, Image
+from tddfa.types.arguments import as_color, check_alpha, check_choice, faces_of
 
 # The points of the outlines; those that close end where they begin. Source: Sagonas et al., "300 faces
 # in-the-wild challenge", 2013, figure 1 (iBUG annotation), 0-based.
@@ -59,7 +59,7 @@ def draw_landmarks(
     Raises:
         InputError: an argument is not possible; the message says what is.
     """
-    faces = faces_to_draw(image, faces)
+    faces = faces_of(image, faces)
     check_choice("style", style, get_args(Style))
     check_alpha(alpha)
     out = canvas(image, background)

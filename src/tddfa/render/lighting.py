@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tddfa.render.inputs import MAX_EXPONENT, check_count, check_kind, check_numbers
 from tddfa.shapes import Float32
+from tddfa.types.arguments import MAX_EXPONENT, check_count, check_kind, check_numbers
 
 
 @dataclass(frozen=True, slots=True)

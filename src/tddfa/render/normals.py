@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from tddfa.render.compose import Background, Drawing, paint_layer
-from tddfa.render.inputs import faces_to_draw
 from tddfa.render.kernel import kernel
 from tddfa.render.rasterizer import draw_face_values
 from tddfa.types import Face, Image
+from tddfa.types.arguments import faces_of
 
 
 def draw_normals(
@@ -30,7 +30,7 @@ def draw_normals(
     Raises:
         InputError: an argument is not possible; the message says what is.
     """
-    faces = faces_to_draw(image, faces)
+    faces = faces_of(image, faces)
     vectors = [kernel.vertex_normals(face.mesh) for face in faces]
     layer = draw_face_values(faces, vectors, *image.shape[:2])
     normals = layer.values

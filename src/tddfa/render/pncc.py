@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tddfa.render.compose import Background, Drawing, paint
-from tddfa.render.inputs import faces_to_draw
 from tddfa.types import Face, Image
+from tddfa.types.arguments import faces_of
 
 
 def draw_pncc(
@@ -25,6 +25,6 @@ def draw_pncc(
 
     Source: Zhu et al., "Face alignment across large poses: a 3D solution", 2016, section 3.2.
     """
-    faces = faces_to_draw(image, faces)
+    faces = faces_of(image, faces)
     colors = [face.mesh.topology.colors for face in faces]
     return paint(image, faces, colors, alpha=alpha, background=background)

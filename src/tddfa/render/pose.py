@@ -9,9 +9,9 @@ import numpy as np
 from tddfa.geometry.camera import camera_rotation
 from tddfa.imaging.draw import line_coverage
 from tddfa.render.compose import Background, Drawing, blend_color, canvas, window
-from tddfa.render.inputs import as_color, check_alpha, faces_to_draw
 from tddfa.shapes import Float64
 from tddfa.types import Face, Image
+from tddfa.types.arguments import as_color, check_alpha, check_flag, faces_of
 
 # Model frame (x to the subject's left, y up, z out of the face), in units of half the rear side: a square
 # on the face and a larger one before it, corner by corner, as 3DDFA_V2 draws it.
@@ -44,9 +44,10 @@ def draw_pose(
     Raises:
         InputError: an argument is not possible; the message says what is.
     """
-    faces = faces_to_draw(image, faces)
+    faces = faces_of(image, faces)
     color = as_color(color)
     check_alpha(alpha)
+    check_flag("axes", axes)
     out = canvas(image, background)
     for face in faces:
         R = camera_rotation(face.params.camera)

@@ -11,11 +11,13 @@ import numpy as np
 from tddfa.errors import InputError
 from tddfa.geometry.camera import camera_scale
 from tddfa.render.fragments import Fragments
-from tddfa.render.inputs import check_kind
 from tddfa.render.kernel import kernel
 from tddfa.render.kernel_values import MAX_COORDINATE, Region
 from tddfa.shapes import Bool, Float32
 from tddfa.types import Face, Mesh
+from tddfa.types.arguments import as_list, check_count, check_flag, check_kind
+
+_MAX_SIDE = 2**31 - 1  # of an image, px
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,11 +61,12 @@ def rasterize(meshes: Sequence[Mesh], height: int, width: int, *, cull_back: boo
     """
     if isinstance(meshes, Mesh):
         raise InputError("meshes is one mesh; put it into a list: [mesh]")
-    meshes = tuple(meshes)
+    meshes = tuple(as_list("meshes", meshes, "a list of meshes is needed"))
     for k, mesh in enumerate(meshes):
         check_kind(f"meshes[{k}]", mesh, Mesh, "every face has one, face.mesh")
-    if height < 0 or width < 0:
-        raise InputError(f"an image of {width}×{height} px is not possible")
+    for name, side in (("height", height), ("width", width)):
+        check_count(name, side, _MAX_SIDE, least=0)
+    check_flag("cull_back", cull_back)
     region = screen_region(meshes, height, width)
     return Fragments(meshes, region[0], region[1], *kernel.rasterize(meshes, region, cull_back=cull_back))
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from tddfa.render.compose import Background, Drawing, paint
-from tddfa.render.inputs import as_color, faces_to_draw
 from tddfa.render.kernel import kernel
 from tddfa.render.lighting import Light, checked_light
 from tddfa.types import Face, Image
+from tddfa.types.arguments import as_color, faces_of
 
 
 def draw_shaded(
@@ -35,7 +35,7 @@ def draw_shaded(
     Raises:
         InputError: an argument is not possible; the message says what is.
     """
-    faces = faces_to_draw(image, faces)
+    faces = faces_of(image, faces)
     color = as_color(color)
     lamp = checked_light(light)
     meshes = [face.mesh for face in faces]

@@ -9,10 +9,10 @@ import numpy as np
 
 from tddfa.imaging.sample import sample
 from tddfa.render.compose import Background, Drawing, paint_layer
-from tddfa.render.inputs import as_texture, faces_to_draw, per_face
 from tddfa.render.rasterizer import draw_face_values
 from tddfa.render.uv_texture import Texture, no_layout
 from tddfa.types import Face, Image
+from tddfa.types.arguments import as_texture, faces_of, per_face
 
 
 def draw_textured(
@@ -35,7 +35,7 @@ def draw_textured(
     Raises:
         InputError: an argument is not possible, or a model has no texture layout; the message says what is.
     """
-    faces = faces_to_draw(image, faces)
+    faces = faces_of(image, faces)
     given = per_face("textures", textures, faces)
     images = [as_texture(f"textures[{k}]", texture) for k, texture in enumerate(given)]
     values: list[np.ndarray] = []

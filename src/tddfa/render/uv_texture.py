@@ -12,13 +12,13 @@ from tddfa.errors import InputError
 from tddfa.imaging.draw import distance_inside, masked, without_holes
 from tddfa.imaging.sample import reduced, sample
 from tddfa.render.compose import Background, Drawing, canvas
-from tddfa.render.inputs import as_texture, check_count, check_kind, faces_to_draw
 from tddfa.render.kernel import kernel
 from tddfa.render.kernel_values import FaceView, Region, TexelLayout
 from tddfa.render.materials import filled, texel_materials
 from tddfa.render.rasterizer import back_to_front, rasterize, scaled_region, screen_region
 from tddfa.shapes import Bool, Float32, UInt8
 from tddfa.types import Face, Image, Mesh, Topology
+from tddfa.types.arguments import as_list, as_texture, check_count, check_flag, check_kind, faces_of
 
 # Distance by which the mesh may miss the outline of a face where the face turns away, in heights of the face.
 # Texels up to half of it inside the outline show what lies behind, and are not trusted. Where the mesh ends
@@ -81,7 +81,8 @@ def draw_uv_texture(
     Raises:
         InputError: an argument is not possible, or a model has no texture layout; the message says what is.
     """
-    faces = faces_to_draw(image, faces)
+    faces = faces_of(image, faces)
+    check_flag("fill", fill)
     textures = face_textures(image, faces, size=size)
     blank = np.zeros((size, size * max(len(faces), 1), 3), np.uint8)
     out = canvas(blank, background)
@@ -108,7 +109,7 @@ def face_textures(image: Image, faces: Iterable[Face], *, size: int = 1024) -> l
     Raises:
         InputError: an argument is not possible, or a model has no texture layout; the message says what is.
     """
-    faces = faces_to_draw(image, faces)
+    faces = faces_of(image, faces)
     check_count("size", size, _LARGEST)
     meshes = [face.mesh for face in faces]
     normals = [kernel.vertex_normals(mesh) for mesh in meshes]
@@ -140,7 +141,7 @@ def merge_textures(textures: Iterable[Texture]) -> Texture:
     """
     if isinstance(textures, Texture):
         raise InputError("textures is one texture; put all that are to be merged into a list")
-    textures = list(textures)
+    textures = as_list("textures", textures, "a list of textures is needed")
     if not textures:
         raise InputError("there are no textures to merge; give at least one")
     for k, texture in enumerate(textures):

@@ -9,11 +9,11 @@ import numpy as np
 
 from tddfa.imaging.draw import segment_coverage
 from tddfa.render.compose import Background, Drawing, blend_color, canvas, window_between
-from tddfa.render.inputs import as_color, check_alpha, check_count, faces_to_draw
 from tddfa.render.kernel import kernel
 from tddfa.render.visibility import DepthTest
 from tddfa.shapes import Int32
 from tddfa.types import Face, Image, Topology
+from tddfa.types.arguments import as_color, check_alpha, check_count, faces_of
 
 _THICKEST = 1000  # px
 
@@ -40,7 +40,7 @@ def draw_wireframe(
     Raises:
         InputError: an argument is not possible; the message says what is.
     """
-    faces = faces_to_draw(image, faces)
+    faces = faces_of(image, faces)
     color = as_color(color)
     check_alpha(alpha)
     check_count("thickness", thickness, _THICKEST)

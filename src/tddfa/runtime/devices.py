@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tddfa.errors import InputError
 from tddfa.runtime.float_graph import Precision
@@ -48,14 +49,16 @@ def precision_of(provider: str) -> Precision:
     return "stored"
 
 
-def check_device(device: str) -> None:
+def check_device(device: Any) -> None:
     """Refuse a name that no device has.
 
     Raises:
         InputError: there is no such device.
     """
-    if device != "auto" and device not in DEVICES:
-        raise InputError(f"device={device!r}; choose one of auto, {', '.join(DEVICES)}")
+    if not isinstance(device, str) or (device != "auto" and device not in DEVICES):
+        from tddfa.types.arguments import shown  # the command's help needs no NumPy
+
+        raise InputError(f"device={shown(device)}; choose one of auto, {', '.join(DEVICES)}")
 
 
 def providers_of(device: str) -> tuple[str, ...]:

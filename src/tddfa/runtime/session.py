@@ -13,12 +13,16 @@ from tddfa.runtime.devices import CPU, check_device, precision_of, providers_of
 from tddfa.runtime.float_graph import Precision, float_network
 from tddfa.runtime.onnxruntime import onnxruntime
 from tddfa.shapes import Float32, UInt8
+from tddfa.types.arguments import check_count
 
 ImageBatch: TypeAlias = Float32[np.ndarray, "n c h w"] | UInt8[np.ndarray, "n h w c"]
 """Input of a network: numbers made of the pixels, channel by channel, or the pixels themselves."""
 
 # A folder that is not there: a network that names files finds none.
 _NO_FOLDER = "/nowhere/tddfa/reads/no/external/data"
+
+
+_MAX_THREADS = 1024
 
 
 @runtime_checkable
@@ -128,10 +132,9 @@ def onnx_engine(
             "float32"; what suits the device when not given.
 
     Raises:
-        InputError: `threads` is below 1, or there is no such device.
+        InputError: `threads` is not from 1 to 1024, or there is no such device.
     """
-    if threads < 1:
-        raise InputError(f"threads={threads}; it takes 1 or more")
+    check_count("threads", threads, _MAX_THREADS)
     check_device(device)
 
     def make(model: bytes, name: str) -> Network:

@@ -58,6 +58,8 @@ def follow(
         >>> for frame in follow(reader, FaceTracker(FaceAligner()), "zero-phase"):
         ...     print(frame.index, [t.id for t in frame.faces])
     """
+    if not isinstance(source, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"source is a {type(source).__name__}; a VideoReader or other frames are needed")
     if isinstance(smoother, str):
         smoother = make_smoother(smoother)
     read_twice = images and smoother.delay is None

@@ -9,7 +9,6 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from tddfa.detection import Detector
-from tddfa.errors import InputError
 from tddfa.shapes import Float, Float32
 from tddfa.tracking.appearance import RELIABLE_PX, Appearance
 from tddfa.tracking.face import TrackedFace
@@ -24,6 +23,8 @@ from tddfa.tracking.shots import ShotDetector
 from tddfa.tracking.track import Track
 from tddfa.tracking.trajectory import FacePosition, Trajectory, moved_to
 from tddfa.types import BoundingBox, Detection, Face, Image
+from tddfa.types.arguments import check_choice, check_count, check_number
+from tddfa.types.image import check_image
 
 _MIN_CONFIDENCE = 0.5  # confidence from which a face is there
 _MAX_MISSED = 1  # frames without the face before it counts as lost
@@ -141,15 +142,15 @@ class FaceTracker:
         motion: Literal["constant-velocity", "none"] = "constant-velocity",
         follow: Literal["landmarks", "mesh"] = "landmarks",
     ) -> None:
-        numbers = {"detect_every": detect_every, "check_every": check_every, "max_faces": max_faces}
-        for name, number in numbers.items():
-            if number is not None and number < 1:
-                raise InputError(f"{name}={number}; it takes 1 or more")
-        if grace < 0:
-            raise InputError(f"grace={grace}; it takes 0 or more")
-        for name, score in {"min_score": min_score, "new_score": new_score}.items():
-            if not 0 <= score <= 1:
-                raise InputError(f"{name}={score}; it takes 0 to 1")
+        check_count("detect_every", detect_every)
+        check_count("check_every", check_every)
+        if max_faces is not None:
+            check_count("max_faces", max_faces)
+        check_count("grace", grace, least=0)
+        check_number("min_score", min_score, 0, 1)
+        check_number("new_score", new_score, 0, 1)
+        check_choice("motion", motion, ("constant-velocity", "none"))
+        check_choice("follow", follow, ("landmarks", "mesh"))
         self._aligner = aligner
         self._max_faces = max_faces
         self._detect_every, self._check_every, self._grace = detect_every, check_every, grace
@@ -170,7 +171,13 @@ class FaceTracker:
 
         Args:
             image: RGB; may be of another size than the one before, or without a pixel.
+
+        Raises:
+            InputError: the image is not RGB in 8 bits.
         """
+        given: Any = image
+        if not isinstance(given, np.ndarray) or image.size or image.ndim != 3:
+            check_image(given)
         self._frame += 1
         self._tracks = [t for t in self._tracks if self._frame - t.path.frame <= self._grace]
         missing = self._update_tracks(image) if image.size else list(self._tracks)

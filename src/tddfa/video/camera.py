@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tddfa.errors import InputError, VideoFileError
+from tddfa.errors import VideoFileError
 from tddfa.imaging.orientation import apply_orientation
 from tddfa.imaging.yuv import frame_to_rgb
 from tddfa.types import Image
+from tddfa.types.arguments import check_above_0
 from tddfa.video.frame import Frame
 from tddfa.video.reader import display_orientation
 from tddfa.video.source import NETWORK_TIMEOUT_S, VideoSource
@@ -58,8 +59,7 @@ class Camera:
         timeout_s: float = NETWORK_TIMEOUT_S,
         patience_s: float | None = None,
     ) -> None:
-        if not timeout_s > 0:
-            raise InputError(f"timeout_s is {timeout_s}; give a number of seconds above 0")
+        check_above_0("timeout_s", timeout_s, "seconds")
         self.name = f"camera {camera}"
         self._connect = connect or (lambda: _images(camera, timeout_s))
         self._timeout_s = timeout_s

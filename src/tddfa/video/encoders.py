@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from tddfa.errors import InputError
 
@@ -37,11 +38,14 @@ def encoders(choice: str = "auto", *, preset: str | None = None, crf: int | None
     Raises:
         InputError: one of them is not known.
     """
-    if choice not in CHOICES:
+    name: Any = choice
+    if not isinstance(name, str) or choice not in CHOICES:
         raise InputError(f"no video encoder {choice!r}; choose from {', '.join(CHOICES)}")
-    if preset is not None and preset not in PRESETS:
+    given: Any = preset
+    if preset is not None and (not isinstance(given, str) or preset not in PRESETS):
         raise InputError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
-    if crf is not None and not 0 <= crf <= 51:
+    level: Any = crf
+    if crf is not None and (not isinstance(level, int) or not 0 <= crf <= 51):
         raise InputError(f"crf is {crf}; it goes from 0 (lossless, large) to 51 (small)")
     if choice == "auto":
         names = _SOFTWARE

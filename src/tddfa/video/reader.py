@@ -9,11 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tddfa.errors import InputError, VideoFileError
+from tddfa.errors import VideoFileError
 from tddfa.imaging.files import pixel_limit
 from tddfa.imaging.orientation import UPRIGHT, apply_orientation, orientation_of_matrix
 from tddfa.imaging.yuv import frame_to_rgb, is_plain
 from tddfa.types import Image
+from tddfa.types.arguments import check_above_0
 from tddfa.video.deinterlace import Deinterlacer
 from tddfa.video.frame import Frame
 from tddfa.video.moment import Moment as Moment  # its former place
@@ -83,8 +84,8 @@ class VideoReader:
         max_pixels: int | None = None,
         progress: Callable[[], object] | None = None,
     ) -> None:
-        if timeout_s is not None and not timeout_s > 0:
-            raise InputError(f"timeout_s is {timeout_s}; give a number of seconds above 0")
+        if timeout_s is not None:
+            check_above_0("timeout_s", timeout_s, "seconds")
         self.source = VideoSource(path, timeout_s)
         self.path = self.source.path or Path(self.source.name)
         self.repeatable = self.source.repeatable

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,6 +14,7 @@ from tddfa.errors import InputError, VideoFileError
 from tddfa.files import atomic_path
 from tddfa.provenance import MARK
 from tddfa.types import Image
+from tddfa.types.arguments import as_path, check_above_0
 from tddfa.video.encoders import Encoder, encoders
 from tddfa.video.planes import Colors, can_be_reused, drawn_over, from_rgb
 from tddfa.video.reader import VideoReader
@@ -75,9 +75,8 @@ class VideoWriter:
         crf: int | None = None,
         threads: int = 0,
     ) -> None:
-        self.path = Path(path)
-        if not rate > 0:
-            raise InputError(f"rate is {rate}; give frames per second above 0")
+        self.path = as_path("path", path)
+        check_above_0("rate", rate, "frames per second")
         self._rate = rate if isinstance(rate, Fraction) else Fraction(rate).limit_denominator(1001)
         self._time_base = time_base or 1 / self._rate
         self._sound_of = sound_of if sound_of is not None and sound_of.has_sound else None

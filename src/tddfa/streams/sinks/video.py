@@ -14,6 +14,7 @@ from tddfa.errors import InputError
 from tddfa.render import OVERLAYS
 from tddfa.streams.frame import TrackedFrame
 from tddfa.types import Face, Image
+from tddfa.types.arguments import as_path, check_above_0
 from tddfa.video import Behind, FrameSource, VideoReader, VideoWriter
 
 Drawing: TypeAlias = Callable[[Image, list[Face]], Image]
@@ -59,7 +60,9 @@ class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
     ) -> None:
         if isinstance(draw, str) and draw not in OVERLAYS:
             raise InputError(f"no overlay {draw!r}; choose from {', '.join(OVERLAYS)}")
-        self.path = Path(path)
+        self.path = as_path("path", path)
+        if like is None:
+            check_above_0("rate", rate, "frames per second")
         self._draw: Callable[..., Image] = OVERLAYS[draw] if isinstance(draw, str) else draw
         self._options = options
         self._writer = VideoWriter(

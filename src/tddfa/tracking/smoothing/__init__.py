@@ -13,6 +13,7 @@ from tddfa.tracking.face import TrackedFace
 from tddfa.tracking.smoothing.one_euro import OneEuro
 from tddfa.tracking.smoothing.window import Window
 from tddfa.tracking.smoothing.zero_phase import ZeroPhase
+from tddfa.types.arguments import shown
 
 
 @runtime_checkable
@@ -63,8 +64,8 @@ def make_smoother(name: str, **options: Any) -> Smoother:
     Raises:
         InputError: no smoother has that name, or an option is out of range.
     """
-    if name not in SMOOTHERS:
-        raise InputError(f"no smoothing named {name!r}; choose from {', '.join(SMOOTHERS)}")
+    if not isinstance(name, str) or name not in SMOOTHERS:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"no smoothing named {shown(name)}; choose from {', '.join(SMOOTHERS)}")
     return SMOOTHERS[name](**options)
 
 

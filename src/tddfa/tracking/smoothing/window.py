@@ -9,10 +9,12 @@ from functools import cached_property
 
 import numpy as np
 
-from tddfa.errors import InputError
 from tddfa.shapes import Float32
 from tddfa.tracking.face import TrackedFace
 from tddfa.types import Face, FaceParams, Mesh
+from tddfa.types.arguments import check_count
+
+_MOST_FRAMES = 10_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,8 +67,8 @@ class Window:
     delay: int | None
 
     def __init__(self, *, n_pre: int = 1, n_next: int = 1) -> None:
-        if n_pre < 0 or n_next < 0:
-            raise InputError(f"n_pre={n_pre} and n_next={n_next}; both take 0 or more")
+        check_count("n_pre", n_pre, _MOST_FRAMES, least=0)
+        check_count("n_next", n_next, _MOST_FRAMES, least=0)
         self._n_pre, self._n_next = n_pre, n_next
         self.delay = n_next
         # Before the first frame and after the last there are no faces.
