@@ -320,11 +320,14 @@ def test_a_batch_is_what_its_images_are_one_by_one(toy_aligner):
 def test_a_batch_of_photos_is_what_they_are_one_by_one(open_aligner):
     photos = [read_image(PHOTO.parent / name) for name in ("hopper.jpg", "group.jpg")]
     photos += [np.ascontiguousarray(np.rot90(photos[1], 2)), np.zeros((50, 60, 3), np.uint8)]
+    photos += [np.ascontiguousarray(photos[0][::2, ::2]), np.ascontiguousarray(photos[0][40:, :-40])]
     for batch, photo in zip(open_aligner.align_batch(photos), photos, strict=True):
         alone = open_aligner.align(photo)
         assert [f.box for f in batch] == [f.box for f in alone]
         for a, b in zip(batch, alone, strict=True):
-            np.testing.assert_allclose(a.landmarks, b.landmarks, atol=1e-2)
+            # Equal to the bit on the processors that were tried; others may add the floats in another order.
+            np.testing.assert_allclose(a.landmarks, b.landmarks, atol=1e-3)
+            np.testing.assert_allclose(a.params.expression, b.params.expression, atol=1e-5)
 
 
 def test_the_former_name_of_a_search_works_with_a_warning(toy_aligner):

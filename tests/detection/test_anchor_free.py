@@ -127,6 +127,38 @@ def test_a_search_goes_on_to_the_image_itself_and_costs_only_the_steps_that_are_
     assert detector.smallest_face(12_288, 100) == pytest.approx(40)
 
 
+class FacesOfMany(Faces):
+    """The same network for any number of images."""
+
+    takes_batches = True
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    def __call__(self, x):
+        self.batches.append(x.shape[:3])
+        return {
+            "places": np.concatenate([super(FacesOfMany, self).__call__(one[None])["places"] for one in x])
+        }
+
+
+def test_images_are_read_together_by_size_and_found_as_each_by_itself():
+    images = [np.maximum(rectangle(600, 400, 100 + 9 * k, 90, 150 + 9 * k, 140), 60) for k in range(3)]
+    images += [np.maximum(rectangle(400, 600, 100, 190, 150, 240), 60)] * 2
+    images += [np.maximum(rectangle(2000, 1500, 600, 700, 640, 740), 60)]
+    network = FacesOfMany()
+    together = make_detector(network, BIG).search_batch(images)
+    alone = [make_detector(Faces(), BIG).search(image) for image in images]
+    active = list(range(len(images)))
+    while active:
+        steps = together.step(active)
+        expected = {k: step for k in active if (step := next(alone[k], None)) is not None}
+        assert steps == expected
+        active = list(steps)
+    assert sorted(network.batches[:4]) == [(1, 512, 640), (2, 640, 448), (3, 448, 640), (6, 128, 128)]
+
+
 def test_a_plain_detection_takes_one_step():
     network = Faces()
     image = rectangle(4000, 3000, 1000, 1000, 1400, 1400)

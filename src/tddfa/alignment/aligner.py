@@ -24,11 +24,11 @@ from tddfa.alignment.inputs import (
 from tddfa.alignment.networks import PackNetworks
 from tddfa.alignment.orientation import better_orientation, face_turned_back, turns_to_upright
 from tddfa.alignment.refinement import refine
-from tddfa.alignment.search import find_faces
+from tddfa.alignment.search import SeparateSearches, find_faces
 from tddfa.alignment.verification import FaceVerifier, VerifiedDetector
 from tddfa.concurrency import in_order
 from tddfa.deprecation import warn_renamed
-from tddfa.detection import Detector, ScalableDetector, SearchStep
+from tddfa.detection import BatchDetector, BatchSearch, Detector, ScalableDetector, SearchStep
 from tddfa.errors import InputError
 from tddfa.morphable import pack_model
 from tddfa.packs import ModelPack, default_pack_name, find_pack
@@ -309,7 +309,7 @@ class FaceAligner:
             InputError: the image cannot be used.
         """
         check_image(image)
-        return self._faces_among([image], [select], [search_size])[0]
+        return self._faces_among([image], [select], search_size)[0]
 
     def align_crops(self, crops: Sequence[Image], squares: Iterable[BoxLike]) -> Faces:
         """Return the faces in crops that were cut before, as data sets have them.
@@ -363,14 +363,14 @@ class FaceAligner:
 
     def _found_faces(self, images: Sequence[Image], search_size: int | None) -> list[Faces]:
         """Return the faces of each image, turned where that finds more of them."""
-        found = self._faces_among(images, [None] * len(images), [search_size] * len(images))
+        found = self._faces_among(images, [None] * len(images), search_size)
         if not self._thresholds.enabled:
             return found
         turns = {k: n for k, faces in enumerate(found) if (n := turns_to_upright(faces))}
         turned_images = [np.ascontiguousarray(np.rot90(images[k], n)) for k, n in turns.items()]
         # Without any face, nothing but a clear one justifies the turn.
         selections = [None if found[k] else _clear for k in turns]
-        again = self._faces_among(turned_images, selections, [search_size] * len(turns))
+        again = self._faces_among(turned_images, selections, search_size)
         for (k, n), image, faces in zip(turns.items(), turned_images, again, strict=True):
             height, width = image.shape[:2]
             back = [face_turned_back(face, n, width, height) for face in faces]
@@ -381,14 +381,10 @@ class FaceAligner:
         self,
         images: Sequence[Image],
         selections: Sequence[Selection | None],
-        search_sizes: Sequence[int | None],
+        search_size: int | None,
     ) -> list[Faces]:
         """Return the faces of each upright image: detect, verify, refine."""
-        searches = [
-            self._search(image, select, size)
-            for image, select, size in zip(images, selections, search_sizes, strict=True)
-        ]
-        verified = find_faces(images, searches, self._verifier)
+        verified = find_faces(images, self._searches(images, selections, search_size), self._verifier)
         refined = iter(
             refine(
                 self._regressor,
@@ -401,11 +397,19 @@ class FaceAligner:
         faces = [[Face(face.detection, next(refined), self.model) for face in each] for each in verified]
         return [Faces(face for face in each if self._thresholds.accepts(face.params)) for each in faces]
 
-    def _search(
-        self, image: Image, select: Selection | None, search_size: int | None
-    ) -> Iterator[SearchStep]:
-        """Return the detector's search of an image, or of some of its candidates."""
+    def _searches(
+        self, images: Sequence[Image], selections: Sequence[Selection | None], search_size: int | None
+    ) -> BatchSearch:
+        """Return the detector's search of the images; of several with one run of its network, if it can."""
         detector, size = self._candidate_detector, self._size(search_size)
+        if isinstance(detector, BatchDetector) and all(select is None for select in selections):
+            return detector.search_batch(images, search_size=size)
+        pairs = zip(images, selections, strict=True)
+        return SeparateSearches([self._search(image, select, size) for image, select in pairs])
+
+    def _search(self, image: Image, select: Selection | None, size: int | None) -> Iterator[SearchStep]:
+        """Return the detector's search of an image, or of some of its candidates."""
+        detector = self._candidate_detector
         scalable = isinstance(detector, ScalableDetector)
         if size is not None and not scalable:
             raise InputError(

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from tddfa.alignment.verification import FaceVerifier, Verified
-from tddfa.detection import SearchStep
+from tddfa.detection import BatchSearch, SearchStep
 from tddfa.types import Detection, Image
 
 _SAME_FACE = 0.4  # intersection over union of two boxes on one face
 
 
+@dataclass(frozen=True, slots=True)
+class SeparateSearches:
+    """The searches of several images, each by itself.
+
+    Attributes:
+        searches: steps of each image.
+    """
+
+    searches: Sequence[Iterator[SearchStep]]
+
+    def step(self, active: Iterable[int], /) -> dict[int, SearchStep]:
+        """Return the next step of some of the images, by their number; those at their end are left out."""
+        return {k: step for k in active if (step := next(self.searches[k], None)) is not None}
+
+
 def find_faces(
-    images: Sequence[Image], searches: Sequence[Iterator[SearchStep]], verifier: FaceVerifier
+    images: Sequence[Image], searches: BatchSearch, verifier: FaceVerifier
 ) -> list[list[Verified]]:
     """Return the faces of each image, best first.
 
@@ -21,13 +37,13 @@ def find_faces(
 
     Args:
         images: RGB images.
-        searches: the detector's search of each image.
+        searches: the detector's search of the images.
         verifier: decides which candidates are faces.
     """
     found: list[list[Verified]] = [[] for _ in images]
     active = list(range(len(images)))
     while active:
-        steps = {k: step for k in active if (step := next(searches[k], None)) is not None}
+        steps = searches.step(active)
         fresh = [_unknown(step.detections, found[k]) for k, step in steps.items()]
         verified = verifier.faces([images[k] for k in steps], fresh)
         for k, faces in zip(steps, verified, strict=True):

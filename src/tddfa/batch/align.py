@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from tddfa.alignment import FaceAligner
+from tddfa.alignment.faces import Faces
 from tddfa.batch.arrow import arrow
 from tddfa.batch.schema import empty_values, face_values, printable, rows_table, table_schema
-from tddfa.batch.settings import BatchSettings
+from tddfa.batch.settings import GROUP, BatchSettings
 from tddfa.errors import ImageFileError, InputError, MissingExtraError, PackError, TddfaError
 from tddfa.export.rows import to_rows
 from tddfa.imaging.files import decode_image, encode_image, read_image
 from tddfa.imaging.warp import warp_square
 from tddfa.types import BoundingBox, Face, Image
 
+_MAX_PIXELS = 1 << 25  # of images that are in memory at a time, where one alone does not have more
 _CROP_MARGIN = 1.5  # side of a crop in extents of the landmarks: from the hair to below the chin
 
 FATAL = (PackError, ImportError)
@@ -39,7 +41,7 @@ class TableAligner:
         search_size: as for `FaceAligner`.
         max_faces: only so many of the largest faces of an image.
         device: as for `FaceAligner`.
-        group: images that are aligned at a time; many on a GPU, one on a CPU.
+        group: images that are aligned at a time, as far as memory goes.
         crops: width of a square JPEG of each face, px, for the column `crop`.
 
     Example:
@@ -55,7 +57,7 @@ class TableAligner:
         search_size: int | None = None,
         max_faces: int | None = None,
         device: str = "cpu",
-        group: int = 1,
+        group: int = GROUP,
         crops: int | None = None,
     ) -> None:
         self._settings = BatchSettings(
@@ -72,14 +74,11 @@ class TableAligner:
         names: Sequence[str] = table.column_names
         if "bytes" not in names and "path" not in names:
             raise InputError(f"a table of images has a column path or bytes; this one has {', '.join(names)}")
-        images = ImageAligner(self._settings)
-        rows: list[dict[str, Any]] = []
-        for index, values in enumerate(
-            table.select([n for n in ("path", "bytes") if n in names]).to_pylist()
-        ):
-            name = values.get("path") or str(index)
-            rows += images.rows(name, values.get("bytes") if "bytes" in names else name)
-        return rows_table(rows, self.schema)
+        values = enumerate(table.select([n for n in ("path", "bytes") if n in names]).to_pylist())
+        named = ((row.get("path") or str(index), row) for index, row in values)
+        sources = ((name, row.get("bytes") if "bytes" in names else name) for name, row in named)
+        found = ImageAligner(self._settings).outcomes(sources)
+        return rows_table([row for rows, _, _ in found for row in rows], self.schema)
 
     @property
     def schema(self) -> Any:
@@ -104,15 +103,6 @@ class ImageAligner:
         self.aligner = process_aligner(settings, pack_sha256)
         self._settings = settings
 
-    def rows(self, name: str, source: bytes | str | None) -> list[dict[str, Any]]:
-        """Return the rows of an image.
-
-        Args:
-            name: what it is called.
-            source: its bytes, or its path.
-        """
-        return self.outcome(name, source)[0]
-
     def outcome(
         self, name: str, source: bytes | str | None
     ) -> tuple[list[dict[str, Any]], Image | None, list[Face]]:
@@ -120,40 +110,55 @@ class ImageAligner:
         try:
             image = decoded(name, source)
             faces = self.largest(self.aligner.align(image))
-        except FATAL as error:
-            if not isinstance(error, MissingExtraError):
-                raise
-            return [failed_row(name, error)], None, []
         except Exception as error:
+            if not _is_of_one_image(error):
+                raise
             return [failed_row(name, error)], None, []
         return self._rows(name, image, faces), image, faces
 
     def outcomes(
-        self, names: Sequence[str], sources: Sequence[bytes | str | None]
-    ) -> list[tuple[list[dict[str, Any]], Image | None, list[Face]]]:
-        """Return the rows of several images, aligned in one batch."""
-        if len(names) == 1:
-            return [self.outcome(names[0], sources[0])]
-        images: list[Any] = []
-        for name, source in zip(names, sources, strict=True):
+        self, sources: Iterable[tuple[str, bytes | str | None]]
+    ) -> Iterator[tuple[list[dict[str, Any]], Image | None, list[Face]]]:
+        """Yield the rows of several images, aligned in batches of so many that memory holds them.
+
+        Args:
+            sources: name and bytes, or path, of each.
+        """
+        waiting: list[_Decoded] = []
+        n_pixels = 0
+        for name, source in sources:
             try:
-                images.append(decoded(name, source))
+                image = decoded(name, source)
+                n_pixels += image.size // 3
             except Exception as error:
-                images.append(error)
+                if not _is_of_one_image(error):
+                    raise
+                image = error
+            waiting.append((name, source, image))
+            if len(waiting) >= self._settings.group or n_pixels > _MAX_PIXELS:
+                yield from self._together(waiting)
+                waiting, n_pixels = [], 0
+        yield from self._together(waiting)
+
+    def _together(
+        self, inputs: Sequence[_Decoded]
+    ) -> Iterator[tuple[list[dict[str, Any]], Image | None, list[Face]]]:
+        """Yield the rows of decoded images, aligned in one batch."""
+        found: Iterator[Faces] | None = None
         try:
-            found = iter(self.aligner.align_batch([i for i in images if not isinstance(i, Exception)]))
-        except FATAL:
-            raise
-        except Exception:  # of one of them: each by itself shows which
-            return [self.outcome(name, source) for name, source in zip(names, sources, strict=True)]
-        out: list[tuple[list[dict[str, Any]], Image | None, list[Face]]] = []
-        for name, image in zip(names, images, strict=True):
+            images = [image for _, _, image in inputs if not isinstance(image, Exception)]
+            found = iter(self.aligner.align_batch(images))
+        except Exception as error:
+            if not _is_of_one_image(error):
+                raise
+        for name, source, image in inputs:
             if isinstance(image, Exception):
-                out.append(([failed_row(name, image)], None, []))
+                yield [failed_row(name, image)], None, []
+            elif found is None:  # one of them cannot be used: each by itself shows which
+                yield self.outcome(name, source)
             else:
                 faces = self.largest(next(found))
-                out.append((self._rows(name, image, faces), image, faces))
-        return out
+                yield self._rows(name, image, faces), image, faces
 
     def _rows(self, name: str, image: Image, faces: Sequence[Face]) -> list[dict[str, Any]]:
         """Return the rows of an image: one per face, or one that says that there is none."""
@@ -173,6 +178,15 @@ class ImageAligner:
             return list(faces)
         by_size = sorted(range(len(faces)), key=lambda i: -faces[i].box.area)
         return [faces[i] for i in sorted(by_size[:most])]
+
+
+_Decoded: TypeAlias = tuple[str, bytes | str | None, Image | Exception]
+"""Name and source of an image, and the image, or why there is none."""
+
+
+def _is_of_one_image(error: Exception) -> bool:
+    """Return whether another image may fare better: it may be in a format that needs no extra package."""
+    return isinstance(error, MissingExtraError) or not isinstance(error, FATAL)
 
 
 def decoded(name: str, source: bytes | str | None) -> Image:

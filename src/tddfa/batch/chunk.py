@@ -191,21 +191,19 @@ class ChunkJob:
     ) -> tuple[int, list[dict[str, Any]]]:
         notify(items[0][0], len(items))
         settings = self._settings
-        found = self._images().outcomes(
-            [item.name for _, item in items],
-            [item.source for _, item in items],  # type: ignore[misc]
-        )
-        rows = [row for rows, _, _ in found for row in rows]
-        if settings.kinds:
-            for (at, item), (of_item, image, faces) in zip(items, found, strict=True):
-                if image is not None and faces:
-                    try:
-                        self._write_files(chunk, at, item, Scene(image, faces))
-                    except (StorageError, InputError, *FATAL):
-                        raise  # no other photo would fare better
-                    except Exception as error:
-                        of_item[0]["error"] = failed_row(item.name, error)["error"]
-        return len(items), rows
+        sources = ((item.name, item.source) for _, item in items)
+        found = self._images().outcomes(sources)  # type: ignore[arg-type]
+        every: list[dict[str, Any]] = []
+        for (at, item), (rows, image, faces) in zip(items, found, strict=True):
+            every += rows
+            if settings.kinds and image is not None and faces:
+                try:
+                    self._write_files(chunk, at, item, Scene(image, faces))
+                except (StorageError, InputError, *FATAL):
+                    raise  # no other photo would fare better
+                except Exception as error:
+                    rows[0]["error"] = failed_row(item.name, error)["error"]
+        return len(items), every
 
     def _write_files(self, chunk: int, at: int, item: Item, scene: Scene) -> None:
         """Write the files of a photo; a photo whose chunk is done again has the same ones."""

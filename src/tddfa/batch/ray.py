@@ -22,6 +22,7 @@ from tddfa.batch.supervisor import GuardedWorker, WorkerError
 from tddfa.errors import InputError, TddfaError, require_extra
 
 _POLL_S = 1.0
+_SETTLE_S = 15.0  # until the CPUs of actors that died with their driver are counted as free
 _PATIENCE_S = 300.0  # without any actor: a cluster that grows by itself takes minutes for a machine
 _MAX_FAILED_STARTS = 3  # actors, for each that is wanted, that die before they are ready
 
@@ -115,9 +116,14 @@ class RayEngine:
 
     def _slots(self, ray: Any) -> int:
         """Return the number of actors; refuse more than there is room for: Ray would wait without a word."""
-        free, all_of_them = (
-            int(resources.get("CPU", 0)) for resources in (ray.available_resources(), ray.cluster_resources())
-        )
+        deadline = time.monotonic() + _SETTLE_S
+        while True:
+            free, all_of_them = (
+                int(found.get("CPU", 0)) for found in (ray.available_resources(), ray.cluster_resources())
+            )
+            if free >= (self.workers or all_of_them) or time.monotonic() > deadline:
+                break
+            time.sleep(_POLL_S / 2)
         wanted = free if self.workers is None else self.workers
         if wanted < 1 or wanted > free:
             raise InputError(

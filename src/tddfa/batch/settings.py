@@ -10,6 +10,9 @@ from tddfa.errors import PackError
 from tddfa.kinds import OutputOptions
 from tddfa.packs import ModelPack, default_pack_name, find_pack
 
+GROUP = 16
+"""Photos that are aligned at a time: small ones take a quarter less processor time than one by one."""
+
 VIDEO_PART_S = 600.0
 """Length of the parts of long videos, s: a quarter of an hour of work at 15 frames a second."""
 
@@ -28,7 +31,7 @@ class BatchSettings:
         options: how these files are written.
         crops: width of a square JPEG of each face of photos, px, for the column `crop`; none when not given.
         device: where networks run; see `FaceAligner`.
-        group: photos that are aligned at a time with `align_batch`: many on a GPU, one on a CPU.
+        group: photos that are aligned at a time with `align_batch`, as far as memory goes.
     """
 
     pack: str | None = None
@@ -39,7 +42,7 @@ class BatchSettings:
     options: OutputOptions = field(default_factory=OutputOptions)
     crops: int | None = None
     device: str = "cpu"
-    group: int = 1
+    group: int = GROUP
     video_part_s: float = VIDEO_PART_S
 
     def resolved(self) -> BatchSettings:

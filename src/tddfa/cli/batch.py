@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tddfa.batch.run import BatchEngine, BatchReport
 
 INTERRUPTED = 130
-_GROUP = 16  # photos that a GPU aligns at a time
 ENGINES = ("local", "ray")
 SMOOTHINGS = ("one-euro", "none", "window", "zero-phase")
 
@@ -143,7 +142,6 @@ def run(args: argparse.Namespace) -> int:
         options=options,
         crops=args.crops,
         device=args.device,
-        group=1 if args.device == "cpu" else _GROUP,
         video_part_s=args.video_part,
     )
     with interrupts() as stop, _Bars() as bars:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from tddfa.deprecation import renamed_names
@@ -20,6 +20,15 @@ class Detector(Protocol):
 
     def detect(self, image: Image) -> Sequence[Detection]:
         """Return the faces of `image`, best first."""
+        ...
+
+
+@runtime_checkable
+class BatchSearch(Protocol):
+    """The searches of several images."""
+
+    def step(self, active: Iterable[int], /) -> Mapping[int, SearchStep]:
+        """Return the next step of some of the images, by their number; those at their end are left out."""
         ...
 
 
@@ -42,6 +51,21 @@ class ScalableDetector(Detector, Protocol):
 
     def smallest_face(self, width: int, height: int, *, search_size: int | None = None) -> float:
         """Return the side from which nearly all faces are found in an image of this size, px."""
+        ...
+
+
+@runtime_checkable
+class BatchDetector(Detector, Protocol):
+    """A detector that reads several images in one run of its network."""
+
+    def search_batch(self, images: Sequence[Image], *, search_size: int | None = None) -> BatchSearch:
+        """Return the searches of several images, which may share the runs of a network.
+
+        Args:
+            images: RGB (h, w, 3), uint8.
+            search_size: longer side at which the images are searched in one step, px; ever larger copies by
+                default.
+        """
         ...
 
 
@@ -71,6 +95,8 @@ __getattr__ = renamed_names(__name__, {"TddfaDetector": "tddfa.detection:AnchorF
 __all__ = [
     "DETECTORS",
     "AnchorFreeDetector",
+    "BatchDetector",
+    "BatchSearch",
     "Detector",
     "FaceBoxes",
     "ScalableDetector",

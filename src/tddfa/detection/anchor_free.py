@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,8 @@ from tddfa.types import BoundingBox, Detection, Image
 
 _MAX_CANDIDATES = 2000  # of one tile, before overlapping ones are suppressed
 _MAX_FACES = 1000  # of an image: verification crops each of them
+_MAX_BATCH = 32  # tiles that the network reads at a time,
+_MAX_PIXELS = 1 << 24  # and pixels, that are held until it does: its first layers need 20 bytes for each
 
 
 STRIDES = (8, 16, 32, 64)
@@ -52,7 +55,7 @@ class AnchorFreeDetector:
     Dark images are brightened first.
 
     Args:
-        network: RGB image (1, h, w, 3) → `places` (1, 5, m), one row per cell, level by level and row by row:
+        network: RGB images (n, h, w, 3) → `places` (n, 5, m), a row per cell, level by level and row by row:
             the logit of a face centred in the cell, and the distances of its left, top, right and bottom side
             from the middle of the cell, as logarithms of strides.
         max_side: longer side of the images that the network was trained with, px.
@@ -82,21 +85,25 @@ class AnchorFreeDetector:
                 takes longer; by default that of the network's training images.
         """
         side = self.max_side if search_size is None else search_size
-        return self._detections([*self._read(image, levels(max(image.shape[:2]), self.max_side, side))])
+        return self.search_batch([image], search_size=side).step([0])[0].detections
 
     def search(self, image: Image) -> Iterator[SearchStep]:
         """Yield the faces of ever larger copies of `image`, up to the image itself.
 
         Each step costs several times as much as the one before, and is taken when it is asked for.
         """
-        longer = max(image.shape[:2])
-        plan = levels(longer, self.max_side, None)
-        copies = self._read(image, plan)
-        first = [level for level in plan if not level.tiled]
-        found = [next(copies) for _ in first]
-        yield SearchStep(self._detections(found), RELIABLE_PX * longer / first[0].side)
-        for level, found in zip(plan[len(first) :], copies, strict=True):
-            yield SearchStep(self._detections([found]), RELIABLE_PX * longer / level.side)
+        together = self.search_batch([image])
+        while found := together.step([0]):
+            yield found[0]
+
+    def search_batch(self, images: Sequence[Image], *, search_size: int | None = None) -> AnchorFreeSearch:
+        """Return the searches of several images, which share the runs of the network.
+
+        Args:
+            images: RGB (h, w, 3), uint8.
+            search_size: as for `detect`, and one step for each image then; ever larger copies by default.
+        """
+        return AnchorFreeSearch(self, images, search_size)
 
     def smallest_face(self, width: int, height: int, *, search_size: int | None = None) -> float:
         """Return the side from which nearly all faces are found in an image of this size, px."""
@@ -104,8 +111,8 @@ class AnchorFreeDetector:
         finest = max(level.side for level in levels(longer, self.max_side, search_size))
         return RELIABLE_PX * longer / finest
 
-    def _detections(self, found: Sequence[_Candidates]) -> list[Detection]:
-        """Return the candidates of several copies, one for each face, best first."""
+    def detections(self, found: Sequence[_Candidates]) -> list[Detection]:
+        """Return the candidates of several copies of an image, one for each face, best first."""
         every = _Candidates.joined(found)
         kept = non_maximum_suppression(every.boxes, every.scores, self._max_overlap)[:_MAX_FACES]
         return [
@@ -113,44 +120,45 @@ class AnchorFreeDetector:
             for box, score in zip(every.boxes[kept].tolist(), every.scores[kept].tolist(), strict=True)
         ]
 
-    def _read(self, image: Image, plan: Sequence[Level]) -> Iterator[_Candidates]:
-        """Yield the candidates of each copy of the image, in px of the image."""
-        height, width = image.shape[:2]
-        brightest: float | None = None
-        for level in plan:
-            copy = image
-            shrink = level.side / max(height, width)
-            if shrink < 1:
-                copy = resize(image, max(round(shrink * width), 1), max(round(shrink * height), 1))
-            copy_height, copy_width = copy.shape[:2]
-            brightest = brightness(copy) if brightest is None else brightest
-            parts = tiles(copy_width, copy_height) if level.tiled else [whole(copy_width, copy_height)]
-            bright = lit(copy, brightest)
-            found = _Candidates.joined([self._read_tile(bright, tile) for tile in parts])
+    def read(self, copies: Sequence[_Copy]) -> list[_Candidates]:
+        """Return the candidates in each copy of an image, in px of the image.
+
+        Tiles of one size are read in one run, where the network takes several.
+        """
+        cells = iter(self._cells([(copy.image, tile) for copy in copies for tile in copy.tiles]))
+        found: list[_Candidates] = []
+        for copy in copies:
+            every = _Candidates.joined([self._candidates(next(cells), tile) for tile in copy.tiles])
             # From pixel centres of the copy to those of the image.
-            ratio = np.array([width / copy_width, height / copy_height] * 2)
-            boxes = (found.boxes + 0.5) * ratio - 0.5
+            boxes = (every.boxes + 0.5) * copy.ratio - 0.5
             sides = boxes[:, 2:] - boxes[:, :2]
             side = sides.mean(axis=1)
-            kept = (sides > 0).all(axis=1) & (side >= level.min_face) & (side <= level.max_face)
-            yield _Candidates(boxes, found.scores).where(kept)
+            fits = (side >= copy.level.min_face) & (side <= copy.level.max_face)
+            found.append(_Candidates(boxes, every.scores).where((sides > 0).all(axis=1) & fits))
+        return found
 
-    def _read_tile(self, image: Image, tile: Tile) -> _Candidates:
+    def _cells(self, places: Sequence[tuple[Image, Tile]]) -> list[Float32[np.ndarray, "5 _"]]:
+        """Return what the network predicts for the cells of each tile of a copy."""
+        by_size: dict[tuple[int, int], list[int]] = {}
+        for k, (_, tile) in enumerate(places):
+            by_size.setdefault(_padded_size(tile), []).append(k)
+        cells: list[Any] = [None] * len(places)
+        at_once = _MAX_BATCH if getattr(self._network, "takes_batches", False) else 1
+        for same in by_size.values():
+            for start in range(0, len(same), at_once):
+                some = same[start : start + at_once]
+                output = self._network(np.stack([_cut_padded(*places[k]) for k in some]))
+                if "places" not in output:
+                    raise PackError(f"the pack's detector gives {', '.join(output)}, but needs places")
+                for k, predicted in zip(some, output["places"], strict=True):
+                    cells[k] = predicted
+        return cells
+
+    def _candidates(self, cells: Float32[np.ndarray, "5 _"], tile: Tile) -> _Candidates:
         """Return the candidates in a tile of a copy whose centres no other tile has, in px of the copy."""
-        part = cut(
-            image,
-            tile.x0,
-            tile.y0,
-            tile.x0 + _padded(tile.x1 - tile.x0),
-            tile.y0 + _padded(tile.y1 - tile.y0),
-        )
-        output = self._network(np.ascontiguousarray(part)[None])
-        if "places" not in output:
-            raise PackError(f"the pack's detector gives {', '.join(output)}, but needs places")
-        cells = output["places"][0]
         found = np.flatnonzero(cells[0] > self._min_logit)
         found = found[np.argsort(-cells[0, found], kind="stable")][:_MAX_CANDIDATES]
-        centers, strides = _grid(*part.shape[:2])
+        centers, strides = _grid(*_padded_size(tile))
         # Only candidates are decoded: most cells see no face.
         sides = np.exp(np.minimum(cells[1:, found].T, LARGEST_LOG)) * strides[found, None]
         boxes = np.concatenate([centers[found] - sides[:, :2], centers[found] + sides[:, 2:]], axis=1)
@@ -163,9 +171,104 @@ class AnchorFreeDetector:
         return _Candidates(boxes, scores[kept]).where(inside)
 
 
-def _padded(side: int) -> int:
-    """Return the next side that all levels divide; the image is padded with black."""
-    return -(-side // STRIDES[-1]) * STRIDES[-1]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Copy:
+    """A copy of an image, as the network reads it.
+
+    Attributes:
+        level: which copy.
+        image: its pixels, RGB.
+        tiles: the parts that are read at a time, px of the copy.
+        ratio: px of the image per px of the copy, for the four sides of a box.
+    """
+
+    level: Level
+    image: Image
+    tiles: list[Tile]
+    ratio: Float[np.ndarray, "4"]
+
+    @classmethod
+    def of(cls, image: Image, level: Level, brightest: float | None) -> tuple[_Copy, float]:
+        """Return a copy of an image, and the brightness of the image.
+
+        Args:
+            image: RGB.
+            level: which copy.
+            brightest: the brightness of the image, where it is known.
+        """
+        height, width = image.shape[:2]
+        copy = image
+        shrink = level.side / max(height, width)
+        if shrink < 1:
+            copy = resize(image, max(round(shrink * width), 1), max(round(shrink * height), 1))
+        copy_height, copy_width = copy.shape[:2]
+        brightest = brightness(copy) if brightest is None else brightest
+        parts = [*tiles(copy_width, copy_height)] if level.tiled else [whole(copy_width, copy_height)]
+        ratio = np.array([width / copy_width, height / copy_height] * 2)
+        return cls(level, lit(copy, brightest), parts, ratio), brightest
+
+
+class AnchorFreeSearch:
+    """The searches of several images, step by step.
+
+    Args:
+        detector: reads the copies.
+        images: RGB.
+        search_size: longer side at which they are searched in one step, px; ever larger copies by default.
+    """
+
+    def __init__(
+        self, detector: AnchorFreeDetector, images: Sequence[Image], search_size: int | None
+    ) -> None:
+        self._detector, self._images = detector, images
+        self._brightest: list[float | None] = [None] * len(images)
+        self._left: list[deque[list[Level]]] = []
+        for image in images:
+            plan = levels(max(image.shape[:2]), detector.max_side, search_size)
+            first = [level for level in plan if not level.tiled or search_size is not None]
+            self._left.append(deque([first, *([level] for level in plan[len(first) :])]))
+
+    def step(self, active: Iterable[int]) -> dict[int, SearchStep]:
+        """Return the next step of some of the images, by their number; those at their end are left out."""
+        groups = {k: self._left[k].popleft() for k in active if self._left[k]}
+        found: dict[int, list[_Candidates]] = {k: [] for k in groups}
+        waiting: list[tuple[int, _Copy]] = []
+        n_pixels = 0
+
+        def read() -> None:
+            read = self._detector.read([copy for _, copy in waiting])
+            for (k, _), candidates in zip(waiting, read, strict=True):
+                found[k].append(candidates)
+            waiting.clear()
+
+        for k, group in groups.items():
+            for level in group:
+                copy, self._brightest[k] = _Copy.of(self._images[k], level, self._brightest[k])
+                waiting.append((k, copy))
+                n_pixels += copy.image.size // 3
+                if n_pixels > _MAX_PIXELS:
+                    read()
+                    n_pixels = 0
+        read()
+        return {
+            k: SearchStep(
+                self._detector.detections(found[k]),
+                RELIABLE_PX * max(self._images[k].shape[:2]) / group[0].side,
+            )
+            for k, group in groups.items()
+        }
+
+
+def _cut_padded(image: Image, tile: Tile) -> Image:
+    """Return the pixels of a tile, padded with black to a size that all levels divide."""
+    height, width = _padded_size(tile)
+    return cut(image, tile.x0, tile.y0, tile.x0 + width, tile.y0 + height)
+
+
+def _padded_size(tile: Tile) -> tuple[int, int]:
+    """Return the next height and width that all levels divide."""
+    unit = STRIDES[-1]
+    return -(-(tile.y1 - tile.y0) // unit) * unit, -(-(tile.x1 - tile.x0) // unit) * unit
 
 
 @lru_cache(maxsize=8)

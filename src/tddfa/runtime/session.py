@@ -49,6 +49,9 @@ class OnnxNetwork:
         threads: threads of one run; 1 leaves the other cores to other images.
         providers: of ONNX Runtime, best first; the CPU when not given.
 
+    Attributes:
+        takes_batches: whether it reads any number of images in one run.
+
     Raises:
         PackError: the file is no network that ONNX Runtime can run, or would read other files.
         InputError: a provider is not in this build of ONNX Runtime, or does not start.
@@ -86,6 +89,7 @@ class OnnxNetwork:
             raise PackError(f"{name} has {len(inputs)} inputs; networks of packs have one or two")
         self._name, self._inputs = name, [value.name for value in inputs]
         self._outputs = [output.name for output in self._session.get_outputs()]
+        self.takes_batches = not isinstance(inputs[0].shape[0], int)
 
     @property
     def providers(self) -> tuple[str, ...]:

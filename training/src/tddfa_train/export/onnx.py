@@ -163,10 +163,32 @@ def export_alignment(network: AlignmentNetwork | MirroredNetwork) -> bytes:
 
 
 def export_detector(network: FaceDetector) -> bytes:
-    """ONNX: `input` (1, h, w, 3) RGB bytes, sides multiples of 64 → `places` (1, 5, m)."""
+    """ONNX: `input` (n, h, w, 3) RGB bytes, sides multiples of 64 → `places` (n, 5, m)."""
     dynamic = {"input": {1: "height", 2: "width"}, "places": {2: "places"}}
     example = torch.zeros(1, 128, 192, 3, dtype=torch.uint8)
-    return _export(_DetectorOutputs(network), example, ("places",), dynamic)
+    return with_any_batch(_export(_DetectorOutputs(network), example, ("places",), dynamic))
+
+
+def with_any_batch(onnx_bytes: bytes) -> bytes:
+    """The same network for any number of images; the tracer writes the one of its example into the graph.
+
+    Args:
+        onnx_bytes: a network with one input, whose first axis is 1 and stays the first.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load_from_string(onnx_bytes)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    shapes = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.name in shapes and len(values) > 2 and values[0] == 1:
+            # 0 stands for the size of the same axis of the input.
+            tensor.CopyFrom(numpy_helper.from_array(np.concatenate([[0], values[1:]]), tensor.name))
+    del model.graph.value_info[:]
+    return model.SerializeToString()
 
 
 def export_faceboxes(network: FaceBoxesNetwork) -> bytes:
