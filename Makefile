@@ -20,7 +20,7 @@ $(VENV)/.installed-$(EXTRAS)$(TRAINING): pyproject.toml setup.py $(wildcard src/
 
 demo: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 	$(BIN)/tddfa image $(PHOTOS) -o all -d out
-	@echo "the pictures and files are in out/; start with out/group_3d.jpg"
+	@echo "the images and files are in out/; start with out/group_3d.jpg"
 
 test: $(VENV)/.installed-$(EXTRAS)$(TRAINING)
 	$(BIN)/python -m pytest -q

@@ -16,10 +16,10 @@ _OURS = ("#1868b7", "#35a085", "#7b4fb5", "#5c9ee0", "#8fcf9c")
 _OTHERS = {"3ddfa_v2 torch": "#9a3b2f", "3ddfa_v2 onnx": "#e08a4f", "mediapipe": "#8a8a8a"}
 
 _GROWTH = {
-    "faces": ("faces in a picture", "ms to 68 landmarks"),
-    "faces_drawn": ("faces in a picture", "ms to the drawn meshes"),
-    "detect_sized": ("height of the picture, px (16:9)", "ms to detect"),
-    "draw_sized": ("height of the picture, px (16:9)", "ms to draw one mesh"),
+    "faces": ("faces in an image", "ms to 68 landmarks"),
+    "faces_drawn": ("faces in an image", "ms to the drawn meshes"),
+    "detect_sized": ("height of the image, px (16:9)", "ms to detect"),
+    "draw_sized": ("height of the image, px (16:9)", "ms to draw one mesh"),
     "triangles": ("triangles", "ms to rasterise"),
     "frames": ("frames of a 1280×720 clip", "s, whole command"),
 }

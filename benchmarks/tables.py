@@ -10,7 +10,7 @@ from typing import Any
 GROUND_TRUTH = "aflw2000-3d-68/ground-truth/1"
 DETECTOR = "aflw2000-3d-68/detector/1"
 UPSTREAM = "3ddfa_v2 "
-"""What the names of the published program's paths begin with."""
+"""What the names of 3DDFA_V2's paths begin with."""
 
 TITLES = {
     "read": "read a JPEG, 1280×720",
@@ -66,7 +66,7 @@ def or_dash(value: float | None, form: str) -> str:
 
 
 def ratio(name: str, medians: Mapping[str, float]) -> float | None:
-    """How many times faster `name` is than the faster path of the published program, in the same run."""
+    """How many times faster `name` is than the faster path of 3DDFA_V2, in the same run."""
     rivals = [value for other, value in medians.items() if other.startswith(UPSTREAM)]
     if not rivals or name not in medians or name.startswith(UPSTREAM) or name == "mediapipe":
         return None

@@ -22,7 +22,7 @@ def write_photos(folder: Path, n: int) -> Path:
     (folder / "more").mkdir(parents=True)
     for i in range(n):
         place = folder / "more" if i < 2 else folder
-        write_image(place / f"{i:04d}.png", np.roll(toys.picture(), 3 * i, axis=1))
+        write_image(place / f"{i:04d}.png", np.roll(toys.image(), 3 * i, axis=1))
     return folder
 
 

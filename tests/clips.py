@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 
-def pictures(n: int, height: int = 48, width: int = 64) -> list[np.ndarray]:
+def sample_images(n: int, height: int = 48, width: int = 64) -> list[np.ndarray]:
     """Smooth pictures, each brighter than the one before; their upper left corner is red."""
     out = []
     for i in range(n):

@@ -33,7 +33,7 @@ import pytest  # noqa: E402
 
 import toys  # noqa: E402
 from tddfa.packs import ModelPack, store  # noqa: E402
-from tddfa.packs.convert.published import install_published  # noqa: E402
+from tddfa.packs.convert.v2 import install_v2  # noqa: E402
 
 # The same examples every time, and no deadline: a test is not wrong because the machine is busy.
 hypothesis.settings.register_profile(
@@ -59,14 +59,14 @@ def published_pack(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Mo
     """The published ×0.5 network, converted from its reference copy."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TDDFA_PACKS", str(tmp_path_factory.mktemp("published-packs")))
-        return install_published("3ddfa-v2-mb05", str(shared / "reference" / "3ddfa_v2"))
+        return install_v2("3ddfa-v2-mb05", str(shared / "reference" / "3ddfa_v2"))
 
 
 @pytest.fixture(scope="session")
 def toy_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in the published layout with a small face model and networks that always see one face."""
     folder = tmp_path_factory.mktemp("toy-project")
-    toys.write_published_project(folder)
+    toys.write_v2_project(folder)
     return folder
 
 
@@ -75,7 +75,7 @@ def toy_pack(toy_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Mod
     """The pack that the toy project converts to."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TDDFA_PACKS", str(tmp_path_factory.mktemp("toy-packs")))
-        return install_published("3ddfa-v2-mb05", str(toy_project))
+        return install_v2("3ddfa-v2-mb05", str(toy_project))
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def toy_set(aligner: FaceAligner) -> ToySet:
     corners = rng.integers(20, 120, (N, 2)).astype(np.float32)
     sides = rng.integers(150, 260, (N, 1)).astype(np.float32)
     squares = np.hstack([corners, corners + sides])
-    crops = [np.roll(toys.picture(120), k, axis=0) for k in range(N)]
+    crops = [np.roll(toys.image(120), k, axis=0) for k in range(N)]
     faces = aligner.align_crops(crops, [BoundingBox(0, 0, 120, 120)] * N)
     predicted = np.stack([f.landmarks for f in faces]).astype(np.float64)
     # The benchmark's way back into the image.
@@ -85,7 +85,7 @@ def write_archive(folder: Path, data: ToySet) -> None:
     )
 
 
-def write_published(folder: Path, data: ToySet) -> None:
+def write_v2(folder: Path, data: ToySet) -> None:
     """The arrays of the first 3DDFA project."""
     configs, files = folder / "test.configs", folder / "test.data"
     crops = files / "AFLW2000-3D_crop"
@@ -105,7 +105,7 @@ def write_original(folder: Path, data: ToySet) -> None:
     """Images with their .mat annotation."""
     folder.mkdir()
     for k, name in enumerate(data.names):
-        (folder / name).write_bytes(encode_image(toys.picture(450), "png"))
+        (folder / name).write_bytes(encode_image(toys.image(450), "png"))
         annotation = {
             "pt3d_68": np.concatenate([data.truth[k], np.zeros((68, 1))], axis=1).T,
             "Pose_Para": np.concatenate([np.deg2rad(data.poses[k]), np.zeros(4)])[None],

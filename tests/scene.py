@@ -3,7 +3,7 @@
 `SceneAligner` sees what a camera would: of people who cover one another the nearer, nobody outside the
 picture. Like a network it answers for any crop: with the person in it, and noise; where there is none, with
 nonsense. The pictures are maps: their colours say which frame and which place they show, so that the
-stand-in also knows where a part of a picture was cut. `SceneAligner.picture` also shows the people, each with
+stand-in also knows where a part of a picture was cut. `SceneAligner.image` also shows the people, each with
 a look of their own, which trackers tell them apart by.
 """
 
@@ -59,7 +59,7 @@ _Y, _X = np.mgrid[:HEIGHT, :WIDTH]
 _MAP = np.stack([_X * 255 / WIDTH, _Y * 255 / HEIGHT, 0 * _X], axis=-1).astype(np.uint8)
 
 
-def picture(t: int) -> np.ndarray:
+def scene_image(t: int) -> np.ndarray:
     """The picture of a frame: red says x, green y, blue the frame."""
     out = _MAP.copy()
     out[:, :, 2] = t + 1
@@ -117,9 +117,9 @@ class SceneAligner:
             self.truth[t] = {k: f for k, f in there.items() if not any(self._covers(t, o, k) for o in there)}
         return self.truth[t]
 
-    def picture(self, t: int) -> np.ndarray:
+    def image(self, t: int) -> np.ndarray:
         """The picture of a frame, with the people in it: the nearest last."""
-        out = picture(t)
+        out = scene_image(t)
         there = [(k, p.place(t)) for k, p in enumerate(self.people)]
         for k, _ in sorted((x for x in there if x[1] is not None), key=lambda x: -x[1][3]):
             person = self.people[k]

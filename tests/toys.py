@@ -154,7 +154,7 @@ def faceboxes_state(rng: np.random.Generator | None = None) -> dict:
     return state
 
 
-def write_published_project(folder: Path) -> None:
+def write_v2_project(folder: Path) -> None:
     """A project in the published layout, with pickles of arrays in the place of checkpoints."""
     for sub in ("weights", "configs", "FaceBoxes/weights"):
         (folder / sub).mkdir(parents=True)
@@ -174,7 +174,7 @@ def write_published_project(folder: Path) -> None:
     scipy.io.savemat(folder / "configs/BFM_UV.mat", {"UV": uv})
 
 
-def picture(side: int = 120) -> np.ndarray:
+def image(side: int = 120) -> np.ndarray:
     """A picture in which the toy detector sees one face."""
     rows, columns = np.mgrid[0:side, 0:side]
     return np.stack([rows * 2 % 256, columns * 2 % 256, (rows + columns) % 256], axis=-1).astype(np.uint8)

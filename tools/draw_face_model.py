@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/face-model.md.
+"""Draw the images of docs/face-model.md.
 
 python tools/draw_face_model.py [people blink …] [--output docs/face-model]
 """
@@ -55,12 +55,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of the pictures")
-    parser.add_argument("names", nargs="*", help="which pictures (default: all)")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of the images")
+    parser.add_argument("names", nargs="*", help="which images (default: all)")
     arguments = parser.parse_args()
     folder: Path = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = {
+    images = {
         "neutral": draw_neutral,
         "people": draw_people,
         "components": draw_components,
@@ -71,11 +71,11 @@ def main() -> None:
         "blink": draw_blink,
         "folds": draw_folds,
     }
-    unknown = set(arguments.names) - set(pictures)
+    unknown = set(arguments.names) - set(images)
     if unknown:
-        parser.error(f"no picture named {', '.join(sorted(unknown))}; there are {', '.join(pictures)}")
-    for name in arguments.names or pictures:
-        write_image(folder / f"{name}.jpg", pictures[name]())
+        parser.error(f"no image named {', '.join(sorted(unknown))}; there are {', '.join(images)}")
+    for name in arguments.names or images:
+        write_image(folder / f"{name}.jpg", images[name]())
         print(folder / f"{name}.jpg")
 
 
@@ -87,8 +87,8 @@ def draw_neutral() -> np.ndarray:
     closer = View((25, -12, 0), 60, 15)
     for level in (0, 1, 2):
         model = open_face_model(level=level)
-        picture = wire(tile(model, model.params(), closer, 400), model, closer)
-        wires.append(label(picture, f"level {level}: {model.n_vertices} vertices"))
+        image = wire(tile(model, model.params(), closer, 400), model, closer)
+        wires.append(label(image, f"level {level}: {model.n_vertices} vertices"))
     return grid([*heads, *wires], 3)
 
 
@@ -111,8 +111,8 @@ def draw_components() -> np.ndarray:
         for sign in (-3, 3):
             identity = np.zeros(80)
             identity[k] = sign
-            picture = tile(model, model.params(identity=identity), View(None, 290, 20, 8), 220)
-            tiles.append(label(picture, f"{k} at {sign:+d}"))
+            image = tile(model, model.params(identity=identity), View(None, 290, 20, 8), 220)
+            tiles.append(label(image, f"{k} at {sign:+d}"))
     return grid(tiles, 8)
 
 
@@ -122,8 +122,8 @@ def draw_expressions() -> np.ndarray:
     tiles = []
     for name in model.expression_names:
         weights = {name: 1.0} if name != "mouthClose" else {"jawOpen": 1.0, "mouthClose": 1.0}
-        picture = tile(model, model.params(expression=weights), View(None, 215, 12, 20), 220)
-        tiles.append(label(picture, name if name != "mouthClose" else "jawOpen + mouthClose"))
+        image = tile(model, model.params(expression=weights), View(None, 215, 12, 20), 220)
+        tiles.append(label(image, name if name != "mouthClose" else "jawOpen + mouthClose"))
     return grid(tiles, 8)
 
 
@@ -134,10 +134,10 @@ def draw_regions() -> np.ndarray:
     for color, mask in zip(COLORS, model.regions.values(), strict=True):
         colors[mask] = color
     views = [View(None, 260, yaw) for yaw in (0, 55)]
-    picture = grid([tile(model, model.params(), view, 480, colors) for view in views], 2)
+    image = grid([tile(model, model.params(), view, 480, colors) for view in views], 2)
     for k, (name, color) in enumerate(zip(model.regions, COLORS, strict=True)):
-        cv2.putText(picture, name, (8, 20 + 18 * k), 0, 0.5, (200 * color).tolist(), 1, cv2.LINE_AA)
-    return picture
+        cv2.putText(image, name, (8, 20 + 18 * k), 0, 0.5, (200 * color).tolist(), 1, cv2.LINE_AA)
+    return image
 
 
 def draw_landmark_sets() -> np.ndarray:
@@ -151,16 +151,16 @@ def draw_landmark_sets() -> np.ndarray:
         ("mediapipe478", View((0, -20, -10), 175)),
     ):
         params = model.params(camera=camera(view, size))
-        picture = tile(model, model.params(), view, size)
+        image = tile(model, model.params(), view, size)
         for k, (x, y) in enumerate(shown_points(model, params, name)):
             if not np.isfinite(x):
                 continue
             at = (round(x * 16), round(y * 16))
-            cv2.circle(picture, at, 40, (200, 30, 30), -1, cv2.LINE_AA, 4)
+            cv2.circle(image, at, 40, (200, 30, 30), -1, cv2.LINE_AA, 4)
             if name == "ibug68":
                 corner = (at[0] // 16 + 4, at[1] // 16 - 4)
-                cv2.putText(picture, str(k), corner, 0, 0.38, (20, 40, 160), 1, cv2.LINE_AA)
-        tiles.append(label(picture, name))
+                cv2.putText(image, str(k), corner, 0, 0.38, (20, 40, 160), 1, cv2.LINE_AA)
+        tiles.append(label(image, name))
     return grid(tiles, 3)
 
 
@@ -204,8 +204,8 @@ def draw_blink() -> np.ndarray:
         identity = random.normal(size=80) * (person > 0)
         for blink in (0, 0.25, 0.5, 0.75, 1):
             params = model.params(identity=identity, expression={"eyeBlinkLeft": blink})
-            picture = tile(model, params, view, 260)
-            tiles.append(label(picture, f"eyeBlinkLeft {blink}") if person == 0 else picture)
+            image = tile(model, params, view, 260)
+            tiles.append(label(image, f"eyeBlinkLeft {blink}") if person == 0 else image)
     return grid(tiles, 5)
 
 
@@ -263,17 +263,17 @@ def tile(
     large = size * SHARP
     mesh = model.reconstruct(FaceParams(camera(view, large, model), params.identity, params.expression))
     fragments = rasterize([mesh], large, large)
-    lit = lighted(mesh, face_colors(model) if colors is None else colors)
+    lighted_colors = lighted(mesh, face_colors(model) if colors is None else colors)
     covered = np.zeros((large, large), bool)
     covered[fragments.region] = fragments.mask
-    picture = np.where(enclosed(covered)[:, :, None], INSIDE, np.float32(1))
-    shown = fragments.interpolate([lit])
+    image = np.where(enclosed(covered)[:, :, None], INSIDE, np.float32(1))
+    shown = fragments.interpolate([lighted_colors])
     if squares:
         assert mesh.topology.uv is not None
         field = np.floor(fragments.interpolate([mesh.topology.uv]) * squares).sum(axis=1, keepdims=True) % 2
         shown = shown.mean(axis=1, keepdims=True) * (0.5 + 0.6 * field) * np.ones(3, np.float32)
-    picture[fragments.region][fragments.mask] = shown
-    small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    image[fragments.region][fragments.mask] = shown
+    small = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
     return np.round(np.clip(small, 0, 1) * 255).astype(np.uint8)
 
 
@@ -319,20 +319,20 @@ def lighted(mesh: Mesh, colors: np.ndarray) -> np.ndarray:
     return (colors * brightness[:, None]).astype(np.float32)
 
 
-def wire(picture: np.ndarray, model: MorphableModel, view: View) -> np.ndarray:
-    """The picture with the edges of triangles that face the camera."""
-    large = picture.shape[1] * 2 * SHARP
+def wire(image: np.ndarray, model: MorphableModel, view: View) -> np.ndarray:
+    """The image with the edges of triangles that face the camera."""
+    large = image.shape[1] * 2 * SHARP
     mesh = model.reconstruct(model.params(camera=camera(view, large)))
     shown = np.unique(rasterize([mesh], large, large).triangle)
     lines = np.round(mesh.vertices[mesh.triangles[shown[shown >= 0]], :2] * 16).astype(np.int32)
     drawn = cv2.polylines(np.full((large, large), 255, np.uint8), list(lines), True, 60, 1, cv2.LINE_AA, 4)
-    shade = cv2.resize(drawn, picture.shape[1::-1], interpolation=cv2.INTER_AREA)
-    return (picture * (shade[:, :, None] / 255)).astype(np.uint8)
+    shade = cv2.resize(drawn, image.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return (image * (shade[:, :, None] / 255)).astype(np.uint8)
 
 
-def label(picture: np.ndarray, text: str) -> np.ndarray:
-    """The picture with a line of text at its lower edge."""
-    at, labelled = (6, picture.shape[0] - 7), picture.copy()
+def label(image: np.ndarray, text: str) -> np.ndarray:
+    """The image with a line of text at its lower edge."""
+    at, labelled = (6, image.shape[0] - 7), image.copy()
     for color, thickness in (((255, 255, 255), 3), ((30, 30, 30), 1)):  # readable on light and dark
         cv2.putText(labelled, text, at, 0, 0.4, color, thickness, cv2.LINE_AA)
     return labelled

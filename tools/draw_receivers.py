@@ -1,6 +1,6 @@
 """Draw what to click in the programs that `tddfa live` sends to: docs/live/*.svg.
 
-The pictures are drawings of each program's settings, not screenshots: they show names, order and values.
+The images are drawings of each program's settings, not screenshots: they show names, order and values.
 
 Run: python tools/draw_receivers.py
 """
@@ -105,7 +105,7 @@ PROGRAMS: dict[str, tuple[str, list[Row]]] = {
 }
 
 
-def picture(title: str, rows: list[Row]) -> str:
+def image(title: str, rows: list[Row]) -> str:
     """Return the drawing of a dialog as SVG."""
     height = TITLE + ROW * len(rows) + 14
     parts = [
@@ -157,10 +157,10 @@ def _row(row: Row, y: int) -> list[str]:
 
 
 def main() -> None:
-    """Write every picture."""
+    """Write every image."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, (title, rows) in PROGRAMS.items():
-        (FOLDER / f"{name}.svg").write_text(picture(title, rows), encoding="utf-8")
+        (FOLDER / f"{name}.svg").write_text(image(title, rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

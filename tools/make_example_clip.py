@@ -1,7 +1,7 @@
 """Makes examples/clip.mp4 from the two public-domain portraits in examples/photos.
 
 The portraits are cards that move over a table: the astronaut turns to both sides and tilts; the admiral
-passes behind her, leaves the picture and comes back.
+passes behind her, leaves the image and comes back.
 
 Run: python tools/make_example_clip.py
 """
@@ -32,18 +32,18 @@ def table() -> Image:
 
 
 def laid(
-    picture: Image, card: Image, *, x: float, y: float, height: float, yaw: float = 0.0, roll: float = 0.0
+    image: Image, card: Image, *, x: float, y: float, height: float, yaw: float = 0.0, roll: float = 0.0
 ) -> Image:
-    """The picture with a card over it.
+    """The image with a card over it.
 
     Args:
-        picture: the background.
+        image: the background.
         card: RGB.
         x: of the card's middle, px.
         y: of the card's middle, px.
         height: of the card, px.
         yaw: by which the card is turned about its vertical axis, rad.
-        roll: by which it is turned in the picture, clockwise, rad.
+        roll: by which it is turned in the image, clockwise, rad.
     """
     h, w = card.shape[:2]
     corners = np.array([[-w / h, -1], [w / h, -1], [w / h, 1], [-w / h, 1]]) / 2
@@ -56,11 +56,11 @@ def laid(
     shrunk = cv2.GaussianBlur(card, (0, 0), max(0.4 * h / height, 0.1))  # against aliasing
     pasted = cv2.warpPerspective(shrunk, M, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
     mask = cv2.warpPerspective(np.ones((h, w), np.float32), M, (WIDTH, HEIGHT))[..., None]
-    return np.rint(picture * (1 - mask) + pasted * mask).astype(np.uint8)
+    return np.rint(image * (1 - mask) + pasted * mask).astype(np.uint8)
 
 
 def frame(t: int, astronaut: Image, hopper: Image) -> Image:
-    """Picture number `t`."""
+    """Image number `t`."""
     s = t / RATE
     # Across, out on the right, and back.
     x = 80 + 330 * min(max((s - 0.4) / 1.4, 0), 1) + 180 * math.sin(math.pi * min(max(s - 2.2, 0) / 2.0, 1))

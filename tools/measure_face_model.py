@@ -66,7 +66,7 @@ def measure_fits(folder: Path) -> None:
 
     random = np.random.default_rng(3)
     photos = random.permutation(len(points))[:300]
-    report("published network", model.landmark_sets["ibug68"], points[photos], photos)
+    report("network of 3DDFA_V2", model.landmark_sets["ibug68"], points[photos], photos)
     # As in tools/calibrate_landmarks.py, whose first 500 photos are not measured.
     frontal = np.random.default_rng(2).permutation(
         np.flatnonzero(usable & (mediapipe["found"] > 0) & (yaw < 35))

@@ -1,4 +1,4 @@
-// Pictures of GLB files, drawn by three.js in a headless Chromium: an outside judge of what we write.
+// Images of GLB files, drawn by three.js in a headless Chromium: an outside judge of what we write.
 //
 // Run: npm i --prefix DIR three playwright-core
 //      NODE_PATH=DIR/node_modules node tools/view_glb.js < shots.json

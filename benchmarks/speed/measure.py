@@ -81,7 +81,7 @@ FRAMES = (30, 120, 360)
 
 
 class Upstream:
-    """A local copy of the published program.
+    """A local copy of 3DDFA_V2.
 
     Attributes:
         folder: of the copy.
@@ -217,8 +217,8 @@ def _write_scenes(folder: Path) -> None:
     write_image(folder / "portrait.png", portrait())
     write_image(folder / "portrait.jpg", portrait())
     for n in {n for stage in ("faces", "faces_drawn") for n in GROWTH.get(stage, ())}:
-        picture, boxes = crowd(n)
-        write_image(folder / f"crowd-{n}.png", picture)
+        image, boxes = crowd(n)
+        write_image(folder / f"crowd-{n}.png", image)
         np.save(folder / f"crowd-{n}.npy", np.array([(*box, 1.0) for box in boxes]))
     heights = {h for stage, heights in GROWTH.items() if stage.endswith("_sized") for h in heights}
     for height in heights | {1080}:

@@ -74,14 +74,14 @@ class Worker:
 
     def __post_init__(self) -> None:
         # A file, as nobody reads along: a full pipe would stop the program.
-        self._said = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115, closed in close()
+        self._messages = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115, closed in close()
         self._process = subprocess.Popen(
             list(self.participant.command),
             cwd=self.participant.folder,
             env=self.participant.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._said,
+            stderr=self._messages,
             text=True,
         )
         ready = self._answer()
@@ -107,7 +107,7 @@ class Worker:
 
     def close(self) -> None:
         """End the process."""
-        for stream in (self._process.stdin, self._process.stdout, self._said):
+        for stream in (self._process.stdin, self._process.stdout, self._messages):
             if stream is not None:
                 stream.close()
         self._process.terminate()
@@ -119,9 +119,9 @@ class Worker:
         if line:
             return json.loads(line)
         self._process.wait()
-        self._said.seek(0)
-        said = self._said.read().strip().splitlines()
-        return {"error": said[-1] if said else "the process has ended"}
+        self._messages.seek(0)
+        messages = self._messages.read().strip().splitlines()
+        return {"error": messages[-1] if messages else "the process has ended"}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ class InputError(TddfaError, ValueError):
 
 
 class ImageFileError(TddfaError, OSError):
-    """A picture that cannot be read or written."""
+    """An image that cannot be read or written."""
 
 
 class ExportFileError(TddfaError, OSError):

@@ -45,7 +45,7 @@ export interface VideoState {
   total: number | null;
   error: string | null;
   overlays: string[];
-  picture?: string;
+  preview?: string;
   files: { name: string; bytes: number }[];
 }
 

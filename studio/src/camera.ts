@@ -69,7 +69,7 @@ class CameraView {
       h(
         "section",
         { class: "drop" },
-        h("div", { class: "picture" }, icon(ICONS.camera)),
+        h("div", { class: "emblem" }, icon(ICONS.camera)),
         h("h2", {}, "Move a face with yours"),
         h("p", {}, "The camera is followed on this computer: 68 landmarks, 52 expressions, head and gaze in every frame, and an avatar that does the same."),
         h("div", { class: "row" }, button("Start the camera", () => void this.start(), { icon: ICONS.camera, kind: "main" })),

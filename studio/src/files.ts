@@ -39,7 +39,7 @@ export function dropZone(options: { icon: keyof typeof ICONS; title: string; tex
   return h(
     "section",
     { class: "drop" },
-    h("div", { class: "picture" }, icon(ICONS[options.icon])),
+    h("div", { class: "emblem" }, icon(ICONS[options.icon])),
     h("h2", {}, options.title),
     h("p", {}, options.text),
     h("div", { class: "row" }, button(options.pick, options.onpick, { icon: ICONS.upload, kind: "main" })),

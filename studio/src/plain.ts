@@ -35,7 +35,7 @@ export class PlainViewer {
   /** Number of drawings so far. */
   drawings = 0;
   private readonly pen = this.canvas.getContext("2d", { willReadFrequently: true })!;
-  private picture = new ImageData(1, 1);
+  private frame = new ImageData(1, 1);
   private depth = new Float32Array(1);
   private mesh: Mesh | undefined;
   private morphs: Morphs | undefined;
@@ -116,7 +116,7 @@ export class PlainViewer {
     if (!width || !height) return;
     const scale = Math.min(Math.sqrt(MOST_PIXELS / (width * height)), Math.min(devicePixelRatio, 2));
     Object.assign(this.canvas, { width: Math.round(width * scale), height: Math.round(height * scale) });
-    this.picture = new ImageData(this.canvas.width, this.canvas.height);
+    this.frame = new ImageData(this.canvas.width, this.canvas.height);
     this.depth = new Float32Array(this.canvas.width * this.canvas.height);
     this.draw();
   }
@@ -135,9 +135,9 @@ export class PlainViewer {
     this.morphs!.apply();
     this.project();
     this.depth.fill(-Infinity);
-    new Uint32Array(this.picture.data.buffer).fill(0);
+    new Uint32Array(this.frame.data.buffer).fill(0);
     this.fill();
-    this.pen.putImageData(this.picture, 0, 0);
+    this.pen.putImageData(this.frame, 0, 0);
   }
 
   /** Compute place and light of each vertex. */
@@ -170,7 +170,7 @@ export class PlainViewer {
   private fill(): void {
     const { screen, shade, depth, corners } = this;
     const { width, height } = this.canvas;
-    const { data } = this.picture;
+    const { data } = this.frame;
     const texture = this.surface === "texture" ? this.texture : undefined;
     const uv = texture ? this.mesh!.geometry.getAttribute("uv").array : undefined;
     for (let k = 0; k < corners.length; k += 3) {

@@ -65,12 +65,12 @@ class VideoView {
 
   private watch(first: VideoState): void {
     this.id = first.id;
-    const picture = h("img", { alt: "The newest frame with its faces", hidden: true });
+    const preview = h("img", { alt: "The newest frame with its faces", hidden: true });
     const bar = h("progress", { "aria-label": "Frames done" });
     const told = status();
     const title = h("h2", {}, first.title);
     this.body.replaceChildren(
-      h("section", { class: "card progress" }, title, picture, bar, told, button("Cancel", () => this.cancel())),
+      h("section", { class: "card progress" }, title, preview, bar, told, button("Cancel", () => this.cancel())),
     );
     const since = performance.now();
     const show = (state: VideoState): void => {
@@ -78,9 +78,9 @@ class VideoView {
         told.textContent = state.position ? `Waiting: ${state.position} before this one.` : "Waiting …";
         return;
       }
-      if (state.picture) {
-        picture.src = state.picture;
-        picture.hidden = false;
+      if (state.preview) {
+        preview.src = state.preview;
+        preview.hidden = false;
       }
       if (state.total) {
         bar.max = state.total;

@@ -77,7 +77,7 @@ class TestParity:
 
 
 def test_a_toy_face_looks_ahead_from_the_middle_of_its_box(toy_aligner):
-    (face,) = toy_aligner.align(toys.picture())
+    (face,) = toy_aligner.align(toys.image())
     assert face.pose.yaw_deg == pytest.approx(0, abs=1e-4)
     assert face.pose.pitch_deg == pytest.approx(0, abs=1e-4)
     assert face.pose.roll_deg == pytest.approx(0, abs=1e-4)
@@ -91,13 +91,13 @@ def test_a_toy_face_looks_ahead_from_the_middle_of_its_box(toy_aligner):
 
 
 def test_landmarks_lie_on_the_mesh(toy_aligner):
-    (face,) = toy_aligner.align(toys.picture())
+    (face,) = toy_aligner.align(toys.image())
     distance = np.linalg.norm(face.landmarks[:, None] - face.mesh.vertices[None], axis=2).min(axis=1)
     np.testing.assert_allclose(distance, 0, atol=1e-4)
 
 
 def test_the_camera_is_the_whole_truth_of_a_face(toy_aligner):
-    (face,) = toy_aligner.align(toys.picture())
+    (face,) = toy_aligner.align(toys.image())
     shape = toy_aligner.model.shape(face.params)
     np.testing.assert_allclose(project(face.params.camera, shape), face.mesh.vertices, atol=1e-4)
     assert camera_pose(face.params.camera) == face.pose
@@ -106,7 +106,7 @@ def test_the_camera_is_the_whole_truth_of_a_face(toy_aligner):
 def test_a_second_pass_is_the_face_cropped_from_the_landmarks_of_the_first(toy_pack):
     settings = {**toy_pack.manifest.regressor, "passes": 2}
     pack = replace(toy_pack, manifest=replace(toy_pack.manifest, regressor=settings))
-    image = toys.picture()
+    image = toys.image()
     (first,) = FaceAligner(toy_pack).align(image)
     (expected,) = FaceAligner(toy_pack).align(image, landmarks=[first.landmarks])
     (second,) = FaceAligner(pack).align(image)
@@ -133,9 +133,9 @@ def test_detections_that_the_network_does_not_believe_are_dropped_but_given_boxe
             return plain.box_around(points, like)
 
     aligner._regressor = aligner._networks.regressor = Doubtful()
-    assert aligner.align(toys.picture()) == []
-    assert aligner.detector.detect(toys.picture()) == []
-    assert len(aligner.align(toys.picture(), boxes=[(10, 10, 90, 90)])) == 1
+    assert aligner.align(toys.image()) == []
+    assert aligner.detector.detect(toys.image()) == []
+    assert len(aligner.align(toys.image(), boxes=[(10, 10, 90, 90)])) == 1
 
 
 def test_a_detection_that_no_crop_can_be_cut_for_takes_no_other_face_away(toy_pack):
@@ -144,19 +144,19 @@ def test_a_detection_that_no_crop_can_be_cut_for_takes_no_other_face_away(toy_pa
             return [Detection(BoundingBox(-900, -900, -800, -800)), Detection(BoundingBox(10, 10, 90, 90))]
 
     aligner = FaceAligner(toy_pack, detector=AtTheBorder())
-    (face,) = aligner.align(toys.picture())
+    (face,) = aligner.align(toys.image())
     assert face.detection.box == BoundingBox(10, 10, 90, 90)
 
 
 def test_a_neutral_mesh_is_the_face_without_its_expression(toy_aligner):
-    (face,) = toy_aligner.align(toys.picture())
+    (face,) = toy_aligner.align(toys.image())
     smiling = replace(face, params=replace(face.params, expression=np.full(10, 1e7, np.float32)))
     assert np.abs(smiling.mesh.vertices - face.mesh.vertices).max() > 1e-4
     np.testing.assert_array_equal(smiling.neutral_mesh.vertices, face.mesh.vertices)
 
 
 def test_boxes_of_every_kind_mean_the_same(toy_aligner):
-    image = toys.picture()
+    image = toys.image()
     box = BoundingBox(20, 20, 100, 100)
     row = np.array([20, 20, 100, 100.0])
     kinds = [box, Detection(box, 0.5), (20, 20, 100, 100), [20, 20, 100, 100, 0.5], row]
@@ -169,17 +169,17 @@ def test_boxes_of_every_kind_mean_the_same(toy_aligner):
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_many_pictures_are_aligned_as_one_by_one_and_read_as_they_are_needed(toy_aligner, workers):
+def test_many_images_are_aligned_as_one_by_one_and_read_as_they_are_needed(toy_aligner, workers):
     read = []
 
     def pictures():
         for size in (60, 90, 110, 120) * 10:
             read.append(size)
-            yield toys.picture(size)
+            yield toys.image(size)
 
     found = toy_aligner.align_many(pictures(), workers=workers)
     for size in (60, 90, 110, 120):
-        (face,), (alone,) = next(found), toy_aligner.align(toys.picture(size))
+        (face,), (alone,) = next(found), toy_aligner.align(toys.image(size))
         np.testing.assert_array_equal(face.landmarks, alone.landmarks)
     assert len(read) < 12
     with pytest.raises(InputError, match="workers=0"):
@@ -187,8 +187,8 @@ def test_many_pictures_are_aligned_as_one_by_one_and_read_as_they_are_needed(toy
 
 
 def test_no_boxes_and_no_landmarks_are_no_faces(toy_aligner):
-    assert toy_aligner.align(toys.picture(), boxes=[]) == []
-    assert toy_aligner.align(toys.picture(), landmarks=[]) == []
+    assert toy_aligner.align(toys.image(), boxes=[]) == []
+    assert toy_aligner.align(toys.image(), landmarks=[]) == []
 
 
 def test_nobody_there_is_an_empty_list(aligner):
@@ -201,7 +201,7 @@ def test_any_object_that_detects_will_do(toy_pack):
         def detect(self, image):
             return [Detection(BoundingBox(10, 10, 90, 90), 0.25)]
 
-    (face,) = FaceAligner(toy_pack, detector=Mine()).align(toys.picture())
+    (face,) = FaceAligner(toy_pack, detector=Mine()).align(toys.image())
     assert face.detection.score == 0.25
 
 
@@ -214,19 +214,19 @@ def test_another_engine_runs_the_networks(toy_pack):
         loaded.append(name)
         return OnnxNetwork(model, name)
 
-    FaceAligner(toy_pack, engine=engine).align(toys.picture())
+    FaceAligner(toy_pack, engine=engine).align(toys.image())
     assert loaded == [f"{f}.onnx of pack '3ddfa-v2-mb05'" for f in ("regressor", "detector")]
 
 
-def test_aligning_leaves_the_picture_as_it_was(toy_aligner):
-    image = toys.picture()
+def test_aligning_leaves_the_image_as_it_was(toy_aligner):
+    image = toys.image()
     before = image.copy()
     toy_aligner.align(image)
     np.testing.assert_array_equal(image, before)
 
 
-def test_views_and_read_only_pictures_align_as_copies_do(toy_aligner):
-    image = toys.picture(120)
+def test_views_and_read_only_images_align_as_copies_do(toy_aligner):
+    image = toys.image(120)
     view = np.ascontiguousarray(image[:, ::-1])[:, ::-1]
     view.flags.writeable = False
     for a, b in zip(toy_aligner.align(view), toy_aligner.align(image), strict=True):
@@ -244,7 +244,7 @@ def test_views_and_read_only_pictures_align_as_copies_do(toy_aligner):
         (np.zeros((0, 10, 3), np.uint8), r"shape \(0, 10, 3\)"),
     ],
 )
-def test_what_is_no_picture_is_refused_in_a_line(toy_aligner, image, message):
+def test_what_is_no_image_is_refused_in_a_line(toy_aligner, image, message):
     with pytest.raises(InputError, match=message) as error:
         toy_aligner.align(image)
     assert "\n" not in str(error.value)
@@ -270,13 +270,13 @@ def test_what_is_no_picture_is_refused_in_a_line(toy_aligner, image, message):
 )
 def test_boxes_and_landmarks_that_cannot_be_used_are_refused_in_a_line(toy_aligner, arguments, message):
     with pytest.raises(InputError, match=message) as error:
-        toy_aligner.align(toys.picture(), **arguments)
+        toy_aligner.align(toys.image(), **arguments)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["boxes", "landmarks"])
 def test_one_bad_item_is_named_or_none_and_takes_no_other_away(toy_aligner, name):
-    image = toys.picture()
+    image = toys.image()
     good = {"boxes": (20, 20, 100, 100), "landmarks": np.random.default_rng(0).uniform(20, 100, (68, 2))}[
         name
     ]
@@ -295,7 +295,7 @@ def test_one_bad_item_is_named_or_none_and_takes_no_other_away(toy_aligner, name
     assert first == last == alone
 
 
-IMAGES = [toys.picture(60), "photo.jpg", toys.picture(110), np.zeros((4, 4), np.uint8)]
+IMAGES = [toys.image(60), "photo.jpg", toys.image(110), np.zeros((4, 4), np.uint8)]
 
 
 @pytest.mark.parametrize("method", ["align_batch", "align_many"])
@@ -312,7 +312,7 @@ def test_one_bad_image_is_named_or_none_and_takes_no_other_away(toy_aligner, met
 
 
 def test_a_batch_is_what_its_images_are_one_by_one(toy_aligner):
-    images = [toys.picture(size) for size in (60, 90, 110, 120)]
+    images = [toys.image(size) for size in (60, 90, 110, 120)]
     assert toy_aligner.align_batch(images) == [toy_aligner.align(image) for image in images]
     assert toy_aligner.align_batch(iter([])) == []
 
@@ -332,7 +332,7 @@ def test_a_batch_of_photos_is_what_they_are_one_by_one(open_aligner):
 
 def test_the_former_name_of_a_search_works_with_a_warning(toy_aligner):
     with pytest.warns(DeprecationWarning, match=r"use FaceAligner\.align_candidates"):
-        assert toy_aligner.search(toys.picture()) == toy_aligner.align_candidates(toys.picture())
+        assert toy_aligner.search(toys.image()) == toy_aligner.align_candidates(toys.image())
 
 
 def test_a_missing_pack_is_a_line_that_says_how_to_get_one(packs_folder):
@@ -385,7 +385,7 @@ class TestAnyAngle:
         assert cosine > np.cos(np.deg2rad(3))
 
     @pytest.mark.parametrize("turns", [1, 2, 3])
-    def test_a_picture_of_several_people_is_turned_as_a_whole(self, open_aligner, turns):
+    def test_an_image_of_several_people_is_turned_as_a_whole(self, open_aligner, turns):
         photo = read_image(PHOTO.parent / "group.jpg")
         turned = np.ascontiguousarray(np.rot90(photo, turns))
         upright, faces = open_aligner.align(photo), open_aligner.align(turned)

@@ -38,7 +38,7 @@ def test_faces_are_a_list_and_so_are_some_of_them(faces):
     assert faces[-1] is faces[3]
 
 
-def test_a_table_has_a_row_and_a_picture_per_face(faces):
+def test_a_table_has_a_row_and_an_image_per_face(faces):
     table = faces._repr_html_()
     rows = re.findall(r"<tr><td>(.*?)</tr>", table)
     assert len(rows) == 4
@@ -51,7 +51,7 @@ def test_a_table_has_a_row_and_a_picture_per_face(faces):
     assert Faces()._repr_html_().count("<tr>") == 1
 
 
-def test_a_picture_shows_the_meshes_where_they_are(faces):
+def test_an_image_shows_the_meshes_where_they_are(faces):
     picture = opened(faces._repr_png_())
     assert max(picture.shape) == pytest.approx(512, abs=2)
     drawn = (picture != 255).any(axis=2)

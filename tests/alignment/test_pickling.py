@@ -30,8 +30,8 @@ def toy_aligner(toy_pack):
 def test_an_aligner_is_its_pack_and_options_in_a_few_bytes(toy_aligner):
     assert len(pickle.dumps(toy_aligner)) < 2000
     again = through_pickle(toy_aligner)
-    assert again.align(toys.picture()) == toy_aligner.align(toys.picture())
-    assert copy.deepcopy(toy_aligner).align(toys.picture()) == toy_aligner.align(toys.picture())
+    assert again.align(toys.image()) == toy_aligner.align(toys.image())
+    assert copy.deepcopy(toy_aligner).align(toys.image()) == toy_aligner.align(toys.image())
 
 
 def test_options_of_an_aligner_are_kept(toy_pack):
@@ -82,11 +82,11 @@ def _found(aligner, image, results):
 def test_another_process_finds_the_same_faces(toy_aligner):
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
-    worker = context.Process(target=_found, args=(toy_aligner, toys.picture(), results))
+    worker = context.Process(target=_found, args=(toy_aligner, toys.image(), results))
     worker.start()
     found = results.get(timeout=100)
     worker.join()
-    assert found == [(face, len(face.vertices)) for face in toy_aligner.align(toys.picture())]
+    assert found == [(face, len(face.vertices)) for face in toy_aligner.align(toys.image())]
 
 
 def test_a_pack_that_moved_is_found_by_its_name_and_a_changed_one_is_not(toy_pack, packs_folder, tmp_path):

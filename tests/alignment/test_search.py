@@ -107,7 +107,7 @@ def test_the_true_limit_of_an_image_is_known(aligner):
 @pytest.mark.parametrize("size", [0, 31, 640.5, "large", True])
 def test_a_search_size_that_cannot_be_is_one_line(aligner, size):
     with pytest.raises(InputError, match=r"search_size=.*; it takes a whole number of 32 px or more"):
-        aligner.align(toys.picture(), search_size=size)
+        aligner.align(toys.image(), search_size=size)
     with pytest.raises(InputError, match="search_size="):
         FaceAligner("open", search_size=size)
 
@@ -118,10 +118,10 @@ def test_a_detector_without_sizes_says_so(toy_pack):
             return [Detection(BoundingBox(10, 10, 90, 90), 0.25)]
 
     aligner = FaceAligner(toy_pack, detector=Mine())
-    assert len(aligner.align(toys.picture())) == 1
-    assert aligner.smallest_face(toys.picture()) is None
+    assert len(aligner.align(toys.image())) == 1
+    assert aligner.smallest_face(toys.image()) is None
     with pytest.raises(InputError, match="the detector Mine takes no size"):
-        aligner.align(toys.picture(), search_size=640)
+        aligner.align(toys.image(), search_size=640)
 
 
 class Approaches:

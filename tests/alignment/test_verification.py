@@ -114,7 +114,7 @@ class Candidates:
         return self.found
 
 
-def test_a_verified_detector_finds_the_faces_among_what_another_finds():
+def test_a_verified_detector_finds_the_faces_of_what_another_finds():
     verified = VerifiedDetector(Candidates(at(100, 100, 0.5), at(300, 100, 0.4)), verifier(Sees((100, 100))))
     assert verified.detect(IMAGE) == [at(100, 100, 0.5)]
 
@@ -173,16 +173,16 @@ def counted(toy_pack, candidates, **settings):
 def test_no_face_is_cropped_more_often_than_the_pack_asks_for(toy_pack):
     people = [at(30, 30, 0.9, 30), at(90, 90, 0.8, 30)]
     aligner, crops = counted(toy_pack, people)
-    assert len(aligner.align_candidates(toys.picture())) == 2
+    assert len(aligner.align_candidates(toys.image())) == 2
     assert crops == {"regressor.onnx": 6}
 
 
 def test_only_selected_candidates_are_cropped(toy_pack):
     people = [at(30, 30, 0.9, 30), at(90, 90, 0.8, 30)]
     aligner, crops = counted(toy_pack, people)
-    (face,) = aligner.align_candidates(toys.picture(), select=lambda found: found[1:])
+    (face,) = aligner.align_candidates(toys.image(), select=lambda found: found[1:])
     assert crops == {"regressor.onnx": 3}
-    (same,) = FaceAligner(aligner.pack, detector=Candidates(people[1])).align_candidates(toys.picture())
+    (same,) = FaceAligner(aligner.pack, detector=Candidates(people[1])).align_candidates(toys.image())
     np.testing.assert_allclose(face.landmarks, same.landmarks, atol=1e-4)
 
 
@@ -194,9 +194,9 @@ def test_verification_may_have_its_own_network_but_never_the_last_word(toy_pack,
     pack = ModelPack(tmp_path / "pack", replace(toy_pack.manifest, files=files))
     people = [at(30, 30, 0.9, 30), at(90, 90, 0.8, 30)]
     aligner, crops = counted(pack, people, passes=passes, first_look="quick.onnx")
-    assert len(aligner.align_candidates(toys.picture())) == 2
+    assert len(aligner.align_candidates(toys.image())) == 2
     assert crops == {"quick.onnx": 2, "regressor.onnx": 2 * later}
-    assert len(aligner.detector.detect(toys.picture())) == 2
+    assert len(aligner.detector.detect(toys.image())) == 2
     assert crops == {"quick.onnx": 4, "regressor.onnx": 2 * later}
-    aligner.align(toys.picture(), boxes=[tuple(p.box) for p in people])
+    aligner.align(toys.image(), boxes=[tuple(p.box) for p in people])
     assert crops == {"quick.onnx": 6, "regressor.onnx": 4 * later}

@@ -67,7 +67,7 @@ def test_every_face_has_the_row_that_videos_have_and_a_name(photos, tmp_path):
 def test_what_is_no_image_and_what_has_no_face_have_rows_of_their_own(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
-    (folder / "broken.jpg").write_bytes(encode_image(toys.picture(), "jpg")[:500])
+    (folder / "broken.jpg").write_bytes(encode_image(toys.image(), "jpg")[:500])
     (folder / "empty.png").write_bytes(b"")
     (folder / "list.txt").write_text(f"{folder}/broken.jpg\n{folder}/empty.png\n{folder}/gone.jpg\n")
     report = batch(folder / "list.txt", tmp_path / "out")
@@ -85,7 +85,7 @@ def test_a_video_is_one_task_whose_rows_are_those_of_the_video_table(tmp_path):
     from tddfa.tracking import FaceTracker
     from tddfa.video import VideoReader
 
-    clip = write_clip(tmp_path / "clip.mp4", [toys.picture()] * 5)
+    clip = write_clip(tmp_path / "clip.mp4", [toys.image()] * 5)
     batch(clip, tmp_path / "out")
     aligner = FaceAligner("3ddfa-v2-mb05")
     with TableSink(tmp_path / "clip.parquet", aligner.model.expression_names) as sink:
@@ -141,11 +141,11 @@ def test_changed_inputs_settings_and_packs_are_refused(photos, tmp_path, packs_f
     batch(photos, out)
     with pytest.raises(InputError, match="its search_size was not set and is now 64"):
         batch(photos, out, resume=True, settings=BatchSettings(pack=PACK.pack, search_size=64))
-    write_image(photos / "new.png", toys.picture())
+    write_image(photos / "new.png", toys.image())
     with pytest.raises(InputError, match="its inputs were 10 and are now 11"):
         batch(photos, out, resume=True)
     (photos / "new.png").unlink()
-    write_image(photos / "0003.png", toys.picture(100))
+    write_image(photos / "0003.png", toys.image(100))
     with pytest.raises(InputError, match="some were changed since"):
         batch(photos, out, resume=True)
     assert run_batch([], str(out), PACK, engine=InlineEngine(), resume=True).n_done_before == 10, (
@@ -252,7 +252,7 @@ def test_a_worker_ends_when_the_one_who_started_it_is_gone(photos, tmp_path):
 def test_killed_workers_and_runs_leave_rows_equal_to_those_of_an_undisturbed_run(tmp_path):
     """Kill -9 of workers and of the whole command, at random moments, until the batch is done."""
     photos = write_photos(tmp_path / "photos", 40)
-    write_clip(photos / "clip.mp4", [toys.picture()] * 8)
+    write_clip(photos / "clip.mp4", [toys.image()] * 8)
     batch(photos, tmp_path / "calm")
     command = [sys.executable, "-m", "tddfa", "batch", str(photos), "--out", str(tmp_path / "out")]
     command += ["--pack", "3ddfa-v2-mb05", "--chunk-size", "3", "--resume", "-j", "2"]

@@ -23,7 +23,7 @@ from tddfa.imaging.files import encode_image
 from tddfa.provenance import is_ours
 
 PACK = BatchSettings(pack="3ddfa-v2-mb05")
-PNG = encode_image(toys.picture(), "png")
+PNG = encode_image(toys.image(), "png")
 
 
 def batched(inputs: list[str], out: str, settings: BatchSettings, **options) -> BatchReport:
@@ -104,7 +104,7 @@ def test_a_truncated_shard_gives_what_is_whole_and_an_error(tmp_path):
     assert (report.n_faces, report.n_errors) == (2, 1)
 
 
-def test_pictures_and_meshes_are_written_once_and_crops_are_in_the_table(photos, tmp_path):
+def test_images_and_meshes_are_written_once_and_crops_are_in_the_table(photos, tmp_path):
     settings = BatchSettings(pack=PACK.pack, kinds=("2d_sparse", "glb"), crops=32)
     out = tmp_path / "out"
     batched([str(photos)], str(out), settings, chunk_size=4)

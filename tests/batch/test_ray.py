@@ -52,7 +52,7 @@ def test_kills_of_actors_nodes_and_driver_leave_the_rows_of_an_undisturbed_run(c
 
     photos = write_photos(tmp_path / "photos", 40)
     for k in range(2):
-        write_clip(photos / f"clip{k}.mp4", [toys.picture()] * 6)
+        write_clip(photos / f"clip{k}.mp4", [toys.image()] * 6)
     run_batch([str(photos)], str(tmp_path / "calm"), PACK, chunk_size=2)
     out = tmp_path / "out"
 

@@ -45,7 +45,7 @@ def with_toy_pack(toy_pack, packs_folder):
 def photo(tmp_path) -> Path:
     path = tmp_path / "in" / "photo.png"
     path.parent.mkdir()
-    write_image(path, toys.picture())
+    write_image(path, toys.image())
     return path
 
 
@@ -126,7 +126,7 @@ def test_16_bit_depth_is_the_depth_and_measured_once(photo, out, monkeypatch):
 def test_each_face_can_have_its_own_files(photo, out):
     import trimesh
 
-    two = np.hstack([toys.picture(), toys.picture()])
+    two = np.hstack([toys.image(), toys.image()])
     write_image(photo, two)
     arguments = ["image", str(photo), "-o", "ply,obj,glb", "-d", str(out), "--per-face"]
     n_faces = len(FaceAligner().align(two))
@@ -156,9 +156,9 @@ def test_a_neutral_frontal_model_is_another_file(photo, out):
     assert (out / "photo_glb.glb").read_bytes() != as_seen
 
 
-def test_json_lines_hold_every_face_of_every_picture(photo, out, capsys):
+def test_json_lines_hold_every_face_of_every_image(photo, out, capsys):
     second = photo.with_name("second.png")
-    write_image(second, toys.picture(100))
+    write_image(second, toys.image(100))
     assert main(["image", str(photo), str(second), "--json", "-"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["file"] for line in lines] == [str(photo), str(second)]
@@ -187,8 +187,8 @@ def test_folders_keep_their_structure_and_globs_match(photo, out, tmp_path):
     assert names(out) == {"photo_2d_sparse.jpg"}
 
 
-def test_pictures_of_one_stem_do_not_overwrite_each_other(photo, out):
-    write_image(photo.with_suffix(".bmp"), toys.picture())
+def test_images_of_one_stem_do_not_overwrite_each_other(photo, out):
+    write_image(photo.with_suffix(".bmp"), toys.image())
     assert main(["image", str(photo), str(photo.with_suffix(".bmp")), "-d", str(out)]) == 0
     assert names(out) == {"photo_png_2d_sparse.jpg", "photo_bmp_2d_sparse.jpg"}
 
@@ -248,7 +248,7 @@ def test_a_face_that_is_too_small_for_the_search_is_found_with_a_larger_one(tmp_
     assert "'10' is below 32 px" in capsys.readouterr().err
 
 
-def test_a_picture_without_a_face_is_one_line_and_code_1(tmp_path, out, capsys, monkeypatch):
+def test_an_image_without_a_face_is_one_line_and_code_1(tmp_path, out, capsys, monkeypatch):
     from tddfa.detection import FaceBoxes
 
     monkeypatch.setattr(FaceBoxes, "detect", lambda self, image: [])
@@ -273,8 +273,8 @@ def test_any_file_name_will_do(photo, out, name, monkeypatch):
 
 
 @pytest.mark.parametrize("mode", ["1x1", "grey", "16 bit", "rgba"])
-def test_odd_pictures_are_aligned_or_refused_but_never_crash(tmp_path, out, mode, capsys):
-    rgb = toys.picture()
+def test_odd_images_are_aligned_or_refused_but_never_crash(tmp_path, out, mode, capsys):
+    rgb = toys.image()
     grey = rgb[..., 0]
     pixels = {
         "1x1": rgb[:1, :1],
@@ -382,7 +382,7 @@ def test_an_unforeseen_error_costs_one_image_and_shows_its_traceback_with_v(phot
     monkeypatch.setattr(
         FaceBoxes, "detect", lambda self, image: detect(self, image) if len(image) < 120 else 1 / 0
     )
-    write_image(photo.with_name("small.png"), toys.picture(100))
+    write_image(photo.with_name("small.png"), toys.image(100))
     command = ["image", str(photo.parent), "-d", str(out)]
     assert main(command) == 1
     assert names(out) == {"small_2d_sparse.jpg"}
@@ -399,13 +399,13 @@ def test_a_photo_takes_less_than_1200_ms_from_a_cold_start(published_pack, share
     assert min(cpu_seconds([*command, str(photo)]) for _ in range(3)) < 1.2
 
 
-class TestManyPictures:
+class TestManyImages:
     @pytest.fixture
     def folder(self, tmp_path) -> Path:
         folder = tmp_path / "in"
         folder.mkdir()
         for k in range(5):
-            write_image(folder / f"{k}.png", toys.picture(100 + 10 * k))
+            write_image(folder / f"{k}.png", toys.image(100 + 10 * k))
         (folder / "broken.png").write_bytes(b"no picture")
         return folder
 

@@ -86,7 +86,7 @@ def test_what_tddfa_made_is_left_out_and_what_only_has_such_a_name_is_not(folder
     for name in ("a_3d.jpg", "a_depth_mask.png", "a_obj_1.png", "a_obj_face_2_1.png", "b/a_2d_sparse.jpg"):
         path = folder / name
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(marked(encode_image(toys.picture(20), path.suffix), path.suffix))
+        path.write_bytes(marked(encode_image(toys.image(20), path.suffix), path.suffix))
     for arguments in (["."], sorted(str(p.relative_to(folder)) for p in folder.rglob("*.*"))):
         inputs = Inputs(arguments)
         assert {str(job.path) for job in inputs} == {"a.png", "a_depth.png", "my_3d.jpg"}

@@ -27,7 +27,7 @@ def with_toy_pack(toy_pack, packs_folder):
 
 @pytest.fixture
 def clip(tmp_path) -> Path:
-    return write_clip(tmp_path / "a.mp4", [toys.picture()] * 8)
+    return write_clip(tmp_path / "a.mp4", [toys.image()] * 8)
 
 
 class Collects:
@@ -115,6 +115,16 @@ def test_wrong_usage_says_what_is_possible(clip, protocol, capfd, arguments, tex
     with pytest.raises(SystemExit):
         main(["live", "--loop"])
     assert "--loop needs --source" in capfd.readouterr().err
+
+
+def test_networks_run_on_the_device_that_is_named(clip, tmp_path, monkeypatch, capfd):
+    record = ["--source", str(clip), "--record", str(tmp_path / "a.csv")]
+    assert main(["live", *record, "--device", "toaster"]) in (1, 2)
+    error = capfd.readouterr().err
+    assert "toaster" in error
+    assert "cpu" in error
+    assert len(error.strip().splitlines()) == 1
+    assert main(["live", *record, "--device", "cpu"]) == 0
 
 
 def test_a_camera_that_is_not_there_is_one_line(capfd):

@@ -6,6 +6,8 @@ import csv
 import json
 import math
 import socket
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,10 @@ import pytest
 from clips import write_clip
 from live_faces import OSF_TRACKER_ROW, read_osc
 from tddfa.cli.main import main
+from tddfa.export.capture import ARKIT_SHAPES
 from tddfa.export.livelink import SHAPES
 from tddfa.imaging import read_image
+from tddfa.streams import RealTimeFrames
 from tddfa.streams.avatar_calibration import calibration_path
 
 PHOTO = Path(__file__).parents[2] / "examples" / "photos" / "hopper.jpg"
@@ -96,6 +100,63 @@ def test_openseeface_has_the_landmarks_of_the_table(clip, table, receiver):
         assert face["blink"] == pytest.approx(
             [1 - float(row["eyeBlinkRight"]), 1 - float(row["eyeBlinkLeft"])], abs=1e-6
         )
+
+
+@pytest.fixture
+def browser(monkeypatch):
+    """Paths of a WebSocket → its messages, from the first frame on: the clip waits for the clients."""
+    connect = pytest.importorskip("websockets.sync.client", reason="needs websockets").connect
+    with socket.socket() as end:
+        end.bind(("127.0.0.1", 0))
+        port = port_of(end)
+    messages: dict[str, list[str | bytes]] = {"/": [], "/floats": [], "/?landmarks": []}
+    ready = threading.Barrier(len(messages) + 1, timeout=60)
+
+    def listen(path: str) -> None:
+        while True:
+            try:
+                client = connect(f"ws://127.0.0.1:{port}{path}")
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.01)
+        ready.wait()
+        with client:
+            messages[path] += client
+
+    play = RealTimeFrames.__iter__
+
+    def play_when_all_listen(frames: RealTimeFrames):
+        ready.wait()
+        return play(frames)
+
+    monkeypatch.setattr(RealTimeFrames, "__iter__", play_when_all_listen)
+    threads = [threading.Thread(target=listen, args=(path,), daemon=True) for path in messages]
+    for thread in threads:
+        thread.start()
+
+    def messages_of_clients() -> dict[str, list[str | bytes]]:
+        for thread in threads:
+            thread.join(60)
+        return messages
+
+    return f"ws://127.0.0.1:{port}", messages_of_clients
+
+
+def test_the_websocket_has_the_numbers_of_the_table(clip, table, browser):
+    url, messages_of_clients = browser
+    assert live(clip, "--to", url) == 0
+    messages = messages_of_clients()
+    assert [len(of_path) for of_path in messages.values()] == [N] * 3
+    for row, text, packed, long in zip(table, *messages.values(), strict=True):
+        (face,) = json.loads(text)["faces"]
+        assert face["shapes"] == pytest.approx({name: float(row[name]) for name in SHAPES}, abs=1e-6)
+        angles = [float(row[f"{angle}_deg"]) for angle in ("yaw", "pitch", "roll")]
+        assert [face["head"][f"{a}_deg"] for a in ("yaw", "pitch", "roll")] == pytest.approx(angles, abs=2e-6)
+        numbers = np.frombuffer(packed, "<f4")[-len(ARKIT_SHAPES) :]
+        assert numbers == pytest.approx([float(row[name]) for name in ARKIT_SHAPES], abs=1e-6)
+        landmarks = np.array(json.loads(long)["faces"][0]["landmarks"])
+        expected = [[float(row[f"{axis}_{k}"]) for axis in "xy"] for k in range(68)]
+        assert landmarks[:, :2] == pytest.approx(np.array(expected), abs=0.0051)  # two decimals
 
 
 def test_the_csv_of_live_link_has_the_numbers_of_the_table(clip, table):

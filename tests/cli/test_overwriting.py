@@ -35,7 +35,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 def save(path: Path, side: int = 120) -> bytes:
-    write_image(path, toys.picture(side))
+    write_image(path, toys.image(side))
     return path.read_bytes()
 
 
@@ -268,7 +268,7 @@ def test_resuming_a_long_run_takes_little_memory(folder):
 
 @pytest.fixture
 def clip(folder) -> Path:
-    image = np.asarray(toys.picture(120))
+    image = np.asarray(toys.image(120))
     return write_clip(folder / "clip.mp4", [np.roll(image, k, axis=1) for k in range(3)])
 
 

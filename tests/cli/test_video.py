@@ -36,7 +36,7 @@ def out(tmp_path) -> Path:
 
 @pytest.fixture
 def clip(tmp_path) -> Path:
-    return write_clip(tmp_path / "clip.mp4", [toys.picture()] * 6, sound="aac")
+    return write_clip(tmp_path / "clip.mp4", [toys.image()] * 6, sound="aac")
 
 
 def names(folder: Path) -> set[str]:
@@ -64,7 +64,7 @@ def test_all_kinds_are_written_with_sound_and_every_frame(clip, out):
 
 
 @pytest.mark.parametrize("smooth", ["one-euro", "none", "window", "zero-phase"])
-def test_every_smoothing_gives_every_frame_its_row_and_picture(clip, out, smooth):
+def test_every_smoothing_gives_every_frame_its_row_and_image(clip, out, smooth):
     arguments = ["video", str(clip), "-o", "2d_sparse", "--data", "csv", "--smooth", smooth, "-d", str(out)]
     assert main(arguments) == 0
     assert [r["frame"] for r in rows(out / "clip.csv")] == list("012345")
@@ -125,10 +125,10 @@ def test_start_and_end_cut_and_frames_keep_their_numbers(clip, out):
 
 
 def test_odd_sizes_variable_rates_and_single_frames_work(tmp_path, out):
-    image = toys.picture()[:119, :117]
+    image = toys.image()[:119, :117]
     write_clip(tmp_path / "odd.mkv", [image] * 3, codec="ffv1", options={})
-    write_clip(tmp_path / "vfr.mp4", [toys.picture()] * 4, times=[0, 0.1, 0.13, 0.5])
-    write_clip(tmp_path / "one.mp4", [toys.picture()])
+    write_clip(tmp_path / "vfr.mp4", [toys.image()] * 4, times=[0, 0.1, 0.13, 0.5])
+    write_clip(tmp_path / "one.mp4", [toys.image()])
     clips = [str(tmp_path / name) for name in ("odd.mkv", "vfr.mp4", "one.mp4")]
     assert main(["video", *clips, "-d", str(out)]) == 0
     assert next(iter(VideoReader(out / "odd_2d_sparse.mp4"))).image.shape[:2] == (120, 118)
@@ -138,7 +138,7 @@ def test_odd_sizes_variable_rates_and_single_frames_work(tmp_path, out):
 
 
 def test_a_stream_that_changes_its_resolution_keeps_its_frames_times_and_faces(tmp_path, out):
-    large = toys.picture()
+    large = toys.image()
     small = np.ascontiguousarray(large[::2, ::2])
     plain = {"crf": "10", "bf": "0"}  # frames in the order in which they show
     parts = [
@@ -248,7 +248,7 @@ def test_wrong_usage_says_what_is_possible(clip, capfd, arguments, text):
 @pytest.mark.parametrize("smooth", ["one-euro", "zero-phase"])
 def test_ctrl_c_finishes_files_that_play(tmp_path, out, smooth):
     clip = write_clip(
-        tmp_path / "long.mp4", [toys.picture()] * 3000, sound="aac", options={"preset": "ultrafast"}
+        tmp_path / "long.mp4", [toys.image()] * 3000, sound="aac", options={"preset": "ultrafast"}
     )
     command = [sys.executable, "-m", "tddfa", "video", str(clip), "-o", "2d_sparse", "--data", "csv"]
     command += ["--pack", "3ddfa-v2-mb05"]  # the toy in its place
@@ -271,7 +271,7 @@ def test_ctrl_c_finishes_files_that_play(tmp_path, out, smooth):
 
 def test_standard_input_is_a_video(clip, out):
     command = [sys.executable, "-m", "tddfa", "video", "-", "--data", "csv", "--pack", "3ddfa-v2-mb05"]
-    data = write_clip(clip.with_suffix(".ts"), [toys.picture()] * 6).read_bytes()
+    data = write_clip(clip.with_suffix(".ts"), [toys.image()] * 6).read_bytes()
     process = subprocess.run([*command, "-d", str(out)], input=data, capture_output=True, timeout=100)
     assert process.returncode == 0, process.stderr
     assert [r["frame"] for r in rows(out / "stdin.csv")] == list("012345")
@@ -281,7 +281,7 @@ def test_a_folder_or_a_pattern_of_images_is_one_video(tmp_path, out):
     shots = tmp_path / "shot"
     shots.mkdir()
     for k in range(5):
-        write_image(shots / f"{k:04d}.png", toys.picture())
+        write_image(shots / f"{k:04d}.png", toys.image())
     arguments = ["video", str(shots), "--fps", "10", "--data", "csv", "-o", "pose", "-d", str(out)]
     assert main(arguments) == 0
     assert [float(r["timestamp"]) for r in rows(out / "shot.csv")] == pytest.approx(

@@ -181,7 +181,7 @@ def test_a_network_without_the_outputs_is_a_line():
         detector.detect(np.zeros((9, 9, 3), np.uint8))
 
 
-def test_a_picture_taken_in_the_dark_is_lit_and_others_stay_as_they_are():
+def test_an_image_taken_in_the_dark_is_lit_and_others_stay_as_they_are():
     seen = []
 
     def network(x):

@@ -35,14 +35,14 @@ def test_anchors_equal_their_definition(size):
 
 def test_the_toy_detector_sees_its_face(toy_pack):
     detector = make_detector(OnnxNetwork(toy_pack.read("detector.onnx"), "d"), toy_pack.manifest.detector)
-    (face,) = detector.detect(toys.picture(120))
+    (face,) = detector.detect(toys.image(120))
     half = toys.DETECTED_SIDE / 2
     np.testing.assert_allclose(list(face.box), [64 - half, 64 - half, 64 + half, 64 + half], rtol=1e-5)
     assert face.score > 0.99
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 500, 3), (500, 2, 3)])
-def test_pictures_of_any_shape_are_searched(published_pack, shape):
+def test_images_of_any_shape_are_searched(published_pack, shape):
     detector = make_detector(
         OnnxNetwork(published_pack.read("detector.onnx"), "d"), published_pack.manifest.detector
     )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tddfa
-from evaluation_sets import IN_BINS, N, write_archive, write_original, write_published, write_tar
+from evaluation_sets import IN_BINS, N, write_archive, write_original, write_tar, write_v2
 from tddfa import FaceAligner
 from tddfa.errors import DatasetError, InputError
 from tddfa.evaluation import contact_sheet, evaluate
@@ -64,7 +64,7 @@ def test_the_head_pose_counts_faces_whose_angles_can_be_trusted(toy_aligner, toy
 
 
 def test_the_published_arrays_and_the_archive_are_the_same_set(toy_aligner, toy_set, archive, tmp_path):
-    write_published(tmp_path / "3DDFA", toy_set)
+    write_v2(tmp_path / "3DDFA", toy_set)
     theirs = dict(evaluate("aflw2000", toy_aligner, tmp_path / "3DDFA").record)
     ours = dict(evaluate("aflw2000", toy_aligner, archive).record)
     assert theirs["pose"] is None  # their arrays have the yaw alone
@@ -192,7 +192,7 @@ def test_what_is_wrong_with_a_set_is_one_clear_line(toy_aligner, toy_set, tmp_pa
 
 
 def test_a_partial_copy_of_the_published_arrays_says_what_is_missing(toy_aligner, toy_set, tmp_path):
-    write_published(tmp_path / "3DDFA", toy_set)
+    write_v2(tmp_path / "3DDFA", toy_set)
     (tmp_path / "3DDFA/test.configs/AFLW2000-3D_crop.roi_box.npy").unlink()
     with pytest.raises(DatasetError, match=r"has no AFLW2000-3D_crop\.roi_box\.npy, neither directly nor in"):
         evaluate("aflw2000", toy_aligner, tmp_path / "3DDFA")

@@ -75,7 +75,7 @@ def test_one_class_of_eyes_alone_has_no_area_and_the_text_says_why(toy_aligner, 
 
 
 def test_clips_are_compared_frame_by_frame(toy_aligner, tmp_path):
-    clips.write_clip(tmp_path / "blink.mp4", clips.pictures(6, 112, 112))
+    clips.write_clip(tmp_path / "blink.mp4", clips.sample_images(6, 112, 112))
     rows = [("clip", "frame", "right", "left"), ("blink.mp4", 1, 0.05, 0.3), ("blink.mp4", 99, 0.05, 0.3)]
     with (tmp_path / "eyes.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)

@@ -26,7 +26,7 @@ def test_the_published_network_follows_an_exact_sequence(published_pack, shared,
 
 
 def test_clips_are_measured_without_a_truth(toy_aligner, tmp_path):
-    clips.write_clip(tmp_path / "a.mp4", clips.pictures(5, 112, 112))
+    clips.write_clip(tmp_path / "a.mp4", clips.sample_images(5, 112, 112))
     record = evaluate("stability", toy_aligner, tmp_path).record
     assert record["protocol"] == "stability/clips/1"
     # A toy that sees the same face everywhere does not move once it has settled.
@@ -36,7 +36,7 @@ def test_clips_are_measured_without_a_truth(toy_aligner, tmp_path):
 
 @pytest.mark.parametrize("way", FOLLOWERS)
 def test_every_way_to_follow_gives_landmarks_for_every_image(toy_aligner, way):
-    images = clips.pictures(6, 112, 112)
+    images = clips.sample_images(6, 112, 112)
     track = landmark_track(way, toy_aligner, images)
     assert track.shape == (6, 68, 2)
     assert np.isfinite(track).all()
@@ -49,7 +49,7 @@ def test_images_without_a_face_are_gaps(toy_aligner):
 
     aligner = FaceAligner(toy_aligner.pack, detector=Nobody())
     for way in ("from-last-frame", "detector", "none"):
-        track = landmark_track(way, aligner, clips.pictures(3, 112, 112))
+        track = landmark_track(way, aligner, clips.sample_images(3, 112, 112))
         assert track.shape == (3, 68, 2)
         assert np.isnan(track).all()
 

@@ -38,7 +38,7 @@ def people(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def heads(people) -> list[Head]:
-    return tracking._looks(people)[0]
+    return tracking._heads(people)[0]
 
 
 def test_the_scenes_do_what_their_names_say():

@@ -151,7 +151,7 @@ def test_faces_of_two_models_do_not_fit_one_npz(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", EXPORTS)
-def test_a_picture_without_faces_gives_a_file_without_faces(kind: str, tmp_path: Path) -> None:
+def test_an_image_without_faces_gives_a_file_without_faces(kind: str, tmp_path: Path) -> None:
     EXPORTS[kind](tmp_path / f"none.{kind}", PHOTO, [])
     assert (tmp_path / f"none.{kind}").exists()
 
@@ -186,7 +186,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_the_old_file(
     arrays(bool, (5, 7)),
     st.sampled_from([0.0, 1e-3, 1.0]),
 )
-def test_a_16_bit_depth_picture_gives_the_depth_back(
+def test_a_16_bit_depth_image_gives_the_depth_back(
     depth: np.ndarray, known: np.ndarray, spread: float
 ) -> None:
     depth = np.where(known, depth * np.float32(spread), np.float32(np.nan))

@@ -81,7 +81,7 @@ def view(folder: Path, *shots: tuple[bytes, dict]) -> list[tuple[Image, dict]]:
     return list(zip(pictures, json.loads(done.stdout), strict=True))
 
 
-def assert_same_picture(theirs: Image, ours: Image) -> None:
+def assert_same_image(theirs: Image, ours: Image) -> None:
     difference = np.abs(theirs.astype(int) - ours.astype(int)).max(axis=-1)
     shown = (theirs.any(axis=-1) & ours.any(axis=-1)).sum() / (theirs.any(axis=-1) | ours.any(axis=-1)).sum()
     assert shown > 0.998
@@ -112,10 +112,10 @@ def test_three_js_draws_the_faces_of_the_photo_and_moves_their_blendshapes(
     assert shots[0][1]["meshes"][1]["targets"] == list(model.expression_names)
     for (picture, _), weights in zip(shots, [None, *expressions], strict=True):
         expected = faces if weights is None else [moved(face, **weights) for face in faces]
-        assert_same_picture(picture, draw_textured(photo, expected, [texture()] * 2))
+        assert_same_image(picture, draw_textured(photo, expected, [texture()] * 2))
     # The comparison would see it if a blendshape did not move.
     with pytest.raises(AssertionError):
-        assert_same_picture(shots[1][0], draw_textured(photo, faces, [texture()] * 2))
+        assert_same_image(shots[1][0], draw_textured(photo, faces, [texture()] * 2))
 
 
 def test_three_js_plays_a_clip(model: MorphableModel, tmp_path: Path) -> None:
@@ -130,4 +130,4 @@ def test_three_js_plays_a_clip(model: MorphableModel, tmp_path: Path) -> None:
     assert shots[0][1]["animations"] == [{"name": "clip", "duration": 1.5}]
     for (picture, found), frame in zip(shots, frames, strict=True):
         assert found["messages"] == []
-        assert_same_picture(picture, draw_textured(photo, [frame], [texture()]))
+        assert_same_image(picture, draw_textured(photo, [frame], [texture()]))

@@ -16,7 +16,7 @@ import pack_kinds
 import PIL.Image
 
 import image_bytes
-from clips import pictures, write_clip
+from clips import sample_images, write_clip
 from tddfa.errors import TddfaError, VideoFileError
 
 _MAX_PIXELS = 1 << 20  # so that an absurd size costs no time
@@ -104,7 +104,7 @@ def video_seeds() -> list[bytes]:
         ):
             n = len(options["times"]) if "times" in options else 8
             try:
-                out.append(write_clip(folder / file, pictures(n), **options).read_bytes())  # type: ignore[arg-type]
+                out.append(write_clip(folder / file, sample_images(n), **options).read_bytes())  # type: ignore[arg-type]
             except ValueError:  # this build of FFmpeg has no such encoder
                 continue
         out.append(out[3] * 2)

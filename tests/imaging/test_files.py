@@ -95,7 +95,7 @@ def test_an_animation_gives_its_first_frame(tmp_path):
     assert (read == [255, 0, 0]).all()
 
 
-def test_one_pixel_is_a_picture(tmp_path):
+def test_one_pixel_is_an_image(tmp_path):
     write_image(tmp_path / "dot.png", np.array([[[1, 2, 3]]], np.uint8))
     assert read_image(tmp_path / "dot.png").tolist() == [[[1, 2, 3]]]
 
@@ -115,7 +115,7 @@ def truncated(rgb: np.ndarray, suffix: str) -> bytes:
         (b"\x89PNG\r\n\x1a\n", "damaged or truncated PNG"),
     ],
 )
-def test_what_is_no_picture_is_refused_in_a_line(tmp_path, content, message):
+def test_what_is_no_image_is_refused_in_a_line(tmp_path, content, message):
     path = tmp_path / "photo.jpg"
     path.write_bytes(content)
     with pytest.raises(ImageFileError, match=message) as error:
@@ -125,7 +125,7 @@ def test_what_is_no_picture_is_refused_in_a_line(tmp_path, content, message):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
-def test_half_a_picture_is_refused(tmp_path, rgb, suffix):
+def test_half_an_image_is_refused(tmp_path, rgb, suffix):
     noisy = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
     path = tmp_path / f"half{suffix}"
     path.write_bytes(truncated(noisy, suffix))

@@ -96,7 +96,7 @@ def test_resnet22_equals_torch():
 
 
 @pytest.mark.parametrize("size", [(96, 160), (65, 33), (7, 300), (1, 1)])
-def test_faceboxes_equals_torch_on_pictures_of_any_size(size):
+def test_faceboxes_equals_torch_on_images_of_any_size(size):
     state = normalised_state(toys.faceboxes_state(np.random.default_rng(0)))
     x = np.random.default_rng(1).normal(0, 1, (1, 3, *size)).astype(np.float32)
     output = OnnxNetwork(faceboxes(state), "f")(x)

@@ -9,8 +9,8 @@ import pytest
 
 from tddfa.errors import PackError, PackNotFoundError
 from tddfa.packs import ModelPack, find_pack, installed_packs, remove_pack, store
-from tddfa.packs.convert import published, sources
-from tddfa.packs.convert.published import install_published
+from tddfa.packs.convert import sources, v2
+from tddfa.packs.convert.v2 import install_v2
 from tddfa.packs.store import install, install_folder
 
 
@@ -200,12 +200,12 @@ def test_a_folder_that_cannot_be_written_is_a_line(tmp_path, monkeypatch, toy_pr
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TDDFA_PACKS", str(tmp_path / "file" / "packs"))
     with pytest.raises(PackError, match="choose another with TDDFA_PACKS"):
-        install_published("3ddfa-v2-mb05", str(toy_project))
+        install_v2("3ddfa-v2-mb05", str(toy_project))
 
 
 def test_converting_twice_gives_the_same_bytes(toy_project, packs_folder):
-    first = install_published("3ddfa-v2-mb05", str(toy_project)).manifest
-    assert install_published("3ddfa-v2-mb05", str(toy_project)).manifest == first
+    first = install_v2("3ddfa-v2-mb05", str(toy_project)).manifest
+    assert install_v2("3ddfa-v2-mb05", str(toy_project)).manifest == first
 
 
 def test_a_ready_pack_is_copied_under_its_own_name(toy_pack, packs_folder):
@@ -221,17 +221,17 @@ def test_a_project_without_a_file_or_with_a_wrong_one_is_a_line(toy_project, pac
     shutil.copytree(toy_project, project)
     (project / "configs/tri.pkl").unlink()
     with pytest.raises(PackError, match=r"has no configs/tri\.pkl"):
-        install_published("3ddfa-v2-mb05", str(project))
+        install_v2("3ddfa-v2-mb05", str(project))
     (project / "configs/tri.pkl").write_bytes(b"no pickle")
     with pytest.raises(PackError, match="damaged"):
-        install_published("3ddfa-v2-mb05", str(project))
+        install_v2("3ddfa-v2-mb05", str(project))
     with pytest.raises(PackError, match="is no folder"):
-        install_published("3ddfa-v2-mb05", str(tmp_path / "nowhere"))
+        install_v2("3ddfa-v2-mb05", str(tmp_path / "nowhere"))
     assert list(packs_folder.iterdir()) == []
 
 
 def test_weights_that_are_not_published_have_no_published_numbers(toy_project, packs_folder, caplog):
-    pack = install_published("3ddfa-v2-mb05", str(toy_project))
+    pack = install_v2("3ddfa-v2-mb05", str(toy_project))
     assert "is not the published file" in caplog.text
     assert pack.manifest.measured == {}
     assert pack.manifest.provenance["files"]["weights/mb05_120x120.pth"]["published"] is False
@@ -254,33 +254,33 @@ class TestDownload:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         blobs = {
             name: sources.git_blob_id((folder / name).read_bytes())
-            for name in sources.PUBLISHED_BLOBS
+            for name in sources.V2_BLOBS
             if (folder / name).is_file()
         }
-        monkeypatch.setattr(sources, "PUBLISHED_BLOBS", blobs)
+        monkeypatch.setattr(sources, "V2_BLOBS", blobs)
         yield folder, f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 
     def test_a_pack_installs_from_a_url_and_reports_progress(self, mirror, packs_folder):
         _, url = mirror
         seen = []
-        pack = install_published("3ddfa-v2-mb05", url, lambda *args: seen.append(args))
+        pack = install_v2("3ddfa-v2-mb05", url, lambda *args: seen.append(args))
         pack.verify()
         assert seen[-1][1] == seen[-1][2]
-        assert {name for name, _, _ in seen} == set(sources.PUBLISHED_BLOBS)
+        assert {name for name, _, _ in seen} == set(sources.V2_BLOBS)
         assert [p.name for p in packs_folder.iterdir()] == ["3ddfa-v2-mb05"]
 
     def test_a_file_changed_on_its_way_is_refused(self, mirror, packs_folder):
         folder, url = mirror
         (folder / "configs/tri.pkl").write_bytes(b"something else")
         with pytest.raises(PackError, match=r"configs/tri\.pkl is not the published file"):
-            install_published("3ddfa-v2-mb05", url)
+            install_v2("3ddfa-v2-mb05", url)
         assert list(packs_folder.iterdir()) == []
 
     @pytest.mark.parametrize("url", ["http://127.0.0.1:9/none", "https://[broken"])
     def test_no_network_is_a_line_that_says_what_to_do(self, packs_folder, url):
         with pytest.raises(PackError, match="use --from DIR") as error:
-            install_published("3ddfa-v2-mb05", url)
+            install_v2("3ddfa-v2-mb05", url)
         assert "\n" not in str(error.value)
         assert list(packs_folder.iterdir()) == []
 
@@ -288,12 +288,12 @@ class TestDownload:
         folder, url = mirror
         (folder / "configs/indices.npy").unlink()
         with pytest.raises(PackError, match=r"cannot download .*indices\.npy"):
-            install_published("3ddfa-v2-mb05", url)
+            install_v2("3ddfa-v2-mb05", url)
 
 
 def test_the_weights_of_resnet22_cannot_be_downloaded_and_the_line_says_so(packs_folder):
     with pytest.raises(PackError, match=r"download resnet22\.pth by the link"):
-        install_published("3ddfa-v2-resnet22")
+        install_v2("3ddfa-v2-resnet22")
 
 
 def test_mb1_and_resnet22_install_from_checkpoints_of_their_layout(toy_project, packs_folder, tmp_path):
@@ -310,8 +310,8 @@ def test_mb1_and_resnet22_install_from_checkpoints_of_their_layout(toy_project, 
     ):
         (project / "weights" / file).write_bytes(pickle.dumps({"state_dict": state}))
     for name in ("3ddfa-v2-mb1", "3ddfa-v2-resnet22"):
-        pack = install_published(name, str(project))
-        assert pack.manifest.regressor.architecture == published.PUBLISHED[name].architecture
+        pack = install_v2(name, str(project))
+        assert pack.manifest.regressor.architecture == v2.V2_PACKS[name].architecture
         pack.verify()
 
 

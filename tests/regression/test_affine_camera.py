@@ -49,7 +49,7 @@ def spot(x: float, y: float, radius: float, height: int = 400, width: int = 500)
 @given(
     st.floats(150, 350), st.floats(150, 250), st.floats(25, 300), st.floats(-0.2, 0.2), st.floats(-0.2, 0.2)
 )
-def test_what_is_seen_in_the_crop_is_found_in_the_picture(x, y, side, dx, dy):
+def test_what_is_seen_in_the_crop_is_found_in_the_image(x, y, side, dx, dy):
     step = 1.4 * side / SIZE
     box = BoundingBox(
         x + dx * side - side / 2, y + dy * side - side / 2, x + dx * side + side / 2, y + dy * side + side / 2
@@ -81,13 +81,13 @@ def test_a_warped_square_shows_the_places_it_says(x, y, side):
     )
 
 
-def test_outside_the_picture_a_warped_square_is_black():
+def test_outside_the_image_a_warped_square_is_black():
     out = warp_square(np.full((50, 50, 3), 255, np.uint8), 0, 25, 40, 40)
     assert (out[:, :19] == 0).all()
     assert (out[:, 21:] == 255).all()
 
 
-def test_a_ready_crop_is_seen_as_if_cut_from_its_picture():
+def test_a_ready_crop_is_seen_as_if_cut_from_its_image():
     image = spot(210.0, 190.0, 6)
     square = BoundingBox(150, 130, 270, 250)
     (params,) = regressor.from_crops([image[130:250, 150:270]], [square])
@@ -100,7 +100,7 @@ def test_no_faces_need_no_network():
 
 @pytest.mark.parametrize("box", [(900, 900, 950, 950), (0, 0, 1e8, 1e8), (9, 9, 9.1, 9.1)])
 def test_a_box_that_no_crop_can_be_cut_for_is_none_and_takes_no_other_away(box):
-    images, boxes = [toys.picture()] * 3, [BoundingBox(20, 20, 90, 90)] * 3
+    images, boxes = [toys.image()] * 3, [BoundingBox(20, 20, 90, 90)] * 3
     whole = regressor.from_boxes(images, boxes)
     boxes[1] = BoundingBox(*box)
     before, none, after = regressor.from_boxes(images, boxes)
@@ -111,7 +111,7 @@ def test_a_box_that_no_crop_can_be_cut_for_is_none_and_takes_no_other_away(box):
 @pytest.mark.parametrize("value", [50.0, np.nan, np.inf, 1e30])
 def test_points_without_an_extent_are_none(value):
     points = np.full((68, 2), value)
-    assert regressor.from_points([toys.picture()], [points]) == [None]
+    assert regressor.from_points([toys.image()], [points]) == [None]
     assert regressor.box_around(points, BoundingBox(0, 0, 1, 1)) is None
 
 
@@ -129,7 +129,7 @@ def test_a_network_without_the_outputs_is_a_line():
         lambda x: {"camera": np.zeros((len(x), 3, 4), np.float32)}, SETTINGS, lambda name: {}
     )
     with pytest.raises(PackError, match="needs camera, identity, expression, confidence"):
-        poor.from_boxes([toys.picture()], [BoundingBox(0, 0, 90, 90)])
+        poor.from_boxes([toys.image()], [BoundingBox(0, 0, 90, 90)])
 
 
 @given(st.floats(60, 300), st.floats(60, 300), st.floats(20, 90), st.floats(20, 90), st.floats(0.6, 1.6))
@@ -173,7 +173,7 @@ def test_a_crop_that_was_turned_shows_the_same_place(turns):
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
-def test_looks_at_a_turned_picture_are_the_turned_looks(degrees):
+def test_looks_at_a_turned_image_are_the_turned_looks(degrees):
     class Upright:
         """Sees a face only where it stands upright: bright above, dark below."""
 

@@ -7,7 +7,7 @@ from tddfa.geometry.camera import project
 from tddfa.packs.specs import ANY_REGRESSOR
 from tddfa.regression import make_regressor
 from tddfa.regression.closeups import CloseUps
-from tddfa.regression.expressions import ExpressionNetwork, corrected_camera, state, upright
+from tddfa.regression.expressions import ExpressionNetwork, corrected_camera, roll_correction, state
 from tddfa.types import BoundingBox, FaceParams
 
 
@@ -72,7 +72,7 @@ def test_views_are_black_where_the_image_ends_and_need_no_part_of_it():
 def test_a_camera_is_corrected_by_turn_scale_and_shift_in_the_frame_of_the_upright_face(roll):
     first = camera(1.7, roll, 0.5)
     back = cv2.Rodrigues(np.array([0, 0, roll]))[0]
-    turn = upright(first)
+    turn = roll_correction(first)
     np.testing.assert_allclose(turn, back[:2, :2].T, atol=1e-9)
     same = corrected_camera(first, np.zeros(6))
     np.testing.assert_allclose(same, first, atol=1e-12)
@@ -98,7 +98,7 @@ def test_a_face_seen_from_below_is_upright_by_its_side():
     below = np.concatenate(
         [cv2.Rodrigues(np.array([1.5, 0, 0]))[0] @ np.diag([1.0, -1, -1]), np.zeros((3, 1))], 1
     )
-    np.testing.assert_allclose(upright(below), np.eye(2), atol=1e-9)
+    np.testing.assert_allclose(roll_correction(below), np.eye(2), atol=1e-9)
 
 
 class FixedNetwork:

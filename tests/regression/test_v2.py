@@ -120,7 +120,7 @@ def test_a_box_below_a_pixel_and_points_without_an_extent_have_no_square():
     assert square_around_points(np.full((68, 3), 7.0)) is None
 
 
-def test_a_box_half_outside_the_picture_is_filled_with_black():
+def test_a_box_half_outside_the_image_is_filled_with_black():
     crop = cut_crop(np.full((100, 100, 3), 255, np.uint8), BoundingBox(-60, 0, 60, 120), 120)
     assert (crop[:, :59] == 0).all()
     assert (crop[:99, 61:] == 255).all()
@@ -139,4 +139,4 @@ def test_a_network_that_gives_something_else_is_a_line(toy_pack):
         lambda x: {"params": np.zeros((len(x), 10), np.float32)}, toy_pack.manifest.regressor, toy_pack.arrays
     )
     with pytest.raises(PackError, match="does not give the numbers"):
-        regressor.from_boxes([toys.picture()], [BoundingBox(0, 0, 100, 100)])
+        regressor.from_boxes([toys.image()], [BoundingBox(0, 0, 100, 100)])

@@ -72,7 +72,7 @@ def test_only_the_face_changes_and_without_faces_nothing(kind: str, photo: np.nd
 
 @pytest.mark.parametrize("kind", OVERLAYS)
 @pytest.mark.parametrize("x", [-15.0, 0.0, 119.0, 500.0])
-def test_faces_across_the_border_and_beside_the_picture_are_drawn_as_far_as_they_show(
+def test_faces_across_the_border_and_beside_the_image_are_drawn_as_far_as_they_show(
     kind: str, x: float, photo: np.ndarray
 ) -> None:
     drawn = OVERLAYS[kind](photo, [ball(x=x)])
@@ -87,9 +87,7 @@ def test_faces_across_the_border_and_beside_the_picture_are_drawn_as_far_as_they
 
 
 @pytest.mark.parametrize("kind", MESH_KINDS)
-def test_a_transparent_picture_over_the_photo_is_the_picture_over_the_photo(
-    kind: str, photo: np.ndarray
-) -> None:
+def test_a_transparent_image_over_the_photo_is_the_image_over_the_photo(kind: str, photo: np.ndarray) -> None:
     drawn = OVERLAYS[kind](photo, [ball()], background="transparent").astype(float)
     over = drawn[..., 3:] / 255
     composed = over * drawn[..., :3] + (1 - over) * photo

@@ -133,7 +133,7 @@ def test_of_two_surfaces_at_one_depth_the_first_triangle_shows() -> None:
     assert fragments.triangle[fragments.mask].max() < len(mesh.triangles)
 
 
-def test_meshes_beside_the_picture_or_without_triangles_leave_it_empty() -> None:
+def test_meshes_beside_the_image_or_without_triangles_leave_it_empty() -> None:
     beside = moved(cube(), np.eye(3), np.array([-50, 400, 0]))
     nothing = solid(np.zeros((3, 3)), np.zeros((0, 3)))
     for meshes in ([beside], [nothing], [beside, nothing]):
@@ -143,7 +143,7 @@ def test_meshes_beside_the_picture_or_without_triangles_leave_it_empty() -> None
     assert not rasterize([], 20, 30).mask.any()
 
 
-def test_a_mesh_far_larger_than_the_picture_fills_it() -> None:
+def test_a_mesh_far_larger_than_the_image_fills_it() -> None:
     wall = solid(np.array([[-2e6, -2e6, 7], [2e6, -2e6, 7], [0, 2e6, 7]]), np.array([[0, 2, 1]]))
     fragments = rasterize([wall], 40, 50)
     assert fragments.triangle.shape == (40, 50)

@@ -68,7 +68,7 @@ def test_a_face_before_another_lends_it_no_colour() -> None:
     assert texture.image[32, 32].tolist() == pytest.approx([90, 90, 90], abs=2)
 
 
-def test_texels_beside_the_picture_are_not_seen_and_not_black() -> None:
+def test_texels_beside_the_image_are_not_seen_and_not_black() -> None:
     photo = np.full((160, 100, 3), (50, 60, 70), np.uint8)  # ends in the middle of the face
     texture = face_textures(photo, [arch(0)], size=64)[0]
     assert not texture.seen[:, 40:].any()

@@ -95,7 +95,7 @@ def test_auto_takes_the_cpu_where_a_device_does_not_start_and_by_name_it_is_a_li
 
 
 def test_the_same_faces_are_found_on_the_device_that_auto_finds_and_with_any_number_of_threads(toy_pack):
-    image = toys.picture()
+    image = toys.image()
     expected = FaceAligner(toy_pack).align(image)
     for options in ({"device": "cpu"}, {"device": "auto"}, {"threads": 2}):
         found = FaceAligner(toy_pack, **options).align(image)

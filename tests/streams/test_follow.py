@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scene import Person, SceneAligner, picture
+from scene import Person, SceneAligner, scene_image
 from tddfa.errors import InputError
 from tddfa.streams import Sink, TrackedFrame, VideoSink, follow, write_frames
 from tddfa.tracking import SMOOTHERS, FaceTracker, make_smoother
@@ -29,7 +29,7 @@ class Source:
     def __iter__(self) -> Iterator[Frame]:
         self.readings += 1
         for t in range(self.n):
-            yield Frame(100 + t, t / 30, picture(t))
+            yield Frame(100 + t, t / 30, scene_image(t))
 
 
 def tracker() -> FaceTracker:
@@ -55,7 +55,7 @@ def test_every_smoother_gives_each_frame_its_own_image_and_faces(name, images):
     for t, (frame, expected) in enumerate(zip(frames, smoothed_by_hand(name), strict=True)):
         if images:
             assert frame.image is not None
-            assert np.array_equal(frame.image, picture(t))
+            assert np.array_equal(frame.image, scene_image(t))
         else:
             assert frame.image is None
         assert [len(frame.faces), len(frame.visible_faces)] == [1, 1]

@@ -41,7 +41,7 @@ def show(screen: FakeScreen, n: int, **options) -> WindowSink:
     with WindowSink(screen=screen, **options) as window:
         for k in range(n):
             faces = (TrackedFace(0, FACE, 1.0, k, "tracked"),)
-            window.write(TrackedFrame(k, k / 30, toys.picture(), faces, time.perf_counter() - 0.005))
+            window.write(TrackedFrame(k, k / 30, toys.image(), faces, time.perf_counter() - 0.005))
             if window.closed:
                 break
     return window
@@ -69,7 +69,7 @@ def test_keys_switch_the_overlay_and_the_mirror():
 def test_every_overlay_can_be_shown(kind):
     screen = FakeScreen({})
     show(screen, 1, draw=kind)
-    assert screen.images[0].shape == toys.picture().shape
+    assert screen.images[0].shape == toys.image().shape
 
 
 def test_a_snapshot_is_the_image_that_was_shown(tmp_path):
@@ -99,7 +99,7 @@ def test_closing_the_window_is_the_key_q(monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     screen = PygameScreen("test")
     try:
-        screen.show(toys.picture(), "text")
+        screen.show(toys.image(), "text")
         for event in (
             pygame.event.Event(pygame.KEYDOWN, key=pygame.K_SPACE),
             pygame.event.Event(pygame.KEYDOWN, key=pygame.K_3),

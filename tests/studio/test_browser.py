@@ -317,8 +317,8 @@ def test_the_camera_moves_the_avatar(page, address):
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processor time is read from /proc")
 def test_a_frame_with_a_face_costs_little_of_the_processor(browser, address):
-    # A rate depends on what else a machine does; processor time does not. Two cores have 100 ms for each of 20
-    # frames a second: page, browser, networks, and drawing where there is no graphics card.
+    # A rate depends on what else a machine does; processor time does not. Two cores have 100 ms for each of
+    # 20 frames a second: page, browser, networks, and drawing where there is no graphics card.
     with opened(browser) as page:
         page.goto(address + "#camera")
         page.get_by_role("button", name="Start the camera").click()

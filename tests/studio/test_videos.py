@@ -35,12 +35,12 @@ def video(client):
     return followed(client, answer.json()["id"])
 
 
-def test_progress_grows_to_the_end_with_pictures(video):
+def test_progress_grows_to_the_end_with_previews(video):
     done = [message["done"] for message in video]
     assert done == sorted(done)
     assert video[-1]["state"] == "done"
     assert video[-1]["done"] == video[-1]["total"] == 125
-    assert any(message.get("picture", "").startswith("data:image/jpeg;base64,/9j/") for message in video)
+    assert any(message.get("preview", "").startswith("data:image/jpeg;base64,/9j/") for message in video)
 
 
 def test_the_timeline_has_a_lane_per_person(client, video):

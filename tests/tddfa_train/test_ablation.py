@@ -88,7 +88,7 @@ def test_each_arm_changes_what_it_says_and_nothing_else(values):
     assert changed["without-profiling"].data.folders == ("photos",)
     assert changed["without-profiling"].data.folder_weights == (1,)
     assert changed["with-videos"].data.video_share == 0.25
-    assert set(vars_of(changed["without-spoiling"].data.photometric)) == {0.0}
+    assert set(vars_of(changed["without-degradation"].data.photometric)) == {0.0}
     for name, variant in changed.items():
         same = {"loss": "cost" in name or name.endswith(("dc", "joint", "landmarks"))}
         if not same["loss"]:

@@ -25,7 +25,7 @@ def test_groups_are_read_from_the_names_that_data_sets_give():
         "set": "utkface",
         "age": "10–24",
         "race code of UTKFace": "Indian",
-        "skin in the picture": "light",
+        "skin in the image": "light",
     }
     masked = groups_of("facemask_mask-12.jpg", 0.0, "facemask", 50.0)
     assert masked == {"yaw": "0–30°", "set": "facemask", "mask": "with mask"}
@@ -41,7 +41,7 @@ def test_skin_is_as_light_as_it_was_painted_whatever_surrounds_it(colour, tone):
     image[20:90, 20:80] = colour
     landmarks = np.random.default_rng(1).uniform(30, 70, (68, 2))
     angle = skin_angle_deg(image, landmarks)
-    assert groups_of("x", 0.0, "", angle)["skin in the picture"] == tone
+    assert groups_of("x", 0.0, "", angle)["skin in the image"] == tone
 
 
 def test_means_of_groups_come_with_counts_and_one_face_has_no_interval():
@@ -67,7 +67,7 @@ def test_each_known_box_is_found_once_and_what_is_left_is_counted():
     assert nothing["recall"] == 0
 
 
-def test_a_photo_as_it_is_stresses_nobody_and_the_picture_shows_every_stress():
+def test_a_photo_as_it_is_stresses_nobody_and_the_image_shows_every_stress():
     table, picture = stress(FaceAligner("open"), [read_image(PHOTOS / "hopper.jpg")])
     assert table["as it is"]["found"] == table["as it is"]["faces"] == 1
     assert table["as it is"]["error"] < 1.5
@@ -86,7 +86,7 @@ def test_a_turned_photo_takes_its_landmarks_along():
         np.testing.assert_allclose([columns.mean(), rows.mean()], moved[5, :2], atol=1.5)
 
 
-def test_one_command_writes_tables_and_pictures(drawn_faces, tmp_path, capsys):
+def test_one_command_writes_tables_and_images(drawn_faces, tmp_path, capsys):
     faces = open_face_folder(drawn_faces / "faces")
     names = np.array([f"utkface_{age}_0_1_20170101000000" for age in (3, 20, 30, 40, 70, 80)])
     write_face_folder(tmp_path / "faces", np.array(faces.images), faces.labels | {"names": names})
@@ -95,7 +95,7 @@ def test_one_command_writes_tables_and_pictures(drawn_faces, tmp_path, capsys):
     (tmp_path / "photos" / "faceboxes.json").write_text(json.dumps({"hopper.jpg": {"boxes": []}}))
     config = {"held_out": [str(tmp_path / "faces")], "held_out_every": 2, "boxes": str(tmp_path / "photos")}
     (tmp_path / "card.json").write_text(json.dumps(config | {"packs": ["open", "open:small"]}))
-    assert cli.main(["card", str(tmp_path / "card.json"), str(tmp_path / "out")]) == 0
+    assert cli.main(["model-card", str(tmp_path / "card.json"), str(tmp_path / "out")]) == 0
     record = json.loads((tmp_path / "out" / "card.json").read_text())
     assert record["packs"]["open"]["held_out"]["count"] == 3
     assert record["packs"]["open"]["boxes"]["beside"] == 1

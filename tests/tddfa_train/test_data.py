@@ -18,20 +18,20 @@ from tddfa.types import FaceParams, HeadPose
 from tddfa_train import cli
 from tddfa_train.alignment.recipe import make_alignment_network
 from tddfa_train.alignment.task import AlignmentLossConfig, AlignmentTask
-from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, spoil, warp
+from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, degrade, warp
 from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
+from tddfa_train.data.face_profiling import bend_image, rotation_about, turn_image
 from tddfa_train.data.fits import fit_folder
 from tddfa_train.data.folder import open_face_folder, write_face_folder
 from tddfa_train.data.headwear import wear_hat, wear_hood
 from tddfa_train.data.matfiles import prepare_mat_folder, read_mat
-from tddfa_train.data.occlusion import DisguiseConfig, disguised
+from tddfa_train.data.occlusion import OcclusionConfig, occluded
 from tddfa_train.data.points import (
     AFLW21_MIRROR,
     IBUG68_MIRROR,
     aflw21_matrix,
     mirror_twins,
 )
-from tddfa_train.data.profiling import bend_picture, rotation_about, turn_picture
 from tddfa_train.data.render_expressions import ExpressionConfig
 from tddfa_train.data.renders import RenderConfig, Studio, make_renders
 from tddfa_train.data.turn import ViewConfig, further_turn, make_views
@@ -53,7 +53,7 @@ def rng():
 
 
 TILTED = HeadPose(20, -10, 15)
-UNDISGUISED = DisguiseConfig(masked=0, shaded=0, hooded=0, hatted=0, covered=0, dim=0)
+UNOCCLUDED = OcclusionConfig(masked=0, shaded=0, hooded=0, hatted=0, covered=0, dim=0)
 
 
 def _params(model, rng, pose=TILTED):
@@ -79,7 +79,7 @@ def test_twins_of_a_symmetric_shape_are_found(model):
 
 
 @pytest.mark.parametrize("mirror", [False, True])
-def test_parameters_of_a_warped_picture_draw_the_warped_landmarks(model, rng, mirror):
+def test_parameters_of_a_warped_image_draw_the_warped_landmarks(model, rng, mirror):
     params = _params(model, rng)
     points = model.landmarks(params)
     exact = PlacementConfig(stretch=0.0)
@@ -121,14 +121,14 @@ def test_pixels_land_where_the_labels_say(rng):
         np.testing.assert_allclose(found, matrix[:, :2] @ dot + matrix[:, 2], atol=0.3)
 
 
-def test_a_spoiled_crop_is_still_a_picture_of_the_same_size(rng):
+def test_a_degraded_crop_is_still_an_image_of_the_same_size(rng):
     everything = PhotometricConfig(
         grey=0.5, blur=1, low_resolution=1, jpeg=1, noise=1, occlusion=1, zero_border=1
     )
     crop = rng.integers(0, 255, (120, 120, 3), dtype=np.uint8)
     before = crop.copy()
     for _ in range(20):
-        out = spoil(crop, everything, rng, noise_bank=np.zeros((1, 120, 120, 3), np.float32))
+        out = degrade(crop, everything, rng, noise_bank=np.zeros((1, 120, 120, 3), np.float32))
         assert out.shape == crop.shape
         assert out.dtype == np.uint8
     np.testing.assert_array_equal(crop, before)
@@ -238,7 +238,7 @@ def test_a_frame_looks_as_if_the_turned_head_had_been_drawn(model, rng):
     smooth = cv2.GaussianBlur(rng.integers(0, 255, (160, 160, 3), dtype=np.uint8), (0, 0), 3)
     image = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)
     rotation = rotation_about(np.array([0.0, 1, 0]), 6.0) @ rotation_about(np.array([1.0, 0, 0]), -4.0)
-    drawn = turn_picture(bend_picture(image, head), rotation, image).astype(float)
+    drawn = turn_image(bend_image(image, head), rotation, image).astype(float)
     motion = Motion(rotation, np.eye(2, 3))
     photo = DeepPhoto.of(image, head)
     frame = photo.frame(motion, np.eye(2, 3), (160, 160)).astype(float)
@@ -277,7 +277,7 @@ def test_frames_of_a_video_are_neighbours_and_all_their_labels_move_together(dra
         assert np.linalg.norm(drawn - batch["landmarks68"][row, :, :2], axis=1).mean() < 1.0
 
 
-def test_the_surface_of_a_second_round_moves_with_the_landmarks(drawn_faces, tmp_path):
+def test_the_surface_of_new_labels_moves_with_the_landmarks(drawn_faces, tmp_path):
     faces = open_face_folder(drawn_faces / "faces")
     surface = faces.labels["landmarks68"] + np.float32([0, 0, 5])  # in a depth of its own
     labels = faces.labels | {"surface": surface, "surface_mirror": IBUG68_MIRROR}
@@ -393,21 +393,21 @@ def test_masks_and_covers_hide_faces_where_they_should(drawn_faces):
     backgrounds = np.load(drawn_faces / "backgrounds.npy")
 
     def changed(config, seed=0):
-        shown = disguised(picture, landmarks, config, backgrounds, np.random.default_rng(seed))
+        shown = occluded(picture, landmarks, config, backgrounds, np.random.default_rng(seed))
         return np.abs(shown.astype(int) - picture).max(2) > 0
 
-    assert not changed(UNDISGUISED).any()
-    masked = changed(replace(UNDISGUISED, masked=1))
+    assert not changed(UNOCCLUDED).any()
+    masked = changed(replace(UNOCCLUDED, masked=1))
     mouth, brow = landmarks[48:68, :2].mean(0).astype(int), landmarks[19, :2].astype(int)
     assert masked[mouth[1], mouth[0]]
     assert not masked[: brow[1] + 1].any()
-    shaded = changed(replace(UNDISGUISED, shaded=1))
+    shaded = changed(replace(UNOCCLUDED, shaded=1))
     for eye in (landmarks[36:42, :2], landmarks[42:48, :2]):
         x, y = eye.mean(0).astype(int)
         assert shaded[y, x]
     assert not shaded[mouth[1], mouth[0]]
-    assert 0.01 < changed(replace(UNDISGUISED, covered=1)).mean() < 0.5
-    assert changed(replace(UNDISGUISED, dim=1)).all()
+    assert 0.01 < changed(replace(UNOCCLUDED, covered=1)).mean() < 0.5
+    assert changed(replace(UNOCCLUDED, dim=1)).all()
 
 
 def test_hoods_and_hats_hide_the_head_and_leave_the_face(drawn_faces):
@@ -431,7 +431,7 @@ def test_hoods_and_hats_hide_the_head_and_leave_the_face(drawn_faces):
         assert (hat[cheek[1], cheek[0]] > 100).all()
 
 
-def test_scraps_of_face_pictures_show_no_face(drawn_faces):
+def test_scraps_of_face_images_show_no_face(drawn_faces):
     folder = open_face_folder(drawn_faces / "faces")
     landmarks = folder.labels["landmarks68"][0].astype(float)
     low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
@@ -466,11 +466,11 @@ def test_bodies_hang_below_their_heads_and_signs_show_something():
         assert len(np.unique(sign(rng).reshape(-1, 3), axis=0)) > 1
 
 
-def test_crops_of_disguised_faces_keep_their_labels(drawn_faces):
+def test_crops_of_occluded_faces_keep_their_labels(drawn_faces):
     faces, backgrounds = (str(drawn_faces / name) for name in ("faces", "backgrounds.npy"))
     config = LandmarkDataConfig((faces,), backgrounds, batch_size=8, negatives=0.0)
-    bare = replace(config, disguise=UNDISGUISED)
-    worn = replace(config, disguise=replace(UNDISGUISED, masked=1, shaded=1, hooded=1, hatted=1))
+    bare = replace(config, occlusion=UNOCCLUDED)
+    worn = replace(config, occlusion=replace(UNOCCLUDED, masked=1, shaded=1, hooded=1, hatted=1))
     seen = [LandmarkBatches(each, 1)[0] for each in (bare, worn)]
     assert (seen[0]["crop"] != seen[1]["crop"]).any()
     for batch in seen:
@@ -479,7 +479,7 @@ def test_crops_of_disguised_faces_keep_their_labels(drawn_faces):
         assert (batch["is_face"] == 1).all()
 
 
-def test_mosaics_of_disguised_faces_in_clutter_keep_their_boxes(drawn_faces):
+def test_mosaics_of_occluded_faces_in_clutter_keep_their_boxes(drawn_faces):
     with np.load(drawn_faces / "rule.npz") as stored:
         rule = BoxRule(stored["mean"], stored["matrix"])
     config = MosaicConfig(
@@ -487,7 +487,7 @@ def test_mosaics_of_disguised_faces_in_clutter_keep_their_boxes(drawn_faces):
         str(drawn_faces / "backgrounds.npy"),
         shapes=((256, 6),),
         empty=0.0,
-        disguise=DisguiseConfig(masked=1, shaded=1, hooded=1, hatted=1, covered=1, dim=1),
+        occlusion=OcclusionConfig(masked=1, shaded=1, hooded=1, hatted=1, covered=1, dim=1),
         clutter=ClutterConfig(bodies=1, most_decoys=9, scraps=0.5, signs=0.4),
     )
     boxes = MosaicBatches(config, rule, 1)[0]["boxes"]

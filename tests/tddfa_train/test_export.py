@@ -183,7 +183,7 @@ def test_the_command_line_calibrates_int8_on_the_training_data(network, write_co
     assert session.run(None, {"input": CROPS})[0].shape == (3, 3, 4)
 
 
-def test_a_detector_in_int8_reads_pictures_of_any_size_and_stays_close(write_config, tmp_path, capsys):
+def test_a_detector_in_int8_reads_images_of_any_size_and_stays_close(write_config, tmp_path, capsys):
     torch.manual_seed(5)
     network = FaceDetector(DetectorConfig())
     for module in network.modules():  # maps as large as after training

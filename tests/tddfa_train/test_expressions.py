@@ -244,7 +244,7 @@ def test_a_missing_teacher_is_one_line(tmp_path, capsys):
     assert len(error.splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["open", "open:first-look"])
+@pytest.mark.parametrize("name", ["open", "open:verifier"])
 def test_the_kept_weights_fill_their_networks(model, name):
     from tddfa_train.alignment.recipe import make_alignment_network
     from tddfa_train.weights import load_weights

@@ -100,7 +100,7 @@ def test_every_face_that_an_anchor_resembles_is_found_by_one_and_every_anchor_by
     torch.testing.assert_close(found.box[enough], boxes[:3][shared.argmax(0)][enough])
 
 
-def test_a_picture_without_a_face_asks_for_none():
+def test_an_image_without_a_face_asks_for_none():
     anchors = torch.from_numpy(anchor_boxes(64, 64))
     assert not match(torch.full((3, 4), float("nan")), anchors, CONFIG).positive.any()
 
@@ -140,9 +140,9 @@ def test_a_few_mosaics_are_learnt_by_heart_and_the_library_finds_their_faces(
     onnx, settings = _detector(str(run / "last.pt"))
     detector = make_detector(OnnxNetwork(onnx, "faceboxes"), settings)
     batch = detector_experiment(read_config(DetectorRecipe, config)).data[0]
-    for picture, boxes in zip(batch["picture"], batch["boxes"], strict=True):
+    for image, boxes in zip(batch["image"], batch["boxes"], strict=True):
         faces = boxes[np.isfinite(boxes).all(1)]
-        found = np.array([list(d.box) for d in detector.detect(picture)], np.float32).reshape(-1, 4)
+        found = np.array([list(d.box) for d in detector.detect(image)], np.float32).reshape(-1, 4)
         assert len(found) == len(faces)
         if len(faces):
             assert (intersection_over_union(faces, found).max(1) > 0.5).all()

@@ -43,7 +43,7 @@ def pack(trained, tmp_path):
         "default": source,
         "variants": {"small": source},
         "detector": str(tmp_path / "detector.pt"),
-        "first_look": source,
+        "verifier": source,
     }
     (tmp_path / "pack.json").write_text(json.dumps(config))
     assert cli.main(["pack", str(tmp_path / "pack.json"), str(tmp_path / "pack")]) == 0
@@ -77,7 +77,7 @@ def test_a_pack_is_whole_and_its_detector_and_variants_run(pack, drawn_faces):
     assert set(opened.manifest.files) == {
         "regressor.onnx",
         "regressor-small.onnx",
-        "first-look.onnx",
+        "verifier.onnx",
         "detector.onnx",
     }
     image = np.array(open_face_folder(drawn_faces / "faces").images[0])
@@ -86,7 +86,7 @@ def test_a_pack_is_whole_and_its_detector_and_variants_run(pack, drawn_faces):
 
 def test_a_pack_takes_the_detector_of_another_and_believes_it(pack, tmp_path):
     config = json.loads((tmp_path / "pack.json").read_text())
-    config |= {"detector": "open", "min_confidence": 0, "variants": {}, "first_look": None}
+    config |= {"detector": "open", "min_confidence": 0, "variants": {}, "verifier": None}
     (tmp_path / "mine.json").write_text(json.dumps(config))
     assert cli.main(["pack", str(tmp_path / "mine.json"), str(tmp_path / "mine")]) == 0
     image = read_image(Path(__file__).parents[2] / "examples" / "photos" / "hopper.jpg")
@@ -113,11 +113,11 @@ def test_a_checkpoint_of_another_network_is_refused(pack, tmp_path, capsys):
     assert not (tmp_path / "other" / "manifest.json").exists()
 
 
-def test_every_network_of_a_pack_has_the_same_first_look_or_none(pack, tmp_path):
+def test_every_network_of_a_pack_has_the_same_verifier_or_none(pack, tmp_path):
     manifest = ModelPack.open(pack).manifest
     specs = [manifest.regressor, manifest.variants["small"].regressor]
-    assert [spec.verifier for spec in specs] == ["first-look.onnx"] * 2
-    config = json.loads((tmp_path / "pack.json").read_text()) | {"first_look": None}
+    assert [spec.verifier for spec in specs] == ["verifier.onnx"] * 2
+    config = json.loads((tmp_path / "pack.json").read_text()) | {"verifier": None}
     (tmp_path / "pack.json").write_text(json.dumps(config))
     assert cli.main(["pack", str(tmp_path / "pack.json"), str(tmp_path / "other")]) == 0
     assert ModelPack.open(tmp_path / "other").manifest.regressor.verifier is None

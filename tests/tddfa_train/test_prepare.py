@@ -51,7 +51,7 @@ def test_labels_of_a_crop_are_what_the_teacher_says_of_the_crop_itself(prepared,
     assert error < 0.02 * np.ptp(points[:, :2], axis=0).max()
 
 
-def test_averaged_labels_mirror_with_the_picture(published_pack):
+def test_averaged_labels_mirror_with_the_image(published_pack):
     aligner = FaceAligner(published_pack)
     image = read_image(PHOTOS / "astronaut.jpg")
     first = aligner.align(image)[0].landmarks

@@ -48,7 +48,7 @@ class Head:
         closed = {"eyeBlinkLeft": blink, "eyeBlinkRight": blink}
         return self.model.params(camera, self.identity, closed)
 
-    def picture(self, params: FaceParams) -> Image:
+    def image(self, params: FaceParams) -> Image:
         rows, columns = np.mgrid[:HEIGHT, :WIDTH]
         out = np.stack([90 + rows // 6, 100 + columns // 8, 110 + (rows + columns) // 20], -1).astype(
             np.uint8
@@ -64,7 +64,7 @@ def test_a_head_that_turns_to_80_degrees_and_blinks_is_followed_all_the_way(alig
     for t in range(64):
         pose = HeadPose(80 * math.sin(t / 10), 6 * math.sin(t / 9), 5 * math.sin(t / 20))
         params = head.params(240 + 100 * math.sin(t / 25), 90, pose, float(t % 30 < 4))
-        people = tracker.update(head.picture(params))
+        people = tracker.update(head.image(params))
         assert [(p.id, p.visible) for p in people] == [(0, True)]
         truth = BoundingBox.around(head.model.landmarks(params))
         assert BoundingBox.around(people[0].face.landmarks).iou(truth) > 0.5

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scene import HEIGHT, WIDTH, Person, SceneAligner, picture
+from scene import HEIGHT, WIDTH, Person, SceneAligner, scene_image
 from tddfa.errors import InputError
 from tddfa.tracking import FaceTracker, TrackedFace
 from tddfa.types import BoundingBox
@@ -20,7 +20,7 @@ def still(x: float = 320, y: float = 180, size: float = 90, near: float = 1) -> 
 
 
 def follow(aligner: SceneAligner, n: int, **options) -> list[list[TrackedFace]]:
-    return list(FaceTracker(aligner, **options).track(aligner.picture(t) for t in range(n)))
+    return list(FaceTracker(aligner, **options).track(aligner.image(t) for t in range(n)))
 
 
 def ids(faces: Iterable[TrackedFace]) -> list[int]:
@@ -198,7 +198,7 @@ def test_the_largest_faces_are_followed_when_there_may_be_only_so_many():
     assert sizes[0] > 70
 
 
-def test_the_whole_picture_is_searched_only_now_and_then():
+def test_the_whole_image_is_searched_only_now_and_then():
     aligner = SceneAligner([still()])
     follow(aligner, 91, detect_every=15)
     assert aligner.searches == 7
@@ -216,10 +216,10 @@ def test_nobody_there_is_an_empty_list():
 
 def test_a_frame_without_a_pixel_loses_everybody_and_raises_nothing():
     tracker = FaceTracker(SceneAligner([still()]))
-    tracker.update(picture(0))
+    tracker.update(scene_image(0))
     states = [tracker.update(np.zeros((0, 0, 3), np.uint8))[0].state for _ in range(3)]
     assert states[-1] == "lost"
-    assert tracker.update(picture(4))[0].state == "returned"
+    assert tracker.update(scene_image(4))[0].state == "returned"
 
 
 def test_a_frame_of_another_size_is_searched_where_it_can_be():
@@ -233,9 +233,9 @@ def test_a_frame_of_another_size_is_searched_where_it_can_be():
         return box.x0 < image.shape[1] and box.y0 < image.shape[0]
 
     tracker = FaceTracker(Small([still(600, 300)]))
-    tracker.update(picture(0))
+    tracker.update(scene_image(0))
     for _ in range(4):
-        faces = tracker.update(picture(0)[:40, :40])
+        faces = tracker.update(scene_image(0)[:40, :40])
     assert faces[0].state == "lost"
 
 
@@ -333,8 +333,8 @@ def test_options_out_of_range_are_one_line(option):
 def test_the_scene_is_what_it_says():
     aligner = SceneAligner([still(200, 100, 80)], noise=0)
     truth = aligner.seen(0)[0].detection.box
-    assert picture(0).shape == (HEIGHT, WIDTH, 3)
-    assert aligner.detect(picture(0))[0].box.iou(truth) > 0.9
-    part = picture(0)[50:170, 130:290]
+    assert scene_image(0).shape == (HEIGHT, WIDTH, 3)
+    assert aligner.detect(scene_image(0))[0].box.iou(truth) > 0.9
+    part = scene_image(0)[50:170, 130:290]
     box = aligner.detect(part)[0].box
     assert box.shifted(130, 50).iou(truth) > 0.85

@@ -19,7 +19,7 @@ def numbered(start: int = 0, stop: int | None = None, pause: float = 0.002):
         time.sleep(pause)
 
 
-def test_a_slow_reader_gets_the_newest_picture():
+def test_a_slow_reader_gets_the_newest_image():
     shown = []
 
     def counted():
@@ -59,7 +59,7 @@ def test_a_camera_that_does_not_come_back_ends_with_one_line():
             pass
 
 
-def test_a_camera_without_pictures_is_one_line():
+def test_a_camera_without_images_is_one_line():
     with pytest.raises(VideoFileError, match="gives no images"):
         Camera(connect=lambda: iter(()))
 

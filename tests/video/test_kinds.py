@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import image_bytes
-from clips import pictures, write_clip, write_sound
+from clips import sample_images, write_clip, write_sound
 from tddfa.errors import InputError, VideoFileError
 from tddfa.video import VideoReader
 from tddfa.video.source import VideoSource
@@ -56,7 +56,7 @@ def test_avi_with_frames_out_of_order_shows_each_for_its_time(tmp_path, codec):
 
 
 def test_joined_transport_streams_are_one_time_line(tmp_path):
-    part = write_clip(tmp_path / "a.ts", pictures(20)).read_bytes()
+    part = write_clip(tmp_path / "a.ts", sample_images(20)).read_bytes()
     (tmp_path / "both.ts").write_bytes(part * 3)
     found = times(VideoReader(tmp_path / "both.ts"))
     assert len(found) == 60
@@ -64,13 +64,13 @@ def test_joined_transport_streams_are_one_time_line(tmp_path):
 
 
 def test_raw_h264_without_any_times_has_the_usual_ones(tmp_path):
-    found = times(VideoReader(write_clip(tmp_path / "a.h264", pictures(12))))
+    found = times(VideoReader(write_clip(tmp_path / "a.h264", sample_images(12))))
     assert len(found) == 12
     assert all(b > a for a, b in pairwise(found))
 
 
 def test_an_edit_list_hides_frames_and_is_no_damage(tmp_path):
-    path = write_clip(tmp_path / "a.mp4", pictures(20), options={"crf": "20", "bf": "0"})
+    path = write_clip(tmp_path / "a.mp4", sample_images(20), options={"crf": "20", "bf": "0"})
     data = bytearray(path.read_bytes())
     at = data.index(b"elst") + 12
     (duration,) = struct.unpack_from(">I", data, at)
@@ -99,7 +99,7 @@ def with_cover(path, video: bool) -> None:
         container.mux(cover.encode(None))
         for k in range(10):
             if video:
-                frame = av.VideoFrame.from_ndarray(pictures(10)[k], format="rgb24")
+                frame = av.VideoFrame.from_ndarray(sample_images(10)[k], format="rgb24")
                 frame.pts = k
             else:
                 samples = np.zeros((1, 1024), np.float32)
@@ -115,7 +115,7 @@ def test_a_cover_is_not_the_video(tmp_path):
     assert len(frames) == 10
     assert frames[0].image.shape == (48, 64, 3)
     with_cover(tmp_path / "song.mp4", video=False)
-    with pytest.raises(VideoFileError, match="has no video track, only sound and a cover picture"):
+    with pytest.raises(VideoFileError, match="has no video track, only sound and a cover image"):
         VideoReader(tmp_path / "song.mp4")
 
 
@@ -125,7 +125,7 @@ def test_titles_in_any_encoding_are_no_reason_to_refuse_a_video(tmp_path):
         container.metadata["title"] = "CafXX"
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(pictures(1)[0], format="rgb24")))
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(sample_images(1)[0], format="rgb24")))
         container.mux(stream.encode(None))
     path.write_bytes(path.read_bytes().replace(b"CafXX", b"Caf\xe9\xff"))
     assert len(list(VideoReader(path))) == 1
@@ -136,7 +136,7 @@ def test_titles_in_any_encoding_are_no_reason_to_refuse_a_video(tmp_path):
 )
 def test_any_file_name_will_do(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    path = write_clip(tmp_path / "a.mp4", pictures(2))
+    path = write_clip(tmp_path / "a.mp4", sample_images(2))
     path.rename(tmp_path / name)
     assert len(list(VideoReader(name))) == 2
 
@@ -222,7 +222,7 @@ def test_the_largest_of_several_tracks_is_read(tmp_path):
         for height, width in ((48, 64), (96, 128)):
             stream = container.add_stream("libx264", rate=25)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            streams.append((stream, pictures(1, height, width)[0]))
+            streams.append((stream, sample_images(1, height, width)[0]))
         for k in range(5):
             for stream, image in streams:
                 frame = av.VideoFrame.from_ndarray(image, format="rgb24")
@@ -245,7 +245,7 @@ def test_gif_and_other_containers_are_read(tmp_path):
             stream = container.add_stream(codec, rate=25)
             stream.width, stream.height = 64, 48
             stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
-            for k, image in enumerate(pictures(6)):
+            for k, image in enumerate(sample_images(6)):
                 frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=stream.pix_fmt)
                 frame.pts = k
                 container.mux(stream.encode(frame))
@@ -254,7 +254,7 @@ def test_gif_and_other_containers_are_read(tmp_path):
 
 
 def test_a_codec_without_a_decoder_is_one_line(tmp_path):
-    path = write_clip(tmp_path / "a.mp4", pictures(3))
+    path = write_clip(tmp_path / "a.mp4", sample_images(3))
     path.write_bytes(path.read_bytes().replace(b"avc1", b"zzz1"))
     with pytest.raises(VideoFileError, match=r"does not decode|not one frame") as caught:
         list(VideoReader(path))
@@ -262,7 +262,7 @@ def test_a_codec_without_a_decoder_is_one_line(tmp_path):
 
 
 def test_frames_over_the_limit_are_refused_by_the_header(tmp_path, monkeypatch):
-    path = write_clip(tmp_path / "a.mp4", pictures(2))
+    path = write_clip(tmp_path / "a.mp4", sample_images(2))
     with pytest.raises(VideoFileError, match="frames of 64 × 48 pixels, more than the limit of 3000"):
         VideoReader(path, max_pixels=3000)
     monkeypatch.setenv("TDDFA_MAX_PIXELS", "3000")
@@ -272,7 +272,7 @@ def test_frames_over_the_limit_are_refused_by_the_header(tmp_path, monkeypatch):
 
 def test_a_recording_that_begins_in_the_middle_is_not_damaged(tmp_path):
     data = write_clip(
-        tmp_path / "a.ts", pictures(40), options={"crf": "10", "g": "10", "bf": "0"}
+        tmp_path / "a.ts", sample_images(40), options={"crf": "10", "g": "10", "bf": "0"}
     ).read_bytes()
     cut = len(data) // 3 // 188 * 188
     (tmp_path / "b.ts").write_bytes(data[cut:])
@@ -283,10 +283,10 @@ def test_a_recording_that_begins_in_the_middle_is_not_damaged(tmp_path):
 
 
 def test_the_decoders_own_frame_comes_along_only_where_it_shows_the_image(tmp_path):
-    plain = write_clip(tmp_path / "a.mp4", pictures(1))
+    plain = write_clip(tmp_path / "a.mp4", sample_images(1))
     assert next(iter(VideoReader(plain))).coded is not None
-    turned = write_clip(tmp_path / "b.mp4", pictures(1), rotation=90)
-    wide = write_clip(tmp_path / "c.mp4", pictures(1), aspect=Fraction(3, 2))
+    turned = write_clip(tmp_path / "b.mp4", sample_images(1), rotation=90)
+    wide = write_clip(tmp_path / "c.mp4", sample_images(1), aspect=Fraction(3, 2))
     for path in (turned, wide):
         assert next(iter(VideoReader(path))).coded is None
 

@@ -7,14 +7,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from clips import pictures, write_clip, write_sound
+from clips import sample_images, write_clip, write_sound
 from tddfa.errors import InputError, VideoFileError
 from tddfa.video import VideoReader
 from tddfa.video.reader import Moment
 
 
-def test_every_frame_comes_with_its_picture_number_and_time(tmp_path):
-    images = pictures(7)
+def test_every_frame_comes_with_its_image_number_and_time(tmp_path):
+    images = sample_images(7)
     reader = VideoReader(write_clip(tmp_path / "a.mp4", images, rate=25))
     frames = list(reader)
     assert reader.n_frames == 7
@@ -27,19 +27,19 @@ def test_every_frame_comes_with_its_picture_number_and_time(tmp_path):
 
 
 def test_a_reader_can_be_read_again(tmp_path):
-    reader = VideoReader(write_clip(tmp_path / "a.mp4", pictures(4)))
+    reader = VideoReader(write_clip(tmp_path / "a.mp4", sample_images(4)))
     assert [f.index for f in reader] == [f.index for f in reader] == [0, 1, 2, 3]
 
 
 def test_variable_frame_times_are_kept(tmp_path):
     times = [0.0, 0.04, 0.2, 0.21, 0.5]
-    reader = VideoReader(write_clip(tmp_path / "a.mp4", pictures(5), times=times))
+    reader = VideoReader(write_clip(tmp_path / "a.mp4", sample_images(5), times=times))
     assert [f.time for f in reader] == pytest.approx(times, abs=1e-3)
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_rotated_videos_come_upright(tmp_path, turns):
-    upright = pictures(2)
+    upright = sample_images(2)
     stored = [np.ascontiguousarray(np.rot90(image, -turns)) for image in upright]
     frame = next(iter(VideoReader(write_clip(tmp_path / "a.mp4", stored, rotation=90 * turns))))
     assert frame.image.shape == upright[0].shape
@@ -47,12 +47,12 @@ def test_rotated_videos_come_upright(tmp_path, turns):
 
 
 def test_pixels_that_are_not_square_are_made_square(tmp_path):
-    path = write_clip(tmp_path / "a.mp4", pictures(2, 48, 64), aspect=Fraction(3, 2))
+    path = write_clip(tmp_path / "a.mp4", sample_images(2, 48, 64), aspect=Fraction(3, 2))
     assert next(iter(VideoReader(path))).image.shape == (48, 96, 3)
 
 
 def test_start_and_end_choose_frames_by_number_or_time(tmp_path):
-    path = write_clip(tmp_path / "a.mp4", pictures(10), rate=25)
+    path = write_clip(tmp_path / "a.mp4", sample_images(10), rate=25)
 
     def indices(start, end):
         reader = VideoReader(path, start=start and Moment.parse(start), end=end and Moment.parse(end))
@@ -72,11 +72,11 @@ def test_a_moment_that_is_none_says_what_one_is(text):
 
 
 def test_a_video_of_one_frame_has_one_frame(tmp_path):
-    assert len(list(VideoReader(write_clip(tmp_path / "a.mp4", pictures(1))))) == 1
+    assert len(list(VideoReader(write_clip(tmp_path / "a.mp4", sample_images(1))))) == 1
 
 
 def test_a_start_behind_the_end_is_one_line(tmp_path):
-    reader = VideoReader(write_clip(tmp_path / "a.mp4", pictures(3)), start=Moment(5))
+    reader = VideoReader(write_clip(tmp_path / "a.mp4", sample_images(3)), start=Moment(5))
     with pytest.raises(VideoFileError, match="it has 3 frames"):
         list(reader)
 
@@ -99,7 +99,7 @@ def test_what_is_no_video_is_one_line(tmp_path):
 
 
 def test_a_video_without_its_index_is_one_line(tmp_path):
-    whole = write_clip(tmp_path / "a.mp4", pictures(30)).read_bytes()
+    whole = write_clip(tmp_path / "a.mp4", sample_images(30)).read_bytes()
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(VideoFileError, match="cut off or damaged"):
         VideoReader(tmp_path / "cut.mp4")

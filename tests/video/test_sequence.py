@@ -5,7 +5,7 @@ from __future__ import annotations
 import PIL.Image
 import pytest
 
-from clips import pictures, write_clip
+from clips import sample_images, write_clip
 from tddfa import write_image
 from tddfa.errors import InputError, VideoFileError
 from tddfa.video import ImageSequence, VideoReader, open_video
@@ -16,7 +16,7 @@ from tddfa.video.moment import Moment
 def folder(tmp_path):
     shots = tmp_path / "shot"
     shots.mkdir()
-    for k, image in enumerate(pictures(12), start=1):
+    for k, image in enumerate(sample_images(12), start=1):
         write_image(shots / f"frame{k}.png", image)
     (shots / "._frame1.png").write_bytes(b"resource fork")
     (shots / ".hidden.png").write_bytes(b"")
@@ -28,7 +28,7 @@ def grey(source) -> list[int]:
     return [int(frame.image[-1, -1, 0]) for frame in source]
 
 
-RISING = [int(image[-1, -1, 0]) for image in pictures(12)]
+RISING = [int(image[-1, -1, 0]) for image in sample_images(12)]
 
 
 def test_a_folder_a_glob_a_pattern_and_a_list_mean_the_same_frames_in_the_order_of_counting(folder):
@@ -74,7 +74,7 @@ def test_no_images_is_one_line(tmp_path):
 
 
 def test_a_video_is_a_video_and_has_its_own_rate(tmp_path):
-    path = write_clip(tmp_path / "a.mp4", pictures(2))
+    path = write_clip(tmp_path / "a.mp4", sample_images(2))
     assert isinstance(open_video(path), VideoReader)
     with pytest.raises(InputError, match="has a rate of its own"):
         open_video(path, fps=25)
@@ -83,12 +83,12 @@ def test_a_video_is_a_video_and_has_its_own_rate(tmp_path):
 
 
 def test_an_animated_webp_has_its_frames_and_times(tmp_path):
-    images = [PIL.Image.fromarray(image) for image in pictures(4)]
+    images = [PIL.Image.fromarray(image) for image in sample_images(4)]
     images[0].save(
         tmp_path / "a.webp", save_all=True, append_images=images[1:], duration=[40, 80, 40, 40], lossless=True
     )
     source = open_video(tmp_path / "a.webp")
-    assert grey(source) == [int(image[-1, -1, 0]) for image in pictures(4)]
+    assert grey(source) == [int(image[-1, -1, 0]) for image in sample_images(4)]
     assert [f.time for f in source] == pytest.approx([0, 0.04, 0.12, 0.16])
     images[0].save(tmp_path / "still.webp", lossless=True)
     assert len(list(open_video(tmp_path / "still.webp"))) == 1

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from clips import pictures, write_clip
+from clips import sample_images, write_clip
 from tddfa.video import VideoReader, VideoWriter
 
 
@@ -44,7 +44,7 @@ def with_sound(
         audio = container.add_stream(codec, rate=rate)
         audio.layout = layout
         audio.codec_context.format = format
-        for k, image in enumerate(pictures(20)):
+        for k, image in enumerate(sample_images(20)):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts = k
             container.mux(video.encode(frame))
@@ -94,7 +94,7 @@ def test_sound_that_begins_later_begins_later(tmp_path):
 
 
 def test_sound_without_a_decoder_is_left_out_with_a_line(tmp_path, caplog):
-    source = write_clip(tmp_path / "a.mkv", pictures(20), sound="aac")
+    source = write_clip(tmp_path / "a.mkv", sample_images(20), sound="aac")
     source.write_bytes(source.read_bytes().replace(b"A_AAC", b"A_XYZ"))
     with caplog.at_level(logging.WARNING):
         copied(source, tmp_path / "b.mp4")
@@ -104,7 +104,7 @@ def test_sound_without_a_decoder_is_left_out_with_a_line(tmp_path, caplog):
 
 
 def test_sound_that_is_broken_costs_no_frame(tmp_path):
-    source = write_clip(tmp_path / "a.mkv", pictures(20), sound="aac")
+    source = write_clip(tmp_path / "a.mkv", sample_images(20), sound="aac")
     with av.open(str(source)) as container:
         packets = [bytes(p) for p in container.demux(audio=0) if p.size > 20]
     data = source.read_bytes()
@@ -115,7 +115,7 @@ def test_sound_that_is_broken_costs_no_frame(tmp_path):
 
 
 def test_sound_that_no_player_could_play_is_not_copied(tmp_path, caplog):
-    source = write_clip(tmp_path / "a.mkv", pictures(20), sound="aac")
+    source = write_clip(tmp_path / "a.mkv", sample_images(20), sound="aac")
     with av.open(str(source)) as container:
         packets = [bytes(p) for p in container.demux(audio=0) if p.size]
     data = source.read_bytes()
@@ -129,7 +129,7 @@ def test_sound_that_no_player_could_play_is_not_copied(tmp_path, caplog):
 
 
 def test_joined_streams_keep_sound_and_video_in_step(tmp_path):
-    part = write_clip(tmp_path / "a.ts", pictures(10), sound="aac", options={"crf": "20", "bf": "0"})
+    part = write_clip(tmp_path / "a.ts", sample_images(10), sound="aac", options={"crf": "20", "bf": "0"})
     joined = tmp_path / "both.ts"
     joined.write_bytes(part.read_bytes() * 2)
     reader = copied(joined, tmp_path / "b.mp4")
@@ -140,7 +140,7 @@ def test_joined_streams_keep_sound_and_video_in_step(tmp_path):
 
 
 def test_what_can_be_read_once_is_written_without_its_sound(tmp_path, caplog):
-    data = write_clip(tmp_path / "a.ts", pictures(20), sound="aac").read_bytes()
+    data = write_clip(tmp_path / "a.ts", sample_images(20), sound="aac").read_bytes()
 
     class Pipe:
         name = "upload"

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clips import pictures, write_clip
+from clips import sample_images, write_clip
 from tddfa.errors import VideoFileError
 from tddfa.video import Camera, VideoReader
 
@@ -25,7 +25,7 @@ from tddfa.video import Camera, VideoReader
 def clip(tmp_path_factory) -> bytes:
     """A video that can be read from its start to its end, without seeking."""
     folder = tmp_path_factory.mktemp("clips")
-    return write_clip(folder / "a.ts", pictures(20), options={"crf": "20", "bf": "0"}).read_bytes()
+    return write_clip(folder / "a.ts", sample_images(20), options={"crf": "20", "bf": "0"}).read_bytes()
 
 
 def test_standard_input_is_read_once(clip):

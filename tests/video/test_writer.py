@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from clips import pictures, write_clip
+from clips import sample_images, write_clip
 from tddfa.errors import VideoFileError
 from tddfa.video import VideoReader, VideoWriter
 from tddfa.video.reader import Moment
@@ -22,7 +22,7 @@ def copy(reader: VideoReader, path) -> None:
 
 def fail_while_writing(path) -> None:
     with VideoWriter(path, rate=Fraction(25)) as writer:
-        writer.write(pictures(1)[0], 0.0)
+        writer.write(sample_images(1)[0], 0.0)
         raise RuntimeError
 
 
@@ -40,8 +40,8 @@ def sound_of(path) -> tuple[str, float, float]:
     return codec, frames[0].time, last.time + last.samples / last.sample_rate
 
 
-def test_the_file_is_h264_and_holds_the_pictures(tmp_path):
-    images = pictures(6)
+def test_the_file_is_h264_and_holds_the_images(tmp_path):
+    images = sample_images(6)
     with VideoWriter(tmp_path / "a.mp4", rate=Fraction(30)) as writer:
         for i, image in enumerate(images):
             writer.write(image, i / 30)
@@ -55,7 +55,7 @@ def test_the_file_is_h264_and_holds_the_pictures(tmp_path):
 
 def test_times_of_a_variable_frame_rate_are_the_same_after_a_copy(tmp_path):
     times = [0.0, 0.04, 0.2, 0.21, 0.5]
-    source = VideoReader(write_clip(tmp_path / "a.mp4", pictures(5), times=times))
+    source = VideoReader(write_clip(tmp_path / "a.mp4", sample_images(5), times=times))
     copy(source, tmp_path / "b.mp4")
     assert [f.time for f in VideoReader(tmp_path / "b.mp4")] == pytest.approx(
         [f.time for f in source], abs=1e-6
@@ -68,17 +68,17 @@ def test_odd_sides_grow_by_a_pixel(tmp_path):
     assert next(iter(VideoReader(tmp_path / "a.mp4"))).image.shape == (48, 64, 3)
 
 
-def test_pictures_of_another_size_are_scaled_to_the_first(tmp_path):
+def test_images_of_another_size_are_scaled_to_the_first(tmp_path):
     with VideoWriter(tmp_path / "a.mp4", rate=Fraction(25)) as writer:
-        writer.write(pictures(1, 48, 64)[0], 0.0)
-        writer.write(pictures(1, 96, 128)[0], 0.04)
+        writer.write(sample_images(1, 48, 64)[0], 0.0)
+        writer.write(sample_images(1, 96, 128)[0], 0.04)
     first, second = VideoReader(tmp_path / "a.mp4")
     assert first.image.shape == second.image.shape
     assert np.abs(first.image.astype(int) - second.image).mean() < 4
 
 
 def test_views_of_other_arrays_are_written_as_they_look(tmp_path):
-    image = pictures(1)[0]
+    image = sample_images(1)[0]
     with VideoWriter(tmp_path / "a.mp4", rate=Fraction(25)) as writer:
         writer.write(image[:, ::-1], 0.0)
     seen = next(iter(VideoReader(tmp_path / "a.mp4"))).image
@@ -89,7 +89,7 @@ def test_views_of_other_arrays_are_written_as_they_look(tmp_path):
     ("codec", "container"), [("aac", "mp4"), ("libmp3lame", "mp4"), ("pcm_s16le", "mov")]
 )
 def test_sound_is_kept_in_time(tmp_path, codec, container):
-    source = write_clip(tmp_path / f"a.{container}", pictures(50), sound=codec)
+    source = write_clip(tmp_path / f"a.{container}", sample_images(50), sound=codec)
     copy(VideoReader(source), tmp_path / "b.mp4")
     kind, first, last = sound_of(tmp_path / "b.mp4")
     assert kind == {"libmp3lame": "mp3float"}.get(codec, "aac")
@@ -97,8 +97,8 @@ def test_sound_is_kept_in_time(tmp_path, codec, container):
     assert last == pytest.approx(2.0, abs=0.06)
 
 
-def test_sound_is_cut_with_the_pictures(tmp_path):
-    source = write_clip(tmp_path / "a.mp4", pictures(50), sound="aac")
+def test_sound_is_cut_with_the_images(tmp_path):
+    source = write_clip(tmp_path / "a.mp4", sample_images(50), sound="aac")
     copy(VideoReader(source, start=Moment(20), end=Moment(40)), tmp_path / "b.mp4")
     _, first, last = sound_of(tmp_path / "b.mp4")
     assert first == pytest.approx(0.0, abs=0.03)
@@ -118,7 +118,7 @@ def test_an_error_leaves_the_file_that_was_there(tmp_path):
     assert (tmp_path / "a.mp4").read_bytes() == b"mine"
 
 
-def test_a_video_without_pictures_is_one_line_and_no_file(tmp_path):
+def test_a_video_without_images_is_one_line_and_no_file(tmp_path):
     with (
         pytest.raises(VideoFileError, match="not one frame"),
         VideoWriter(tmp_path / "a.mp4", rate=Fraction(25)),

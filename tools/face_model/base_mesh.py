@@ -116,9 +116,9 @@ def _upright_layout(
     uv: Float64[np.ndarray, "n_uv 2"], skin: Bool[np.ndarray, " n_uv"]
 ) -> Float64[np.ndarray, "n_uv 2"]:
     """Return the source layout, in which the head lies on its side, turned upright; skin fills the square."""
-    upright = np.stack([uv[:, 1], -uv[:, 0]], axis=1)
-    low, high = upright[skin].min(axis=0), upright[skin].max(axis=0)
-    return (upright - low) / (high - low)
+    turned = np.stack([uv[:, 1], -uv[:, 0]], axis=1)
+    low, high = turned[skin].min(axis=0), turned[skin].max(axis=0)
+    return (turned - low) / (high - low)
 
 
 def islands(uv_quads: Int64[np.ndarray, "n_quads 4"], n_uv: int) -> Int64[np.ndarray, " n_quads"]:

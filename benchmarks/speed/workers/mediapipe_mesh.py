@@ -27,19 +27,19 @@ def main():
     import mediapipe
     import numpy as np
 
-    picture = cv2.cvtColor(cv2.imread(str(Path(args.scenes) / "portrait.png")), cv2.COLOR_BGR2RGB)
+    image = cv2.cvtColor(cv2.imread(str(Path(args.scenes) / "portrait.png")), cv2.COLOR_BGR2RGB)
 
     def mesh(still):
         return mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=still, refine_landmarks=True)
 
     def track(argument):
-        shifted = itertools.cycle([np.roll(picture, k, axis=1) for k in (0, 2, 4, 2, 0, -2, -4, -2)])
+        shifted = itertools.cycle([np.roll(image, k, axis=1) for k in (0, 2, 4, 2, 0, -2, -4, -2)])
         tracker = mesh(still=False)
         return lambda: tracker.process(next(shifted))
 
     def photo(argument):
         finder = mesh(still=True)
-        return lambda: finder.process(picture)
+        return lambda: finder.process(image)
 
     about = {"program": "MediaPipe FaceMesh", "version": mediapipe.__version__, "opencv": cv2.__version__}
     serve({"track": track, "photo_landmarks": photo}, about, _STARTED)

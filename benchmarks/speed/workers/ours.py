@@ -104,25 +104,25 @@ def stages_of(aligner):
         return frame
 
     def faces(n):
-        picture, boxes = crowd(n)
-        return lambda: aligner.align(picture, boxes=boxes)
+        image, boxes = crowd(n)
+        return lambda: aligner.align(image, boxes=boxes)
 
     def faces_drawn(n):
-        picture, boxes = crowd(n)
-        return lambda: OVERLAYS["3d"](picture, aligner.align(picture, boxes=boxes))
+        image, boxes = crowd(n)
+        return lambda: OVERLAYS["3d"](image, aligner.align(image, boxes=boxes))
 
     def detect_sized(height):
-        picture = sized(height)
-        return lambda: aligner.detector.detect(picture)
+        image = sized(height)
+        return lambda: aligner.detector.detect(image)
 
     def align_sized(height):
-        picture = sized(height)
-        return lambda: aligner.align(picture)
+        image = sized(height)
+        return lambda: aligner.align(image)
 
     def draw_sized(height):
-        picture = sized(height)
-        found = aligner.align(picture)
-        return lambda: OVERLAYS["3d"](picture, found)
+        image = sized(height)
+        found = aligner.align(image)
+        return lambda: OVERLAYS["3d"](image, found)
 
     def triangles(level):
         model = open_face_model(level=level)

@@ -1,4 +1,4 @@
-"""A local copy of the published 3DDFA_V2, stage by stage.
+"""A local copy of 3DDFA_V2, stage by stage.
 
 Runs in the folder of the copy with a Python that has what it needs:
 `EXE .../upstream.py --config FILE --path torch|onnx --threads N --scenes DIR`. It must run with the Pythons
@@ -92,12 +92,12 @@ def _stages(detector, aligner, scenes):
     def fixed(run):
         return lambda argument: run
 
-    def landmarks(picture, found):
-        params, rois = aligner(picture, found)
+    def landmarks(image, found):
+        params, rois = aligner(image, found)
         return aligner.recon_vers(params, rois, dense_flag=False)
 
-    def mesh(picture, found):
-        params, rois = aligner(picture, found)
+    def mesh(image, found):
+        params, rois = aligner(image, found)
         return aligner.recon_vers(params, rois, dense_flag=True)
 
     def track(argument):
@@ -111,32 +111,32 @@ def _stages(detector, aligner, scenes):
         return frame
 
     def scene(n):
-        picture = cv2.imread(str(scenes / f"crowd-{n}.png"))
-        return picture, np.load(scenes / f"crowd-{n}.npy").tolist()
+        image = cv2.imread(str(scenes / f"crowd-{n}.png"))
+        return image, np.load(scenes / f"crowd-{n}.npy").tolist()
 
     def faces(n):
-        picture, found = scene(n)
-        return lambda: landmarks(picture, found)
+        image, found = scene(n)
+        return lambda: landmarks(image, found)
 
     def faces_drawn(n):
-        picture, found = scene(n)
-        return lambda: render(picture, mesh(picture, found), aligner.tri)
+        image, found = scene(n)
+        return lambda: render(image, mesh(image, found), aligner.tri)
 
     def sized(n):
         return cv2.imread(str(scenes / f"sized-{n}.png"))
 
     def detect_sized(n):
-        picture = sized(n)
-        return lambda: detector(picture)
+        image = sized(n)
+        return lambda: detector(image)
 
     def align_sized(n):
-        picture = sized(n)
-        return lambda: landmarks(picture, detector(picture))
+        image = sized(n)
+        return lambda: landmarks(image, detector(image))
 
     def draw_sized(n):
-        picture = sized(n)
-        vertices = mesh(picture, detector(picture)[:1])
-        return lambda: render(picture, vertices, aligner.tri)
+        image = sized(n)
+        vertices = mesh(image, detector(image)[:1])
+        return lambda: render(image, vertices, aligner.tri)
 
     def saved(name):
         return str(folder / name)

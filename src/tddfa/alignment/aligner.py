@@ -309,7 +309,7 @@ class FaceAligner:
             InputError: the image cannot be used.
         """
         check_image(image)
-        return self._faces_among([image], [select], search_size)[0]
+        return self._faces_of([image], [select], search_size)[0]
 
     def align_crops(self, crops: Sequence[Image], squares: Iterable[BoxLike]) -> Faces:
         """Return the faces in crops that were cut before, as data sets have them.
@@ -363,21 +363,21 @@ class FaceAligner:
 
     def _found_faces(self, images: Sequence[Image], search_size: int | None) -> list[Faces]:
         """Return the faces of each image, turned where that finds more of them."""
-        found = self._faces_among(images, [None] * len(images), search_size)
+        found = self._faces_of(images, [None] * len(images), search_size)
         if not self._thresholds.enabled:
             return found
         turns = {k: n for k, faces in enumerate(found) if (n := turns_to_upright(faces))}
         turned_images = [np.ascontiguousarray(np.rot90(images[k], n)) for k, n in turns.items()]
         # Without any face, nothing but a clear one justifies the turn.
         selections = [None if found[k] else _clear for k in turns]
-        again = self._faces_among(turned_images, selections, search_size)
+        again = self._faces_of(turned_images, selections, search_size)
         for (k, n), image, faces in zip(turns.items(), turned_images, again, strict=True):
             height, width = image.shape[:2]
             back = [face_turned_back(face, n, width, height) for face in faces]
             found[k] = Faces(better_orientation(found[k], back, n))
         return found
 
-    def _faces_among(
+    def _faces_of(
         self,
         images: Sequence[Image],
         selections: Sequence[Selection | None],

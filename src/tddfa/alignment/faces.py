@@ -12,7 +12,7 @@ import numpy as np
 from tddfa.types import BoundingBox, Face
 from tddfa.types.display import painted, set_painter
 
-_LARGEST_PX = 512  # longer side of a picture of faces
+_LARGEST_PX = 512  # longer side of an image of faces
 _BORDER = 0.04  # around the faces, in longer sides of the box that holds them
 _N_EXPRESSIONS = 3  # strongest expressions in a row of the table
 _WEAKEST = 0.1  # weight of an expression that is named
@@ -23,7 +23,7 @@ _COLUMNS = ("", "box, px", "score", "confidence", "yaw", "pitch", "roll", "expre
 class Faces(list[Face]):
     """The faces of an image, in the order of their boxes.
 
-    It prints one face a line; a notebook shows a table with a picture of each mesh.
+    It prints one face a line; a notebook shows a table with an image of each mesh.
     """
 
     @overload
@@ -50,13 +50,13 @@ class Faces(list[Face]):
 def _cells(face: Face) -> str:
     from html import escape  # its table of entities takes a while to load
 
-    picture = base64.b64encode(painted([face]) or b"").decode()
+    image = base64.b64encode(painted([face]) or b"").decode()
     x0, y0, x1, y1 = (round(v) for v in face.box)
     pose, confidence = face.pose, "" if face.confidence is None else f"{face.confidence:.3f}"
     strongest = sorted(face.expression.items(), key=lambda item: -abs(item[1]))[:_N_EXPRESSIONS]
     expression = ", ".join(f"{name} {weight:.2f}" for name, weight in strongest if abs(weight) >= _WEAKEST)
     cells = (
-        f'<img src="data:image/png;base64,{picture}" height="96" alt="mesh">',
+        f'<img src="data:image/png;base64,{image}" height="96" alt="mesh">',
         f"({x0}, {y0}, {x1}, {y1})",
         f"{face.score:.2f}",
         confidence,

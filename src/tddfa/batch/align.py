@@ -233,5 +233,5 @@ def process_aligner(settings: BatchSettings, pack_sha256: str | None) -> FaceAli
 def aligner_schema(aligner: FaceAligner, metadata: Mapping[str, str] | None = None) -> Any:
     """Return the Arrow schema of the tables that come of an aligner."""
     pack = aligner.pack
-    said = {"tddfa.pack": pack.manifest.name, "tddfa.pack_sha256": pack.fingerprint, **(metadata or {})}
-    return table_schema(aligner.model.expression_names, said)
+    texts = {"tddfa.pack": pack.manifest.name, "tddfa.pack_sha256": pack.fingerprint, **(metadata or {})}
+    return table_schema(aligner.model.expression_names, texts)

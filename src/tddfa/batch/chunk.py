@@ -44,7 +44,7 @@ class ChunkReport:
         n_empty: inputs without a face.
         n_errors: inputs that could not be used.
         was_done: whether an earlier run had done it.
-        first_error: what the first input with an error said; empty where there is none.
+        first_error: what the first input with an error recorded; empty where there is none.
     """
 
     chunk: int
@@ -117,16 +117,16 @@ class ChunkJob:
             if isinstance(error, StorageError):
                 raise
             return None  # damaged: it is done again
-        said: Mapping[bytes, bytes] = file.metadata.metadata or {}
-        if said.get(b"tddfa.plan", b"").decode() != self._plan.fingerprint:
-            schema = said.get(b"tddfa.schema", b"none of tddfa").decode("utf-8", "replace")
+        recorded: Mapping[bytes, bytes] = file.metadata.metadata or {}
+        if recorded.get(b"tddfa.plan", b"").decode() != self._plan.fingerprint:
+            schema = recorded.get(b"tddfa.schema", b"none of tddfa").decode("utf-8", "replace")
             raise InputError(
                 f"{self._storage.url(name)} belongs to another batch (schema {schema}); choose another "
                 "folder, or remove the part"
             )
-        if b"tddfa.inputs" not in said:
+        if b"tddfa.inputs" not in recorded:
             return None
-        return _report(chunk, int(said[b"tddfa.inputs"]), _Counts.of(table), was_done=True)
+        return _report(chunk, int(recorded[b"tddfa.inputs"]), _Counts.of(table), was_done=True)
 
     def run(
         self, chunk: int, skip: Mapping[int, str], notify: Notify, *, careful: bool = False

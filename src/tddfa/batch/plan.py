@@ -3,7 +3,7 @@
     OUT/plan/plan.json             what is done, how many chunks, a checksum of the inputs; written last
     OUT/plan/00000.parquet         the inputs, a row group for each chunk
     OUT/faces/00000/part-00000000.parquet   what comes of a chunk
-    OUT/files/00000/00000000/0012_photo_3d.jpg   pictures and meshes, where they are asked for
+    OUT/files/00000/00000000/0012_photo_3d.jpg   images and meshes, where they are asked for
 
 The same inputs give the same plan, wherever and how often it is made; so a chunk that is done twice writes
 the same file twice.

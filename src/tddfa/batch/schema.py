@@ -38,8 +38,8 @@ def table_schema(expression_names: Sequence[str], metadata: Mapping[str, str] | 
     fields += [pa.field(name, getattr(pa, kind)()) for name, kind in _LAST.items()]
     fields += [pa.field(name, pa.list_(pa.float32())) for name in _LISTS]
     fields += [pa.field("crop", pa.binary())]
-    said = {"tddfa.schema": SCHEMA, "tddfa.version": __version__, **(metadata or {})}
-    return pa.schema(fields, metadata=said)
+    texts = {"tddfa.schema": SCHEMA, "tddfa.version": __version__, **(metadata or {})}
+    return pa.schema(fields, metadata=texts)
 
 
 def face_values(

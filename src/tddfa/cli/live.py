@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tddfa.cli.arguments import Once, add_search_size, positive
+from tddfa.cli.arguments import Once, add_device, add_search_size, positive
 from tddfa.cli.avatar import (
     add_avatar_arguments,
     avatar_of,
@@ -21,7 +21,7 @@ from tddfa.cli.avatar import (
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import report
 from tddfa.cli.overwriting import OverwriteGuard, Places, add_overwrite
-from tddfa.cli.video import PICTURES, TABLES
+from tddfa.cli.video import OVERLAY_KINDS, TABLES
 from tddfa.errors import InputError, TddfaError
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def add_parser(commands: Any) -> None:
         "-o",
         "--output",
         metavar="KIND",
-        choices=PICTURES,
-        help=f"show a window with this overlay: {', '.join(PICTURES)}",
+        choices=OVERLAY_KINDS,
+        help=f"show a window with this overlay: {', '.join(OVERLAY_KINDS)}",
     )
     add_overwrite(parser)
     parser.add_argument(
@@ -113,6 +113,7 @@ def add_tracking_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-faces", metavar="N", type=positive, help="follow at most N faces at a time")
     add_search_size(parser, "640: faces of a thirtieth of the frame")
     parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
+    add_device(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -147,7 +148,7 @@ def play(args: argparse.Namespace) -> int:
     with interrupts() as stop:
         paced = _source(args, stop)
         frames = UntilError(paced)
-        aligner = FaceAligner(args.pack, search_size=args.search_size)
+        aligner = FaceAligner(args.pack, search_size=args.search_size, device=args.device)
         _warm_up(aligner)
         if args.to:
             warn_without_expressions(aligner.model.expression_names)

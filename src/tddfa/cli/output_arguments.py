@@ -63,8 +63,10 @@ def output_options(args: argparse.Namespace, kinds: Sequence[Kind]) -> OutputOpt
 def _does_not_apply(name: str, kinds: Sequence[Kind]) -> str:
 
     takers = _listed([kind.name for kind in KINDS if name in kind.options])
-    asked = f"asked for are {_listed([kind.name for kind in kinds])}" if kinds else "none is asked for (-o)"
-    return f"{_flag(name)} applies to {takers}; {asked}"
+    requested = (
+        f"asked for are {_listed([kind.name for kind in kinds])}" if kinds else "none is asked for (-o)"
+    )
+    return f"{_flag(name)} applies to {takers}; {requested}"
 
 
 def _flag(name: str) -> str:

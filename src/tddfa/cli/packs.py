@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> None:
     action("list", _list, "show which packs are installed and which can be")
     info = action("info", _info, "show the manifest of a pack: licence, provenance, files, measured numbers")
     info.add_argument("name", metavar="NAME")
-    install = action("install", _install, "convert published weights into a pack, or copy a ready one")
+    install = action("install", _install, "convert weights of 3DDFA_V2 into a pack, or copy a ready one")
     install.add_argument(
         "name", metavar="NAME", help="3ddfa-v2-mb1, 3ddfa-v2-mb05, 3ddfa-v2-resnet22, or any pack"
     )
@@ -49,7 +49,7 @@ def add_parser(commands: Any) -> None:
 
 def _list(_: argparse.Namespace) -> int:
     from tddfa.packs import default_pack_name, installed_packs
-    from tddfa.packs.convert.catalog import PUBLISHED
+    from tddfa.packs.convert.catalog import V2_PACKS
 
     installed = installed_packs()
     default = default_pack_name()
@@ -57,9 +57,9 @@ def _list(_: argparse.Namespace) -> int:
     for name, pack in installed.items():
         text = f"broken: {pack}" if isinstance(pack, PackError) else pack.manifest.title
         print(f"  {name:20} {'default  ' if name == default else 'installed'}  {text}")
-    for name, published in PUBLISHED.items():
+    for name, pack in V2_PACKS.items():
         if name not in installed:
-            print(f"  {name:20} {'available'}  {published.title}")
+            print(f"  {name:20} {'available'}  {pack.title}")
     return 0
 
 
@@ -81,22 +81,22 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _install(args: argparse.Namespace) -> int:
-    from tddfa.packs.convert.catalog import LICENCE, PUBLISHED
+    from tddfa.packs.convert.catalog import LICENCE, V2_PACKS
     from tddfa.packs.store import install_folder, is_ready_pack
 
     if args.location is not None and is_ready_pack(args.location):
         pack = install_folder(args.name, args.location)
         print(f"licence of {args.name}: {pack.manifest.licence.name}", file=sys.stderr)
-    elif args.name in PUBLISHED:
+    elif args.name in V2_PACKS:
         print(f"licence of {args.name}: {LICENCE.name}", file=sys.stderr)
         print(f"{LICENCE.terms} See {LICENCE.url}", file=sys.stderr)
-        from tddfa.packs.convert.published import install_published
+        from tddfa.packs.convert.v2 import install_v2
 
         with _DownloadBar() as bar:
-            pack = install_published(args.name, args.location, bar)
+            pack = install_v2(args.name, args.location, bar)
     else:
         raise PackNotFoundError(
-            f"no pack named {args.name!r} can be installed; known are {', '.join(PUBLISHED)}. A ready pack "
+            f"no pack named {args.name!r} can be installed; known are {', '.join(V2_PACKS)}. A ready pack "
             f"installs with --from and its folder"
         )
     print(f"installed {pack.manifest.name} in {pack.folder}")

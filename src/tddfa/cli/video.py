@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tddfa.tracking.smoothing import Smoother
     from tddfa.video import FrameSource
 
-PICTURES = names(KINDS, video=True)
+OVERLAY_KINDS = names(KINDS, video=True)
 TABLES = names(TABLE_KINDS, video=True)
 DATA = (*TABLES, "livelink")
 SMOOTHINGS = ("one-euro", "none", "window", "zero-phase")
@@ -58,8 +58,8 @@ def add_parser(commands: Any) -> None:
         "-o",
         "--output",
         metavar="KINDS",
-        type=_list_of(PICTURES),
-        help=f"comma list of {', '.join(PICTURES)}; or all (default: 2d_sparse; nothing with --data, "
+        type=_list_of(OVERLAY_KINDS),
+        help=f"comma list of {', '.join(OVERLAY_KINDS)}; or all (default: 2d_sparse; nothing with --data, "
         "--glb, --report, --plot)",
     )
     parser.add_argument(

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from tddfa.cli.live import add_source_arguments, add_tracking_arguments, play
-from tddfa.cli.video import PICTURES
+from tddfa.cli.video import OVERLAY_KINDS
 
 _KEYS = "space or 1 to 8: overlay, s: snapshot, m: mirror, q: quit"
 
@@ -24,9 +24,9 @@ def add_parser(commands: Any) -> None:
         "-o",
         "--output",
         metavar="KIND",
-        choices=PICTURES,
+        choices=OVERLAY_KINDS,
         default="2d_sparse",
-        help=f"overlay to begin with: {', '.join(PICTURES)} (default: 2d_sparse)",
+        help=f"overlay to begin with: {', '.join(OVERLAY_KINDS)} (default: 2d_sparse)",
     )
     add_tracking_arguments(parser)
     parser.add_argument(

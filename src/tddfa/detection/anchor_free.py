@@ -14,7 +14,7 @@ import numpy as np
 from tddfa.detection.levels import RELIABLE_PX, Level, SearchStep, Tile, levels, tiles, whole
 from tddfa.errors import PackError
 from tddfa.geometry.boxes import non_maximum_suppression
-from tddfa.imaging.light import brightness, lit
+from tddfa.imaging.light import brighten_dark, brightness
 from tddfa.imaging.warp import cut, resize
 from tddfa.packs.specs import AnchorFreeSpec
 from tddfa.runtime import Network
@@ -205,7 +205,7 @@ class _Copy:
         brightest = brightness(copy) if brightest is None else brightest
         parts = [*tiles(copy_width, copy_height)] if level.tiled else [whole(copy_width, copy_height)]
         ratio = np.array([width / copy_width, height / copy_height] * 2)
-        return cls(level, lit(copy, brightest), parts, ratio), brightest
+        return cls(level, brighten_dark(copy, brightest), parts, ratio), brightest
 
 
 class AnchorFreeSearch:

@@ -86,7 +86,7 @@ class FaceBoxes:
         ]
 
     def search(self, image: Image) -> Iterator[SearchStep]:
-        """Yield the faces of `image`: the published program takes no second step."""
+        """Yield the faces of `image`: 3DDFA_V2 takes no second step."""
         yield SearchStep(self.detect(image), self.smallest_face(image.shape[1], image.shape[0]))
 
     def smallest_face(self, width: int, height: int, *, search_size: int | None = None) -> float:

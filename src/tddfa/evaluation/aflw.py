@@ -1,4 +1,4 @@
-"""AFLW: the 21 human points by yaw."""
+"""AFLW: the 21 annotated points by yaw."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def measure_tracking(aligner: FaceAligner, folder: Path, *, smoothing: str = SMO
 
     Args:
         aligner: with the pack to measure.
-        folder: photos. Those with faces give the people of the scenes their looks, those without become
+        folder: photos. Those with faces give the people of the scenes their faces, those without become
             backgrounds.
         smoothing: a smoother of the tracker.
 
@@ -53,7 +53,7 @@ def measure_tracking(aligner: FaceAligner, folder: Path, *, smoothing: str = SMO
         InputError: there is no such smoother.
     """
     make_smoother(smoothing)
-    heads, backgrounds = _looks(folder)
+    heads, backgrounds = _heads(folder)
     plays: list[tuple[Scene, int]] = [
         *((scene, k) for scene in continuous_scenes() for k in range(len(backgrounds))),
         # Each scene with cuts shows several backgrounds already; the cast changes.
@@ -84,8 +84,8 @@ def measure_tracking(aligner: FaceAligner, folder: Path, *, smoothing: str = SMO
     return Report(record, _text(record), rows)
 
 
-def _looks(folder: Path) -> tuple[list[Head], list[Image]]:
-    """Return the looks of people, and backgrounds."""
+def _heads(folder: Path) -> tuple[list[Head], list[Image]]:
+    """Return heads of people, and backgrounds."""
     finder = FaceAligner("open")  # whatever pack is measured: the scenes are to be the same
     heads: list[Head] = []
     backgrounds: list[Image] = []

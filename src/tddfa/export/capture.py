@@ -49,7 +49,7 @@ class EyeRotation:
     """Where an eye looks, relative to the head, degrees; with the signs and the order of `HeadPose`.
 
     Attributes:
-        yaw_deg: positive looks to the left of the picture, which is the subject's right.
+        yaw_deg: positive looks to the left of the image, which is the subject's right.
         pitch_deg: positive looks up.
     """
 

@@ -1,6 +1,6 @@
 """Strokes: how much of each pixel a line, a disc or a dot covers.
 
-Shapes come out as coverage rather than as changed pictures, so that the caller chooses colour, opacity and
+Shapes come out as coverage rather than as changed images, so that the caller chooses colour, opacity and
 background, also a transparent one.
 """
 
@@ -155,7 +155,7 @@ def _draw_segments(
 def squares(
     x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], side: int, height: int, width: int
 ) -> tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " m"]]:
-    """Rows and columns of the pixels of many small squares, as far as they lie in the picture.
+    """Rows and columns of the pixels of many small squares, as far as they lie in the image.
 
     They snap to whole pixels: spread over four of them, a dot of one pixel can hardly be seen.
 
@@ -163,8 +163,8 @@ def squares(
         x: their middles, px.
         y: their middles, px.
         side: px.
-        height: of the picture.
-        width: of the picture.
+        height: of the image.
+        width: of the image.
     """
     offset = np.float32((side - 1) / 2)
     step = np.arange(side)
@@ -183,7 +183,7 @@ def text_coverage(text: str, size: float, height: int, width: int) -> UInt8[np.n
 
 
 def masked(image: UInt8[np.ndarray, "h w c"], mask: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w c"]:
-    """The picture, black where the mask is not set."""
+    """The image, black where the mask is not set."""
     return np.asarray(cv2.copyTo(image, mask.view(np.uint8)), np.uint8)
 
 
@@ -207,6 +207,6 @@ def distance_inside(mask: Bool[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]
 
 
 def _fixed(points: Float[np.ndarray, "n 2"]) -> np.ndarray:
-    # Far outside any picture nothing changes, but OpenCV's 32-bit coordinates would overflow.
+    # Far outside any image nothing changes, but OpenCV's 32-bit coordinates would overflow.
     # Not np.clip, which takes three times as long for a few points.
     return np.rint(np.minimum(np.maximum(points, -1e6), 1e6) * (1 << _SHIFT)).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Pictures taken in the dark."""
+"""Images taken in the dark."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import numpy as np
 from tddfa.imaging.opencv import cv2
 from tddfa.types import Image
 
-_BRIGHT = 220.0  # the brightest hundredth of a well lit picture
+_BRIGHT = 220.0  # the brightest hundredth of a well lit image
 _DARK = 48.0  # and of one that was taken in the dark
-_NOISE_PX = 1.5  # over which the noise, which light would make as strong as the picture, is averaged
+_NOISE_PX = 1.5  # over which the noise, which light would make as strong as the image, is averaged
 
 
 def brightness(image: Image) -> float:
@@ -24,7 +24,7 @@ def brightness(image: Image) -> float:
     return high - (high - low) * (1 - share) if share >= 0.5 else low + (high - low) * share
 
 
-def lit(image: Image, brightest: float | None = None) -> Image:
+def brighten_dark(image: Image, brightest: float | None = None) -> Image:
     """Return the image; where it was taken in the dark, brightened and without its noise.
 
     Args:

@@ -30,7 +30,7 @@ class PixelFormat:
     channels: str
 
     def blob(self, images: Sequence[Image]) -> Float32[np.ndarray, "n 3 h w"]:
-        """What the network is given for RGB pictures of one size; at least one."""
+        """What the network is given for RGB images of one size; at least one."""
         height, width = images[0].shape[:2]
         out = np.empty((len(images), 3, height, width), np.float32)
         tables = _tables(self.mean, self.scale)

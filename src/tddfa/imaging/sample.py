@@ -19,7 +19,7 @@ def sample(
     Args:
         image: RGB.
         points: x and y, px.
-        spacing: px between neighbouring samples. Where they lie farther apart than pixels, the picture is
+        spacing: px between neighbouring samples. Where they lie farther apart than pixels, the image is
             first averaged, so that fine detail does not turn into noise.
 
     Returns:
@@ -29,7 +29,7 @@ def sample(
         return np.zeros((0, 3), np.float32)
     part = reduced(image, points.min(axis=0), points.max(axis=0), spacing=spacing)
     points = points * part.scale + part.shift
-    # remap wants a picture of coordinates with sides under 2^15.
+    # remap wants an image of coordinates with sides under 2^15.
     rows = -(-len(points) // 1024)
     padded = np.zeros((rows * 1024, 2), np.float32)
     padded[: len(points)] = points
@@ -43,12 +43,12 @@ def sample(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reduced:
-    """A picture, or a part of it, averaged over blocks of pixels.
+    """An image, or a part of it, averaged over blocks of pixels.
 
     Attributes:
         image: RGB.
-        scale: its pixels per pixel of the whole picture, in x and y.
-        shift: place of the whole picture's first pixel in it, px.
+        scale: its pixels per pixel of the whole image, in x and y.
+        shift: place of the whole image's first pixel in it, px.
     """
 
     image: Image
@@ -59,7 +59,7 @@ class Reduced:
 def reduced(
     image: Image, low: Float32[np.ndarray, "2"], high: Float32[np.ndarray, "2"], *, spacing: float
 ) -> Reduced:
-    """What is needed of a picture to sample it between two corners.
+    """What is needed of an image to sample it between two corners.
 
     Args:
         image: RGB.

@@ -21,7 +21,7 @@ def spread(
     out = np.where(known[..., None], values, np.float32(0))
     if not known.any() or known.all():
         return out
-    # Normalised convolution on a small picture: it is smooth, and the mean of what is near.
+    # Normalised convolution on a small image: it is smooth, and the mean of what is near.
     shrink = max(1, int(reach / 6))
     h, w = known.shape
     small = (max(1, w // shrink), max(1, h // shrink))

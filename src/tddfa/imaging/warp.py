@@ -15,7 +15,7 @@ def resize(image: Image, width: int, height: int) -> Image:
 
 
 def cut(image: Image, x0: int, y0: int, x1: int, y1: int) -> Image:
-    """The rectangle [x0, x1) × [y0, y1) of `image`; what lies outside the picture is black."""
+    """The rectangle [x0, x1) × [y0, y1) of `image`; what lies outside the image is black."""
     height, width = image.shape[:2]
     inner = image[max(y0, 0) : max(min(y1, height), 0), max(x0, 0) : max(min(x1, width), 0)]
     if inner.shape[:2] == (y1 - y0, x1 - x0):
@@ -33,7 +33,7 @@ def mirrored(image: Image) -> Image:
 
 
 def warp_square(image: Image, x: float, y: float, side: float, size: int) -> Image:
-    """The square around (x, y) of `image`, `size` px wide; black where it lies outside the picture.
+    """The square around (x, y) of `image`, `size` px wide; black where it lies outside the image.
 
     Exact to a fraction of a pixel: pixel c of the result shows the place x + (c − (size − 1)/2) · side/size.
     Where the square shrinks, pixels are averaged, not skipped.
@@ -45,7 +45,7 @@ def warp_square(image: Image, x: float, y: float, side: float, size: int) -> Ima
         shrink = 1 << halvings
         x0, y0 = int(np.floor(x - side / 2)) - shrink, int(np.floor(y - side / 2)) - shrink
         blocks = int(np.ceil(side / shrink)) + 3
-        # Only the blocks that show some of the picture: the others, black, are added when they are small.
+        # Only the blocks that show some of the image: the others, black, are added when they are small.
         height, width = image.shape[:2]
         columns, rows = _visible(x0, shrink, blocks, width), _visible(y0, shrink, blocks, height)
         if not columns or not rows:

@@ -32,7 +32,7 @@ class Gaze:
     """Where two eyes look, relative to the head.
 
     Angles have the signs of `HeadPose`: positive yaw turns an eye to the subject's right, which is the left
-    of the picture, and positive pitch looks up. Index 0 is the subject's left eye, 1 the right one.
+    of the image, and positive pitch looks up. Index 0 is the subject's left eye, 1 the right one.
 
     Attributes:
         directions: unit vectors in the model frame.

@@ -221,7 +221,7 @@ def pncc_colors(
         outside: vertices whose extent is scaled to [0, 1]; None for all. Others are clipped to it.
 
     Source: Zhu et al., "Face alignment across large poses", 2016, eq. 5: the mean face's coordinates, each
-        scaled to [0, 1]. z makes red, y green and x blue, as in 3DDFA_V2's pictures.
+        scaled to [0, 1]. z makes red, y green and x blue, as in 3DDFA_V2's images.
     """
     extent = mean if outside is None else mean[outside]
     lowest, highest = extent.min(axis=0), extent.max(axis=0)

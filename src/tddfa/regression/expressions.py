@@ -73,7 +73,7 @@ class ExpressionNetwork:
         ]
 
 
-def upright(camera: Float[np.ndarray, "3 4"]) -> Float64[np.ndarray, "2 2"]:
+def roll_correction(camera: Float[np.ndarray, "3 4"]) -> Float64[np.ndarray, "2 2"]:
     """Return the turn of the image after which a face is upright in it.
 
     Args:
@@ -89,7 +89,7 @@ def upright(camera: Float[np.ndarray, "3 4"]) -> Float64[np.ndarray, "2 2"]:
 
 def state(face: FaceParams) -> Float32[np.ndarray, " s"]:
     """Return what the network knows of a first answer: rotation of the upright face, identity, expression."""
-    rows = upright(face.camera) @ face.camera[:2, :3] / np.linalg.norm(face.camera[0, :3])
+    rows = roll_correction(face.camera) @ face.camera[:2, :3] / np.linalg.norm(face.camera[0, :3])
     return np.concatenate([rows.ravel(), face.identity, face.expression]).astype(np.float32)
 
 
@@ -105,7 +105,7 @@ def corrected_camera(
 
     Source: Cayley's rational form of a rotation.
     """
-    back = upright(camera).T
+    back = roll_correction(camera).T
     a, b = back @ np.asarray(pose[:2], np.float64)
     x, y = back @ np.asarray(pose[4:6], np.float64)
     c, log_scale = float(pose[2]), float(pose[3])

@@ -1,6 +1,6 @@
 """The networks of 3DDFA_V2: their crop, their 62 numbers, and the way back into the image.
 
-Source: the published program; constants and rounding as it has them, because the networks were trained
+Source: 3DDFA_V2; constants and rounding as it has them, because the networks were trained
 with them.
 """
 
@@ -142,7 +142,7 @@ def square_around_points(points: Float[np.ndarray, "n d"]) -> BoundingBox | None
 
 def cut_crop(image: Image, square: BoundingBox, size: int) -> Image | None:
     """Return the part of the image in `square`, `size` px wide, black outside; None where no face can be."""
-    # Corners at whole pixels; round half to even, as the published program.
+    # Corners at whole pixels; round half to even, as 3DDFA_V2.
     x0, y0, x1, y1 = (round(v) for v in square)
     if x1 <= x0 or y1 <= y0 or not shows_image(image, x0, y0, x1, y1):
         return None
@@ -166,7 +166,7 @@ def decode(
         n_identity: count of identity coefficients.
         mm_per_model_unit: unit of the face model of the numbers.
 
-    Source: the published program. Its crop has y up and z towards the viewer, and counts from 1; the shift by
+    Source: 3DDFA_V2. Its crop has y up and z towards the viewer, and counts from 1; the shift by
         one pixel in x, and none in y, is not the inverse of the crop, but the networks' errors absorb it.
     """
     per_px_x, per_px_y = square.width / size, square.height / size

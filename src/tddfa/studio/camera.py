@@ -248,7 +248,7 @@ class CameraSession:
         self._avatar = Avatar()
         self._sinks: dict[str, Sink] = {}
         self._record: tuple[Path, TableSink] | None = None
-        self._wants_portrait = False
+        self._requests_portrait = False
         self._shape: tuple[int, ...] = ()
         self._n, self._decode_ms = 0, 0.0
 
@@ -337,14 +337,14 @@ class CameraSession:
         now, received = time.perf_counter(), frame.captured or tracked_at
         timing = f',"encode_ms":{1000 * (now - tracked_at):.2f},"server_ms":{1000 * (now - received):.2f}'
         self._send(f'{text[:-1]}{timing},"avatar":{live}}}')
-        if self._wants_portrait:
+        if self._requests_portrait:
             self._portrait(frame)
 
     def _portrait(self, frame: TrackedFrame) -> None:
         """Send the textured face of the person whose avatar is shown, at rest and frontal."""
         if frame.image is None or not frame.visible_faces:
             return
-        self._wants_portrait = False
+        self._requests_portrait = False
         face = max(frame.visible_faces, key=lambda face: face.box.area)
         with self._studio.engine.turns.take():
             data = portrait_bytes(frame.image, face)
@@ -435,7 +435,7 @@ class CameraSession:
         self._send(_event("recorded", url=f"api/recordings/{key[0]}/{key[1]}"))
 
     def _portrait_command(self, _: dict[str, Any]) -> None:
-        self._wants_portrait = True
+        self._requests_portrait = True
 
     def _report(self, error: Exception) -> None:
         self._send(_error(" ".join(str(error).split())))

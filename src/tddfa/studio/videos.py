@@ -42,8 +42,8 @@ OVERLAYS = names((kind for kind in KINDS if kind.draw), video=True)
 State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 
 _log = logging.getLogger(__name__)
-_PICTURE_S = 0.5  # time between pictures of the progress
-_PICTURE_PX = 320
+_PREVIEW_S = 0.5  # time between previews of the progress
+_PREVIEW_PX = 320
 _POLL_S = 0.2
 _HEAD_BYTES = 64
 _MEDIA_TYPES = {
@@ -70,7 +70,7 @@ class Job:
         done: frames that are done.
         total: frames that are expected; None when the file does not say.
         error: why it failed, or what of the file could not be read.
-        picture: a small JPEG of the newest frame with its overlay.
+        preview: a small JPEG of the newest frame with its overlay.
         timeline: record of the timeline, when it is done.
         stop: set to cancel it.
         ended: when it ended, `time.monotonic`.
@@ -85,7 +85,7 @@ class Job:
     done: int = 0
     total: int | None = None
     error: str | None = None
-    picture: bytes | None = None
+    preview: bytes | None = None
     timeline: dict[str, Any] | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     ended: float | None = None
@@ -241,7 +241,7 @@ class VideoQueue:
 
 
 class _Progress:
-    """A sink that counts frames and keeps a small picture."""
+    """A sink that counts frames and keeps a small image."""
 
     needs_image = True
 
@@ -260,12 +260,12 @@ class _Progress:
         if time.monotonic() >= self._next and frame.image is not None:
             from tddfa.render import draw_landmarks
 
-            self._next = time.monotonic() + _PICTURE_S
+            self._next = time.monotonic() + _PREVIEW_S
             drawn = draw_landmarks(frame.image, frame.visible_faces)
             height, width = drawn.shape[:2]
-            scale = min(_PICTURE_PX / max(height, width), 1.0)
+            scale = min(_PREVIEW_PX / max(height, width), 1.0)
             small = resize(drawn, max(round(width * scale), 1), max(round(height * scale), 1))
-            self._job.picture = encode_image(small, "jpg", quality=80)
+            self._job.preview = encode_image(small, "jpg", quality=80)
 
     def __exit__(self, *_: object) -> None:
         pass
@@ -362,11 +362,11 @@ async def events(socket: WebSocket) -> None:
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         while True:
             new = _state(job, studio.videos)
-            picture = job.picture
-            if new != told or picture is None:
+            preview = job.preview
+            if new != told or preview is None:
                 message = dict(new)
-                if picture is not None:
-                    message["picture"] = f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}"
+                if preview is not None:
+                    message["preview"] = f"data:image/jpeg;base64,{base64.b64encode(preview).decode()}"
                 if new != told:
                     await socket.send_json(message)
                 told = new

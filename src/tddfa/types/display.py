@@ -1,4 +1,4 @@
-"""Pictures of values in notebooks: what draws lies in a higher layer and registers itself here."""
+"""Images of values in notebooks: what draws lies in a higher layer and registers itself here."""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ def video_track(container: InputContainer, name: str) -> Any:
     if not videos:
         if streams:
             raise VideoFileError(
-                f"{name} has no video track, only {'sound and ' if sound else ''}a cover picture"
+                f"{name} has no video track, only {'sound and ' if sound else ''}a cover image"
             )
-        raise VideoFileError(f"{name} has no video track, {'only sound' if sound else 'no pictures'}")
+        raise VideoFileError(f"{name} has no video track, {'only sound' if sound else 'no images'}")
     decodable = [s for s in videos if _has_decoder(s)]
     if not decodable:
         raise VideoFileError(

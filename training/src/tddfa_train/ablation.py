@@ -1,4 +1,4 @@
-"""What each part of the published recipe is worth: one part changed at a time, several seeds each."""
+"""What each part of the recipe of 3DDFA_V2 is worth: one part changed at a time, several seeds each."""
 
 import json
 import logging
@@ -47,7 +47,7 @@ class AblationRecipe:
         "without-landmarks",
         "without-profiling",
         "with-videos",
-        "without-spoiling",
+        "without-degradation",
     )
     video_share: float = 0.25
 
@@ -102,7 +102,7 @@ def _with_videos(recipe: AblationRecipe) -> ParameterRecipe:
     return replace(recipe.base, data=replace(recipe.base.data, video_share=recipe.video_share))
 
 
-def _without_spoiling(recipe: AblationRecipe) -> ParameterRecipe:
+def _without_degradation(recipe: AblationRecipe) -> ParameterRecipe:
     return replace(recipe.base, data=replace(recipe.base.data, photometric=_PLAIN))
 
 
@@ -116,7 +116,7 @@ ARMS: Mapping[str, Arm] = {
     "without-landmarks": Arm("without LRR", _without_landmarks),
     "without-profiling": Arm("without turned heads", _without_profiling),
     "with-videos": Arm("with short videos", _with_videos),
-    "without-spoiling": Arm("without colour, blur, noise, occluders", _without_spoiling),
+    "without-degradation": Arm("without colour, blur, noise, occluders", _without_degradation),
 }
 """Name in configs → what it changes."""
 

@@ -11,7 +11,7 @@ from tddfa.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Aflw2000:
-    """Official crops with both ground truths, px of the source pictures.
+    """Official crops with both ground truths, px of the source images.
 
     Attributes:
         crops: RGB.

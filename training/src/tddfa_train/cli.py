@@ -70,13 +70,14 @@ def build_parser() -> argparse.ArgumentParser:
     answers.set_defaults(run=_answers)
 
     relabel = commands.add_parser(
-        "relabel", help="a dataset folder labelled again by a trained network, from many looks at each face"
+        "relabel", help="a dataset folder labelled again by a trained network, from many crops of each face"
     )
     relabel.add_argument("source", type=Path, metavar="DATASET")
     relabel.add_argument("output", type=Path, metavar="DATASET")
     relabel.add_argument("--checkpoint", type=Path, required=True, help="of an alignment network")
     relabel.add_argument("--trunk", default="dense", help="of that network (default: dense)")
-    relabel.add_argument("--looks", type=int, default=4, help="crops of each face, each also mirrored")
+    relabel.add_argument("--crops", type=int, default=4, help="crops of each face, each also mirrored")
+    relabel.add_argument("--looks", dest="crops", type=int, help=argparse.SUPPRESS)  # former name
     relabel.add_argument("--seed", type=int, default=0)
     relabel.set_defaults(run=_relabel)
 
@@ -84,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     turn.add_argument("source", type=Path, metavar="DATASET")
     turn.add_argument("output", type=Path, metavar="DATASET")
     turn.add_argument(
-        "--backgrounds", type=Path, required=True, help=".npy of face-free pictures (n, side, side, 3)"
+        "--backgrounds", type=Path, required=True, help=".npy of face-free images (n, side, side, 3)"
     )
     turn.add_argument("--count", type=int, default=5000)
     turn.add_argument(
@@ -107,7 +108,7 @@ def build_parser() -> argparse.ArgumentParser:
     turn.add_argument("--seed", type=int, default=0)
     turn.set_defaults(run=_turn)
 
-    render = commands.add_parser("render", help="a dataset folder of pictures of the open face model")
+    render = commands.add_parser("render", help="a dataset folder of images of the open face model")
     render.add_argument("output", type=Path, metavar="DATASET")
     render.add_argument(
         "--backgrounds", type=Path, required=True, help=".npy of face-free images (n, 192, 192, 3)"
@@ -128,7 +129,7 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--start",
         metavar="WEIGHTS",
-        help="go on from these weights: open, open:first-look or open:expressions, a .safetensors file, or a "
+        help="go on from these weights: open, open:verifier or open:expressions, a .safetensors file, or a "
         "run's last.pt (default: as in the config)",
     )
     train.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
@@ -140,15 +141,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     train.set_defaults(run=_train)
 
-    ablate = commands.add_parser("ablate", help="what each part of the published recipe is worth")
+    ablate = commands.add_parser("ablate", help="what each part of the recipe of 3DDFA_V2 is worth")
     ablate.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
     ablate.add_argument("folder", type=Path, metavar="FOLDER", help="runs and table; resumes if they exist")
     ablate.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     ablate.set_defaults(run=_ablate)
 
-    card = commands.add_parser("card", help="tables and pictures of a model card")
+    card = commands.add_parser("model-card", aliases=["card"], help="tables and images of a model card")
     card.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
-    card.add_argument("folder", type=Path, metavar="FOLDER", help="receives card.json, card.md and pictures")
+    card.add_argument("folder", type=Path, metavar="FOLDER", help="receives card.json, card.md and images")
     card.set_defaults(run=_card)
 
     pack = commands.add_parser("pack", help="a model pack from checkpoints")
@@ -171,7 +172,7 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--mirrored",
         action="store_true",
-        help="an alignment network that looks at every crop and at its mirror image, and says the mean",
+        help="an alignment network that averages every crop with its mirror image",
     )
     export.set_defaults(run=_export)
     return parser
@@ -247,18 +248,18 @@ def _relabel(args: argparse.Namespace) -> None:
 
     from tddfa.morphable import open_face_model
     from tddfa_train.alignment.recipe import load_alignment_network
-    from tddfa_train.data.relabel import SecondRoundConfig, label_again
+    from tddfa_train.data.relabel import RelabelConfig, label_again
 
-    if args.looks < 1:
-        raise InputError(f"--looks {args.looks}: at least 1 look is needed")
+    if args.crops < 1:
+        raise InputError(f"--crops {args.crops}: at least 1 is needed")
     model = open_face_model(level=0, crop="head")
     network = load_alignment_network(args.checkpoint, args.trunk, model)
-    config = SecondRoundConfig(args.looks, args.seed)
+    config = RelabelConfig(args.crops, args.seed)
     moved = 100 * label_again(args.source, args.output, network, model, config)
     marked = moved[np.isfinite(moved)]
     print(f"{len(moved)} faces in {args.output}")
     if len(marked):
-        print(f"{len(marked)} moved towards what people marked; median {np.median(marked):.2f} % of the face")
+        print(f"{len(marked)} moved towards the annotations; median {np.median(marked):.2f} % of the face")
     _show_sheet(args.output)
 
 

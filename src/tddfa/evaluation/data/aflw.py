@@ -20,14 +20,14 @@ from tddfa.evaluation.data.arrays import (
     with_extent,
 )
 from tddfa.evaluation.data.images import ImageSource, TarImages, require
-from tddfa.evaluation.data.published import PublishedFolder, squares_from
+from tddfa.evaluation.data.v2_files import V2Folder, squares_from
 from tddfa.evaluation.metrics import box_sizes
 from tddfa.shapes import Bool, Float64, Shaped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Aflw:
-    """Crops with 21 human points.
+    """Crops with 21 annotated points.
 
     Attributes:
         folder: where it was read from.
@@ -64,8 +64,8 @@ def read_aflw(folder: Path) -> Aflw:
     existing_folder(folder)
     if (folder / "pts21.npz").exists():
         return _from_crops(folder)
-    if PublishedFolder(folder).find("AFLW_GT_pts21.npy"):
-        return _from_published(PublishedFolder(folder))
+    if V2Folder(folder).find("AFLW_GT_pts21.npy"):
+        return _from_v2(V2Folder(folder))
     raise DatasetError(
         f"{folder} holds no AFLW; readable are pts21.npz with crops.tar and index.csv, or the arrays of the "
         "first 3DDFA project (AFLW_GT_pts21.npy …)"
@@ -102,7 +102,7 @@ def _from_crops(folder: Path) -> Aflw:
     )
 
 
-def _from_published(files: PublishedFolder) -> Aflw:
+def _from_v2(files: V2Folder) -> Aflw:
     def array(name: str) -> Shaped[np.ndarray, "..."]:
         return read_npy(files.need(name))
 

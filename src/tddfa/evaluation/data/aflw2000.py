@@ -21,7 +21,7 @@ from tddfa.evaluation.data.arrays import (
     with_extent,
 )
 from tddfa.evaluation.data.images import FolderImages, ImageSource, TarImages, require
-from tddfa.evaluation.data.published import PublishedFolder, squares_from
+from tddfa.evaluation.data.v2_files import V2Folder, squares_from
 from tddfa.shapes import Float64, Shaped
 
 _LAYOUTS = (
@@ -67,8 +67,8 @@ def read_aflw2000(folder: Path) -> Aflw2000:
     existing_folder(folder)
     if (folder / "labels.npz").exists():
         return _from_archive(folder)
-    if PublishedFolder(folder).find("AFLW2000-3D.pts68.npy"):
-        return _from_published(PublishedFolder(folder))
+    if V2Folder(folder).find("AFLW2000-3D.pts68.npy"):
+        return _from_v2(V2Folder(folder))
     mats = sorted(folder.glob("image*.mat"))
     if mats:
         return _from_original(folder, mats)
@@ -98,7 +98,7 @@ def _from_archive(folder: Path) -> Aflw2000:
     )
 
 
-def _from_published(files: PublishedFolder) -> Aflw2000:
+def _from_v2(files: V2Folder) -> Aflw2000:
     def array(name: str) -> Shaped[np.ndarray, "..."]:
         return read_npy(files.need(name))
 

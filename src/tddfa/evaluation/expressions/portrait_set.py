@@ -20,7 +20,7 @@ from tddfa.evaluation.data.images import TarImages, require
 from tddfa.evaluation.expressions.gaze import gaze_directions
 from tddfa.evaluation.expressions.units import BASES, MixtureDeck, moving_names, random_gaze, single_units
 from tddfa.evaluation.faces import progress
-from tddfa.evaluation.portraits import IMAGE_SIDE, random_looks, random_studio, render_portrait
+from tddfa.evaluation.portraits import IMAGE_SIDE, random_appearance, random_studio, render_portrait
 from tddfa.evaluation.portraits.canvas import portrait_model
 from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
@@ -250,14 +250,14 @@ class _Rendered:
 
 def _render_person(person: int) -> list[_Rendered]:
     model = portrait_model()
-    looks = random_looks(np.random.default_rng((VERSION, 3, person)))
+    appearance = random_appearance(np.random.default_rng((VERSION, 3, person)))
     rendered: list[_Rendered] = []
     for shot in plan(person):
         rng = np.random.default_rng((VERSION, 4, person, shot.studio))
         studio = random_studio(rng)
-        camera = _camera(looks.identity, shot.pose, rng.uniform(-0.06, 0.06, 2))
-        params = model.params(camera, looks.identity, shot.expression)
-        jpeg = encode_image(render_portrait(looks, studio, params), "jpg", quality=_QUALITY)
+        camera = _camera(appearance.identity, shot.pose, rng.uniform(-0.06, 0.06, 2))
+        params = model.params(camera, appearance.identity, shot.expression)
+        jpeg = encode_image(render_portrait(appearance, studio, params), "jpg", quality=_QUALITY)
         rendered.append(_Rendered(shot, params, jpeg))
     return rendered
 

@@ -60,7 +60,7 @@ class DepthMap:
         out[:, :2] += 1 - self._low * self._scale
         return np.ascontiguousarray(out, np.float32)
 
-    def lit(self, points: Float32[np.ndarray, "n 3"], blur: int = 0) -> Float32[np.ndarray, " n"]:
+    def visible(self, points: Float32[np.ndarray, "n 3"], blur: int = 0) -> Float32[np.ndarray, " n"]:
         """Return which part of the light reaches points, 0 to 1.
 
         Args:
@@ -84,7 +84,7 @@ def lamp_visibility(mesh: Mesh, lamp: Lamp, points: Float32[np.ndarray, "n 3"]) 
     """Return which part of a lamp's light reaches points of a mesh, 0 to 1."""
     # A cell and its neighbours count: coarse maps have soft shadows.
     side = int(np.clip(1.5 / lamp.soft, _SHADOW_SIDES[0], _SHADOW_SIDES[1]))
-    return DepthMap(mesh, lamp.direction, side).lit(points, blur=1)
+    return DepthMap(mesh, lamp.direction, side).visible(points, blur=1)
 
 
 def ambient_visibility(mesh: Mesh) -> Float32[np.ndarray, " n"]:
@@ -98,7 +98,7 @@ def ambient_visibility(mesh: Mesh) -> Float32[np.ndarray, " n"]:
     for direction in _sphere(_N_DIRECTIONS):
         cosine = np.clip(normals @ direction.astype(np.float32), 0, None)
         total += cosine
-        seen += cosine * DepthMap(mesh, direction, _OCCLUSION_SIDE).lit(mesh.vertices)
+        seen += cosine * DepthMap(mesh, direction, _OCCLUSION_SIDE).visible(mesh.vertices)
     return seen / total
 
 

@@ -7,9 +7,9 @@ from functools import cache, lru_cache
 
 import numpy as np
 
+from tddfa.evaluation.portraits.appearance import Appearance, Iris
 from tddfa.evaluation.portraits.canvas import TEXTURE_SIDE, mean_shape, portrait_eyes, portrait_model
 from tddfa.evaluation.portraits.lamps import Lamp, lamp_visibility
-from tddfa.evaluation.portraits.looks import Iris, Looks
 from tddfa.evaluation.portraits.noise import ValueNoise, smoothstep
 from tddfa.evaluation.portraits.scenery import random_background, random_cloth, wear
 from tddfa.geometry.camera import project
@@ -79,20 +79,20 @@ def random_studio(rng: np.random.Generator) -> Studio:
     )
 
 
-def render_portrait(looks: Looks, studio: Studio, params: FaceParams) -> Image:
+def render_portrait(appearance: Appearance, studio: Studio, params: FaceParams) -> Image:
     """Return the portrait of a person with a camera and an expression.
 
     Args:
-        looks: the person.
+        appearance: the person.
         studio: lamps and background.
         params: of `portrait_model()`; the camera places the face in an image of `IMAGE_SIDE`.
     """
     model = portrait_model()
     camera = params.camera * _FINE
     camera[:2, 3] += (_FINE - 1) / 2
-    vertices = project(camera, model.shape(params) + looks.hair)
+    vertices = project(camera, model.shape(params) + appearance.hair)
     image = _background(studio.seed).copy()
-    _draw(image, Mesh(vertices, model.topology), looks, studio)
+    _draw(image, Mesh(vertices, model.topology), appearance, studio)
     neck = vertices[mean_shape()[:, 1] < -100]
     bottom = np.array([neck[:, 0].mean(), np.percentile(neck[:, 1], 85)], np.float32)
     wear(image, bottom, float(np.ptp(neck[:, 0])), _cloth(studio.seed + 1))
@@ -100,12 +100,20 @@ def render_portrait(looks: Looks, studio: Studio, params: FaceParams) -> Image:
     return _photographed(small, studio)
 
 
-def _draw(image: Float32[np.ndarray, "s s 3"], head: Mesh, looks: Looks, studio: Studio) -> None:
+def _draw(image: Float32[np.ndarray, "s s 3"], head: Mesh, appearance: Appearance, studio: Studio) -> None:
     fragments = rasterize([head], *image.shape[:2])
     normals = vertex_normals(head.vertices, head.triangles)
     uv = head.topology.uv
     assert uv is not None
-    on_head = [head.vertices, normals, looks.open_sky, uv, portrait_eyes().offsets, mean_shape(), *_inside()]
+    on_head = [
+        head.vertices,
+        normals,
+        appearance.open_sky,
+        uv,
+        portrait_eyes().offsets,
+        mean_shape(),
+        *_inside(),
+    ]
     values = fragments.interpolate([np.column_stack(on_head).astype(np.float32)])
     points, normal, open_sky = values[:, :3], _unit(values[:, 3:6]), values[:, 6]
     place = values[:, 11:14]
@@ -116,17 +124,17 @@ def _draw(image: Float32[np.ndarray, "s s 3"], head: Mesh, looks: Looks, studio:
     inside = cavity | teeth | tongue | away[fragments.triangle.ravel()[fragments.covered]]
 
     texel = np.column_stack([values[:, 7] * TEXTURE_SIDE - 0.5, (1 - values[:, 8]) * TEXTURE_SIDE - 0.5])
-    albedo = np.square(sample(looks.texture, texel.astype(np.float32)) / np.float32(255))
-    albedo[is_eye] = _eye_color(values[is_eye, 9:11], looks.iris)
+    albedo = np.square(sample(appearance.texture, texel.astype(np.float32)) / np.float32(255))
+    albedo[is_eye] = _eye_color(values[is_eye, 9:11], appearance.iris)
     albedo[inside] = _MOUTH
     albedo[tongue] = _TONGUE
     gaps = smoothstep(0.04, 0.16, np.abs(np.sin(np.pi * place[teeth, :1] / _TOOTH_MM)))
-    albedo[teeth] = looks.teeth * (0.4 + 0.6 * gaps)
+    albedo[teeth] = appearance.teeth * (0.4 + 0.6 * gaps)
     # Closed lips kept the surroundings from the inside of the mouth while `open_sky` was measured.
     open_sky[inside] = 0.9 * np.exp(np.minimum(place[inside, 2] - _LIPS_Z_MM, 0) / _MOUTH_DEPTH_MM)
     light, shine = _light(points, normal, open_sky, head, studio)
     light[inside] *= open_sky[inside, None]
-    gloss = np.where(is_eye | teeth | tongue, 0.6, looks.gloss)[:, None].astype(np.float32)
+    gloss = np.where(is_eye | teeth | tongue, 0.6, appearance.gloss)[:, None].astype(np.float32)
     gloss[inside & ~teeth & ~tongue] = 0
     color = albedo * light + gloss * shine
     # Cameras show dark skin darker, but not by as much as it is.

@@ -1,4 +1,4 @@
-"""Which published networks can be installed, and under which terms."""
+"""Which networks of 3DDFA_V2 can be installed, and under which terms."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ LICENCE = Licence(
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedPack:
-    """A network of the published project.
+class V2Pack:
+    """A network of the project of 3DDFA_V2.
 
     Attributes:
         name: of the pack.
         title: one line for people.
         architecture: key of `REGRESSORS`.
         weights: its checkpoint in the project.
-        measured: of the published weights, by protocol; NME in percent, bins of |yaw| up to 30, 60, 90.
+        measured: of the weights of 3DDFA_V2, by protocol; NME in percent, bins of |yaw| up to 30, 60, 90.
     """
 
     name: str
@@ -38,19 +38,19 @@ class PublishedPack:
     measured: Mapping[str, Any]
 
 
-PUBLISHED: Mapping[str, PublishedPack] = {
+V2_PACKS: Mapping[str, V2Pack] = {
     pack.name: pack
     for pack in (
-        PublishedPack(
+        V2Pack(
             "3ddfa-v2-mb1",
-            "3DDFA_V2, MobileNetV1 ×1.0: the most accurate network of the published project",
+            "3DDFA_V2, MobileNetV1 ×1.0: its most accurate network",
             "mobilenet_v1",
             "weights/mb1_120x120.pth",
             {},
         ),
-        PublishedPack(
+        V2Pack(
             "3ddfa-v2-mb05",
-            "3DDFA_V2, MobileNetV1 ×0.5: the fastest network of the published project",
+            "3DDFA_V2, MobileNetV1 ×0.5: its fastest network",
             "mobilenet_v1",
             "weights/mb05_120x120.pth",
             {
@@ -64,7 +64,7 @@ PUBLISHED: Mapping[str, PublishedPack] = {
                 "aflw2000-3d-pose/1": {"data": "aflw2000_dev", "count": 491, "mae_deg": 3.852},
             },
         ),
-        PublishedPack(
+        V2Pack(
             "3ddfa-v2-resnet22",
             "3DDFA_V2, ResNet-22 (download its weights by hand, then use --from)",
             "resnet22",

@@ -14,7 +14,7 @@ StateDict: TypeAlias = Mapping[str, "np.ndarray[Any, Any]"]
 
 _OPSET = 17
 _IR_VERSION = 8  # the one that came with opset 17: older ONNX Runtimes read it too
-_BATCH_NORM_EPSILON = 1e-5  # PyTorch's default, which the published networks use
+_BATCH_NORM_EPSILON = 1e-5  # PyTorch's default, which the networks of 3DDFA_V2 use
 
 
 class GraphBuilder:
@@ -24,7 +24,7 @@ class GraphBuilder:
         try:
             import onnx
         except ImportError:
-            raise require_extra("converting published weights", "convert", "onnx") from None
+            raise require_extra("converting weights of 3DDFA_V2", "convert", "onnx") from None
         self._onnx = onnx
         self._state = state
         self._nodes: list[Any] = []

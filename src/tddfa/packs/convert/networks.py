@@ -1,4 +1,4 @@
-"""The published networks, each described once: state dict → ONNX."""
+"""The networks of 3DDFA_V2, each described once: state dict → ONNX."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def mobilenet_v1(state: StateDict) -> bytes:
     Args:
         state: normalised; its first layer tells the width.
 
-    Source: Howard et al., "MobileNets", 2017, Table 1; layer names of the published checkpoints.
+    Source: Howard et al., "MobileNets", 2017, Table 1; layer names of the checkpoints of 3DDFA_V2.
     """
     stem = state.get("conv1.weight")
     if stem is None or "dw6.conv_sep.weight" not in state:
@@ -110,10 +110,10 @@ def _regressor(g: GraphBuilder, params: str) -> bytes:
 
 
 def faceboxes(state: StateDict) -> bytes:
-    """The detector FaceBoxes: picture of any size → box offsets (1, n, 4) and face scores (1, n).
+    """The detector FaceBoxes: image of any size → box offsets (1, n, 4) and face scores (1, n).
 
     Source: Zhang et al., "FaceBoxes: A CPU real-time face detector with high accuracy", 2017; layer names
-    of the published checkpoint.
+    of the checkpoint of 3DDFA_V2.
     """
     g = GraphBuilder(state)
 

@@ -1,4 +1,4 @@
-"""The files of the published project: from a local copy, or downloaded and checked."""
+"""The files of the project of 3DDFA_V2: from a local copy, or downloaded and checked."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tddfa.packs.reading import read_regular
 log = logging.getLogger(__name__)
 
 COMMIT = "1b6c67601abffc1e9f248b291708aef0e43b55ae"
-"""The last commit of the published project."""
+"""The last commit of the project of 3DDFA_V2."""
 
 DOWNLOAD_URL = f"https://raw.githubusercontent.com/cleardusk/3DDFA_V2/{COMMIT}"
 
-# File of the published project → its git blob id there.
-PUBLISHED_BLOBS: Mapping[str, str] = {
+# File of the project of 3DDFA_V2 → its git blob id there.
+V2_BLOBS: Mapping[str, str] = {
     "weights/mb1_120x120.pth": "bb78e0cd616fa578febb725b4be3a3ddd546f6b4",
     "weights/mb05_120x120.pth": "6b7be882d53da54cc84732b295695d5c89c93bc3",
     "FaceBoxes/weights/FaceBoxesProd.pth": "89c411c20eb55668e224b04cba549687ea242b57",
@@ -40,7 +40,7 @@ _LARGEST = 1 << 30  # bytes of a file in a local copy
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file of the published project.
+    """A file of the project of 3DDFA_V2.
 
     Attributes:
         path: where it lies now.
@@ -61,7 +61,7 @@ def git_blob_id(data: bytes) -> str:
 
 
 class Source:
-    """Where the files of the published project come from.
+    """Where the files of the project of 3DDFA_V2 come from.
 
     Args:
         location: a folder in the project's layout, a URL under which it lies, or None for its repository.
@@ -104,11 +104,9 @@ class Source:
             ) from None
         except OSError as error:
             raise PackError(f"cannot read {path}: {error.strerror}") from None
-        published = blob == PUBLISHED_BLOBS.get(name)
-        if not published and name in PUBLISHED_BLOBS:
-            what = (
-                f"{name} is not the published file (git blob {blob[:12]}, not {PUBLISHED_BLOBS[name][:12]})"
-            )
+        published = blob == V2_BLOBS.get(name)
+        if not published and name in V2_BLOBS:
+            what = f"{name} is not the published file (git blob {blob[:12]}, not {V2_BLOBS[name][:12]})"
             if self._folder is None:
                 raise PackError(f"{what}; it was changed or damaged on its way: try again, or use --from DIR")
             log.warning("%s; it is used as it is", what)

@@ -39,7 +39,7 @@ _TICKS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 def plot_image(timeline: Timeline) -> Image:
-    """Return a picture of a timeline, 1600 px wide: for each person a lane and three panels of curves."""
+    """Return an image of a timeline, 1600 px wide: for each person a lane and three panels of curves."""
     rows = [[panel for panel in _PANELS if panel[1][0] in person.values] for person in timeline.people]
     height = _TOP + _AXIS + sum(_LANE + _CURVES * len(panels) for panels in rows) + (0 if rows else _LANE)
     page = np.full((height, _WIDTH, 3), 255, np.uint8)
@@ -61,7 +61,7 @@ def plot_image(timeline: Timeline) -> Image:
 
 
 def _lane(page: Image, timeline: Timeline, person: Person, y: int) -> None:
-    """Draw picture, presence, cuts and blinks of a person."""
+    """Draw image, presence, cuts and blinks of a person."""
     color = _COLORS[person.id % len(_COLORS)]
     page[y + 8 : y + 8 + _THUMBNAIL, 22 : 22 + _THUMBNAIL] = resize(person.thumbnail, _THUMBNAIL, _THUMBNAIL)
     _text(page, f"face {person.id}", 88, y + 20, 16, _INK)

@@ -132,7 +132,7 @@ class _Client:
         blocked: whether the system took no more bytes at the last attempt.
         last_blocked: when that happened last.
         ends: when the connection is closed even if the client does not close it; None while it is open.
-        said_goodbye: whether everything was sent and the client knows that nothing follows.
+        sent_close: whether everything was sent and the client knows that nothing follows.
     """
 
     socket: socket.socket
@@ -145,7 +145,7 @@ class _Client:
     blocked: bool = False
     last_blocked: float = 0.0
     ends: float | None = None
-    said_goodbye: bool = False
+    sent_close: bool = False
 
     def drop_stale(self) -> None:
         """Drop messages that grew old because the client does not read; a busy computer drops none."""
@@ -333,9 +333,9 @@ class _Server:
             if now > client.ends:
                 self._drop(client)
                 return
-            if not left and not client.said_goodbye:
+            if not left and not client.sent_close:
                 # Closing with bytes unread would reset the connection, and the client lose the last ones.
-                client.said_goodbye = True
+                client.sent_close = True
                 with contextlib.suppress(OSError):
                     client.socket.shutdown(socket.SHUT_WR)
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if left else 0)

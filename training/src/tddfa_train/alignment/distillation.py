@@ -1,9 +1,9 @@
 """A network learns from labels and from what another one says of the same faces.
 
 A label says where 68 points lie; the teacher answers with the whole face, and without the label's own noise.
-It answers while training, on the same spoiled crops: once, or a second time in a mirror, and who learns the
-mean of both needs no mirror. Or it has answered before, on clean pictures and many looks at each of them
-(`tddfa_train.data.relabel`): then who learns sees worse pictures than the teacher did, and costs less.
+It answers while training, on the same degraded crops: once, or a second time in a mirror, and who learns the
+mean of both needs no mirror. Or it has answered before, on clean images and many looks at each of them
+(`tddfa_train.data.relabel`): then who learns sees worse images than the teacher did, and costs less.
 """
 
 from dataclasses import dataclass
@@ -77,13 +77,13 @@ class DistillationTask:
         """The teacher's points, px of the crops, and the logit of its confidence."""
         teacher = self.teacher
         assert teacher is not None
-        said: FaceOutput = teacher(crops)
-        points = self.points(said.camera, said.identity, said.weights())
+        predicted: FaceOutput = teacher(crops)
+        points = self.points(predicted.camera, predicted.identity, predicted.weights())
         if self.mirror is None or not self.config.mirrored:
-            return points, said.confidence
+            return points, predicted.confidence
         again = self.mirror(teacher(crops.flip(3)), crops.shape[3])
         points = (points + self.points(again.camera, again.identity, again.weights())) / 2
-        return points, (said.confidence + again.confidence) / 2
+        return points, (predicted.confidence + again.confidence) / 2
 
 
 def as_teacher(network: nn.Module) -> nn.Module:

@@ -45,7 +45,7 @@ class Mirror:
 
 
 class MirroredNetwork(nn.Module):
-    """Looks at a crop and at its mirror image; the mean of both answers is better than either.
+    """Appearance at a crop and at its mirror image; the mean of both answers is better than either.
 
     What it says of a mirrored crop is, exactly, the mirrored face.
 

@@ -5,7 +5,7 @@ an offset that is fixed in the frame of the head, learned from near-frontal face
 difference is an error of place, pose or shape, and as much of it is taken back as marks by hand can tell.
 
 But marks slip with the view: on a profile the tip of the nose is where the outline is farthest out. What all
-faces of one pose share as a shift in the picture is therefore no error of theirs, and stays.
+faces of one pose share as a shift in the image is therefore no error of theirs, and stays.
 """
 
 import numpy as np
@@ -19,12 +19,12 @@ _YAW_STEP_DEG = 15.0
 _N_SHAPES = 10
 # How wrong a face may be (one sigma): place and size as shares of its size, turns in radians, coefficients.
 _PLACE, _SIZE, _ROLL, _TURN, _SHAPE = 0.012, 0.015, 0.03, 0.06, 0.4
-_LEAST_NOD = 0.15  # turns about the picture's x axis, in profiles: times as much
+_LEAST_NOD = 0.15  # turns about the image's x axis, in profiles: times as much
 _PROFILE = 1.7  # beyond 60 degrees of yaw, times as much
 _LEAST_SIGMA = 0.012  # of a marked point, share of the face's size
 
 
-def towards_people(
+def towards_annotations(
     points: Float[np.ndarray, "n p 3"],
     cameras: Float[np.ndarray, "n 3 4"],
     marked: Float[np.ndarray, "n 21 2"],
@@ -33,8 +33,8 @@ def towards_people(
     """The points, moved.
 
     Args:
-        points: of faces, px of the picture; the first 68 are the iBUG landmarks.
-        cameras: picture from model.
+        points: of faces, px of the image; the first 68 are the iBUG landmarks.
+        cameras: image from model.
         marked: by people, px; NaN where they saw nothing.
         basis: how the points move with identity coefficients, model frame.
 
@@ -83,7 +83,7 @@ def head_offsets(
 
     Args:
         differences: marked minus modelled, shares of the face's size; NaN: not marked.
-        rotation: picture from head.
+        rotation: image from head.
         trusted: faces to learn from.
 
     Returns:
@@ -116,7 +116,7 @@ def head_offsets(
 def _common_shift(
     expected: Float[np.ndarray, "n 21 2"], yaw_deg: Float[np.ndarray, " n"], side: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, "n 2"]:
-    """What faces of about the same yaw are shifted by, in the picture; mirrored faces count as one pose."""
+    """What faces of about the same yaw are shifted by, in the image; mirrored faces count as one pose."""
     seen = np.isfinite(expected)
     shift = np.where(seen, expected, 0).sum(1) / np.maximum(seen.sum(1), 1)
     shift[:, 0] *= side

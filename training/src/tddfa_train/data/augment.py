@@ -1,4 +1,4 @@
-"""A labelled face picture becomes the crop that a network sees: placed, lit, spoiled."""
+"""A labelled face image becomes the crop that a network sees: placed, lit, degraded."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class PlacementConfig:
 
 @dataclass(frozen=True, slots=True)
 class PhotometricConfig:
-    """How often, and how much, the pixels are spoiled."""
+    """How often, and how much, the pixels are degraded."""
 
     jitter: float = 0.4  # brightness, contrast and saturation factors in 1 ± jitter
     grey: float = 0.08
@@ -51,10 +51,10 @@ def crop_from_image(
     *,
     mirror: bool,
 ) -> Float32[np.ndarray, "2 3"]:
-    """Random placement of a face: the affine that maps picture pixels to crop pixels.
+    """Random placement of a face: the affine that maps image pixels to crop pixels.
 
     Args:
-        points: landmarks in the picture, px; those that are not finite are ignored.
+        points: landmarks in the image, px; those that are not finite are ignored.
         side: side of the crop, px.
         config: the spread of the placement.
         rng: source of randomness.
@@ -154,7 +154,7 @@ def _occlude(
     return np.where(mask[..., None] > 0, cover, crop)
 
 
-def spoil(
+def degrade(
     crop: UInt8[np.ndarray, "side side 3"],
     config: PhotometricConfig,
     rng: np.random.Generator,
@@ -168,7 +168,7 @@ def spoil(
         crop: RGB.
         config: rates and amounts.
         rng: source of randomness.
-        fillers: face-free pictures, at least as large as the crop, to cut occluders from.
+        fillers: face-free images, at least as large as the crop, to cut occluders from.
         noise_bank: standard normal fields, so that noise costs one look-up and no drawing.
     """
     side = crop.shape[0]

@@ -11,9 +11,9 @@ from tddfa.errors import InputError
 from tddfa.morphable import open_face_model
 from tddfa.morphable.model import MorphableModel
 from tddfa.types import FaceParams
-from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, spoil, warp
+from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, degrade, warp
 from tddfa_train.data.folder import FaceFolder, open_backgrounds, open_face_folder
-from tddfa_train.data.occlusion import DisguiseConfig, disguised
+from tddfa_train.data.occlusion import OcclusionConfig, occluded
 from tddfa_train.data.points import AFLW21_MIRROR, IBUG68_MIRROR, mirror_twins
 from tddfa_train.data.video import DeepPhoto, Motion, ShortVideoConfig, film, random_motions
 
@@ -52,8 +52,8 @@ class LandmarkDataConfig:
     yaw_shares: tuple[float, ...] = (0.46, 0.28, 0.26)  # |yaw| up to 30, up to 60, beyond
     placement: PlacementConfig = field(default_factory=PlacementConfig)
     photometric: PhotometricConfig = field(default_factory=PhotometricConfig)
-    disguise: DisguiseConfig = field(
-        default_factory=lambda: DisguiseConfig(
+    occlusion: OcclusionConfig = field(
+        default_factory=lambda: OcclusionConfig(
             masked=0.06, shaded=0.04, hooded=0.04, hatted=0.03, covered=0.0, dim=0.03
         )
     )
@@ -185,7 +185,7 @@ class LandmarkBatches:
         matrix = crop_from_image(points, config.side, config.placement, rng, mirror=mirror)
         negative = bool(rng.random() < config.negatives)
         if not negative and np.isfinite(points).all():
-            image = disguised(np.asarray(image), points, config.disguise, self.backgrounds, rng)
+            image = occluded(np.asarray(image), points, config.occlusion, self.backgrounds, rng)
         if negative and rng.random() < 0.4:  # badly framed
             matrix = matrix.copy()
             if rng.random() < 0.5:
@@ -202,7 +202,7 @@ class LandmarkBatches:
             shift = rng.uniform(0, 1, 2) * (config.side - zoom * image.shape[0])
             matrix = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]], np.float32)
         crop = warp(image, matrix, config.side, self._border(rng))
-        crop = spoil(crop, config.photometric, rng, fillers=self.backgrounds, noise_bank=self.noise_bank)
+        crop = degrade(crop, config.photometric, rng, fillers=self.backgrounds, noise_bank=self.noise_bank)
         return self._labelled_crop(crop, face.labels, matrix, mirror=mirror, negative=negative)
 
     def _frames(self, face: LabelledImage, rng: np.random.Generator) -> list[Batch]:
@@ -226,7 +226,7 @@ class LandmarkBatches:
             cut = matrix @ np.vstack([motion.matrix, [0, 0, 1]])
             cut = cut.astype(np.float32)
             crop = photo.frame(motion, cut, (config.side, config.side), border)
-            crop = spoil(crop, config.photometric, rng, fillers=self.backgrounds)
+            crop = degrade(crop, config.photometric, rng, fillers=self.backgrounds)
             moved = labels | {key: photo.turned(value, motion)[:, :2] for key, value in others.items()}
             moved |= {key: photo.turned(points, motion) for key, points in deep.items()}
             moved["camera"] = _turned_camera(camera, photo.pivot, motion)
@@ -283,8 +283,8 @@ class LandmarkBatches:
         """Labels that a kind of batch has beyond points.
 
         Args:
-            labels: of the face in its picture.
-            matrix: crop from picture.
+            labels: of the face in its image.
+            matrix: crop from image.
         """
         return {}
 

@@ -73,10 +73,10 @@ class FaceLandmarker:
         """Return points (px, pixel centres at integers) and weights by name; None where no face is found."""
         factor = max(1, round(_BEST_SIDE / len(crop)))
         large = cv2.resize(crop, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-        picture = self._mediapipe.Image(
+        image = self._mediapipe.Image(
             image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(large)
         )
-        result = self._landmarker.detect(picture)
+        result = self._landmarker.detect(image)
         if not result.face_landmarks:
             return None
         side = len(crop)

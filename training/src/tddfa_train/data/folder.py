@@ -1,4 +1,4 @@
-"""The dataset folder: pictures in one memory-mapped array, labels in one npz, a manifest beside them."""
+"""The dataset folder: images in one memory-mapped array, labels in one npz, a manifest beside them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from tddfa.files import atomic_path
 
 @dataclass(frozen=True, slots=True)
 class FaceFolder:
-    """Square face pictures with labels; a label that a face lacks is NaN.
+    """Square face images with labels; a label that a face lacks is NaN.
 
     Attributes:
         name: name of the folder.
@@ -33,7 +33,7 @@ def open_face_folder(folder: Path, *, in_memory: bool = False) -> FaceFolder:
 
     Args:
         folder: holds `images.npy` and `labels.npz`.
-        in_memory: read all pictures now. Mapped pages cost a fault each when first touched, ten times the
+        in_memory: read all images now. Mapped pages cost a fault each when first touched, ten times the
             warp itself on some virtual machines, so training reads them where they fit.
 
     Raises:
@@ -83,7 +83,7 @@ def open_backgrounds(path: Path, *, side: int, in_memory: bool = True) -> UInt8[
 def write_face_folder(
     folder: Path, images: UInt8[np.ndarray, "n side side 3"], labels: dict[str, np.ndarray]
 ) -> None:
-    """Writes a dataset folder; a label array of another length than the pictures speaks of the whole set."""
+    """Writes a dataset folder; a label array of another length than the images speaks of the whole set."""
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / "images.npy") as partial:
         np.save(partial, images)

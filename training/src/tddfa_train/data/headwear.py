@@ -22,7 +22,7 @@ def wear_hood(
     Args:
         image: RGB.
         landmarks: of the face, px.
-        fillers: face-free pictures, for patterns.
+        fillers: face-free images, for patterns.
         rng: source of randomness.
     """
     up = _upwards(landmarks)

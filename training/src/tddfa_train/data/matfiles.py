@@ -1,4 +1,4 @@
-"""300W-LP and AFLW2000-3D as the field has them: a picture and a .mat file of the same name."""
+"""300W-LP and AFLW2000-3D as the field has them: an image and a .mat file of the same name."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ class MatFace:
     Attributes:
         landmarks: 68 points, image frame, px (the files count pixels from 1, and depth towards the viewer);
             depth is NaN where the file has none, as those of 300W-LP.
-        angles_deg: pitch, yaw, roll; +yaw turns the nose to the left of the picture.
+        angles_deg: pitch, yaw, roll; +yaw turns the nose to the left of the image.
         scale: px per unit of the Basel Face Model.
         identity: 199 coefficients of the Basel Face Model.
         expression: 29 coefficients of its expressions.
@@ -60,7 +60,7 @@ def read_mat(path: Path) -> MatFace:
 
 
 def prepare_mat_folder(source: Path, target: Path, *, side: int = 160, margin: float = 1.8) -> int:
-    """Writes a dataset folder of all pictures that have a .mat file; the number of faces comes back.
+    """Writes a dataset folder of all images that have a .mat file; the number of faces comes back.
 
     Args:
         source: folder with `name.jpg` and `name.mat`, subfolders included.
@@ -70,7 +70,7 @@ def prepare_mat_folder(source: Path, target: Path, *, side: int = 160, margin: f
     """
     files = sorted(p for p in source.rglob("*.mat") if p.with_suffix(".jpg").exists())
     if not files:
-        raise InputError(f"no picture with a .mat file in {source}")
+        raise InputError(f"no image with a .mat file in {source}")
     images: list[np.ndarray] = []
     landmarks: list[np.ndarray] = []
     angles: list[np.ndarray] = []

@@ -14,7 +14,7 @@ _MASK_COLOURS = ((120, 170, 205), (235, 235, 235), (30, 30, 34), (140, 175, 160)
 
 
 @dataclass(frozen=True, slots=True)
-class DisguiseConfig:
+class OcclusionConfig:
     """How many faces are hidden, and how."""
 
     masked: float = 0.15  # wear a mask over mouth and nose
@@ -25,20 +25,20 @@ class DisguiseConfig:
     dim: float = 0.15  # much less light than on their surroundings
 
 
-def disguised(
+def occluded(
     image: UInt8[np.ndarray, "s s 3"],
     landmarks: Float[np.ndarray, "68 d"],
-    config: DisguiseConfig,
+    config: OcclusionConfig,
     fillers: UInt8[np.ndarray, "n f f 3"],
     rng: np.random.Generator,
 ) -> UInt8[np.ndarray, "s s 3"]:
-    """The face picture, by chance masked, in sunglasses, in a hood or a hat, covered or dark.
+    """The face image, by chance masked, in sunglasses, in a hood or a hat, covered or dark.
 
     Args:
         image: RGB.
         landmarks: of the face, px.
         config: rates.
-        fillers: face-free pictures.
+        fillers: face-free images.
         rng: source of randomness.
     """
     if rng.random() < config.masked:

@@ -72,7 +72,7 @@ def teacher_landmarks(
 def _face_crop(
     image: Image, landmarks: Float[np.ndarray, "68 3"], side: int, margin: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The square around the landmarks, the landmarks in it, and the rectangle that has picture behind it."""
+    """The square around the landmarks, the landmarks in it, and the rectangle that has image behind it."""
     low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
     scale = side / (margin * (high - low).max())
     offset = (side - 1) / 2 - scale * (low + high) / 2
@@ -86,7 +86,7 @@ def _face_crop(
 
 
 def photos_in(folder: Path) -> list[Path]:
-    """Pictures of a folder and its subfolders, in the order of their names.
+    """Images of a folder and its subfolders, in the order of their names.
 
     Raises:
         InputError: there is none.
@@ -110,7 +110,7 @@ def prepare_folder(
     """Writes a dataset folder of all faces in photos.
 
     Args:
-        photos: picture files; one that cannot be read is counted and left out.
+        photos: image files; one that cannot be read is counted and left out.
         target: folder to write.
         aligner: finds and labels the faces.
         side: of the stored crops, px.
@@ -183,7 +183,7 @@ def prepare_backgrounds(
     """Writes an array of face-free squares (n, side, side, 3); how many there are comes back.
 
     Args:
-        photos: picture files, with or without faces.
+        photos: image files, with or without faces.
         target: .npy file to write.
         aligner: its detector says where the faces are.
         count: squares to cut at most; photos give several each where they are needed.

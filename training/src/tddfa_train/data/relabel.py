@@ -1,4 +1,4 @@
-"""Labels of a second round: a trained network, averaged over many looks at every face, labels its own pool.
+"""Relabel a dataset with a trained network, averaged over many crops of every face.
 
 The mean is better than any one answer, and far better than the labels of the first round where their teacher
 was weak. Where people marked points, the faces move towards them.
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from tddfa.morphable.model import MorphableModel
 from tddfa_train.alignment.network import FaceOutput
-from tddfa_train.data.annotations import towards_people
+from tddfa_train.data.annotations import towards_annotations
 from tddfa_train.data.augment import PlacementConfig, crop_from_image, warp
 from tddfa_train.data.folder import FaceFolder, open_face_folder, write_face_folder
 from tddfa_train.data.surface_points import SurfacePoints
@@ -24,36 +24,36 @@ from tddfa_train.point_model import PointModel
 
 _SIDE = 120
 _CHUNK = 128
-# Faces are set upright first; around that, the looks differ a little.
-_LOOKS = PlacementConfig(
+# The roll of each face is removed first; around that, the crops differ a little.
+_CROPS = PlacementConfig(
     tight_share=1.0, tight_scale=0.06, tight_shift=0.03, roll_sigma_deg=8.0, any_roll_share=0.0, stretch=0.0
 )
 
 
 @dataclass(frozen=True, slots=True)
-class SecondRoundConfig:
-    """How the network looks.
+class RelabelConfig:
+    """How the network labels faces again.
 
     Attributes:
-        looks: crops of every face; each is shown as it is and mirrored.
+        crops: crops of every face; each is shown as it is and mirrored.
         seed: of the placements.
     """
 
-    looks: int = 8
+    crops: int = 8
     seed: int = 0
 
 
 def label_again(
-    source: Path, target: Path, network: nn.Module, model: MorphableModel, config: SecondRoundConfig
+    source: Path, target: Path, network: nn.Module, model: MorphableModel, config: RelabelConfig
 ) -> Float32[np.ndarray, " n"]:
     """Writes a dataset folder with `surface`, `surface_std` and `surface_mirror` beside the labels it has.
 
     Args:
         source: a dataset folder.
-        target: receives the same pictures with more labels.
+        target: receives the same images with more labels.
         network: an `AlignmentNetwork` of `model`, trained.
         model: of the whole head, as it was trained.
-        config: the looks.
+        config: number and placement of the crops.
 
     Returns:
         How far the points moved towards what people marked, as a share of the face; NaN where nobody did.
@@ -68,7 +68,7 @@ def label_again(
     )
     moved = np.full(len(folder), np.nan, np.float32)
     if "human21" in folder.labels and not exact:
-        points, moved = towards_people(
+        points, moved = towards_annotations(
             points, cameras, folder.labels["human21"], surface.points.positions(model.identity_basis)
         )
     labels = folder.labels | {
@@ -99,7 +99,7 @@ def _looked_at(
     network: nn.Module,
     points: PointModel,
     mirror: Int[np.ndarray, " p"],
-    config: SecondRoundConfig,
+    config: RelabelConfig,
 ) -> _Labels:
     rng = np.random.default_rng(config.seed)
     found = np.zeros((len(folder), len(mirror), 3))
@@ -107,25 +107,25 @@ def _looked_at(
     cameras = np.zeros((len(folder), 3, 4))
     for start in tqdm(range(0, len(folder), _CHUNK), desc=folder.name, unit="chunk", disable=None):
         rows = np.arange(start, min(start + _CHUNK, len(folder)))
-        looks: list[np.ndarray] = []
-        for look in range(2 * config.looks):
-            mirrored = look % 2 == 1
+        surfaces: list[np.ndarray] = []
+        for crop in range(2 * config.crops):
+            mirrored = crop % 2 == 1
             cuts = [_cut(folder.labels["landmarks68"][row], rng, mirrored=mirrored) for row in rows]
             crops = np.stack([warp(folder.images[r], cut, _SIDE) for r, cut in zip(rows, cuts, strict=True)])
             with torch.autocast("cpu", torch.bfloat16):
-                said: FaceOutput = network(network_input(torch.from_numpy(crops)))
-            seen = points(said.camera, said.identity, said.weights()).double().numpy()
+                output: FaceOutput = network(network_input(torch.from_numpy(crops)))
+            seen = points(output.camera, output.identity, output.weights()).double().numpy()
             back = np.stack([np.linalg.inv(np.vstack([cut, [0, 0, 1]]).astype(np.float64)) for cut in cuts])
             flat = np.einsum("bij,bpj->bpi", back[:, :2, :2], seen[..., :2]) + back[:, None, :2, 2]
             scale = np.sqrt(np.abs(np.linalg.det(back[:, :2, :2])))
             depth = (seen[..., 2] - seen[..., 2].mean(1, keepdims=True)) * scale[:, None]
             placed = np.concatenate([flat, depth[..., None]], 2)
-            looks.append(placed[:, mirror] if mirrored else placed)
-            if look == 0:
+            surfaces.append(placed[:, mirror] if mirrored else placed)
+            if crop == 0:
                 spatial = np.zeros((len(rows), 3, 3))
                 spatial[:, :2, :2], spatial[:, 2, 2] = back[:, :2, :2], scale
-                cameras[rows] = spatial @ said.camera.double().numpy()
-        stack = np.stack(looks)
+                cameras[rows] = spatial @ output.camera.double().numpy()
+        stack = np.stack(surfaces)
         found[rows] = stack.mean(0)
         spread[rows] = stack[..., :2].std(0).mean((1, 2))
     return found, spread, cameras
@@ -134,11 +134,11 @@ def _looked_at(
 def _cut(
     landmarks: Float[np.ndarray, "68 d"], rng: np.random.Generator, *, mirrored: bool
 ) -> Float32[np.ndarray, "2 3"]:
-    """A random look at a face set upright: crop from picture."""
+    """Return a random crop of a face without its roll: crop from image."""
     points = landmarks[:, :2].astype(np.float32)
     down = points[48:].mean(0) - points[36:48].mean(0)
     cos, sin = np.array([down[1], down[0]]) / max(float(np.linalg.norm(down)), 1e-6)
-    upright = np.array([[cos, -sin], [sin, cos]], np.float32)
-    cut = crop_from_image(points @ upright.T, _SIDE, _LOOKS, rng, mirror=mirrored)
-    cut[:, :2] = cut[:, :2] @ upright
+    rotation = np.array([[cos, -sin], [sin, cos]], np.float32)
+    cut = crop_from_image(points @ rotation.T, _SIDE, _CROPS, rng, mirror=mirrored)
+    cut[:, :2] = cut[:, :2] @ rotation
     return cut

@@ -24,7 +24,7 @@ from tddfa_train.data.render_expressions import GAZE_DEG_PER_UNIT, ExpressionCon
 from tddfa_train.data.shading import (
     developed,
     eye_colors,
-    lit,
+    lighted,
     random_light,
     random_person,
     skin_colors,
@@ -313,7 +313,7 @@ def _paint(
         for lamp, share in zip(light.lamps, reached, strict=True):
             shadow = Lamp(lamp.direction.astype(np.float64), np.ones(3), soft)
             share[which != _MOUTH] = lamp_visibility(head, shadow, values[which != _MOUTH, 11:14])
-    shown_colors = lit(colors, unit_normals, occlusion, light, gloss, reached)
+    shown_colors = lighted(colors, unit_normals, occlusion, light, gloss, reached)
     flat[fragments.covered] = np.rint(255 * shown_colors).astype(np.uint8)
     image[fragments.region] = flat.reshape(region.shape)
 

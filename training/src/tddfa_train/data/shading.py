@@ -225,7 +225,7 @@ def random_light(rng: np.random.Generator) -> Light:
     )
 
 
-def lit(
+def lighted(
     colors: Float32[np.ndarray, "p 3"],
     normals: Float32[np.ndarray, "p 3"],
     occlusion: Float[np.ndarray, " p"],
@@ -258,7 +258,7 @@ def lit(
 
 
 def developed(image: UInt8[np.ndarray, "h w 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
-    """Return a picture as a camera might have developed it: exposure, contrast and saturation.
+    """Return an image as a camera might have developed it: exposure, contrast and saturation.
 
     Args:
         image: RGB.

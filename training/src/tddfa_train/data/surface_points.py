@@ -17,7 +17,7 @@ class SurfacePoints:
 
     Attributes:
         points: 68 landmarks, then vertices.
-        mirror: for each point its number in a mirrored picture.
+        mirror: for each point its number in a mirrored image.
     """
 
     points: LandmarkSet

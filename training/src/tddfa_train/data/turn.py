@@ -10,9 +10,9 @@ from tqdm import tqdm
 from tddfa.errors import InputError
 from tddfa.geometry.camera import camera_pose
 from tddfa.morphable.model import MorphableModel
+from tddfa_train.data.face_profiling import bend_image, rotation_about, turn_image, turn_points
 from tddfa_train.data.fits import LandmarkFitter
 from tddfa_train.data.folder import open_backgrounds, open_face_folder, write_face_folder
-from tddfa_train.data.profiling import bend_picture, rotation_about, turn_picture, turn_points
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def further_turn(
     now = camera_pose(np.asarray(camera, np.float64)).yaw_deg
     up, left = camera[:, 1], camera[:, 0]
     # Model y points up in the head, so a turn about it by +1 degree takes the nose to the subject's left:
-    # to the right of the picture, where yaw is negative.
+    # to the right of the image, where yaw is negative.
     turn = rotation_about(up, now - yaw_deg)
     return turn @ rotation_about(left, -pitch_deg)
 
@@ -57,7 +57,7 @@ def make_views(
         target: folder to write.
         model: a face model with the whole head.
         config: how many, how far.
-        backgrounds: array of pictures of the same size, seen behind turned heads.
+        backgrounds: array of images of the same size, seen behind turned heads.
 
     Returns:
         How many faces were written.
@@ -93,11 +93,11 @@ def make_views(
         wanted = side * rng.uniform(min(max(low, abs(now)), high), high)
         rotation = further_turn(fit.params.camera, wanted, rng.normal(0, config.pitch_sigma_deg))
         image = np.array(folder.images[row])
-        bent = bend_picture(image, model.reconstruct(fit.params))
+        bent = bend_image(image, model.reconstruct(fit.params))
         backdrop = (
             np.array(scenery[rng.integers(len(scenery))]) if rng.random() < 0.7 else np.zeros_like(image)
         )
-        images.append(turn_picture(bent, rotation, backdrop))
+        images.append(turn_image(bent, rotation, backdrop))
         landmarks.append(turn_points(points, bent.pivot, rotation))
         yaws.append(float(wanted))
         kept.append(int(row))

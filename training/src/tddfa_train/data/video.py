@@ -1,6 +1,6 @@
 """Short videos from one photo: the head moves a little from frame to frame, and the labels with it.
 
-A frame turns the head by a few degrees, so the picture needs no mesh: every pixel has a depth, the turn says
+A frame turns the head by a few degrees, so the image needs no mesh: every pixel has a depth, the turn says
 how far it moves, and following that flow backwards gives the frame, several times faster than drawing it.
 """
 
@@ -13,7 +13,7 @@ from jaxtyping import Float, Float32, UInt8
 
 from tddfa.types import Mesh
 from tddfa_train.data.augment import motion_kernel
-from tddfa_train.data.profiling import head_middle, picture_depth, rotation_about, turn_points
+from tddfa_train.data.face_profiling import head_middle, image_depth, rotation_about, turn_points
 
 _FLOW_ROUNDS = 3
 _FLOW_STEP = 2  # the flow is followed on every second pixel and row
@@ -29,7 +29,7 @@ class ShortVideoConfig:
     frames: int = 8
     scale: float = 0.05
     roll_deg: float = 3.0
-    shift: float = 5 / 120  # share of the picture's side
+    shift: float = 5 / 120  # share of the image's side
     turn_deg: float = 5.0  # yaw and pitch
     noise_sigma: float = 3.0
     blur_length: int = 5
@@ -38,11 +38,11 @@ class ShortVideoConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
-    """What happened to the head since the photo: turned about its middle, then moved within the picture.
+    """What happened to the head since the photo: turned about its middle, then moved within the image.
 
     Attributes:
         rotation: of the image frame.
-        matrix: picture from picture, a similarity.
+        matrix: image from image, a similarity.
     """
 
     rotation: Float[np.ndarray, "3 3"]
@@ -89,10 +89,10 @@ class DeepPhoto:
     def of(cls, image: UInt8[np.ndarray, "h w 3"], head: Mesh) -> "DeepPhoto":
         """The photo with the depth of its fitted head."""
         height, width = image.shape[:2]
-        return cls(image, picture_depth(head, height, width), head_middle(head))
+        return cls(image, image_depth(head, height, width), head_middle(head))
 
     def lifted(self, points: Float[np.ndarray, "n 2"]) -> Float32[np.ndarray, "n 3"]:
-        """Points of the picture with the depth that lies under them; NaN stays NaN."""
+        """Points of the image with the depth that lies under them; NaN stays NaN."""
         known = np.nan_to_num(points).astype(np.float32)
         under = cv2.remap(
             self.depth,
@@ -126,7 +126,7 @@ class DeepPhoto:
         if np.array_equal(motion.rotation, np.eye(3)):
             return cv2.warpAffine(self.image, matrix, side, flags=cv2.INTER_LINEAR, borderMode=border)
         source = self._sources(motion.rotation.astype(np.float32))
-        # The grid of sources is itself a small picture, cut out by the same map.
+        # The grid of sources is itself a small image, cut out by the same map.
         shrink = np.array([[1 / _FLOW_STEP, 0, 0], [0, 1 / _FLOW_STEP, 0], [0, 0, 1]])
         cut = np.vstack([matrix, [0, 0, 1]]) @ np.linalg.inv(shrink)
         columns, rows = np.arange(side[0], dtype=np.float32), np.arange(side[1], dtype=np.float32)

@@ -38,7 +38,7 @@ def scrap(
     valid: Float[np.ndarray, "4"],
     rng: np.random.Generator,
 ) -> UInt8[np.ndarray, "t t 3"] | None:
-    """A square of a face picture that shows no face: hair, an ear, a collar; or one eye, far too large.
+    """A square of a face image that shows no face: hair, an ear, a collar; or one eye, far too large.
 
     Args:
         image: RGB.
@@ -69,24 +69,24 @@ def scrap(
 
 def sign(rng: np.random.Generator) -> UInt8[np.ndarray, "64 64 3"]:
     """Discs, polygons and letters on a plain ground."""
-    picture = np.empty((_SIGN_PX, _SIGN_PX, 3), np.uint8)
-    picture[:] = rng.integers(0, 256, 3)
+    image = np.empty((_SIGN_PX, _SIGN_PX, 3), np.uint8)
+    image[:] = rng.integers(0, 256, 3)
     for _ in range(int(rng.integers(1, 5))):
         colour = tuple(map(int, rng.integers(0, 256, 3)))
         centre = rng.uniform(0.2, 0.8, 2) * _SIGN_PX
         size = rng.uniform(0.1, 0.7, 2) * _SIGN_PX
         kind = rng.integers(3)
         if kind == 0:
-            cv2.ellipse(picture, (centre.tolist(), size.tolist(), rng.uniform(0, 180)), colour, -1)
+            cv2.ellipse(image, (centre.tolist(), size.tolist(), rng.uniform(0, 180)), colour, -1)
         elif kind == 1:
             corners = centre + rng.uniform(-0.6, 0.6, (int(rng.integers(3, 8)), 2)) * size
-            cv2.fillPoly(picture, [corners.astype(np.int32)], colour)
+            cv2.fillPoly(image, [corners.astype(np.int32)], colour)
         else:
             letters = "".join(chr(c) for c in rng.integers(48, 91, int(rng.integers(1, 5))))
             place = (int(rng.integers(0, 30)), int(rng.integers(25, _SIGN_PX)))
             scale, thickness = rng.uniform(0.5, 1.8), int(rng.integers(1, 5))
-            cv2.putText(picture, letters, place, int(rng.integers(0, 8)), scale, colour, thickness)
-    return picture
+            cv2.putText(image, letters, place, int(rng.integers(0, 8)), scale, colour, thickness)
+    return image
 
 
 def body_outline(
@@ -118,12 +118,12 @@ def dress(
     skin: Float[np.ndarray, "3"],
     rng: np.random.Generator,
 ) -> None:
-    """Draws a body into the picture.
+    """Draws a body into the image.
 
     Args:
         canvas: RGB, changed.
         outline: as `body_outline` gives it.
-        cloth: a picture of the same size that the clothes are cut from.
+        cloth: an image of the same size that the clothes are cut from.
         skin: its colour.
         rng: source of randomness.
     """

@@ -1,7 +1,7 @@
 """FaceBoxes as published: the network, which anchor should find which face, and what it costs to miss.
 
 Source: Zhang et al., "FaceBoxes: A CPU real-time face detector with high accuracy", 2017; names of the
-weights as in the published checkpoint, so that either can take the other's place.
+weights as in the checkpoint of FaceBoxes, so that either can take the other's place.
 """
 
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class AnchorOutput:
 
 
 class FaceBoxesNetwork(nn.Module):
-    """Pictures (BGR, less their mean) → offsets and logits of all anchors."""
+    """Images (BGR, less their mean) → offsets and logits of all anchors."""
 
     def __init__(self):
         super().__init__()
@@ -101,9 +101,9 @@ class FaceBoxesNetwork(nn.Module):
                 if module.bias is not None:
                     nn.init.constant_(module.bias, 0.02)
 
-    def forward(self, pictures: Float[Tensor, "b 3 h w"]) -> AnchorOutput:
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> AnchorOutput:
         """Offsets and logits, finest level first."""
-        x = nn.functional.max_pool2d(self.conv1(pictures), 3, 2, 1)
+        x = nn.functional.max_pool2d(self.conv1(images), 3, 2, 1)
         x = nn.functional.max_pool2d(self.conv2(x), 3, 2, 1)
         first = self.inception3(self.inception2(self.inception1(x)))
         second = self.conv3_2(self.conv3_1(first))
@@ -118,11 +118,11 @@ class FaceBoxesNetwork(nn.Module):
         return AnchorOutput(rows(self.loc, 4), rows(self.conf, 2))
 
 
-def faceboxes_input(pictures: Tensor) -> Float[Tensor, "b 3 h w"]:
+def faceboxes_input(images: Tensor) -> Float[Tensor, "b 3 h w"]:
     """RGB bytes (b, h, w, 3) as the network takes them."""
-    return pictures.flip(3).permute(0, 3, 1, 2).float() - torch.tensor(
-        _MEAN_BGR, device=pictures.device
-    ).view(1, 3, 1, 1)
+    return images.flip(3).permute(0, 3, 1, 2).float() - torch.tensor(_MEAN_BGR, device=images.device).view(
+        1, 3, 1, 1
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +133,12 @@ class MultiBoxConfig:
     least_overlap: float = 0.2  # of a face's best anchor: a face that no anchor resembles is not asked for
     boxes: float = 2.0
     negatives: int = 7  # to one positive, the hardest ones
-    fewest_negatives: int = 21  # of a picture, so that those without a face teach as well
+    fewest_negatives: int = 21  # of an image, so that those without a face teach as well
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """What every anchor of a picture should say.
+    """What every anchor of an image should say.
 
     Attributes:
         positive: whether it should find a face.
@@ -195,7 +195,7 @@ def hard_negatives(
     ratio: int,
     fewest: int,
 ) -> Bool[Tensor, "b n"]:
-    """The costliest anchors without a face: `ratio` to each positive of their picture, or `fewest`."""
+    """The costliest anchors without a face: `ratio` to each positive of their image, or `fewest`."""
     wanted: Int[Tensor, "b 1"] = (positive.sum(1, keepdim=True) * ratio).clamp(min=fewest)
     ranked = cost.masked_fill(positive, -1.0)
     rank = ranked.argsort(1, descending=True).argsort(1)
@@ -213,19 +213,19 @@ class MultiBoxTask:
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """See `tddfa_train.loop.train.Task`."""
-        pictures, config = batch["picture"], self.config
-        said: AnchorOutput = network(faceboxes_input(pictures))
-        anchors = torch.from_numpy(anchor_boxes(pictures.shape[1], pictures.shape[2]))
+        images, config = batch["image"], self.config
+        predicted: AnchorOutput = network(faceboxes_input(images))
+        anchors = torch.from_numpy(anchor_boxes(images.shape[1], images.shape[2]))
         matches = [match(boxes, anchors, config) for boxes in batch["boxes"].cpu()]
-        device = said.logits.device
+        device = predicted.logits.device
         positive = torch.stack([m.positive for m in matches]).to(device)
         targets = torch.stack([encode(m.box, anchors) for m in matches]).to(device)
         cost = nn.functional.cross_entropy(
-            said.logits.flatten(0, 1), positive.flatten().long(), reduction="none"
+            predicted.logits.flatten(0, 1), positive.flatten().long(), reduction="none"
         ).view(positive.shape)
         negative = hard_negatives(cost.detach(), positive, config.negatives, config.fewest_negatives)
         n_positive = positive.sum().clamp(min=1)
-        boxes = nn.functional.smooth_l1_loss(said.offsets[positive], targets[positive], reduction="sum")
+        boxes = nn.functional.smooth_l1_loss(predicted.offsets[positive], targets[positive], reduction="sum")
         return {
             "score": cost[positive | negative].sum() / n_positive,
             "boxes": config.boxes * boxes / n_positive,

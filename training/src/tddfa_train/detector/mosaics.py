@@ -1,4 +1,4 @@
-"""Training pictures for a detector: faces of the pool pasted over face-free pictures, and what is no face."""
+"""Training images for a detector: faces of the pool pasted over face-free images, and what is no face."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from tddfa.errors import InputError
-from tddfa_train.data.augment import PhotometricConfig, spoil
+from tddfa_train.data.augment import PhotometricConfig, degrade
 from tddfa_train.data.batches import Batch
 from tddfa_train.data.folder import FaceFolder, open_backgrounds, open_face_folder
-from tddfa_train.data.occlusion import DisguiseConfig, disguised
+from tddfa_train.data.occlusion import OcclusionConfig, occluded
 from tddfa_train.detector.clutter import ClutterConfig, body_outline, dress, scrap, sign
 
 # Sides of the box around the landmarks' mean, in units of the face's size: means over the training faces.
@@ -64,20 +64,20 @@ class BoxRule:
 
 @dataclass(frozen=True, slots=True)
 class MosaicConfig:
-    """What the pictures show."""
+    """What the images show."""
 
     folders: tuple[str, ...]
     backgrounds: str
     folder_weights: tuple[float, ...] = ()  # how often a face comes from each folder; all the same when empty
     seed: int = 0
-    shapes: tuple[tuple[int, int], ...] = ((256, 32), (320, 20), (448, 10))  # side, pictures in the batch
+    shapes: tuple[tuple[int, int], ...] = ((256, 32), (320, 20), (448, 10))  # side, images in the batch
     most_faces: int = 6
     face_px: tuple[float, float] = (9.0, 340.0)
     roll_sigma_deg: float = 14.0
     any_roll_share: float = 0.08  # faces turned by up to any_roll_deg instead
     any_roll_deg: float = 180.0
     empty: float = 0.12
-    disguise: DisguiseConfig = field(default_factory=DisguiseConfig)
+    occlusion: OcclusionConfig = field(default_factory=OcclusionConfig)
     clutter: ClutterConfig = field(default_factory=ClutterConfig)
     most_boxes: int = 8
     photometric: PhotometricConfig = field(
@@ -86,7 +86,7 @@ class MosaicConfig:
 
 
 def _face_mask(side: int, landmarks: np.ndarray, valid: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Which part of a face picture is pasted: all of it, or a soft blob around the head."""
+    """Which part of a face image is pasted: all of it, or a soft blob around the head."""
     mask = np.zeros((side, side), np.float32)
     x0, y0, x1, y1 = valid.round().astype(int)
     mask[max(y0, 0) : y1 + 1, max(x0, 0) : x1 + 1] = 1
@@ -103,7 +103,7 @@ def _face_mask(side: int, landmarks: np.ndarray, valid: np.ndarray, rng: np.rand
 
 
 class MosaicBatches:
-    """A map from step number to a batch of pictures with boxes (NaN where there are fewer faces)."""
+    """A map from step number to a batch of images with boxes (NaN where there are fewer faces)."""
 
     def __init__(self, config: MosaicConfig, rule: BoxRule, n_steps: int):
         cv2.setNumThreads(0)
@@ -119,8 +119,8 @@ class MosaicBatches:
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng((self.config.seed, step))
         side, count = self.config.shapes[step % len(self.config.shapes)]
-        pictures, boxes = zip(*(self._picture(side, rng) for _ in range(count)), strict=True)
-        return {"picture": np.stack(pictures), "boxes": np.stack(boxes)}
+        images, boxes = zip(*(self._image(side, rng) for _ in range(count)), strict=True)
+        return {"image": np.stack(images), "boxes": np.stack(boxes)}
 
     def _scenery(self, side: int, rng: np.random.Generator) -> np.ndarray:
         image = self.backgrounds[rng.integers(len(self.backgrounds))]
@@ -132,7 +132,7 @@ class MosaicBatches:
             image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
         )
 
-    def _picture(self, side: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _image(self, side: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         config = self.config
         canvas = self._scenery(side, rng)
         boxes: list[np.ndarray] = []
@@ -143,8 +143,8 @@ class MosaicBatches:
         for size in sizes:
             folder, row = self._drawn(rng)
             landmarks = np.nan_to_num(folder.labels["landmarks68"][row].astype(np.float64))
-            image = disguised(
-                np.asarray(folder.images[row]), landmarks, config.disguise, self.backgrounds, rng
+            image = occluded(
+                np.asarray(folder.images[row]), landmarks, config.occlusion, self.backgrounds, rng
             )
             extent = np.ptp(landmarks[:, :2], axis=0).max()
             angle = (
@@ -185,7 +185,7 @@ class MosaicBatches:
             boxes.append(box)
         for _ in range(int(rng.integers(0, config.clutter.most_decoys + 1))):
             self._decoy(canvas, boxes, rng)
-        canvas = spoil(canvas, config.photometric, rng)
+        canvas = degrade(canvas, config.photometric, rng)
         padded = np.full((config.most_boxes, 4), np.nan, np.float32)
         if boxes:
             padded[: len(boxes)] = np.stack(boxes)
@@ -193,7 +193,7 @@ class MosaicBatches:
 
     @staticmethod
     def _paste(canvas: np.ndarray, image: np.ndarray, mask: np.ndarray, matrix: np.ndarray) -> None:
-        """Blends the masked picture into the canvas; only the rectangle that it reaches is touched."""
+        """Blends the masked image into the canvas; only the rectangle that it reaches is touched."""
         height, width = image.shape[:2]
         corners = (
             np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ matrix[:, :2].T + matrix[:, 2]
@@ -271,7 +271,7 @@ class MosaicBatches:
 
 
 def _valid(folder: FaceFolder, row: int) -> np.ndarray:
-    """The rectangle of the picture that shows something: x0, y0, x1, y1, px."""
+    """The rectangle of the image that shows something: x0, y0, x1, y1, px."""
     height, width = folder.images.shape[1:3]
     return folder.labels["valid"][row] if "valid" in folder.labels else np.array([0, 0, width, height])
 

@@ -36,7 +36,7 @@ class LevelOutput:
 
 
 class FaceDetector(nn.Module):
-    """Pictures with sides in multiples of 64 → four maps; coarse ones tell fine ones what is around."""
+    """Images with sides in multiples of 64 → four maps; coarse ones tell fine ones what is around."""
 
     def __init__(self, config: DetectorConfig):
         super().__init__()
@@ -59,16 +59,16 @@ class FaceDetector(nn.Module):
             head.bias = nn.Parameter(torch.tensor([-4.0, 0.7, 0.7, 0.7, 0.7]))
             self.heads.append(head)
 
-    def forward(self, pictures: Float[Tensor, "b 3 h w"]) -> list[LevelOutput]:
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> list[LevelOutput]:
         """Scores and sides of all levels, finest first."""
         return [
             LevelOutput(raw[:, 0], raw[:, 1:].clamp(max=LARGEST_LOG).exp().permute(0, 2, 3, 1))
-            for raw in self.raw_levels(pictures)
+            for raw in self.raw_levels(images)
         ]
 
-    def raw_levels(self, pictures: Tensor) -> list[Float[Tensor, "b 5 h w"]]:
+    def raw_levels(self, images: Tensor) -> list[Float[Tensor, "b 5 h w"]]:
         """Of each place of each level, finest first: logit, and logarithms of the sides in strides."""
-        x = self.stem(pictures)
+        x = self.stem(images)
         maps: list[Tensor] = []
         for down, lateral in zip(self.down, self.lateral, strict=True):
             x = down(x)
@@ -84,7 +84,7 @@ class FaceDetector(nn.Module):
 
 
 def cell_centers(height: int, width: int, stride: int) -> Float[Tensor, "h w 2"]:
-    """Middle of each cell (x, y) in the picture, px; the first pixel's centre is 0."""
+    """Middle of each cell (x, y) in the image, px; the first pixel's centre is 0."""
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     return torch.stack([x, y], -1).float() * stride + (stride - 1) / 2
 

@@ -76,7 +76,7 @@ class DetectorTask:
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """See `tddfa_train.loop.train.Task`."""
-        levels: list[LevelOutput] = network(network_input(batch["picture"]))
+        levels: list[LevelOutput] = network(network_input(batch["image"]))
         score_sum = torch.zeros(())
         box_sum = torch.zeros(())
         n_positive = torch.zeros(())

@@ -30,15 +30,13 @@ def calibration_crops(config: LandmarkDataConfig, count: int = 384) -> UInt8[np.
     return np.concatenate([batches[step]["crop"] for step in range(len(batches))])[:count]
 
 
-def calibration_pictures(
-    config: MosaicConfig, rule: BoxRule, count: int = 64
-) -> UInt8[np.ndarray, "n s s 3"]:
+def calibration_images(config: MosaicConfig, rule: BoxRule, count: int = 64) -> UInt8[np.ndarray, "n s s 3"]:
     """Mosaics of the largest side that a detector learns from."""
     batches = MosaicBatches(replace(config, shapes=(max(config.shapes),)), rule, count)
-    pictures: list[np.ndarray] = []
-    while len(pictures) < count:
-        pictures += [*batches[len(pictures)]["picture"]]
-    return np.stack(pictures[:count])
+    images: list[np.ndarray] = []
+    while len(images) < count:
+        images += [*batches[len(images)]["image"]]
+    return np.stack(images[:count])
 
 
 def int8_network(onnx_bytes: bytes, crops: UInt8[np.ndarray, "n s s 3"]) -> bytes:
@@ -52,14 +50,14 @@ def int8_network(onnx_bytes: bytes, crops: UInt8[np.ndarray, "n s s 3"]) -> byte
     return quantized(onnx_bytes, chunks, lambda node: node.startswith(_TRUNK) and not node.endswith("/Gemm"))
 
 
-def int8_detector(onnx_bytes: bytes, pictures: UInt8[np.ndarray, "n s s 3"]) -> bytes:
+def int8_detector(onnx_bytes: bytes, images: UInt8[np.ndarray, "n s s 3"]) -> bytes:
     """The same detector with its convolutions in int8, but those that say scores and boxes.
 
     Args:
         onnx_bytes: from `tddfa_train.export.onnx.export_detector`, in float32.
-        pictures: RGB; set the range of every map; a few dozen are enough.
+        images: RGB; set the range of every map; a few dozen are enough.
     """
-    chunks = [{"input": picture[None]} for picture in pictures]
+    chunks = [{"input": image[None]} for image in images]
     return quantized(onnx_bytes, chunks, lambda node: not node.startswith(_DETECTOR_HEADS))
 
 

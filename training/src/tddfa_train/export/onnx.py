@@ -129,9 +129,9 @@ class _DetectorOutputs(nn.Module):
         super().__init__()
         self.network = reading_bytes(network)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         assert isinstance(self.network, FaceDetector)
-        return torch.cat([level.flatten(2) for level in self.network.raw_levels(pictures)], 2)
+        return torch.cat([level.flatten(2) for level in self.network.raw_levels(images)], 2)
 
 
 def _export(
@@ -251,8 +251,8 @@ def alignment_parity(
     theirs = [np.asarray(value) for value in session.run(None, {"input": crops})]
     with torch.no_grad():
         face: FaceOutput = network.eval()(network_input(torch.from_numpy(crops)))
-    said = (face.camera, face.identity, face.expression.clamp(0, 1), torch.sigmoid(face.confidence))
-    ours = [value.numpy() for value in said]
+    predicted = (face.camera, face.identity, face.expression.clamp(0, 1), torch.sigmoid(face.confidence))
+    ours = [value.numpy() for value in predicted]
     camera, identity, expression, confidence = (np.abs(a - b) for a, b in zip(ours, theirs, strict=True))
     reach = camera[:, :, :3].sum(2) * 100 + camera[:, :, 3]
     return Parity(float(reach.max()), float(max(identity.max(), expression.max())), float(confidence.max()))

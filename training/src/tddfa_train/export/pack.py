@@ -30,7 +30,7 @@ from tddfa_train.detector.faceboxes import FaceBoxesNetwork
 from tddfa_train.detector.network import FaceDetector
 from tddfa_train.detector.recipe import DetectorRecipe, load_detector, read_box_rule
 from tddfa_train.export.fuse import fused
-from tddfa_train.export.int8 import calibration_crops, calibration_pictures, int8_detector, int8_network
+from tddfa_train.export.int8 import calibration_crops, calibration_images, int8_detector, int8_network
 from tddfa_train.export.onnx import (
     export_alignment,
     export_detector,
@@ -57,10 +57,10 @@ _CROP = CropSpec(box_scale=1.33, box_down=0.12, points_scale=2**0.5)
 # find more faces with fewer false ones than any score of the detector alone. (To weigh the score with the
 # confidence helps on mosaics, and does not on photos.)
 _MIN_SCORE, _MIN_CONFIDENCE = 0.15, 0.993
-# Above it every one of 47 detections in 40 photos is a face, and none of 774 in 700 face-free pictures.
+# Above it every one of 47 detections in 40 photos is a face, and none of 774 in 700 face-free images.
 _SURE_SCORE = 0.9
 _SIDE = 120
-_FIRST_LOOK = "first-look.onnx"
+_VERIFIER = "verifier.onnx"
 _EXPRESSIONS, _CLOSEUPS = "expressions.onnx", "closeups.npz"
 
 
@@ -120,14 +120,15 @@ class PackConfig:
         name: of the pack.
         title: one line for people.
         licence: name and terms.
-        default: the network that is used when no variant is asked for.
+        default: the network that is used when no variant is requested.
         variants: other networks, by name.
         detector: checkpoint of a detector of either kind, or the name of a pack whose detector is taken; None
             for a pack without one.
         detector_int8: config of a detector's recipe; its mosaics calibrate a detector of the kind "tddfa"
             whose convolutions are in int8.
-        first_look: a network that looks at detections before the others do: it has to know faces from other
-            things and to read them at any angle, and need not be exact. None: each network for itself.
+        verifier: the network that verifies detections before the others align them: it has to know faces
+            from other things and to read them at any angle, and need not be exact. None: each network for
+            itself.
         expressions: reads close-ups for the networks that ask for it.
         min_confidence: of a detected face, in the networks' own judgement; 0 for networks that trained too
             little to have one.
@@ -141,7 +142,7 @@ class PackConfig:
     variants: dict[str, Source] = field(default_factory=dict[str, Source])
     detector: str | None = None
     detector_int8: str | None = None
-    first_look: Source | None = None
+    verifier: Source | None = None
     expressions: ExpressionSource | None = None
     min_confidence: float = _MIN_CONFIDENCE
     measured: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -195,7 +196,7 @@ def detector_onnx(
         float32: keep weights that are not in int8 in full precision.
 
     Raises:
-        InputError: int8 was asked of FaceBoxes.
+        InputError: int8 was requested of FaceBoxes.
     """
     if isinstance(network, FaceBoxesNetwork):
         if int8 is not None:
@@ -205,7 +206,7 @@ def detector_onnx(
         data = export_detector(network)
         if int8 is not None:
             recipe = read_config(DetectorRecipe, Path(int8))
-            return fused(int8_detector(data, calibration_pictures(recipe.data, read_box_rule(recipe))))
+            return fused(int8_detector(data, calibration_images(recipe.data, read_box_rule(recipe))))
     return data if float32 else half_precision_storage(data)
 
 
@@ -223,7 +224,7 @@ def _regressor(file: str, source: Source, config: PackConfig) -> AffineCameraSpe
         crop=_CROP,
         refinements=2,
         min_confidence=config.min_confidence,
-        verifier=None if config.first_look is None else _FIRST_LOOK,
+        verifier=None if config.verifier is None else _VERIFIER,
         expressions=_EXPRESSIONS if source.expressions else None,
         closeups=_CLOSEUPS if source.expressions else None,
     )
@@ -276,12 +277,12 @@ def write_pack(folder: Path, config: PackConfig) -> Manifest:
     for key, source in variants.items():
         files[_variant_file(key)] = alignment_onnx(source)
         runs[key] = _record(source.checkpoint)
-    if config.first_look is not None:
-        files[_FIRST_LOOK] = alignment_onnx(config.first_look)
-        runs["first look"] = _record(config.first_look.checkpoint)
-    asked = [name for name, source in {"default": default, **variants}.items() if source.expressions]
-    if asked and config.expressions is None:
-        raise InputError(f"{asked[0]} has expressions: true, but the pack has no expressions")
+    if config.verifier is not None:
+        files[_VERIFIER] = alignment_onnx(config.verifier)
+        runs["verifier"] = _record(config.verifier.checkpoint)
+    requesting = [name for name, source in {"default": default, **variants}.items() if source.expressions]
+    if requesting and config.expressions is None:
+        raise InputError(f"{requesting[0]} has expressions: true, but the pack has no expressions")
     if config.expressions is not None:
         files |= expression_files(config.expressions)
         runs["expressions"] = _record(config.expressions.checkpoint)

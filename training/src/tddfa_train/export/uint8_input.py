@@ -1,6 +1,6 @@
-"""Networks that read the bytes of a picture as they lie in memory.
+"""Networks that read the bytes of an image as they lie in memory.
 
-Turning a picture into planes of floats takes as long as a tenth of a small network. Here a row of pixels is
+Turning an image into planes of floats takes as long as a tenth of a small network. Here a row of pixels is
 read as a row of wider cells instead, one for each step of the first convolution: the same bytes in the same
 order, so nothing is copied.
 """
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tddfa_train.landmarks.task import BYTE_MEAN, BYTE_RANGE
 
 MIDDLE = 128.0
-"""What is subtracted from each byte: around the middle of a picture's values, and a byte itself, so that a
+"""What is subtracted from each byte: around the middle of an image's values, and a byte itself, so that a
 convolution on integers can subtract it exactly."""
 
 
@@ -25,7 +25,7 @@ class ByteConvolution(nn.Module):
 
     Args:
         original: square, with the same stride in both directions and padding of half its kernel.
-        size: height and width of the pictures, if all are of one size: the exported graph is simpler.
+        size: height and width of the images, if all are of one size: the exported graph is simpler.
     """
 
     def __init__(self, original: nn.Conv2d, size: tuple[int, int] | None = None):
@@ -51,13 +51,13 @@ class ByteConvolution(nn.Module):
         )
         self.padding = nn.ConstantPad2d((-first, last, pad, pad), 0.0)
 
-    def forward(self, pictures: UInt8[Tensor, "b h w c"]) -> Float[Tensor, "b o y x"]:
+    def forward(self, images: UInt8[Tensor, "b h w c"]) -> Float[Tensor, "b o y x"]:
         """The map; w is a multiple of the stride."""
         channels = self.convolution.in_channels
         if self.size is None:
-            cells = pictures.reshape(len(pictures), pictures.shape[1], -1, channels)
+            cells = images.reshape(len(images), images.shape[1], -1, channels)
         else:
-            cells = pictures.reshape(-1, self.size[0], self.size[1] // self.step, channels)
+            cells = images.reshape(-1, self.size[0], self.size[1] // self.step, channels)
         return self.convolution(self.padding(cells.permute(0, 3, 1, 2).float() - MIDDLE))
 
 

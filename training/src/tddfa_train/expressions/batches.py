@@ -8,13 +8,13 @@ from jaxtyping import Float, Float32
 
 from tddfa.errors import InputError
 from tddfa.morphable.model import MorphableModel
-from tddfa.regression.expressions import upright
+from tddfa.regression.expressions import roll_correction
 from tddfa.types import FaceParams
 from tddfa_train.data.answers import FIRST_ANSWER
-from tddfa_train.data.augment import spoil
+from tddfa_train.data.augment import degrade
 from tddfa_train.data.batches import Batch, LabelledImage, LandmarkDataConfig
 from tddfa_train.data.coefficients import CoefficientBatches
-from tddfa_train.data.occlusion import disguised
+from tddfa_train.data.occlusion import occluded
 from tddfa_train.expressions.views import HEIGHT, WIDTH, make_closeups
 from tddfa_train.parameters.batches import moved_params
 
@@ -84,12 +84,12 @@ class CloseUpBatches(CoefficientBatches):
         back = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
         points = labels["landmarks68"][:, :2]
         if np.isfinite(points).all():
-            image = disguised(np.asarray(image), points, self.config.disguise, self.backgrounds, rng)
+            image = occluded(np.asarray(image), points, self.config.occlusion, self.backgrounds, rng)
         seen = camera.astype(np.float64)
         seen[:2] = back[:2, :2] @ camera[:2]
         seen[:2, 3] += back[:2, 2]
         views = self.closeups(image, seen)
-        views = spoil(views, self.config.photometric, rng, fillers=None, noise_bank=self.noise_bank)
+        views = degrade(views, self.config.photometric, rng, fillers=None, noise_bank=self.noise_bank)
         sample = self._labelled_crop(views, labels, matrix, mirror=mirror, negative=False)
         return sample | {
             "first_camera": camera,
@@ -112,7 +112,7 @@ class CloseUpBatches(CoefficientBatches):
 def frame_from_image(camera: Float[np.ndarray, "3 4"], *, mirror: bool) -> Float32[np.ndarray, "2 3"]:
     """Return the affine into a frame in which a face is upright, of one size, and in the middle."""
     size = float(np.linalg.norm(camera[0, :3]))
-    linear = _PX_PER_MM / size * upright(camera)
+    linear = _PX_PER_MM / size * roll_correction(camera)
     if mirror:
         linear[0] = -linear[0]
     middle = camera[:2, :3] @ np.array([0.0, -40.0, 0.0]) + camera[:2, 3]

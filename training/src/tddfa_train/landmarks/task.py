@@ -17,7 +17,7 @@ class LandmarkLossConfig:
 
     depth: float = 0.3
     mediapipe: float = 0.5
-    human: float = 0.3
+    annotations: float = 0.3
     confidence: float = 0.05
 
 
@@ -62,7 +62,7 @@ class LandmarkTask:
 
     config: LandmarkLossConfig
     mediapipe_weight: Float[Tensor, "points"]
-    human_offset: Float[Tensor, "21 2"] | None = None
+    annotation_offset: Float[Tensor, "21 2"] | None = None
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """See `tddfa_train.loop.train.Task`."""
@@ -75,7 +75,7 @@ class LandmarkTask:
         predicted = output["landmarks68"]
         # Files of 300W-LP know no depth.
         depth = (predicted[..., 2] - truth[..., 2].nan_to_num() / half).abs() * truth[..., 2].isfinite()
-        human = predicted[..., :2].transpose(1, 2) @ torch.from_numpy(aflw21_matrix()).T.to(predicted)
+        marked = predicted[..., :2].transpose(1, 2) @ torch.from_numpy(aflw21_matrix()).T.to(predicted)
         flat = [(name, (batch[name] - middle) / half) for name in ("mediapipe", "human21")]
         points = dict(flat)
         return {
@@ -87,9 +87,11 @@ class LandmarkTask:
             * masked_distance(
                 output["mediapipe"], points["mediapipe"], self.mediapipe_weight.expand(len(truth), -1)
             ),
-            "human": self.config.human
+            "annotations": self.config.annotations
             * masked_distance(
-                human.transpose(1, 2), points["human21"], torch.ones(len(truth), 21, device=truth.device)
+                marked.transpose(1, 2),
+                points["human21"],
+                torch.ones(len(truth), 21, device=truth.device),
             ),
             "confidence": self.config.confidence
             * nn.functional.binary_cross_entropy_with_logits(output["confidence"], batch["is_face"]),

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tddfa.deprecation import warn_renamed
 from tddfa.errors import InputError
 
 T = TypeVar("T")
+
+_FORMER_NAMES = {"disguise": "occlusion", "first_look": "verifier", "human": "annotations", "looks": "crops"}
 
 
 def from_mapping(kind: type[T], values: Mapping[str, Any], where: str = "config") -> T:
@@ -25,6 +28,7 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], where: str = "config"
         InputError: a name is unknown, or a field without default is missing.
     """
     fields = {field.name: field for field in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
+    values = {_todays_name(name, fields): value for name, value in values.items()}
     unknown = sorted(set(values) - set(fields))
     if unknown:
         raise InputError(f"{where} has no option {unknown[0]!r}; there are: {', '.join(fields)}")
@@ -34,6 +38,14 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], where: str = "config"
         return kind(**arguments)
     except TypeError as error:
         raise InputError(f"{where} is incomplete: {error}") from None
+
+
+def _todays_name(name: str, fields: Mapping[str, Any]) -> str:
+    today = _FORMER_NAMES.get(name, name)
+    if name in fields or today not in fields:
+        return name
+    warn_renamed(f"the option {name!r}", repr(today), stacklevel=4)
+    return today
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:

@@ -86,15 +86,15 @@ def recorded(
         "ended": None,
     }
     # As JSON gives it back: lists for tuples.
-    said = json.loads(json.dumps({"config": dataclasses.asdict(config), "data": data_record(data)}))
+    recorded = json.loads(json.dumps({"config": dataclasses.asdict(config), "data": data_record(data)}))
     parts: list[dict[str, Any]] = before.get("parts", [])
-    for key, value in said.items():
+    for key, value in recorded.items():
         if parts and before[key] != value:  # the whole record speaks of the last part
             parts[-1][key] = before[key]
     record: dict[str, Any] = {
         "recipe": recipe,
-        "seed": said["config"].get("seed"),
-        **said,
+        "seed": recorded["config"].get("seed"),
+        **recorded,
         **{key: part[key] for key in ("code", "torch", "machine")},
         "parts": [*parts, part],
     }

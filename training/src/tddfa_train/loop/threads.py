@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 _STAT = Path("/proc/stat")
-_OWN_LOADER = 0.25  # cores that the training's own loading of pictures takes beside it
+_OWN_LOADER = 0.25  # cores that the training's own loading of images takes beside it
 
 
 def _busy_seconds() -> float | None:

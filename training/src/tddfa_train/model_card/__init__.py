@@ -1,1 +1,1 @@
-"""The measured half of a model card: its tables and pictures, from one command."""
+"""The measured half of a model card: its tables and images, from one command."""

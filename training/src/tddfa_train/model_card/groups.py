@@ -33,7 +33,7 @@ _CLOSED, _OPEN = 0.15, 0.22
 
 
 def skin_angle_deg(image: UInt8[np.ndarray, "h w 3"], landmarks: Float[np.ndarray, "68 2"]) -> float:
-    """Individual typology angle of the cheeks: how light the skin is in this picture, in this light.
+    """Individual typology angle of the cheeks: how light the skin is in this image, in this light.
 
     Args:
         image: RGB.
@@ -57,9 +57,9 @@ def groups_of(name: str, yaw_deg: float, subset: str, skin_deg: float) -> dict[s
     """What is known of a face, by the question that it answers.
 
     Args:
-        name: of the picture; UTKFace and the face-mask set say in it whom and what they show.
+        name: of the image; UTKFace and the face-mask set say in it whom and what they show.
         yaw_deg: of the head.
-        subset: where the picture comes from; empty when unknown.
+        subset: where the image comes from; empty when unknown.
         skin_deg: from `skin_angle_deg`.
     """
     groups = {"yaw": next(title for high, title in _YAWS if abs(yaw_deg) <= high)}
@@ -74,7 +74,7 @@ def groups_of(name: str, yaw_deg: float, subset: str, skin_deg: float) -> dict[s
     if mask:
         groups["mask"] = "with mask" if mask[1] == "mask" else "without mask"
     if np.isfinite(skin_deg) and not (mask and mask[1] == "mask"):
-        groups["skin in the picture"] = next(title for low, title in _TONES if skin_deg >= low)
+        groups["skin in the image"] = next(title for low, title in _TONES if skin_deg >= low)
     return groups
 
 
@@ -83,8 +83,8 @@ class HeldOut:
     """Faces that never trained.
 
     Attributes:
-        images: their pictures.
-        landmarks: labels, px of the pictures.
+        images: their images.
+        landmarks: labels, px of the images.
         rows: name, yaw and groups of each.
         eye_aspect: of MediaPipe's points, NaN where unknown.
     """

@@ -1,4 +1,4 @@
-"""`tddfa-train card`: everything that a model card says in numbers and pictures."""
+"""`tddfa-train model-card`: everything that a model card says in numbers and images."""
 
 import json
 import logging
@@ -26,9 +26,9 @@ class CardConfig:
     """What is measured, and on what; what is left out is not measured.
 
     Attributes:
-        packs: names or folders, variants as `open:small`; pictures are of the first.
+        packs: names or folders, variants as `open:small`; images are of the first.
         aflw2000: folder of the set (docs/evaluation.md); both truths, head pose, official crops.
-        detector: measure aflw2000 with the pack's own detector too; the set needs its large pictures.
+        detector: measure aflw2000 with the pack's own detector too; the set needs its large images.
         held_out: dataset folders; the faces that did not train are measured by group.
         held_out_every: as in the training config.
         boxes: folder of photos with `faceboxes.json`: for each file its `boxes`, a list of x0, y0, x1, y1, ….
@@ -47,7 +47,7 @@ class CardConfig:
 
 
 def measure_card(config: CardConfig, folder: Path) -> dict[str, Any]:
-    """Writes `card.json`, `card.md` and pictures of failures; the content of `card.json` comes back.
+    """Writes `card.json`, `card.md` and images of failures; the content of `card.json` comes back.
 
     Args:
         config: packs and data.
@@ -79,11 +79,11 @@ def measure_card(config: CardConfig, folder: Path) -> dict[str, Any]:
         if config.boxes is not None:
             measured["boxes"] = detector_recall(aligner, *_boxes(Path(config.boxes)))
         if config.photos is not None:
-            measured["stress"], picture = stress(
+            measured["stress"], image = stress(
                 aligner, [read_image(p) for p in photos_in(Path(config.photos))]
             )
-            if place == 0 and picture is not None:
-                write_image(folder / "stress.jpg", picture)
+            if place == 0 and image is not None:
+                write_image(folder / "stress.jpg", image)
         packs[aligner.pack.manifest.name] = measured
     record = {"packs": packs}
     atomic_write(folder / "card.json", (json.dumps(record, indent=2) + "\n").encode())
@@ -153,8 +153,8 @@ def _aflw2000_rows(packs: Mapping[str, Any], key: str) -> list[list[str]]:
                 else f"{means['mean_of_bins']:.2f} [{low:.2f}, {high:.2f}]"
             )
             bins = ["–" if value is None else f"{value:.2f}" for value in means["bins"].values()]
-            said = "" if number or pose is None else _pose(pose)
-            rows.append([name, truth, *bins, mean, said])
+            head_pose = "" if number or pose is None else _pose(pose)
+            rows.append([name, truth, *bins, mean, head_pose])
         if "detected" in record:
             detected = record["detected"]
             rows.append([name, f"detected: {detected['found']} of {detected['of']}", "", "", "", "", ""])

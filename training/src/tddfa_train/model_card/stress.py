@@ -1,6 +1,6 @@
-"""Photos made harder step by step: where alignment and detection break, in numbers and in pictures.
+"""Photos made harder step by step: where alignment and detection break, in numbers and in images.
 
-Truth is what the pack itself says of the photo as it is, moved along with the picture.
+Truth is what the pack itself says of the photo as it is, moved along with the image.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +15,12 @@ from tddfa.alignment import FaceAligner
 from tddfa.evaluation.metrics import box_sizes, landmark_errors
 from tddfa_train.data.augment import motion_kernel, warp
 
-_SIDE = 256  # of the picture that is made harder
+_SIDE = 256  # of the image that is made harder
 _FACE = 110.0  # px, longer side of the landmark box in it
 _FOUND = (90, 230, 60)
 _LOST = (230, 60, 50)
 
-Spoil = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
+Degradation = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,39 +28,39 @@ class Stress:
     """One way to make a photo harder.
 
     Attributes:
-        roll_deg: the face is turned in the picture, clockwise.
-        spoil: picture, landmarks → picture.
+        roll_deg: the face is turned in the image, clockwise.
+        degrade: image, landmarks → image.
     """
 
     roll_deg: float = 0.0
-    spoil: Spoil = lambda image, landmarks, rng: image
+    degrade: Degradation = lambda image, landmarks, rng: image
 
 
-def _dark(share: float) -> Spoil:
-    def spoil(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _dark(share: float) -> Degradation:
+    def degrade(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return np.clip(image * share + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
 
-    return spoil
+    return degrade
 
 
-def _small(face_px: float) -> Spoil:
-    def spoil(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _small(face_px: float) -> Degradation:
+    def degrade(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         few = max(2, round(_SIDE * face_px / _FACE))
         little = cv2.resize(image, (few, few), interpolation=cv2.INTER_AREA)
         return cv2.resize(little, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
 
-    return spoil
+    return degrade
 
 
-def _motion(length: int) -> Spoil:
-    def spoil(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _motion(length: int) -> Degradation:
+    def degrade(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return cv2.filter2D(image, -1, motion_kernel(length, 20.0))
 
-    return spoil
+    return degrade
 
 
-def _cover(points: Sequence[int], colour: tuple[int, int, int], grow: float) -> Spoil:
-    def spoil(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _cover(points: Sequence[int], colour: tuple[int, int, int], grow: float) -> Degradation:
+    def degrade(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         some = landmarks[list(points), :2]
         middle = some.mean(0)
         hull = cv2.convexHull((middle + grow * (some - middle)).astype(np.float32))
@@ -68,11 +68,11 @@ def _cover(points: Sequence[int], colour: tuple[int, int, int], grow: float) -> 
         cv2.fillConvexPoly(out, np.rint(hull).astype(np.int32), colour, cv2.LINE_AA)
         return out
 
-    return spoil
+    return degrade
 
 
-def _hood(colour: tuple[int, int, int]) -> Spoil:
-    def spoil(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _hood(colour: tuple[int, int, int]) -> Degradation:
+    def degrade(image: np.ndarray, landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         brows, mouth = landmarks[17:27, :2], landmarks[48:60, :2]
         forehead = brows + 0.2 * (brows.mean(0) - mouth.mean(0))
         face = cv2.convexHull(np.concatenate([landmarks[:17, :2], forehead]).astype(np.float32))[:, 0]
@@ -82,7 +82,7 @@ def _hood(colour: tuple[int, int, int]) -> Spoil:
             cv2.fillConvexPoly(shape, np.rint(outline).astype(np.int32), value)
         return np.where(shape[..., None] > 0, np.array(colour, np.uint8), image)
 
-    return spoil
+    return degrade
 
 
 STRESSES: Mapping[str, Stress] = {
@@ -91,15 +91,15 @@ STRESSES: Mapping[str, Stress] = {
     "roll 90°": Stress(90),
     "roll 135°": Stress(135),
     "roll 180°": Stress(180),
-    "24 px face": Stress(spoil=_small(24)),
-    "12 px face": Stress(spoil=_small(12)),
-    "dark": Stress(spoil=_dark(0.08)),
-    "motion": Stress(spoil=_motion(21)),
-    "mask": Stress(spoil=_cover((*range(2, 15), 28), (190, 205, 215), 1.02)),
-    "dark glasses": Stress(spoil=_cover((*range(17, 27), 1, 15, 29, 40, 47), (20, 20, 24), 0.95)),
-    "hood": Stress(spoil=_hood((44, 52, 70))),
+    "24 px face": Stress(degrade=_small(24)),
+    "12 px face": Stress(degrade=_small(12)),
+    "dark": Stress(degrade=_dark(0.08)),
+    "motion": Stress(degrade=_motion(21)),
+    "mask": Stress(degrade=_cover((*range(2, 15), 28), (190, 205, 215), 1.02)),
+    "dark glasses": Stress(degrade=_cover((*range(17, 27), 1, 15, 29, 40, 47), (20, 20, 24), 0.95)),
+    "hood": Stress(degrade=_hood((44, 52, 70))),
     "left half": Stress(
-        spoil=_cover((27, 30, 33, 57, 8, *range(9, 17), *range(22, 27)), (120, 110, 100), 1.1)
+        degrade=_cover((27, 30, 33, 57, 8, *range(9, 17), *range(22, 27)), (120, 110, 100), 1.1)
     ),
 }
 """Title → what happens to the photo."""
@@ -118,7 +118,7 @@ def stress(
     Returns:
         By stress: faces, faces found, mean error of the landmarks with and without the detector, % of the
         face's size, and the mean confidence, None where a
-        pack has none. And a picture: a row a face, a column a stress; landmarks of
+        pack has none. And an image: a row a face, a column a stress; landmarks of
         faces that are found are green, those that alignment alone gives are red. None where no photo shows
         a face.
     """
@@ -130,7 +130,7 @@ def stress(
             tiles: list[np.ndarray] = []
             for title, one in STRESSES.items():
                 image, truth = _placed(photo, face.landmarks, one.roll_deg)
-                image = one.spoil(image, truth, rng)
+                image = one.degrade(image, truth, rng)
                 size = box_sizes(truth[None, :, :2])
                 alone = aligner.align(image, landmarks=[truth])[0]
                 error = _error(alone.landmarks, truth, size)
@@ -162,7 +162,7 @@ def _mean_of(values: Sequence[float]) -> float | None:
 def _placed(
     photo: np.ndarray, landmarks: np.ndarray, roll_deg: float
 ) -> tuple[UInt8[np.ndarray, "s s 3"], Float[np.ndarray, "68 3"]]:
-    """The face in the middle of a square picture, turned, and its landmarks there."""
+    """The face in the middle of a square image, turned, and its landmarks there."""
     points = landmarks.astype(np.float64)
     low, high = points[:, :2].min(0), points[:, :2].max(0)
     scale = _FACE / (high - low).max()

@@ -1,4 +1,4 @@
-"""MobileNetV1 of any width, laid out as in the published checkpoints."""
+"""MobileNetV1 of any width, laid out as in the checkpoints of 3DDFA_V2."""
 
 import torch
 from jaxtyping import Float
@@ -41,7 +41,7 @@ class MobileNetV1(nn.Module):
     """Trunk: a crop becomes one feature vector, the mean over the last map.
 
     Args:
-        width: 1, 0.75 and 0.5 are the published sizes.
+        width: 1, 0.75 and 0.5 are the sizes of 3DDFA_V2.
     """
 
     def __init__(self, width: float = 1.0):

@@ -1,4 +1,4 @@
-"""ResNet-22 as in the published checkpoints."""
+"""ResNet-22 as in the checkpoints of 3DDFA_V2."""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""Batches whose labels are a camera and coefficients, as the published recipe needs them."""
+"""Batches whose labels are a camera and coefficients, as the recipe of 3DDFA_V2 needs them."""
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -11,11 +11,11 @@ from tddfa_train.data.batches import Batch, LandmarkBatches, LandmarkDataConfig
 def moved_params(
     params: FaceParams, matrix: Float32[np.ndarray, "2 3"], model: MorphableModel
 ) -> Float32[np.ndarray, " p"]:
-    """The numbers (3x4 matrix row by row, identity, expression) of a face after its picture was warped.
+    """The numbers (3x4 matrix row by row, identity, expression) of a face after its image was warped.
 
     Args:
-        params: of the face in the picture.
-        matrix: crop from picture; one that mirrors gives the mirrored face's coefficients.
+        params: of the face in the image.
+        matrix: crop from image; one that mirrors gives the mirrored face's coefficients.
         model: knows its own mirror image.
     """
     linear = matrix[:, :2].astype(np.float64)
@@ -23,9 +23,7 @@ def moved_params(
     if np.linalg.det(linear) < 0:
         params = model.mirrored(FaceParams(camera, params.identity, params.expression), image_width=1.0)
         camera = params.camera
-        linear = linear * np.array(
-            [-1.0, 1.0]
-        )  # the mirrored picture, about x = 0, is warped without a mirror
+        linear = linear * np.array([-1.0, 1.0])  # the mirrored image, about x = 0, is warped without a mirror
     scale = np.sqrt(np.linalg.det(linear))
     moved = np.zeros((3, 4))
     moved[:2] = linear @ camera[:2]

@@ -19,7 +19,7 @@ from tddfa_train.weights import load_weights
 
 @dataclass(frozen=True, slots=True)
 class ParameterRecipe:
-    """The published recipe on fitted labels of the open face model."""
+    """The recipe of 3DDFA_V2 on fitted labels of the open face model."""
 
     trunk: str
     data: LandmarkDataConfig
@@ -31,7 +31,7 @@ class ParameterRecipe:
 
 
 def parameter_experiment(recipe: ParameterRecipe) -> Experiment:
-    """Network, task and data of the published recipe."""
+    """Network, task and data of the recipe of 3DDFA_V2."""
     torch.manual_seed(recipe.seed)
     model = open_face_model(level=0, crop="face", mouth=False)
     data = ParameterBatches(recipe.data, recipe.loop.n_steps, model)

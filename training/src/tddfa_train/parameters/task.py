@@ -1,4 +1,4 @@
-"""The published recipe: z-scored parameters, by VDC, WPDC, fWPDC, both jointly or meta-jointly, and LRR."""
+"""The recipe of 3DDFA_V2: z-scored parameters, by VDC, WPDC, fWPDC, both jointly or meta-jointly, and LRR."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -59,7 +59,7 @@ class ParameterNetwork(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class ParameterTask:
-    """Losses of the published recipe, for any morphable model."""
+    """Losses of the recipe of 3DDFA_V2, for any morphable model."""
 
     config: ParameterLossConfig
     face: FaceBasis

@@ -9,10 +9,11 @@ from pickle import UnpicklingError
 import torch
 from torch import Tensor, nn
 
+from tddfa.deprecation import warn_renamed
 from tddfa.errors import InputError
 from tddfa.files import atomic_path
 
-KEPT = ("open", "open:first-look", "open:expressions")
+KEPT = ("open", "open:verifier", "open:expressions")
 """Names of the weights that come with this package: networks of the pack `open`."""
 
 
@@ -25,6 +26,9 @@ def read_weights(source: str | Path) -> dict[str, Tensor]:
     Raises:
         InputError: there is no such name or file, or it holds no weights.
     """
+    if str(source) == "open:first-look":
+        warn_renamed("the weights 'open:first-look'", "'open:verifier'")
+        source = "open:verifier"
     if str(source) in KEPT:
         name = str(source).replace(":", "/").replace("open/", "open-") + ".safetensors"
         with as_file(files("tddfa_train.weights") / name) as path:
@@ -83,7 +87,7 @@ def load_weights(network: nn.Module, source: str | Path) -> list[str]:
     fitting = {key: value for key, value in saved.items() if key in own and own[key].shape == value.shape}
     if not fitting:
         raise InputError(
-            f"no weight of {source} fits this network; 'open' and 'open:first-look' are of the recipe "
+            f"no weight of {source} fits this network; 'open' and 'open:verifier' are of the recipe "
             f"'alignment' with the trunk 'dense-folded', 'open:expressions' of the recipe 'expressions'"
         )
     network.load_state_dict(fitting, strict=False)

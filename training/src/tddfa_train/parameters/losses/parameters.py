@@ -6,7 +6,7 @@ from torch import Tensor
 
 from tddfa_train.parameters.losses.face_basis import N_CAMERA, FaceBasis
 
-_DEPTH_SHIFT = 11  # t_z: no orthographic picture shows it
+_DEPTH_SHIFT = 11  # t_z: no orthographic image shows it
 
 
 def _normalised(weights: Float[Tensor, "b p"]) -> Float[Tensor, "b p"]:

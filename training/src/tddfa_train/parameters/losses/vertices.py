@@ -17,7 +17,7 @@ def vdc(
         face: the model.
         predicted: parameters, not z-scored.
         truth: likewise.
-        depth: count z too, but for its constant part, which no picture shows.
+        depth: count z too, but for its constant part, which no image shows.
 
     Source: Guo et al., "Towards Fast, Accurate and Stable 3D Dense Face Alignment", ECCV 2020, eq. 4.
     """

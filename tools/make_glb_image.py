@@ -1,7 +1,7 @@
-"""Makes docs/pictures/glb.jpg: GLB files of the example photos as three.js draws them in a browser.
+"""Makes docs/images/glb.jpg: GLB files of the example photos as three.js draws them in a browser.
 
 Run: npm i --prefix DIR three playwright-core
-     NODE_PATH=DIR/node_modules python tools/make_glb_picture.py  (needs Node and Chromium, see view_glb.js)
+     NODE_PATH=DIR/node_modules python tools/make_glb_image.py  (needs Node and Chromium, see view_glb.js)
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VIEWS: tuple[dict[str, Any], ...] = (
 
 
 def main() -> None:
-    """Write the picture."""
+    """Write the image."""
     with tempfile.TemporaryDirectory() as name:
         shots: list[dict[str, Any]] = []
         for photo in ("astronaut", "hopper"):
@@ -44,9 +44,9 @@ def main() -> None:
         subprocess.run(
             ["node", str(ROOT / "tools" / "view_glb.js")], input=json.dumps(shots), text=True, check=True
         )
-        pictures = [read_image(shot["png"]) for shot in shots]
-    rows = [np.hstack(pictures[i : i + len(VIEWS)]) for i in range(0, len(pictures), len(VIEWS))]
-    write_image(ROOT / "docs" / "pictures" / "glb.jpg", np.vstack(rows), quality=88)
+        images = [read_image(shot["png"]) for shot in shots]
+    rows = [np.hstack(images[i : i + len(VIEWS)]) for i in range(0, len(images), len(VIEWS))]
+    write_image(ROOT / "docs" / "images" / "glb.jpg", np.vstack(rows), quality=88)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The second round of labels: what a network that is right says, and what people marked."""
+"""Relabelling: what a network that is right predicts, and the annotations."""
 
 import numpy as np
 import pytest
@@ -10,10 +10,10 @@ from tddfa_train import cli  # noqa: E402
 from tddfa_train.alignment.mirror import Mirror  # noqa: E402
 from tddfa_train.alignment.network import FaceOutput  # noqa: E402
 from tddfa_train.alignment.recipe import AlignmentRecipe, alignment_experiment, make_alignment_network  # noqa: E402
-from tddfa_train.data.annotations import head_offsets, towards_people  # noqa: E402
+from tddfa_train.data.annotations import head_offsets, towards_annotations  # noqa: E402
 from tddfa_train.data.folder import open_face_folder, write_face_folder  # noqa: E402
 from tddfa_train.data.points import AFLW21_MIRROR, IBUG68_MIRROR, aflw21_matrix  # noqa: E402
-from tddfa_train.data.relabel import SecondRoundConfig, label_again  # noqa: E402
+from tddfa_train.data.relabel import RelabelConfig, label_again  # noqa: E402
 from tddfa_train.data.surface_points import SurfacePoints  # noqa: E402
 from tddfa_train.point_model import PointModel  # noqa: E402
 
@@ -75,7 +75,7 @@ def test_many_looks_of_a_network_that_is_right_are_right(model, tmp_path):
     image = np.stack([x, y, np.zeros_like(x)], -1).astype(np.uint8)
     labels = {"landmarks68": truth[None, :68], "yaw_deg": np.float32([35])}
     write_face_folder(tmp_path / "faces", image[None], labels)
-    moved = label_again(tmp_path / "faces", tmp_path / "again", network, model, SecondRoundConfig(looks=3))
+    moved = label_again(tmp_path / "faces", tmp_path / "again", network, model, RelabelConfig(crops=3))
     again = open_face_folder(tmp_path / "again")
     assert np.isnan(moved).all()
     assert set(again.labels) == set(labels) | {"surface", "surface_std", "surface_mirror"}
@@ -132,7 +132,7 @@ def test_faces_move_towards_what_people_marked_and_stay_where_nobody_did(model):
         points[k, :, :2] = (points[k, :, :2] - middle) @ spin.T + middle + 0.8
     marked[5] = np.nan
     basis = model.landmark_sets["ibug68"].positions(model.identity_basis)
-    moved, share = towards_people(points, cameras, marked, basis)
+    moved, share = towards_annotations(points, cameras, marked, basis)
 
     def error(faces):
         return np.linalg.norm(faces[wrong, :, :2] - truth[wrong, :, :2], axis=2).mean()
@@ -149,7 +149,7 @@ def test_alignment_learns_from_folders_that_were_labelled_again(drawn_faces, tmp
     network = make_alignment_network("dense-small", model)
     torch.save({"average": network.state_dict()}, tmp_path / "first.pt")
     relabel = ["relabel", str(drawn_faces / "faces"), str(tmp_path / "again"), "--trunk", "dense-small"]
-    assert cli.main([*relabel, "--checkpoint", str(tmp_path / "first.pt"), "--looks", "1"]) == 0
+    assert cli.main([*relabel, "--checkpoint", str(tmp_path / "first.pt"), "--crops", "1"]) == 0
     recipe = AlignmentRecipe(
         trunk="dense-small",
         data=_data(str(tmp_path / "again"), str(drawn_faces / "backgrounds.npy")),
@@ -160,7 +160,7 @@ def test_alignment_learns_from_folders_that_were_labelled_again(drawn_faces, tmp
     assert batch["surface"].shape[1] == len(SurfacePoints.of(model).mirror)
     terms = experiment.task.losses(experiment.network.train(), batch)
     assert terms["surface"].item() > 0
-    # Who agrees with the second round learns nothing from it.
+    # Who agrees with the new labels learns nothing from it.
     blank = batch | {"crop": torch.full_like(batch["crop"], 127)}
     network = experiment.network.eval()
     said = network((blank["crop"].permute(0, 3, 1, 2).float() - 127.5) / 128)

@@ -1,6 +1,6 @@
 """Face profiling: the head of a photo turned further, so that frontal photos give large poses.
 
-The picture itself becomes a mesh, one vertex every few pixels, bent over the fitted head;
+The image itself becomes a mesh, one vertex every few pixels, bent over the fitted head;
 turned and drawn again, it shows hair and background as well as the face.
 
 Source: Zhu et al., "Face Alignment Across Large Poses: A 3D Solution", CVPR 2016, section 4.
@@ -17,7 +17,7 @@ from tddfa.types import Mesh, Topology
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BentPicture:
+class BentImage:
     """A photo with a depth for every grid point.
 
     Attributes:
@@ -33,7 +33,7 @@ class BentPicture:
     topology: Topology
 
 
-def picture_depth(
+def image_depth(
     head: Mesh, height: int, width: int, *, slope: float = 0.5
 ) -> Float32[np.ndarray, "height width"]:
     """A depth for every pixel of a photo: of the head where it is, falling back slowly around it.
@@ -49,7 +49,7 @@ def picture_depth(
     depth[fragments.region] = fragments.depth
     outside = ~np.isfinite(depth)
     if outside.all():
-        raise ValueError("the head does not touch the picture")
+        raise ValueError("the head does not touch the image")
     distance, nearest = cv2.distanceTransformWithLabels(
         outside.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
@@ -70,7 +70,7 @@ def head_middle(head: Mesh) -> Float32[np.ndarray, "3"]:
     return ((head.vertices.min(0) + head.vertices.max(0)) / 2).astype(np.float32)
 
 
-def bend_picture(image: UInt8[np.ndarray, "h w 3"], head: Mesh, *, step: int = 2) -> BentPicture:
+def bend_image(image: UInt8[np.ndarray, "h w 3"], head: Mesh, *, step: int = 2) -> BentImage:
     """The photo laid over the head.
 
     Args:
@@ -79,7 +79,7 @@ def bend_picture(image: UInt8[np.ndarray, "h w 3"], head: Mesh, *, step: int = 2
         step: grid spacing, px.
     """
     height, width = image.shape[:2]
-    depth = picture_depth(head, height, width)
+    depth = image_depth(head, height, width)
     columns, rows = np.arange(0, width + step - 1, step), np.arange(0, height + step - 1, step)
     columns, rows = np.minimum(columns, width - 1), np.minimum(rows, height - 1)
     x, y = np.meshgrid(columns, rows)
@@ -90,11 +90,11 @@ def bend_picture(image: UInt8[np.ndarray, "h w 3"], head: Mesh, *, step: int = 2
     upper = np.stack([corner + 1, corner + n, corner + n + 1], 1)
     triangles = np.concatenate([lower, upper]).astype(np.int32)
     topology = Topology(triangles, None, np.zeros((len(points), 3), np.float32))
-    return BentPicture(image, points, head_middle(head), topology)
+    return BentImage(image, points, head_middle(head), topology)
 
 
-def turn_picture(
-    bent: BentPicture, rotation: Float[np.ndarray, "3 3"], backdrop: UInt8[np.ndarray, "h w 3"]
+def turn_image(
+    bent: BentImage, rotation: Float[np.ndarray, "3 3"], backdrop: UInt8[np.ndarray, "h w 3"]
 ) -> UInt8[np.ndarray, "h w 3"]:
     """The photo as it would look with the head turned.
 

@@ -1,8 +1,8 @@
-"""Makes docs/pictures/texture.jpg: the texture of a face seen from the side, beside the atlas of 3DDFA_V2.
+"""Makes docs/images/texture.jpg: the texture of a face seen from the side, beside the atlas of 3DDFA_V2.
 
 The photo is scikit-image's "camera": Lav Varshney, CC0.
 
-Run: python tools/make_texture_picture.py --upstream DIR --python EXE  (needs the `dev` extra)
+Run: python tools/make_texture_image.py --upstream DIR --python EXE  (needs the `dev` extra)
      DIR is a working copy of 3DDFA_V2, EXE the Python that runs it; without them its atlas is left out.
 """
 
@@ -22,7 +22,7 @@ from tddfa import FaceAligner, read_image, write_image
 from tddfa.render import draw_shaded, draw_textured, face_textures
 from tddfa.types import Face, Image
 
-TARGET = Path(__file__).parents[1] / "docs" / "pictures" / "texture.jpg"
+TARGET = Path(__file__).parents[1] / "docs" / "images" / "texture.jpg"
 HEAD = (slice(45, 225), slice(130, 310))  # of the photo
 ENLARGED = 3
 SIZE = 360  # px of each panel
@@ -41,7 +41,7 @@ uv_tex(image, aligner.recon_vers(params, boxes, dense_flag=True), aligner.tri, u
 
 
 def main() -> None:
-    """Write the picture."""
+    """Write the image."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--upstream", metavar="DIR", type=Path, help="a working copy of 3DDFA_V2")
     parser.add_argument("--python", metavar="EXE", default=sys.executable, help="the Python that runs it")

@@ -1,6 +1,6 @@
-"""Makes docs/pictures from what `tddfa image` and `tddfa video` write of the examples.
+"""Makes docs/images from what `tddfa image` and `tddfa video` write of the examples.
 
-Run: python tools/make_readme_pictures.py
+Run: python tools/make_readme_images.py
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from tddfa.video import VideoReader
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = ROOT / "examples" / "photos"
-FOLDER = ROOT / "docs" / "pictures"
+FOLDER = ROOT / "docs" / "images"
 
 GROUP = ("2d_sparse", "3d", "pose", "pncc")
 OUTPUTS = ("2d_dense", "wireframe", "depth", "normals", "pncc")
 CLIP = ("2d_sparse", "3d")
 FRAMES = (12, 45, 75, 104)  # of examples/clip.mp4
-HEADS = slice(10, 190)  # rows of its pictures
+HEADS = slice(10, 190)  # rows of its images
 FACE = (slice(60, 400), slice(110, 420))  # of hopper.jpg
 
 
 def run(photo: str, kinds: tuple[str, ...], folder: Path) -> list[Image]:
-    """The pictures of some kinds, as the command draws them."""
+    """The images of some kinds, as the command draws them."""
     if tddfa(
         ["image", str(PHOTOS / f"{photo}.jpg"), "-o", ",".join(kinds), "-d", str(folder), "--format", "png"]
     ):
@@ -49,17 +49,17 @@ def strip(folder: Path) -> Image:
 
 
 def scaled(image: Image, height: int) -> Image:
-    """The picture at a height."""
+    """The image at a height."""
     width = round(image.shape[1] * height / image.shape[0])
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
 def main() -> None:
-    """Write the pictures of the README."""
+    """Write the images of the README."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        a, b, c, d = (scaled(picture, 360) for picture in run("group", GROUP, folder))
+        a, b, c, d = (scaled(image, 360) for image in run("group", GROUP, folder))
         grid = np.vstack([np.hstack([a, b]), np.hstack([c, d])])
         write_image(FOLDER / "group.jpg", grid, quality=88)
         row = [scaled(np.ascontiguousarray(p[FACE]), 300) for p in run("hopper", OUTPUTS, folder)]

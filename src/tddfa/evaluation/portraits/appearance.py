@@ -48,7 +48,7 @@ class Iris:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Looks:
+class Appearance:
     """A person.
 
     Attributes:
@@ -70,7 +70,7 @@ class Looks:
     open_sky: Float32[np.ndarray, " n"]
 
 
-def random_looks(rng: np.random.Generator) -> Looks:
+def random_appearance(rng: np.random.Generator) -> Appearance:
     """Return a person, drawn at random."""
     model = portrait_model()
     identity = rng.normal(0, IDENTITY_SIGMA, model.n_identity).astype(np.float32)
@@ -78,7 +78,7 @@ def random_looks(rng: np.random.Generator) -> Looks:
     style = _HairStyle.random(rng, melanin)
     hair, rest = _volume(style), model.params(identity=identity)
     head = Mesh(model.shape(rest) + hair, model.topology)
-    return Looks(
+    return Appearance(
         identity=identity,
         texture=_texture(rng, melanin, style),
         hair=hair,

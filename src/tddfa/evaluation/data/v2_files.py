@@ -13,7 +13,7 @@ from tddfa.shapes import Float64
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedFolder:
+class V2Folder:
     """A copy of the project, or a folder with the files of its `test.configs` and `test.data`.
 
     Attributes:

@@ -16,7 +16,7 @@ pytestmark = needs_golden
 
 @pytest.mark.parametrize("name", ["JianzhuGuo", "trump_hillary"])
 @pytest.mark.parametrize("kind", ["3d", "depth", "pncc"])
-def test_pictures_without_background_are_the_published_ones(name: str, kind: str) -> None:
+def test_images_without_background_are_the_published_ones(name: str, kind: str) -> None:
     image, faces = golden_faces(name)
     published = read_image(GOLDEN / f"{name}_torch_{kind}_nobg.png")
     # One at a time: the published program gives each face its own depth range. They do not overlap.
@@ -29,7 +29,7 @@ def test_pictures_without_background_are_the_published_ones(name: str, kind: str
 
 
 @pytest.mark.parametrize("kind", ["3d", "depth", "pncc"])
-def test_pictures_over_the_photo_are_the_published_ones(kind: str) -> None:
+def test_images_over_the_photo_are_the_published_ones(kind: str) -> None:
     image, faces = golden_faces("JianzhuGuo")
     published = read_image(GOLDEN / f"JianzhuGuo_torch_{kind}.png")
     difference = np.abs(OVERLAYS[kind](image, faces).astype(int) - published).max(axis=2)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tddfa.errors import PackError, require_extra
-from tddfa.packs.convert.catalog import LICENCE, PUBLISHED, PublishedPack
+from tddfa.packs.convert.catalog import LICENCE, V2_PACKS, V2Pack
 from tddfa.packs.convert.networks import CROP_SIZE, N_PARAMS, REGRESSORS, faceboxes, normalised_state
 from tddfa.packs.convert.pickles import load_arrays
 from tddfa.packs.convert.sources import COMMIT, Progress, Source, SourceFile
@@ -30,30 +30,28 @@ N_IDENTITY, N_EXPRESSION = 40, 10
 _UM_PER_MM = 1000.0  # the Basel model is in micrometres
 
 
-def install_published(name: str, location: str | None = None, progress: Progress | None = None) -> ModelPack:
-    """Convert a published network into the installed pack `name`.
+def install_v2(name: str, location: str | None = None, progress: Progress | None = None) -> ModelPack:
+    """Convert a network of 3DDFA_V2 into the installed pack `name`.
 
     Args:
-        name: key of `PUBLISHED`.
-        location: a local copy of the published project or a URL of one; None downloads from its repository.
+        name: key of `V2_PACKS`.
+        location: a local copy of 3DDFA_V2 or a URL of one; None downloads from its repository.
         progress: told about downloads.
 
     Raises:
         PackError: a file is missing, damaged, unsafe or not of this architecture; nothing is left behind.
         MissingExtraError: the `convert` extra is not installed.
     """
-    pack = PUBLISHED[name]
+    pack = V2_PACKS[name]
     if location is None and pack.architecture == "resnet22":
         raise PackError(
-            "the weights of ResNet-22 are not in the published repository; download resnet22.pth by the link "
+            "the weights of ResNet-22 are not in 3DDFA_V2's repository; download resnet22.pth by the link "
             "in its weights/readme.md, put it into weights/ of a local copy and use --from DIR"
         )
-    return install(
-        name, lambda folder: write_published(pack, Source(location, folder.parent, progress), folder)
-    )
+    return install(name, lambda folder: write_v2(pack, Source(location, folder.parent, progress), folder))
 
 
-def write_published(pack: PublishedPack, source: Source, folder: Path) -> None:
+def write_v2(pack: V2Pack, source: Source, folder: Path) -> None:
     """Write the pack's files and its manifest into an empty folder."""
     used: list[SourceFile] = []
 
@@ -71,7 +69,7 @@ def write_published(pack: PublishedPack, source: Source, folder: Path) -> None:
     used += [uv_file, indices_file]
     files["model.npz"] = _npz(_face_model(bfm, triangles, _uv(uv_file, indices_file)))
 
-    weights_published = used[0].published
+    weights_original = used[0].published
     manifest = Manifest(
         name=pack.name,
         title=pack.title,
@@ -102,7 +100,7 @@ def write_published(pack: PublishedPack, source: Source, folder: Path) -> None:
             ),
         ),
         model=LinearModelSpec(file="model.npz"),
-        measured=pack.measured if weights_published else {},
+        measured=pack.measured if weights_original else {},
     )
     for name, data in files.items():
         (folder / name).write_bytes(data)
@@ -123,7 +121,7 @@ def _statistics(content: Any) -> dict[str, np.ndarray[Any, Any]]:
 def _face_model(bfm: Any, triangles: Any, uv: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
     mean = _array(bfm, "u", (None, 1), np.float64).reshape(-1, 3) / _UM_PER_MM
     n = len(mean)
-    # Columns beyond these are components that the published networks do not predict.
+    # Columns beyond these are components that the networks of 3DDFA_V2 do not predict.
     identity = _array(bfm, "w_shp", (3 * n, None), np.float64)[:, :N_IDENTITY] / _UM_PER_MM
     expression = _array(bfm, "w_exp", (3 * n, None), np.float64)[:, :N_EXPRESSION] / _UM_PER_MM
     keypoints = _array(bfm, "keypoints", (204,), np.int64).reshape(68, 3)
@@ -163,7 +161,7 @@ def _uv(uv_file: SourceFile, indices_file: SourceFile) -> np.ndarray[Any, Any]:
     try:
         from scipy.io import loadmat
     except ImportError:
-        raise require_extra("converting published weights", "convert", "scipy") from None
+        raise require_extra("converting weights of 3DDFA_V2", "convert", "scipy") from None
     try:
         uv = np.asarray(loadmat(uv_file.path, variable_names=["UV"])["UV"], np.float32)
         indices = np.load(indices_file.path, allow_pickle=False).ravel().astype(np.int64)
