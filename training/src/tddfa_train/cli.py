@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tddfa.errors import InputError, TddfaError
+from tddfa_train.outputs import OUTPUTS, add_overwrite, check_outputs
 
 _SMOKE_STEPS = 4
 _OVERFIT_STEPS = 60
@@ -175,6 +176,8 @@ def build_parser() -> argparse.ArgumentParser:
         help="an alignment network that averages every crop with its mirror image",
     )
     export.set_defaults(run=_export)
+    for name in OUTPUTS:
+        add_overwrite(commands.choices[name])
     return parser
 
 
@@ -380,6 +383,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     logging.basicConfig(format="tddfa-train: %(message)s", level=logging.INFO, stream=sys.stderr)
     try:
+        check_outputs(args)
         args.run(args)
     except TddfaError as error:
         print(f"tddfa-train: error: {error}", file=sys.stderr)
