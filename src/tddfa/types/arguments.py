@@ -255,5 +255,6 @@ def as_texture(name: str, texture: Any) -> Image:
 
 
 def _is_number(value: Any) -> bool:
-    real = isinstance(value, Real) and type(value) is not bool
-    return real and math.isfinite(value)
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, Real) and math.isfinite(value)
