@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tddfa.imaging.warp import cut, warp_square
+from tddfa.imaging.pyramid import warp_square
+from tddfa.imaging.warp import cut
 
 
 @given(st.integers(-30, 40), st.integers(-30, 40), st.integers(1, 60), st.integers(1, 60))

@@ -7,7 +7,7 @@ import toys
 from tddfa.errors import PackError
 from tddfa.geometry.camera import project
 from tddfa.geometry.quarter_turns import quarter_turns, turned_back
-from tddfa.imaging.warp import warp_square
+from tddfa.imaging.pyramid import warp_square
 from tddfa.regression import make_regressor
 from tddfa.types import BoundingBox
 

@@ -17,7 +17,7 @@ from tddfa.batch.settings import GROUP, BatchSettings
 from tddfa.errors import ImageFileError, InputError, MissingExtraError, PackError, TddfaError
 from tddfa.export.rows import to_rows
 from tddfa.imaging.files import decode_image, encode_image, read_image
-from tddfa.imaging.warp import warp_square
+from tddfa.imaging.pyramid import warp_square
 from tddfa.types import BoundingBox, Face, Image
 
 _MAX_PIXELS = 1 << 25  # of images that are in memory at a time, where one alone does not have more

@@ -10,7 +10,8 @@ import numpy as np
 
 from tddfa.errors import PackError
 from tddfa.geometry.quarter_turns import quarter_turns, turned_back
-from tddfa.imaging.warp import resize, warp_square
+from tddfa.imaging.pyramid import Pyramid, warp_square
+from tddfa.imaging.warp import resize
 from tddfa.packs.specs import AffineCameraSpec
 from tddfa.regression.crop import Square, box_in_crop, extent, regress_crops, shows_image
 from tddfa.regression.expressions import ExpressionNetwork
@@ -28,14 +29,14 @@ class _Crop:
     Attributes:
         pixels: RGB (size, size, 3), after the turns.
         square: where it was cut from the image.
-        source: what shows the face at its best: the image, or a crop that was cut before.
+        source: what shows the face at its best: the image, or a crop that was cut before; with its halves.
         turns: number of `np.rot90` that turned it upright.
         source_square: where the network's crop lies in the source.
     """
 
     pixels: Image
     square: Square
-    source: Image
+    source: Pyramid
     source_square: Square
     turns: int = 0
 
@@ -92,7 +93,10 @@ class AffineCameraRegressor:
 
     def from_boxes(self, images: Sequence[Image], boxes: Sequence[BoundingBox]) -> list[FaceParams | None]:
         """Return the parameters of the face in each detection box; None where no crop can be cut."""
-        crops = [self._crop(image, self._around_box(box)) for image, box in zip(images, boxes, strict=True)]
+        crops = [
+            self._crop(pyramid, self._around_box(box))
+            for pyramid, box in zip(_pyramids(images), boxes, strict=True)
+        ]
         return regress_crops(crops, self._decode)
 
     def from_points(
@@ -103,8 +107,8 @@ class AffineCameraRegressor:
         68 landmarks also tell where a face has its chin: its crop is turned until the face is upright.
         """
         crops = [
-            self._crop(image, self._around_points(p), quarter_turns(p))
-            for image, p in zip(images, points, strict=True)
+            self._crop(pyramid, self._around_points(p), quarter_turns(p))
+            for pyramid, p in zip(_pyramids(images), points, strict=True)
         ]
         return regress_crops(crops, self._decode)
 
@@ -115,7 +119,7 @@ class AffineCameraRegressor:
             _Crop(
                 resize(crop, self._size, self._size),
                 (box.x0 + (box.width - 1) / 2, box.y0 + (box.height - 1) / 2, box.width),
-                crop,
+                Pyramid(crop),
                 ((crop.shape[1] - 1) / 2, (crop.shape[0] - 1) / 2, crop.shape[1]),
             )
             for crop, box in zip(crops, squares, strict=True)
@@ -140,14 +144,14 @@ class AffineCameraRegressor:
         x, y, width, height = box
         return x, y, self._points_scale * max(width, height)
 
-    def _crop(self, image: Image, square: Square | None, turns: int = 0) -> _Crop | None:
+    def _crop(self, pyramid: Pyramid, square: Square | None, turns: int = 0) -> _Crop | None:
         if square is None:
             return None
         x, y, side = square
-        if side < 1 or not shows_image(image, x - side / 2, y - side / 2, x + side / 2, y + side / 2):
+        if side < 1 or not shows_image(pyramid.image, x - side / 2, y - side / 2, x + side / 2, y + side / 2):
             return None
-        pixels = np.rot90(warp_square(image, x, y, side, self._size), turns)
-        return _Crop(pixels, square, image, square, turns)
+        pixels = np.rot90(warp_square(pyramid, x, y, side, self._size), turns)
+        return _Crop(pixels, square, pyramid, square, turns)
 
     def _decode(self, crops: Sequence[_Crop]) -> list[FaceParams]:
         output = self._network(np.stack([crop.pixels for crop in crops]))
@@ -173,6 +177,12 @@ class AffineCameraRegressor:
             for camera, crop in zip(cameras, crops, strict=True)
         ]
         return self._expressions([crop.source for crop in crops], seen, faces)
+
+
+def _pyramids(images: Sequence[Image]) -> list[Pyramid]:
+    """Return the pyramid of each image; one for all crops of an image."""
+    made = {id(image): Pyramid(image) for image in images}
+    return [made[id(image)] for image in images]
 
 
 def image_camera(camera: Float64[np.ndarray, "3 4"], square: Square, size: int) -> Float64[np.ndarray, "3 4"]:

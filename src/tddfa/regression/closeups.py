@@ -7,7 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from tddfa.imaging.warp import halved, sampled
+from tddfa.imaging.pyramid import Pyramid, pyramid_of
+from tddfa.imaging.warp import sampled
 from tddfa.shapes import Float, Float32
 from tddfa.types import Image
 
@@ -33,11 +34,11 @@ class CloseUps:
     mouth: Float32[np.ndarray, "mouth_height mouth_width 3"]
     face: Float32[np.ndarray, "mouth_height face_width 3"]
 
-    def __call__(self, image: Image, camera: Float[np.ndarray, "3 4"]) -> Image:
+    def __call__(self, image: Image | Pyramid, camera: Float[np.ndarray, "3 4"]) -> Image:
         """Return the views of a face.
 
         Args:
-            image: the image.
+            image: the image, or its pyramid, which the crops of other faces share.
             camera: `image_from_model` of the face.
 
         Returns:
@@ -45,7 +46,8 @@ class CloseUps:
         """
         size = float(np.linalg.norm(camera[0, :3]))
         rows = np.ascontiguousarray(camera[:2].T, np.float32)
-        eyes, mouth, face = (view.sampled(image, rows, size) for view in self._views)
+        pyramid = pyramid_of(image)
+        eyes, mouth, face = (view.sampled(pyramid, rows, size) for view in self._views)
         return np.concatenate([eyes, np.concatenate([mouth, face], axis=1)])
 
     @cached_property
@@ -78,23 +80,25 @@ class _View:
         spacing = float(grid[0, 1, 0] - grid[0, 0, 0])
         return cls(points, grid.shape[:2], spacing, (low + high) / 2, (high - low) / 2)
 
-    def sampled(self, image: Image, rows: Float32[np.ndarray, "4 2"], size: float) -> Image:
+    def sampled(self, pyramid: Pyramid, rows: Float32[np.ndarray, "4 2"], size: float) -> Image:
         """Return the image at the places of the points.
 
         Args:
-            image: the image.
+            pyramid: the image and its halves.
             rows: homogeneous point → place, px.
             size: pixels per mm.
         """
         places = np.dot(self.points, rows).reshape(*self.shape, 2)
-        step = size * self.spacing
-        if step > _COARSEST:
-            height, width = image.shape[:2]
-            middle, reach = self.middle @ rows, self.reach @ np.abs(rows) + 3 * step
-            x0, y0 = np.clip(middle - reach, 0, (width - 1, height - 1)).astype(int).tolist()
-            x1, y1 = np.clip(middle + reach + 1, (x0 + 1, y0 + 1), (width, height)).astype(int).tolist()
-            image, places = image[y0:y1, x0:x1], places - np.array([x0, y0], np.float32)
-            while step > _COARSEST and min(image.shape[:2]) > 1:
-                # The position of a pixel is its centre.
-                image, places, step = halved(image), places / 2 - np.float32(0.25), step / 2
-        return sampled(image, places)
+        height, width = pyramid.image.shape[:2]
+        step, level = size * self.spacing, 0
+        while step > _COARSEST and max(height, width) >> level > 1:
+            step, level = step / 2, level + 1
+        if not level:
+            return sampled(pyramid.image, places)
+        shrink = 1 << level
+        middle, reach = self.middle @ rows, self.reach @ np.abs(rows) + shrink
+        x0, y0 = (np.clip(middle - reach, 0, (width - 1, height - 1)) // shrink).astype(int).tolist()
+        x1, y1 = (np.clip(middle + reach, 0, (width - 1, height - 1)) // shrink + 1).astype(int).tolist()
+        # The position of a pixel is its centre.
+        offset = np.array([x0, y0], np.float32) + np.float32(0.5 - 0.5 / shrink)
+        return sampled(pyramid.part(level, x0, y0, x1, y1), places * np.float32(1 / shrink) - offset)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tddfa.errors import PackError
+from tddfa.imaging.pyramid import Pyramid
 from tddfa.regression.closeups import CloseUps
 from tddfa.runtime import Network
 from tddfa.shapes import Float, Float32, Float64
@@ -41,7 +42,7 @@ class ExpressionNetwork:
 
     def __call__(
         self,
-        images: Sequence[Image],
+        images: Sequence[Image | Pyramid],
         cameras: Sequence[Float[np.ndarray, "3 4"]],
         faces: Sequence[FaceParams],
     ) -> list[FaceParams]:

@@ -19,7 +19,7 @@ import numpy as np
 from tddfa.errors import InputError
 from tddfa.export.files import write
 from tddfa.imaging.files import encode_image
-from tddfa.imaging.warp import warp_square
+from tddfa.imaging.pyramid import warp_square
 from tddfa.provenance import marked
 from tddfa.shapes import Bool, Float32, Float64
 from tddfa.streams.frame import TrackedFrame

@@ -1,0 +1,108 @@
+"""An image and its halves, which all crops of the image share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tddfa.imaging.opencv import cv2
+from tddfa.imaging.warp import cut
+from tddfa.types import Image
+
+
+class Pyramid:
+    """An image, halved as often as a crop asks for: each halving averages two by two pixels to one.
+
+    The blocks of pixels that are averaged lie on a grid of the image, so that no pixel depends on the crop
+    that asks for it. Beyond the right and lower side they are black.
+
+    Args:
+        image: RGB (h, w, 3), uint8.
+    """
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+        self._whole = {0: image}
+        self._asked: dict[int, int] = {}
+
+    def part(self, level: int, x0: int, y0: int, x1: int, y1: int) -> Image:
+        """Return the rectangle [x0, x1) × [y0, y1) of a level; what lies outside the image is black.
+
+        Args:
+            level: number of halvings.
+            x0: left side, px of the level.
+            y0: upper side, px of the level.
+            x1: right side, px of the level.
+            y1: lower side, px of the level.
+        """
+        width, height = self._size(level)
+        left, top = min(max(x0, 0), width), min(max(y0, 0), height)
+        right, bottom = max(min(x1, width), left), max(min(y1, height), top)
+        inner = self._inner(level, left, top, right, bottom)
+        return cut(inner, x0 - left, y0 - top, x1 - left, y1 - top)
+
+    def _size(self, level: int) -> tuple[int, int]:
+        """Return width and height of a level; blocks at the sides count as whole ones."""
+        height, width = self.image.shape[:2]
+        return -(-width >> level), -(-height >> level)
+
+    def _inner(self, level: int, x0: int, y0: int, x1: int, y1: int) -> Image:
+        """Return a rectangle that lies within the level."""
+        if level not in self._whole:
+            width, height = self._size(level)
+            asked = self._asked.get(level, 0) + (x1 - x0) * (y1 - y0)
+            self._asked[level] = asked
+            if asked < width * height:
+                return self._computed(level, x0, y0, x1, y1)
+            # Crops that overlap have asked for as much as there is: from here on, nothing is computed twice.
+            self._whole[level] = self._computed(level, 0, 0, width, height)
+        return self._whole[level][y0:y1, x0:x1]
+
+    def _computed(self, level: int, x0: int, y0: int, x1: int, y1: int) -> Image:
+        """Return a rectangle of a level from the level before."""
+        if x0 == x1 or y0 == y1:
+            return np.zeros((y1 - y0, x1 - x0, 3), np.uint8)
+        width, height = self._size(level - 1)
+        larger = self._inner(level - 1, 2 * x0, 2 * y0, min(2 * x1, width), min(2 * y1, height))
+        odd_rows, odd_columns = larger.shape[0] & 1, larger.shape[1] & 1
+        if odd_rows or odd_columns:
+            larger = np.pad(larger, ((0, odd_rows), (0, odd_columns), (0, 0)))
+        return cv2.resize(larger, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA).astype(
+            np.uint8, copy=False
+        )
+
+
+def pyramid_of(image: Image | Pyramid) -> Pyramid:
+    """Return the pyramid of an image, or the pyramid that was given."""
+    return image if isinstance(image, Pyramid) else Pyramid(image)
+
+
+def warp_square(image: Image | Pyramid, x: float, y: float, side: float, size: int) -> Image:
+    """Return the square around (x, y) of an image, `size` px wide; black where it lies outside the image.
+
+    Exact to a fraction of a pixel: pixel c of the result shows the place x + (c − (size − 1)/2) · side/size.
+    Where the square shrinks, pixels are averaged, not skipped: it is halved as often as possible, and the
+    rest, a factor below 2, is bilinear.
+
+    Args:
+        image: the image, or its pyramid, which several squares share.
+        x: centre of the square, px.
+        y: centre of the square, px.
+        side: side of the square, px.
+        size: side of the result, px.
+    """
+    step = side / size
+    level = max(int(step), 1).bit_length() - 1
+    shrink = 1 << level
+    step /= shrink
+    if level:
+        # What bilinear interpolation reads, and a pixel more on every side.
+        x0, y0 = (int(np.floor((v - side / 2) / shrink)) - 1 for v in (x, y))
+        blocks = int(np.ceil(side / shrink)) + 4
+        image = pyramid_of(image).part(level, x0, y0, x0 + blocks, y0 + blocks)
+        x, y = ((v + 0.5) / shrink - 0.5 - v0 for v, v0 in ((x, x0), (y, y0)))
+    elif isinstance(image, Pyramid):
+        image = image.image
+    corner = (size - 1) / 2 * step
+    inverse = np.array([[step, 0, x - corner], [0, step, y - corner]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(image, inverse, (size, size), flags=flags).astype(np.uint8, copy=False)

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tddfa.imaging.pyramid import Pyramid, warp_square
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (45, 70, 3), np.uint8)
+
+
+def slow_level(image, level):
+    """The twin: averages of two by two pixels, black beyond the sides."""
+    for _ in range(level):
+        padded = np.pad(image, ((0, image.shape[0] & 1), (0, image.shape[1] & 1), (0, 0))).astype(int)
+        sums = padded[::2, ::2] + padded[1::2, ::2] + padded[::2, 1::2] + padded[1::2, 1::2]
+        image = ((sums + 2) >> 2).astype(np.uint8)
+    return image
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), *[st.integers(-9, 60)] * 2, *[st.integers(1, 50)] * 2),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_a_part_is_that_of_the_whole_level_whatever_was_asked_before(parts):
+    pyramid = Pyramid(IMAGE)
+    for level, x0, y0, width, height in parts:
+        whole = np.pad(slow_level(IMAGE, level), ((200, 200), (200, 200), (0, 0)))
+        expected = whole[200 + y0 : 200 + y0 + height, 200 + x0 : 200 + x0 + width]
+        np.testing.assert_array_equal(pyramid.part(level, x0, y0, x0 + width, y0 + height), expected)
+
+
+@pytest.mark.parametrize("side", [40.0, 150.0, 333.3])
+def test_squares_of_one_pyramid_are_those_of_the_image(side):
+    image = np.random.default_rng(1).integers(0, 256, (301, 403, 3), np.uint8)
+    pyramid = Pyramid(image)
+    for x, y in [(200.0, 150.0), (30.5, 280.2), (390.0, 10.0), (201.0, 151.0), (199.0, 149.0)]:
+        np.testing.assert_array_equal(
+            warp_square(pyramid, x, y, side, 40), warp_square(image, x, y, side, 40)
+        )
