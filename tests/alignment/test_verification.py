@@ -200,3 +200,43 @@ def test_verification_may_have_its_own_network_but_never_the_last_word(toy_pack,
     assert crops == {"quick.onnx": 4, "regressor.onnx": 2 * later}
     aligner.align(toys.image(), boxes=[tuple(p.box) for p in people])
     assert crops == {"quick.onnx": 6, "regressor.onnx": 4 * later}
+
+
+def test_a_candidate_on_a_part_of_a_face_that_was_found_is_not_looked_at():
+    regressor = Sees((100, 100), (200, 100))
+    eye, beside = at(90, 92, 0.4, side=12), at(200, 100, 0.35)
+    found = faces(verifier(regressor), [at(100, 100, 0.7), eye, beside])
+    assert [d.score for d, _ in found] == [0.7, 0.35]
+    assert eye.box not in regressor.boxes
+
+
+@pytest.mark.parametrize(("known_scores", "looked_at"), [(True, False), (False, True)])
+def test_beside_a_clear_face_a_faint_candidate_is_looked_at_only_if_scores_mean_nothing(
+    known_scores, looked_at
+):
+    regressor = Sees((100, 100), (300, 100))
+    faint = at(300, 100, 0.2)
+    faces(
+        verifier(regressor, sure_score=0.9 if known_scores else np.inf),
+        [at(100, 100, 0.85), at(200, 300, 0.3), faint],
+    )
+    assert (faint.box in regressor.boxes) == looked_at
+
+
+def test_faint_faces_are_found_where_none_is_clear():
+    regressor = Sees((100, 100), (300, 100))
+    found = faces(verifier(regressor), [at(100, 100, 0.6), at(300, 100, 0.16)])
+    assert [d.score for d, _ in found] == [0.6, 0.16]
+
+
+def test_a_face_that_hardly_passed_once_may_hardly_fail_the_second_time():
+    def seen(confidence):
+        return FaceParams(
+            scaled_camera(1.0, np.eye(3), np.zeros(2)), *[np.zeros(0, np.float32)] * 2, confidence
+        )
+
+    judge = verifier(Sees(), min_confidence=0.9)
+    assert judge.accepts_refined(seen(0.95), seen(0.89))
+    assert not judge.accepts_refined(seen(0.95), seen(0.85))
+    assert not judge.accepts_refined(seen(0.901), seen(0.89))
+    assert judge.accepts_refined(seen(0.5), seen(0.91))

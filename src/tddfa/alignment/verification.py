@@ -14,13 +14,30 @@ from tddfa.geometry.boxes import non_maximum_suppression
 from tddfa.geometry.quarter_turns import quarter_turns
 from tddfa.regression import Regressor
 from tddfa.shapes import Float32
-from tddfa.types import Detection, FaceParams, Image
+from tddfa.types import BoundingBox, Detection, FaceParams, Image
 
 # Confidence from which a lying or upside-down face is cropped once more, upright: nine in ten of such faces
 # reach it, and one in ten of the false candidates that look so.
 _MIN_UPRIGHT_CONFIDENCE = 0.93
 
+# Log-odds by which the last look at a face may fall short, where both looks together suffice: two faces of
+# 40 photos do, and none of the false ones on 700 face-free images.
+_SLACK = 0.15
+
 _SAME_FACE = 0.4  # intersection over union of two boxes on one face
+
+# Candidates from this score on are looked at first: nine in ten are faces. What they turn out to be tells
+# which of the others, one in twenty of which is a face, deserve a look at all.
+_LIKELY_SCORE = 0.5
+
+# No candidate that shares this part of the smaller box with a face is another face: of 218 on 453 images,
+# none was, but for two mistakes.
+_PART_OF_A_FACE = 0.3
+
+# Where a face is as clear as this, other faces are no less clear than that: 633 of 1449 candidates are below,
+# and none of them was a face, but for the same two mistakes.
+_CLEAR_SCORE = 0.8
+_SCORE_BESIDE_CLEAR = 0.22
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +96,11 @@ class FaceVerifier:
         """Return the candidates that are faces, best first; only uncertain ones are cropped."""
         if not self._thresholds.enabled:
             return list(candidates)
-        sure = [d for d in candidates if self._thresholds.trusts(d)]
+        found = [d for d in candidates if self._thresholds.trusts(d)]
         unsure = [d for d in candidates if not self._thresholds.trusts(d)]
-        (verified,) = self._verify([image], [unsure])
-        found = sure + [face.detection for face in verified]
+        for group in _groups(unsure):
+            (verified,) = self._verify([image], [self._possible(group, found)])
+            found += [face.detection for face in verified]
         return [found[k] for k in _distinct(found)]
 
     def faces(
@@ -94,13 +112,46 @@ class FaceVerifier:
             params = iter(self._regress(pairs))
             every = [[(d, next(params)) for d in each] for each in candidates]
             return [[Verified(d, p) for d, p in each if p is not None] for each in every]
-        return [self.distinct(each) for each in self._verify(images, candidates)]
+        found: list[list[Verified]] = [[] for _ in images]
+        for groups in zip(*(_groups(each) for each in candidates), strict=True):
+            possible = [
+                self._possible(group, [face.detection for face in faces])
+                for group, faces in zip(groups, found, strict=True)
+            ]
+            for faces, more in zip(found, self._verify(images, possible), strict=True):
+                faces += more
+        return [self.distinct(each) for each in found]
+
+    def accepts_refined(self, first: FaceParams, last: FaceParams) -> bool:
+        """Return whether a face that a candidate was accepted for still is one after refinement.
+
+        Both looks count: of one face that hardly passes, one of two crops often does not.
+        """
+        if self._thresholds.accepts(last):
+            return True
+        nearly = _log_odds(last.confidence) > _log_odds(self._thresholds.min_confidence) - _SLACK
+        return nearly and _combined(first, last) >= self._thresholds.min_confidence
 
     def distinct(self, found: Sequence[Verified]) -> list[Verified]:
         """Return one of the faces for each person, best first; all of them where nothing is verified."""
         if not self._thresholds.enabled:
             return list(found)
         return [found[k] for k in _distinct([face.detection for face in found])]
+
+    def _possible(self, candidates: Sequence[Detection], found: Sequence[Detection]) -> list[Detection]:
+        """Return the candidates that may be faces beside those that were found."""
+        if not found:
+            return list(candidates)
+        least = 0.0
+        # The score means so much only where the pack knows its detector.
+        if math.isfinite(self._thresholds.sure_score) and max(d.score for d in found) >= _CLEAR_SCORE:
+            least = _SCORE_BESIDE_CLEAR
+        boxes = [face.box for face in found]
+        return [
+            d
+            for d in candidates
+            if d.score >= least and all(_shared_part(d.box, box) <= _PART_OF_A_FACE for box in boxes)
+        ]
 
     def _verify(
         self, images: Sequence[Image], candidates: Sequence[Sequence[Detection]]
@@ -176,12 +227,24 @@ class VerifiedDetector:
 
 def _combined(first: FaceParams, second: FaceParams) -> float:
     """Return the confidence of two crops: the mean of their log-odds, as a probability."""
-    odds = [math.log(p / (1 - p)) for p in (_clamped(first.confidence), _clamped(second.confidence))]
-    return 1 / (1 + math.exp(-sum(odds) / 2))
+    return 1 / (1 + math.exp(-(_log_odds(first.confidence) + _log_odds(second.confidence)) / 2))
 
 
-def _clamped(confidence: float | None) -> float:
-    return min(max(confidence or 0.0, 1e-6), 1 - 1e-6)
+def _log_odds(confidence: float | None) -> float:
+    p = min(max(confidence or 0.0, 1e-6), 1 - 1e-6)
+    return math.log(p / (1 - p))
+
+
+def _groups(candidates: Sequence[Detection]) -> tuple[list[Detection], list[Detection]]:
+    """Return the likely candidates and the others, each in their order."""
+    likely = [d for d in candidates if d.score >= _LIKELY_SCORE]
+    return likely, [d for d in candidates if d.score < _LIKELY_SCORE]
+
+
+def _shared_part(a: BoundingBox, b: BoundingBox) -> float:
+    """Return the area that two boxes share, as a part of the smaller one's."""
+    shared = a.intersection(b)
+    return 0.0 if shared is None else shared.area / min(a.area, b.area)
 
 
 def _distinct(detections: Sequence[Detection]) -> list[int]:
