@@ -51,7 +51,6 @@ export class Viewer {
 
   constructor(private readonly place: HTMLElement, label: string) {
     const software = graphics() === "software";
-    if (software) this.sharpness = LEAST_SHARPNESS;
     this.renderer = new WebGLRenderer({ antialias: !software, alpha: true });
     this.renderer.setPixelRatio(this.pixelRatio);
     this.canvas = this.renderer.domElement;

@@ -16,7 +16,7 @@ from tddfa.types import Image
 
 Color: TypeAlias = tuple[int, int, int]
 
-_WIDTH, _LEFT, _RIGHT = 1600, 168, 28  # px
+_WIDTH, _LEFT, _RIGHT = 1600, 196, 28  # px
 _LANE, _CURVES, _TOP, _AXIS = 76, 190, 64, 40  # heights, px
 _THUMBNAIL = 60
 _PAPER, _INK, _GREY, _GRID = (255, 255, 255), (24, 26, 34), (120, 126, 140), (228, 231, 238)
