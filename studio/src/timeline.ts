@@ -98,7 +98,8 @@ export class TimelineView {
     ];
     const n = person.blinks.length;
     const seen = `seen ${Math.round(100 * person.share)} %`;
-    const told = `Face ${person.id}, ${seen} of the time, ${n} ${n === 1 ? "blink" : "blinks"}`;
+    const blinked = `${n} ${n === 1 ? "blink" : "blinks"}`;
+    const told = `Face ${person.id}, ${seen} of the time, ${blinked}`;
     const svg = s("svg", { viewBox: `0 0 ${WIDTH} ${LANE}`, preserveAspectRatio: "none", role: "img", "aria-label": told }, ...parts);
     this.follow(svg);
     return h(
@@ -108,7 +109,7 @@ export class TimelineView {
         "div",
         { class: "who" },
         h("img", { src: person.thumbnail, alt: "", width: 46, height: 46 }),
-        h("div", {}, h("b", {}, `Face ${person.id}`), h("span", { class: "num" }, `${seen}${n ? `, ${n} ×` : ""}`)),
+        h("div", {}, h("b", {}, `Face ${person.id}`), h("span", { class: "num" }, seen), n ? h("span", { class: "num" }, blinked) : null),
       ),
       svg,
     );
@@ -252,14 +253,15 @@ export class TimelineView {
   /** Say the values at the playhead. */
   private tell(): void {
     const at = this.data.times.findLastIndex((t) => t <= this.time + 1e-6);
-    const items = this.data.people.flatMap((person) =>
-      [...this.columns].map((name, k) => {
+    const items = this.data.people.flatMap((person) => [
+      ...(this.data.people.length > 1 ? [h("b", { class: "whose" }, `Face ${person.id}`)] : []),
+      ...[...this.columns].map((name, k) => {
         const value = person.curves[name]?.[at];
         const text = value === null || value === undefined ? "–" : ANGLE.test(name) ? `${value.toFixed(0)}°` : value.toFixed(2);
         const mark = h("i", { style: { "border-top": `3px ${BORDERS[k % BORDERS.length]} var(--lane-${person.id % 6})` } });
         return h("span", {}, mark, `${columnWords(name)} `, h("b", {}, text));
       }),
-    );
+    ]);
     this.legend.replaceChildren(h("b", {}, clock(this.time)), ...items);
   }
 }

@@ -22,6 +22,7 @@ from fake_camera import write_y4m
 from studio_client import ROOT, unzipped
 from tddfa import decode_image
 from tddfa.imaging.files import encode_image
+from tddfa.video import VideoReader
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("uvicorn")
@@ -253,9 +254,11 @@ def test_what_has_no_face_or_is_no_image_is_told_in_plain_words(page, address, t
     page.wait_for_selector(".drop")
     page.set_input_files("input[type=file]", blank)
     page.get_by_text("No face was found in this image of 160×120 px").wait_for()
+    assert serious(page) == []
     page.set_input_files("input[type=file]", text)
     page.get_by_role("alert").get_by_text("The body is no image; readable are JPEG").wait_for()
     page.get_by_role("heading", name="Drop a photo").wait_for()  # and it goes on
+    assert serious(page) == []
 
 
 def test_a_video_becomes_a_timeline_that_scrubs(page, address):
@@ -276,11 +279,34 @@ def test_a_video_becomes_a_timeline_that_scrubs(page, address):
     n = page.locator(".chart path").count()
     page.get_by_role("button", name="Pitch").click()
     assert page.locator(".chart path").count() == n + 2
-    hrefs = page.eval_on_selector_all(".downloads a", "all => all.map(a => a.href)")
-    assert len(hrefs) >= 8
-    for href in hrefs:
-        assert page.request.get(href, timeout=PATIENCE_MS).ok
+    links = page.eval_on_selector_all(".downloads a", "all => all.map(a => [a.innerText, a.href])")
+    files = {text.split()[0]: page.request.get(href, timeout=PATIENCE_MS).body() for text, href in links}
+    opened_by_their_readers(files)
+    assert len(unzipped(files["Everything"])) == len(files) - 1 >= 7
     assert serious(page) == []
+
+
+def opened_by_their_readers(files):
+    """Open the files of a video, each with the program that it is for."""
+    import pandas
+    import trimesh
+
+    for name, data in files.items():
+        file = io.BytesIO(data)
+        kind = name.rpartition(".")[2]
+        if kind == "mp4":
+            assert sum(1 for _ in VideoReader(file)) == 125, name
+        elif kind in ("csv", "parquet"):
+            table = pandas.read_csv(file) if kind == "csv" else pandas.read_parquet(file)
+            assert table["frame"].nunique() == 125, name
+        elif kind == "glb":
+            assert len(trimesh.load(file, file_type="glb", force="mesh").vertices) > 5000, name
+        elif kind == "png":
+            assert decode_image(data).std() > 1, name
+        elif kind == "html":
+            assert data.startswith(b"<!doctype html>"), name
+        else:
+            assert name == "Everything"
 
 
 def test_the_camera_moves_the_avatar(page, address):
