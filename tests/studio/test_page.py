@@ -50,7 +50,7 @@ def test_nothing_is_loaded_from_elsewhere(path):
         r"""(?:src|href)=["']?(https?:)?//|url\(["']?(?:https?:)?//|import\(?["']https?:|@import""", text
     )
     assert not loads
-    if "isBufferGeometry" not in text:  # three.js names addresses in its messages
+    if path != REPORT and "isBufferGeometry" not in text:  # three.js names addresses in its messages
         assert "http" not in text.replace("http://www.w3.org/2000/svg", "").replace(
             '"http","ws"', ""
         ).replace("HTTPS", "")
