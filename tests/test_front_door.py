@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import io
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,32 @@ def test_the_readme_prints_what_it_says(monkeypatch):
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 100
+
+
+def test_a_newcomer_gets_a_first_result_and_writes_a_video_program(tmp_path, monkeypatch, capsys):
+    """CONTRIBUTING's walk from the README to a drawn photo, and the programs of the first steps as they are."""
+    from clips import write_clip
+    from tddfa import read_image
+    from tddfa.cli.main import main
+
+    shutil.copy(ROOT / "examples/photos/astronaut.jpg", tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    walk = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    command, drawn = re.search(r"`tddfa (image [^`]+)`, look at `([^`]+)`", walk).groups()
+    assert main(command.split()) == 0
+    photo = read_image("photo.jpg")
+    assert read_image(drawn).shape == photo.shape
+    write_clip(tmp_path / "clip.mp4", [photo[: photo.shape[0] // 2 * 2, : photo.shape[1] // 2 * 2]] * 3)
+    image_program, video_program = code_blocks(ROOT / "docs/start/first-steps.md", "python")
+    capsys.readouterr()
+    exec(image_program, {})
+    assert re.match(r"Face\(box=.*yaw=.*\)\n\(68, 3\)\n0\.\d+\n", capsys.readouterr().out)
+    body = [line for line in video_program.splitlines() if line and "import" not in line]
+    assert len(body) <= 5
+    exec(video_program, {})
+    header, *rows = (tmp_path / "faces.csv").read_text().splitlines()
+    assert header.startswith("frame,face_id,timestamp,confidence,success")
+    assert len(rows) == 3
 
 
 def test_the_newcomers_overlay_draws_once_it_is_in_the_table(tmp_path, monkeypatch):
