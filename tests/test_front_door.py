@@ -57,7 +57,7 @@ def test_the_readme_is_short():
 
 
 def test_a_newcomer_gets_a_first_result_and_writes_a_video_program(tmp_path, monkeypatch, capsys):
-    """CONTRIBUTING's walk from the README to a drawn photo, and the programs of the first steps as they are."""
+    """CONTRIBUTING's walk from the README to a drawn photo, and the programs of the first steps."""
     from clips import write_clip
     from tddfa import read_image
     from tddfa.cli.main import main

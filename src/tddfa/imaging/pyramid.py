@@ -22,7 +22,7 @@ class Pyramid:
     def __init__(self, image: Image) -> None:
         self.image = image
         self._whole = {0: image}
-        self._asked: dict[int, int] = {}
+        self._requests: dict[int, int] = {}
 
     def part(self, level: int, x0: int, y0: int, x1: int, y1: int) -> Image:
         """Return the rectangle [x0, x1) × [y0, y1) of a level; what lies outside the image is black.
@@ -49,9 +49,9 @@ class Pyramid:
         """Return a rectangle that lies within the level."""
         if level not in self._whole:
             width, height = self._size(level)
-            asked = self._asked.get(level, 0) + (x1 - x0) * (y1 - y0)
-            self._asked[level] = asked
-            if asked < width * height:
+            requests = self._requests.get(level, 0) + (x1 - x0) * (y1 - y0)
+            self._requests[level] = requests
+            if requests < width * height:
                 return self._computed(level, x0, y0, x1, y1)
             # Crops that overlap have asked for as much as there is: from here on, nothing is computed twice.
             self._whole[level] = self._computed(level, 0, 0, width, height)
