@@ -37,6 +37,7 @@ from tddfa_train.export.onnx import (
     export_faceboxes,
     half_precision_storage,
 )
+from tddfa_train.export.widen import widened
 from tddfa_train.expressions.export import (
     Trust,
     calibration_closeups,
@@ -160,7 +161,7 @@ def alignment_onnx(source: Source, *, float32: bool = False) -> bytes:
     data = export_alignment(MirroredNetwork(network, Mirror.of(model)) if source.mirrored else network)
     if source.int8 is not None:
         crops = calibration_crops(read_config(AlignmentRecipe, Path(source.int8)).data)
-        return fused(int8_network(data, crops))
+        return widened(fused(int8_network(data, crops)))
     return data if float32 else half_precision_storage(data)
 
 

@@ -15,6 +15,7 @@ from tddfa_train.data.answers import FIRST_ANSWER
 from tddfa_train.export.fuse import fused
 from tddfa_train.export.int8 import quantized
 from tddfa_train.export.uint8_input import reading_bytes
+from tddfa_train.export.widen import widened
 from tddfa_train.expressions.batches import CloseUpBatches
 from tddfa_train.expressions.network import (
     IDENTITY_UNIT,
@@ -127,7 +128,7 @@ def int8_closeups(
         {"input": views[k : k + 32], "state": states[k : k + 32].astype(np.float32)}
         for k in range(0, len(views), 32)
     ]
-    return fused(quantized(onnx_bytes, chunks, lambda node: node.startswith(_TRUNKS)))
+    return widened(fused(quantized(onnx_bytes, chunks, lambda node: node.startswith(_TRUNKS))))
 
 
 def calibration_closeups(
