@@ -1,9 +1,10 @@
+import os
 import threading
 import time
 
 import pytest
 
-from tddfa.concurrency import in_order
+from tddfa.concurrency import WorkerDiedError, in_order, in_processes
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -43,3 +44,27 @@ def test_an_error_is_raised_at_its_turn(workers):
     assert [next(results) for _ in range(3)] == [1 / 3, 1 / 2, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+class Process:
+    """What a process of these tests was told at its beginning."""
+
+    factor = 0
+
+    @classmethod
+    def begin(cls, factor: int) -> None:
+        cls.factor = factor
+
+    @classmethod
+    def times(cls, k: int) -> tuple[int, int]:
+        if k == 13:
+            os._exit(1)  # as the system ends a process that takes all memory
+        return cls.factor * k, os.getpid()
+
+
+def test_processes_give_results_in_order_and_one_that_dies_is_a_line():
+    results = list(in_processes(Process.times, range(12), 2, Process.begin, 3))
+    assert [result for result, _ in results] == [3 * k for k in range(12)]
+    assert os.getpid() not in {pid for _, pid in results}
+    with pytest.raises(WorkerDiedError, match="a process was ended while it worked"):
+        list(in_processes(Process.times, range(20), 2, Process.begin, 3))

@@ -409,7 +409,11 @@ class TestManyImages:
         (folder / "broken.png").write_bytes(b"no picture")
         return folder
 
-    def test_several_at_a_time_give_what_one_after_the_other_does(self, folder, tmp_path, capsys):
+    @pytest.mark.parametrize("least", [64, 1], ids=["threads", "processes"])
+    def test_several_at_a_time_give_what_one_after_the_other_does(
+        self, folder, tmp_path, capsys, monkeypatch, least
+    ):
+        monkeypatch.setattr("tddfa.cli.image._MIN_PER_PROCESS", least)
         said = []
         for jobs in "1", "3":
             out = tmp_path / jobs
@@ -422,6 +426,8 @@ class TestManyImages:
                 str(out),
                 "--json",
                 str(out / "f.jsonl"),
+                "--pack",
+                "3ddfa-v2-mb05",
             ]
             out.mkdir()
             assert main([*command, "--jobs", jobs]) == 1

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import sys
-import textwrap
 import threading
-import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tddfa.cli.arguments import add_device, add_search_size, positive
+from tddfa.cli.image_task import ImageTask, ImageWorker, Outcome, WorkerOfProcess
 from tddfa.cli.inputs import Inputs, Job
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.lines import Lines
 from tddfa.cli.messages import note, report
 from tddfa.cli.output_arguments import add_output_options, chosen, list_of, output_options
 from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
-from tddfa.errors import InputError, MissingExtraError, PackError, TddfaError
-from tddfa.kinds import KINDS, TABLES, Kind, OutputOptions, names
+from tddfa.kinds import KINDS, TABLES, names
 from tddfa.provenance import is_ours
 
-if TYPE_CHECKING:
-    from tddfa.alignment import FaceAligner
-    from tddfa.types import Face, Image
-
 INTERRUPTED = 130
-_SMALLEST_PX = 20.5  # side of a face, px, below which no search helps
+_MIN_PER_PROCESS = 64  # images from which a process is worth its start, which takes as long as a few dozen
 
 
 def add_parser(commands: Any) -> None:
@@ -84,7 +77,8 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         type=positive,
         default=1,
-        help="images at a time, each in a thread of its own (default: 1)",
+        help="images at a time: in threads, or in processes where there are 64 images and more for each "
+        "(default: 1)",
     )
     parser.add_argument(
         "--resume",
@@ -121,7 +115,20 @@ def run(args: argparse.Namespace) -> int:
     check = OverwriteGuard(inputs, args.overwrite).check
     guard = OverwriteGuard(inputs, args.overwrite, lines_file)
     with interrupts() as stop, Lines.to(args.json, args.resume, check) as lines:
-        work = _Work(args, kinds, options, guard, lines, stop, n_failed=len(inputs.problems))
+        task = ImageTask(
+            pack=args.pack,
+            search_size=args.search_size,
+            device=args.device,
+            max_faces=args.max_faces,
+            folder=args.dir,
+            outputs=tuple(wanted),
+            tables=tuple(args.data),
+            options=options,
+            guard=guard,
+            wants_line=lines is not None,
+            verbose=args.verbose,
+        )
+        work = _Work(args, task, lines, stop, n_failed=len(inputs.problems))
         work.on(inputs)
     work.report(len(inputs))
     if stop.is_set():
@@ -134,9 +141,7 @@ class _Work:
     """One run of the command over its inputs, and what came of it."""
 
     args: argparse.Namespace
-    kinds: Sequence[Kind]
-    options: OutputOptions
-    guard: OverwriteGuard
+    task: ImageTask
     lines: Lines | None
     stop: threading.Event
     n_failed: int
@@ -144,22 +149,24 @@ class _Work:
     n_skipped: int = 0
     n_files: int = 0
     last_files: list[Path] = field(default_factory=list[Path])
-    swept: set[Path] = field(default_factory=set[Path])
 
     def on(self, inputs: Inputs) -> None:
         """Work on all images, several at a time."""
-        from tddfa.alignment import FaceAligner
-        from tddfa.concurrency import in_order
+        from tddfa.concurrency import in_order, in_processes
 
         todo = self._todo(inputs)
         first = next(todo, None)
         if first is None:
             return  # loading the networks takes longer
-        aligner = FaceAligner(self.args.pack, search_size=self.args.search_size, device=self.args.device)
-        outcomes = in_order(lambda job: self._outcome(job, aligner), _chain(first, todo), self.args.jobs)
+        worker = ImageWorker(self.task)
+        jobs, n_processes = _chain(first, todo), self.args.jobs
+        if n_processes > 1 and len(inputs) >= _MIN_PER_PROCESS * n_processes:
+            outcomes = in_processes(WorkerOfProcess.do, jobs, n_processes, WorkerOfProcess.begin, self.task)
+        else:
+            outcomes = in_order(worker, jobs, self.args.jobs)
         with _progress(len(inputs)) as bar, contextlib.closing(outcomes):
             for outcome in outcomes:
-                if outcome.error is not None:
+                if outcome.problem is not None:
                     bar.clear()
                 self._record(outcome)
                 bar.update(1)
@@ -199,93 +206,20 @@ class _Work:
                 return True
             if name not in self.lines.done:
                 return False
-        return all(is_ours(path) for path in expected_files(self.kinds, self._stem(job), self.options))
+        task = self.task
+        return all(is_ours(path) for path in expected_files(task.kinds, task.stem(job), task.options))
 
-    def _stem(self, job: Job) -> Path:
-        return self.args.dir / job.target
-
-    def _outcome(self, job: Job, aligner: FaceAligner) -> _Outcome:
-        """Align an image and write its files; an error costs this image alone."""
-        outcome = _Outcome(job)
-        try:
-            image, faces = self._faces(job, aligner)
-            if self.lines is not None:
-                outcome.line = _line(job, image, faces)
-            if not faces:
-                raise InputError(f"{job.path}: no face found{_hint(image, aligner)}")
-            if self.kinds:
-                outcome.files = self._write(self._stem(job), image, faces)
-        except (PackError, ImportError):
-            raise  # no other image would fare better
-        except Exception as error:
-            outcome.error = error
-        return outcome
-
-    def _faces(self, job: Job, aligner: FaceAligner) -> tuple[Image, list[Face]]:
-        from tddfa.imaging import read_image
-
-        if is_ours(job.path):
-            raise InputError(f"{job.path} was made by tddfa; it is an output and no input")
-        try:
-            image = read_image(job.path)
-        except MissingExtraError as error:
-            raise InputError(f"{job.path}: {error}") from None  # other images may need nothing
-        faces = aligner.align(image)
-        if self.args.max_faces is not None and len(faces) > self.args.max_faces:
-            by_size = sorted(range(len(faces)), key=lambda i: -_area(faces[i]))
-            faces = [faces[i] for i in sorted(by_size[: self.args.max_faces])]
-        return image, faces
-
-    def _write(self, stem: Path, image: Image, faces: Sequence[Face]) -> list[Path]:
-        from tddfa.files import remove_leftovers
-        from tddfa.outputs import Scene, write_outputs
-
-        if stem.parent not in self.swept:
-            self.swept.add(stem.parent)
-            remove_leftovers(stem.parent)
-        return write_outputs(self.kinds, stem, Scene(image, faces), self.options, self.guard.check)
-
-    def _record(self, outcome: _Outcome) -> None:
+    def _record(self, outcome: Outcome) -> None:
         if outcome.line is not None and self.lines is not None:
             self.lines.add(str(outcome.job.path), outcome.line)
         self.n_files += len(outcome.files)
         self.last_files = outcome.files
-        if outcome.error is None:
+        if outcome.problem is None:
             self.n_done += 1
             return
         self.n_failed += 1
-        _report_error(outcome.error, outcome.job.path, verbose=self.args.verbose)
-
-
-@dataclass(slots=True, eq=False)
-class _Outcome:
-    """What came of an image.
-
-    Attributes:
-        job: the image.
-        line: its line of JSON.
-        files: files that were written.
-        error: why something is missing.
-    """
-
-    job: Job
-    line: str | None = None
-    files: list[Path] = field(default_factory=list[Path])
-    error: Exception | None = None
-
-
-def _report_error(error: Exception, path: Path, *, verbose: bool) -> None:
-    """Print one line about an image, and where the error comes from with -v."""
-    if verbose:
-        traceback.print_exception(error)
-    if isinstance(error, TddfaError):
-        report(error, of=path)
-    elif isinstance(error, MemoryError):
-        report("not enough memory; shrink the image, or work on fewer at a time (-j)", of=path)
-    else:
-        text = textwrap.shorten(str(error), 200) or "no message"
-        hint = "" if verbose else "; run 'tddfa -v image' to see where"
-        report(f"unexpected {type(error).__name__}: {text}{hint}", of=path)
+        print(outcome.trace, end="", file=sys.stderr)
+        report(outcome.problem, of=outcome.job.path)
 
 
 def _progress(n_images: int) -> Any:
@@ -305,26 +239,6 @@ class _NoProgress(contextlib.AbstractContextManager["_NoProgress"]):
     def __exit__(self, *_: object) -> None: ...
 
 
-def _line(job: Job, image: Image, faces: Sequence[Face]) -> str:
-    from tddfa.export import image_record
-
-    return json.dumps({"file": str(job.path), **image_record(image, faces)})
-
-
-def _area(face: Face) -> float:
-    return face.detection.box.width * face.detection.box.height
-
-
 def _chain(first: Job, rest: Iterator[Job]) -> Iterator[Job]:
     yield first
     yield from rest
-
-
-def _hint(image: Image, aligner: FaceAligner) -> str:
-    """Return what faces of an image have to be like to be found."""
-    smallest = aligner.smallest_face(image)
-    if smallest is None:
-        return ""
-    height, width = image.shape[:2]
-    more = f"; --search-size {max(height, width)} finds smaller ones" if smallest > _SMALLEST_PX else ""
-    return f"; a face has to be about {smallest:.0f} px wide in this image of {width}×{height} px{more}"
