@@ -98,10 +98,10 @@ class Sources:
             yield unit
         if not found:
             if _is_glob(text):
-                raise InputError(f"no file matches {text}")
+                raise InputError(f"no file matches {_shown(text)}")
             where = "in the folder" if _is_folder(text) else "in"
             raise InputError(
-                f"no images or videos {where} {text}; give folders, globs, lists, Parquet or tar"
+                f"no images or videos {where} {_shown(text)}; give folders, globs, lists, Parquet or tar"
             )
 
     def _found(self, text: str) -> Iterator[Unit]:
@@ -322,6 +322,11 @@ def _looked_up(path: str) -> Entry:
     if size is None:
         raise InputError(f"no such file or folder: {path.partition('?')[0]}")
     return Entry(path, False, size)
+
+
+def _shown(text: str) -> str:
+    """Return an argument for messages: a URL without its options."""
+    return text.partition("?")[0] if is_url(text) else text
 
 
 def _short(error: BaseException) -> str:

@@ -208,18 +208,18 @@ def plan_or_join(
     there, record = Plan.read(storage), settings.record()
     if there is None:
         if not sources.arguments:
-            raise InputError(f"there is no plan in {storage.place}; name the inputs")
+            raise InputError(f"there is no plan in {storage.url('')}; name the inputs")
         return make_plan(sources, record, storage, chunk_size=chunk_size, progress=progress.planned)
     if not join:
         raise InputError(
-            f"{storage.place} holds a batch of {there.n_inputs} inputs; go on with --resume, or choose "
+            f"{storage.url('')} holds a batch of {there.n_inputs} inputs; go on with --resume, or choose "
             "another folder"
         )
     for name, value in record.items():
         was = there.settings.get(name)
         if was != value:
             raise InputError(
-                f"cannot resume {storage.place}: its {name} was {_shown(was)} and is now {_shown(value)}; "
+                f"cannot resume {storage.url('')}: its {name} was {_shown(was)} and is now {_shown(value)}; "
                 "use what it was begun with, or choose another folder"
             )
     if sources.arguments:
@@ -232,7 +232,7 @@ def plan_or_join(
                 else f"{there.n_inputs}, of which some were changed since"
             )
             raise InputError(
-                f"cannot resume {storage.place}: its inputs were {number}; choose another folder, or leave "
+                f"cannot resume {storage.url('')}: its inputs were {number}; choose another folder, or leave "
                 "INPUT out to go on with those of the plan"
             )
     return there

@@ -8,7 +8,7 @@ import secrets
 import sys
 from typing import Any
 
-from tddfa.cli.arguments import positive
+from tddfa.cli.arguments import add_device, positive
 
 
 def add_parser(commands: Any) -> None:
@@ -45,6 +45,7 @@ def add_parser(commands: Any) -> None:
         type=positive,
         help="images that are worked on at a time (default: one per processor)",
     )
+    add_device(parser)
     parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
     parser.set_defaults(run=run, parser=parser)
 
@@ -64,7 +65,9 @@ def run(args: argparse.Namespace) -> int:
     if token is None and not is_loopback(args.host):
         token = secrets.token_urlsafe(16)
     workers = {} if args.jobs is None else {"workers": args.jobs}
-    settings = StudioSettings(args.host, tuple(args.allow_host), token, args.pack, **workers)
+    settings = StudioSettings(
+        args.host, tuple(args.allow_host), token, args.pack, device=args.device, **workers
+    )
     with contextlib.suppress(KeyboardInterrupt):
         serve(settings, args.port, browser=not args.no_browser, on_ready=_say)
     return 0

@@ -99,7 +99,7 @@ class Engine:
     @cached_property
     def aligner(self) -> FaceAligner:
         """The aligner, warm."""
-        aligner = FaceAligner(self._settings.pack)
+        aligner = FaceAligner(self._settings.pack, device=self._settings.device)
         aligner.align(np.zeros((64, 64, 3), np.uint8))
         return aligner
 

@@ -61,6 +61,7 @@ class StudioSettings:
         allowed_hosts: further names under which clients reach the server, such as that of a proxy.
         token: what clients have to know; None where the server listens on this computer alone.
         pack: model pack; the default pack when None.
+        device: where networks run; see `FaceAligner`.
         workers: faces of how many images are looked for at a time.
         limits: what a client may ask for.
     """
@@ -69,6 +70,7 @@ class StudioSettings:
     allowed_hosts: tuple[str, ...] = ()
     token: str | None = None
     pack: str | None = None
+    device: str = "cpu"
     workers: int = field(default_factory=lambda: max(os.cpu_count() or 1, 1))
     limits: Limits = field(default_factory=Limits)
 
