@@ -189,7 +189,7 @@ def _alive(driver: subprocess.Popen[bytes], command: Sequence[str]) -> subproces
 
 
 def _n_parts(out: Path) -> int:
-    return len(list(out.glob("faces/*/*.parquet")))
+    return len(list(out.glob("faces/*/part-*.parquet")))
 
 
 def _actors(nodes: Sequence[Any]) -> Iterator[int]:

@@ -88,6 +88,13 @@ def test_a_server_that_is_not_there_is_one_line(photos, capsys, monkeypatch):
     assert line.endswith("the server cannot be reached; check the network and endpoint_override")
 
 
+def test_a_device_that_does_not_exist_is_one_line_and_leaves_no_plan(photos, tmp_path, capsys):
+    assert main(["batch", str(photos), "--out", str(tmp_path / "out"), "--device", "abacus"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "device='abacus'; choose one of auto, cpu, cuda" in line
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits of POSIX")
 def test_a_disk_that_is_full_is_one_line_and_the_run_goes_on_from_there(photos, tmp_path):
     """A limit on the size of files stands for the disk: the plan fits, a part does not."""

@@ -167,9 +167,7 @@ def run_batch(
     if plan_only:
         report.n_inputs, report.n_chunks = plan.n_inputs, plan.n_chunks
         return report
-    if storage.is_local:
-        for folder in ("plan", *(f"faces/{e.name}" for e in storage.entries("faces") if e.is_folder)):
-            remove_leftovers(storage.where(folder))
+    _sweep(storage)
     chunks = (shard or Shard()).chunks(plan.n_chunks)
     progress.started(plan.n_inputs if shard is None else round(plan.n_inputs / shard.count))
     seen = _Seen(progress)
@@ -189,6 +187,7 @@ def run_batch(
             if stop.is_set():
                 break
     report.is_complete = report.n_chunks == len(chunks)
+    _sweep(storage)  # workers may have been killed in the course of the run, too
     return report
 
 
@@ -236,6 +235,13 @@ def plan_or_join(
                 "INPUT out to go on with those of the plan"
             )
     return there
+
+
+def _sweep(storage: Storage) -> None:
+    """Remove what killed workers of this machine have left half-written."""
+    if storage.is_local:
+        for folder in ("plan", *(f"faces/{e.name}" for e in storage.entries("faces") if e.is_folder)):
+            remove_leftovers(storage.where(folder))
 
 
 def _check_errors(report: BatchReport, max_errors: int | None) -> None:

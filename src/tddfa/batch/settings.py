@@ -9,6 +9,7 @@ from tddfa.alignment import FaceAligner
 from tddfa.errors import PackError
 from tddfa.kinds import OutputOptions
 from tddfa.packs import ModelPack, default_pack_name, find_pack
+from tddfa.runtime.devices import check_device
 
 GROUP = 16
 """Photos that are aligned at a time: small ones take a quarter less processor time than one by one."""
@@ -46,7 +47,12 @@ class BatchSettings:
     video_part_s: float = VIDEO_PART_S
 
     def resolved(self) -> BatchSettings:
-        """Return the settings with the name of the pack, which is the same on every machine then."""
+        """Return the settings with the name of the pack, which is the same on every machine then.
+
+        Raises:
+            InputError: there is no such device.
+        """
+        check_device(self.device)
         return replace(self, pack=self.pack or default_pack_name())
 
     def open_pack(self) -> ModelPack:
