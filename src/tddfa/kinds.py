@@ -82,6 +82,7 @@ class OutputOptions:
         "how much of each head: the face, or the whole head in the skin's colour", "face", ("face", "head")
     )
     frontal: bool = _option("place every face at the origin, looking at the viewer")
+    full_mesh: bool = _option("store all vertices, also where the face is flat: three times the size")
 
 
 OPTIONS: Mapping[str, Option] = {f.name: f.metadata["option"] for f in fields(OutputOptions)}
@@ -121,7 +122,9 @@ KINDS: tuple[Kind, ...] = (
     _overlay("wireframe", "wireframe:draw_wireframe", video=False),
     _file("ply", ".ply", "tddfa.export.ply:write_ply", "crop", per_face=True),
     _file("obj", ".obj", "tddfa.export.obj:write_obj", "texture", "crop", per_face=True),
-    _file("glb", ".glb", "tddfa.export.glb:write_glb", "neutral", "crop", "frontal", per_face=True),
+    _file(
+        "glb", ".glb", "tddfa.export.glb:write_glb", "neutral", "crop", "frontal", "full_mesh", per_face=True
+    ),
     _file("depth16", ".png", ""),
     _file("json", ".json", "tddfa.export.record:write_json"),
     _file("npz", ".npz", "tddfa.export.npz:write_npz"),

@@ -98,7 +98,7 @@ def in_scene(reader: Reader, name: str) -> np.ndarray:
 
 
 def test_the_faces_stand_in_the_scene_as_in_the_photo(model: MorphableModel, faces: list[Face]) -> None:
-    reader = Reader(glb_bytes(PHOTO, faces, unit="px"))
+    reader = Reader(glb_bytes(PHOTO, faces, unit="px", full_mesh=True))
     for i, face in enumerate(faces):
         x, y, z = face.mesh.vertices.astype(float).T
         expected = np.stack([x, 300 - y, -z], axis=1)
@@ -110,7 +110,7 @@ def test_the_faces_stand_in_the_scene_as_in_the_photo(model: MorphableModel, fac
 
 
 def test_in_metres_faces_have_the_size_of_faces(faces: list[Face]) -> None:
-    scene = trimesh.load(io.BytesIO(glb_bytes(PHOTO, faces)), file_type="glb", process=False)
+    scene = trimesh.load(io.BytesIO(glb_bytes(PHOTO, faces, full_mesh=True)), file_type="glb", process=False)
     for mesh in scene.geometry.values():
         assert 0.1 < np.ptp(mesh.vertices[:, 0]) < 0.2
     one, other = (scene.graph[f"face_{i}"][0][:3, 3] for i in (1, 2))
@@ -119,7 +119,7 @@ def test_in_metres_faces_have_the_size_of_faces(faces: list[Face]) -> None:
 
 
 def test_trimesh_reads_geometry_uv_normals_and_texture_back(model: MorphableModel, faces: list[Face]) -> None:
-    data = glb_bytes(PHOTO, faces, textures=textures())
+    data = glb_bytes(PHOTO, faces, textures=textures(), full_mesh=True)
     scene = trimesh.load(io.BytesIO(data), file_type="glb", process=False)
     assert set(scene.geometry) == {"face_1", "face_2"}
     for i, face in enumerate(faces):
@@ -134,7 +134,7 @@ def test_trimesh_reads_geometry_uv_normals_and_texture_back(model: MorphableMode
 
 
 def test_blendshapes_are_the_expressions_of_the_model(model: MorphableModel, faces: list[Face]) -> None:
-    reader = Reader(glb_bytes(PHOTO, faces))
+    reader = Reader(glb_bytes(PHOTO, faces, full_mesh=True))
     mesh = reader.json["meshes"][0]
     assert mesh["extras"]["targetNames"] == list(model.expression_names)
     np.testing.assert_allclose(mesh["weights"], faces[0].params.expression)
@@ -148,7 +148,7 @@ def test_blendshapes_are_the_expressions_of_the_model(model: MorphableModel, fac
 def test_a_neutral_frontal_face_looks_at_the_viewer_without_expression(
     model: MorphableModel, faces: list[Face]
 ) -> None:
-    reader = Reader(glb_bytes(PHOTO, faces[:1], neutral=True, frontal=True))
+    reader = Reader(glb_bytes(PHOTO, faces[:1], neutral=True, frontal=True, full_mesh=True))
     assert not {"rotation", "translation", "scale"} & set(reader.json["nodes"][0])
     assert not any(reader.json["meshes"][0]["weights"])
     vertices = reader.posed("face_1")
@@ -158,14 +158,14 @@ def test_a_neutral_frontal_face_looks_at_the_viewer_without_expression(
 
 
 def test_without_blendshapes_the_expression_is_in_the_mesh(model: MorphableModel, faces: list[Face]) -> None:
-    reader = Reader(glb_bytes(PHOTO, faces[:1], blendshapes=False))
+    reader = Reader(glb_bytes(PHOTO, faces[:1], blendshapes=False, full_mesh=True))
     assert "targets" not in reader.json["meshes"][0]["primitives"][0]
     np.testing.assert_allclose(reader.posed("face_1") * 1000, model.shape(faces[0].params), atol=1e-3)
 
 
 def test_colours_without_a_texture_are_those_of_the_photo_in_linear_light(faces: list[Face]) -> None:
     grey = np.full_like(PHOTO, 188)  # sRGB 188 is half the light of white
-    reader = Reader(glb_bytes(grey, faces[:1]))
+    reader = Reader(glb_bytes(grey, faces[:1], full_mesh=True))
     colors = reader.accessor(reader.json["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"])
     np.testing.assert_allclose(colors[:, :3] / 65535, 0.5, atol=0.005)
 
@@ -177,7 +177,7 @@ def test_a_clip_turns_moves_and_talks_as_the_face_did(model: MorphableModel) -> 
     ]
     identity = frames[0].params.identity
     frames = [replace(f, params=replace(f.params, identity=identity)) for f in frames]
-    reader = Reader(clip_glb_bytes(PHOTO, [2.0, 2.1, 2.3, 2.4], frames, unit="px"))
+    reader = Reader(clip_glb_bytes(PHOTO, [2.0, 2.1, 2.3, 2.4], frames, unit="px", full_mesh=True))
     (animation,) = reader.json["animations"]
     tracks = {c["target"]["path"]: animation["samplers"][c["sampler"]] for c in animation["channels"]}
     np.testing.assert_allclose(
@@ -199,13 +199,15 @@ def test_a_clip_turns_moves_and_talks_as_the_face_did(model: MorphableModel) -> 
 
 def test_a_face_that_is_not_seen_is_shrunk_to_nothing_and_does_not_count(faces: list[Face]) -> None:
     seen, other = faces
-    reader = Reader(clip_glb_bytes(PHOTO, [0, 1, 2], [other, seen, seen], visible=[False, True, False]))
+    reader = Reader(
+        clip_glb_bytes(PHOTO, [0, 1, 2], [other, seen, seen], visible=[False, True, False], full_mesh=True)
+    )
     (animation,) = reader.json["animations"]
     tracks = {c["target"]["path"]: animation["samplers"][c["sampler"]] for c in animation["channels"]}
     np.testing.assert_array_equal(reader.accessor(tracks["scale"]["output"])[:, 0] > 0, [False, True, False])
     assert tracks["scale"]["interpolation"] == "STEP"
     assert tracks["rotation"]["interpolation"] == "LINEAR"
-    always = Reader(clip_glb_bytes(PHOTO, [0], [seen]))
+    always = Reader(clip_glb_bytes(PHOTO, [0], [seen], full_mesh=True))
     shape, expected = (
         r.accessor(r.json["meshes"][0]["primitives"][0]["attributes"]["POSITION"]) for r in (reader, always)
     )
@@ -229,10 +231,10 @@ def test_colours_are_those_under_the_face_of_the_image_whatever_the_file_shows(m
     expected = PHOTO[y.clip(0, 299), x.clip(0, 399)]
     other = replace(face, params=replace(face.params, identity=-face.params.identity))
     files = {
-        "still": glb_bytes(PHOTO, [face]),
-        "neutral": glb_bytes(PHOTO, [face], neutral=True, frontal=True),
-        "clip": clip_glb_bytes(PHOTO, [0, 1], [face, other]),  # its shape is the mean of both
-        "later": clip_glb_bytes(PHOTO, [0, 1], [other, face], visible=[False, True]),
+        "still": glb_bytes(PHOTO, [face], full_mesh=True),
+        "neutral": glb_bytes(PHOTO, [face], neutral=True, frontal=True, full_mesh=True),
+        "clip": clip_glb_bytes(PHOTO, [0, 1], [face, other], full_mesh=True),  # its shape is the mean of both
+        "later": clip_glb_bytes(PHOTO, [0, 1], [other, face], visible=[False, True], full_mesh=True),
     }
     for name, data in files.items():
         reader = Reader(data)
@@ -348,3 +350,23 @@ def test_the_khronos_validator_has_nothing_to_say(faces: list[Face], tmp_path: P
 def test_the_file_is_written_whole(faces: list[Face], tmp_path: Path) -> None:
     write_glb(tmp_path / "a.glb", PHOTO, faces[:1], frontal=True)
     assert (tmp_path / "a.glb").read_bytes() == glb_bytes(PHOTO, faces[:1], frontal=True)
+
+
+def test_a_file_has_a_third_of_the_bytes_of_one_with_all_vertices_and_shows_the_same(
+    model: MorphableModel, faces: list[Face]
+) -> None:
+    slim, full = (Reader(glb_bytes(PHOTO, faces[:1], full_mesh=whole)) for whole in (False, True))
+    assert len(glb_bytes(PHOTO, faces[:1])) < len(glb_bytes(PHOTO, faces[:1], full_mesh=True)) / 3
+    part = model.coarse_mesh(model.blendshapes().values())
+    assert part is not None
+
+    def primitive(reader: Reader) -> dict:
+        return reader.json["meshes"][0]["primitives"][0]
+
+    for name in ("POSITION", "NORMAL", "COLOR_0"):
+        theirs, ours = (r.accessor(primitive(r)["attributes"][name]) for r in (full, slim))
+        np.testing.assert_array_equal(ours, theirs[part.vertices])
+    np.testing.assert_array_equal(slim.accessor(primitive(slim)["indices"]).ravel(), part.triangles.ravel())
+    for ours, theirs in zip(primitive(slim)["targets"], primitive(full)["targets"], strict=True):
+        kept = full.accessor(theirs["POSITION"])[part.vertices]
+        np.testing.assert_allclose(slim.accessor(ours["POSITION"]), kept, atol=1.01e-4)  # 0.1 mm

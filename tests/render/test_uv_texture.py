@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -131,3 +133,73 @@ def test_filling_keeps_what_is_known_and_spreads_a_constant() -> None:
     assert filled.min() >= values[:, known].min() - 1e-6
     assert filled.max() <= values[:, known].max() + 1e-6
     np.testing.assert_allclose(push_pull(np.full_like(values, 3) * weight, weight, 0), 3, rtol=1e-5)
+
+
+def face_with(**expression: float) -> Face:
+    from tddfa.geometry.camera import scaled_camera
+    from tddfa.morphable import open_face_model
+    from tddfa.types import BoundingBox, Detection
+
+    model = open_face_model()
+    camera = scaled_camera(1.6, np.diag([1.0, -1, -1]), np.array([160.0, 130.0]))
+    params = model.params(camera, expression=expression)
+    return Face(Detection(BoundingBox.around(model.landmarks(params))), params, model)
+
+
+def eye_colors_of(face: Face, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Colours of the vertices of irises and of whites, in a texture."""
+    topology = face.mesh.topology
+    at = np.rint(topology.uv * 511).astype(int)
+    colors = image[511 - at[:, 1], at[:, 0]].astype(int)
+    radius = np.hypot(*topology.pupil_offsets.T)
+    return colors[(radius > 2.8) & (radius < 4.5)], colors[(radius > 7) & (radius < 12)]
+
+
+def test_closed_eyes_of_a_photo_open_with_irises_and_whites() -> None:
+    skin = np.full((360, 320, 3), (190, 150, 130), np.uint8)
+    (texture,) = face_textures(skin, [face_with(eyeBlinkLeft=1, eyeBlinkRight=1)], size=512)
+    iris, white = eye_colors_of(face_with(), texture.image)
+    assert len(iris) > 10
+    assert (iris.mean(axis=0) < 110).all()
+    assert np.ptp(white.mean(axis=0)) < 12  # white, not skin
+    assert white.mean() > iris.mean() + 60
+    merged = merge_textures([texture, texture])
+    np.testing.assert_allclose(eye_colors_of(face_with(), merged.image)[0], iris, atol=2)
+
+
+def test_the_hidden_part_of_eyes_has_the_colours_that_the_photo_shows_of_them() -> None:
+    face = face_with(eyeWideLeft=1, eyeWideRight=1)
+    green = np.full((360, 320, 3), (60, 140, 90), np.uint8)
+    (texture,) = face_textures(green, [face], size=512)
+    iris, white = eye_colors_of(face, texture.image)
+    np.testing.assert_allclose(np.median(iris, axis=0), (60, 140, 90), atol=3)
+    np.testing.assert_allclose(np.median(white, axis=0), (60, 140, 90), atol=3)
+
+
+def test_the_inside_of_a_mouth_is_shaded_darker_than_skin() -> None:
+    from tddfa.render import draw_shaded
+
+    face = face_with(jawOpen=0.8)
+    black = np.zeros((360, 320, 3), np.uint8)
+    picture = draw_shaded(black, [face], alpha=1.0)
+    x, y = np.rint(face.landmarks[[62, 66], :2].mean(axis=0)).astype(int)
+    nose = np.rint(face.landmarks[30, :2]).astype(int)
+    assert picture[y, x, 0] < 0.6 * picture[nose[1], nose[0], 0]
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 1.6])
+def test_rims_of_eyelids_do_not_speckle_in_the_shaded_overlay(scale: float) -> None:
+    from tddfa.render import draw_shaded
+
+    face = face_with(eyeSquintLeft=0.3, eyeSquintRight=0.3)
+    camera = face.params.camera * np.array([[scale], [scale], [scale]])
+    face = replace(face, params=replace(face.params, camera=camera))
+    flat = replace(face.model, topology=replace(face.mesh.topology, lit_as=None))
+    black = np.zeros((360, 360, 3), np.uint8)
+    eyes = np.rint(face.landmarks[36:48, :2]).astype(int)
+    (x0, y0), (x1, y1) = eyes.min(axis=0) - 2, eyes.max(axis=0) + 3
+    dark = [
+        (draw_shaded(black, [f], alpha=1.0)[y0:y1, x0:x1, 0] < 115).sum()
+        for f in (face, replace(face, model=flat))
+    ]
+    assert dark[0] <= 0.6 * dark[1]

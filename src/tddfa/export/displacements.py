@@ -10,8 +10,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from tddfa.shapes import Float32, UInt16, UInt32
-from tddfa.types import FaceModel
+from tddfa.types import FaceModel, MeshPart
 
+_LEAST_MM = 0.1
+"""Vertices of a mesh without all its vertices stay where they are if they move less."""
 MM = np.float32(1e-3)
 """Metres per millimetre."""
 
@@ -35,10 +37,15 @@ class Displacements:
     highest: tuple[float, ...]
 
     @classmethod
-    def of(cls, shape: Float32[np.ndarray, "n_vertices 3"]) -> Displacements:
-        """Store the displacement of every vertex, mm in the model frame."""
+    def of(cls, shape: Float32[np.ndarray, "n_vertices 3"], least_mm: float = 0.0) -> Displacements:
+        """Store the displacement of every vertex.
+
+        Args:
+            shape: displacements, mm in the model frame.
+            least_mm: vertices that move less along each axis stay where they are.
+        """
         x, y, z = np.ascontiguousarray(shape.T)  # reductions along rows of three are slow
-        moving = np.flatnonzero((x != 0) | (y != 0) | (z != 0))
+        moving = np.flatnonzero(np.maximum(np.maximum(abs(x), abs(y)), abs(z)) > least_mm)
         # A target without motion stores one vertex: many readers refuse an accessor without data.
         moving = moving if len(moving) else np.zeros(1, np.intp)
         index = np.dtype("<u2" if len(shape) < 0xFFFF else "<u4")
@@ -65,34 +72,72 @@ class LinearExpressions(Protocol):
         ...
 
     def blendshapes(
-        self, identity: Float32[np.ndarray, " n_identity"] | None, names: Iterable[str]
+        self, identity: Float32[np.ndarray, " n_identity"] | None, names: Iterable[str] | None = None
     ) -> Mapping[str, Float32[np.ndarray, "n_vertices 3"]]:
         """Displacement of every vertex at weight 1 of each of these expressions: model frame, mm."""
         ...
 
+    def coarse_mesh(self, shapes: Iterable[Float32[np.ndarray, "n_vertices 3"]]) -> MeshPart | None:
+        """The mesh without vertices that these displacements can do without; None where it needs all."""
+        ...
 
-def displacements(model: FaceModel, identity: Float32[np.ndarray, " n_identity"]) -> list[Displacements]:
-    """Return the morph target of each expression of a face, in the order of `model.expression_names`.
 
-    Targets that do not depend on the identity are computed once per model.
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredMesh:
+    """What a file holds of the meshes of a model.
+
+    Attributes:
+        part: vertices and triangles that are stored; None for all.
+        targets: morph targets that all faces share, by name of the expression.
+    """
+
+    part: MeshPart | None
+    targets: Mapping[str, Displacements]
+
+    def values(self, values: np.ndarray) -> np.ndarray:
+        """Return the values of the stored vertices, of those of all vertices."""
+        return values if self.part is None else values[self.part.vertices]
+
+    def target(self, shape: Float32[np.ndarray, "n_vertices 3"]) -> Displacements:
+        """Return the morph target of the displacement of every vertex, mm in the model frame."""
+        return Displacements.of(self.values(shape), 0.0 if self.part is None else _LEAST_MM)
+
+
+def stored_mesh(model: FaceModel, *, full: bool) -> StoredMesh:
+    """Return what a file holds of the meshes of a model.
+
+    Args:
+        model: model of the faces.
+        full: all vertices, and every displacement; otherwise without what a viewer cannot tell.
     """
     if isinstance(model, LinearExpressions):
-        own = _own(model, identity)
-        shapes = _shared(model) | {name: Displacements.of(shape) for name, shape in own.items()}
+        return _shared(model, full)
+    return StoredMesh(None, {})
+
+
+def displacements(
+    model: FaceModel, identity: Float32[np.ndarray, " n_identity"], mesh: StoredMesh
+) -> list[Displacements]:
+    """Return the morph target of each expression of a face, in the order of `model.expression_names`.
+
+    Args:
+        model: model of the face.
+        identity: identity coefficients of the face.
+        mesh: what is stored of the mesh; its targets are those that do not depend on the identity.
+    """
+    if isinstance(model, LinearExpressions):
+        missing = [name for name in model.expression_names if name not in mesh.targets]
+        own = model.blendshapes(identity, missing) if missing else {}
     else:
-        shapes = {name: Displacements.of(shape) for name, shape in model.blendshapes(identity).items()}
-    return [shapes[name] for name in model.expression_names]
-
-
-def _own(
-    model: LinearExpressions, identity: Float32[np.ndarray, " n_identity"]
-) -> Mapping[str, Float32[np.ndarray, "n_vertices 3"]]:
-    corrected = model.corrected_expressions
-    return model.blendshapes(identity, corrected) if corrected else {}
+        own = model.blendshapes(identity)
+    targets = dict(mesh.targets) | {name: mesh.target(shape) for name, shape in own.items()}
+    return [targets[name] for name in model.expression_names]
 
 
 @lru_cache(maxsize=4)
-def _shared(model: LinearExpressions) -> dict[str, Displacements]:
-    corrected = model.corrected_expressions
-    names = [name for name in model.expression_names if name not in corrected]
-    return {name: Displacements.of(shape) for name, shape in model.blendshapes(None, names).items()}
+def _shared(model: LinearExpressions, full: bool) -> StoredMesh:
+    shapes = model.blendshapes(None)
+    part = None if full else model.coarse_mesh(shapes.values())
+    mesh = StoredMesh(part, {})
+    common = [name for name in model.expression_names if name not in model.corrected_expressions]
+    return StoredMesh(part, {name: mesh.target(shapes[name]) for name in common})

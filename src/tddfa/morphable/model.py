@@ -12,6 +12,7 @@ import numpy as np
 
 from tddfa.errors import InputError
 from tddfa.geometry.camera import camera_pose, camera_scale, project, scaled_camera
+from tddfa.morphable.coarse_mesh import coarsened
 from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.eyes import Eyes, Gaze
 from tddfa.morphable.finite_array import as_finite_array
@@ -23,7 +24,7 @@ from tddfa.morphable.surface import Surface
 from tddfa.morphable.symmetric_basis import SymmetricBasis
 from tddfa.morphable.vertex_subset import PlainBasis, VertexSubset
 from tddfa.shapes import Bool, Float, Float32, Float64, Int, Int32
-from tddfa.types import FaceParams, HeadPose, Mesh, Topology
+from tddfa.types import FaceParams, HeadPose, Mesh, MeshPart, Topology
 
 _FRONTAL = np.diag([1.0, -1.0, -1.0])
 """Rotation, image frame from model frame, of a face that looks at the camera."""
@@ -265,6 +266,18 @@ class MorphableModel:
             for name in indices.keys() - shapes.keys():
                 shapes[name] = self.shape(self.params(identity=identity, expression={name: 1.0})) - neutral
         return {name: shapes[name] for name in indices}
+
+    def coarse_mesh(self, shapes: Iterable[Float32[np.ndarray, "n_vertices 3"]]) -> MeshPart | None:
+        """Return the mesh without vertices that it can do without; None for a mesh that is not refined.
+
+        Args:
+            shapes: displacements of its expressions, mm; what is left out lies near the coarse mesh in each.
+        """
+        if self.surface is None or not self.surface.levels:
+            return None
+        inside = self.topology.inside
+        unseen = np.zeros(self.n_vertices, bool) if inside is None else inside > 0
+        return coarsened(self.surface, np.stack([self.shape(self.params()), *shapes]), unseen)
 
     def neutral(self, params: FaceParams) -> FaceParams:
         """Return the same face without its expression."""

@@ -13,6 +13,7 @@ from tddfa.morphable.crop import face_depth, hair_depth, mannequin_depth
 from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.eyes import ELSEWHERE, Eyes, gaze_turns
 from tddfa.morphable.landmarks import LandmarkSet
+from tddfa.morphable.lid_rims import lit_as
 from tddfa.morphable.model import MorphableModel, mirrored_expressions
 from tddfa.morphable.registry import remember
 from tddfa.morphable.stored_surface import unpack_surface
@@ -108,6 +109,7 @@ def _model(level: int, crop: str, mouth: bool) -> MorphableModel:
     regions = {name: shares[:, i] > (0 if name in INSIDE else 0.5) for i, name in enumerate(names)}
     inside = np.any([regions[name] for name in INSIDE], axis=0)
     expression_names = tuple(arrays["expression_names"].tolist())
+    eyes = _eyes(arrays, expression_names, mesh_mean, regions["eyeballs"])
     blink = [expression_names.index(f"eyeBlink{side}") for side in ("Left", "Right")]
     return MorphableModel(
         name="open",
@@ -120,6 +122,8 @@ def _model(level: int, crop: str, mouth: bool) -> MorphableModel:
             surface.uv,
             pncc_colors(mesh_mean, ~inside),
             _materials(mesh_mean, regions, whole_head=crop != "face"),
+            eyes.offsets,
+            lit_as(mesh_mean, surface.triangles, regions["left_eyelids"] | regions["right_eyelids"], level),
         ),
         landmark_sets=_landmark_sets(arrays),
         regions=regions,
@@ -133,7 +137,7 @@ def _model(level: int, crop: str, mouth: bool) -> MorphableModel:
             spread_weights=arrays["eyelids.spread_weights"],
             blink=(blink[0], blink[1]),
         ),
-        eyes=_eyes(arrays, expression_names, mesh_mean, regions["eyeballs"]),
+        eyes=eyes,
         identity_mirror_sign=arrays["identity_mirror_sign"].astype(np.float32),
         mirror=arrays["mirror"].astype(np.int32),
         crops={

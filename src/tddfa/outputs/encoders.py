@@ -62,6 +62,7 @@ def glb(scene: Scene, target: Target) -> Files:
             textures=heads.textures,
             neutral=target.options.neutral,
             frontal=target.options.frontal,
+            full_mesh=target.options.full_mesh,
         ),
     )
 

@@ -12,6 +12,7 @@ from tddfa.errors import InputError
 from tddfa.imaging.draw import distance_inside, masked, without_holes
 from tddfa.imaging.sample import reduced, sample
 from tddfa.render.compose import Background, Drawing, canvas
+from tddfa.render.eyeballs import EyeTexels, eye_texels, fill_eyes, without_closed_eyes
 from tddfa.render.kernel import kernel
 from tddfa.render.kernel_values import FaceView, Region, TexelLayout
 from tddfa.render.materials import filled, texel_materials
@@ -115,19 +116,23 @@ def face_textures(image: Image, faces: Iterable[Face], *, size: int = 1024) -> l
     normals = [kernel.vertex_normals(mesh) for mesh in meshes]
     views = _views(faces, normals, *image.shape[:2])
     return [
-        _texture(image, mesh, normal, view, _layout(mesh.topology, size))
+        _texture(image, mesh, normal, view, size)
         for mesh, normal, view in zip(meshes, normals, views, strict=True)
     ]
 
 
 def _texture(
-    image: Image, mesh: Mesh, normals: Float32[np.ndarray, "n 3"], view: FaceView, layout: TexelLayout
+    image: Image, mesh: Mesh, normals: Float32[np.ndarray, "n 3"], view: FaceView, size: int
 ) -> Texture:
+    layout, eyes = _layout(mesh.topology, size), _eyes(mesh.topology, size)
     low, high = kernel.bounds(mesh.vertices)
     spacing = _pixels_per_texel(high - low, len(layout.texel_index))
     part = reduced(image, low[:2], high[:2], spacing=spacing)
-    colors, known, seen = filled(*kernel.texels(mesh, normals, layout, part, view), layout)
-    return Texture(kernel.complete(colors, known, symmetric=layout.symmetric), layout.covered, seen)
+    colors, trust = kernel.texels(mesh, normals, layout, part, view)
+    colors, known, seen = filled(colors, without_closed_eyes(trust, eyes), layout)
+    texture = kernel.complete(colors, known, symmetric=layout.symmetric)
+    fill_eyes(texture, seen, eyes, symmetric=layout.symmetric)
+    return Texture(texture, layout.covered, seen)
 
 
 def merge_textures(textures: Iterable[Texture]) -> Texture:
@@ -157,7 +162,11 @@ def merge_textures(textures: Iterable[Texture]) -> Texture:
         axis=0,
     )
     trust = np.max([t.trust for t in textures], axis=0)
-    return Texture(kernel.complete(colors / total, trust, symmetric=_symmetric(covered)), covered, trust)
+    merged = kernel.complete(colors / total, trust, symmetric=_symmetric(covered))
+    # Mouths and eyes that no image shows are drawn, not filled from around them.
+    hidden = trust == 0
+    merged[hidden] = np.rint(np.mean([t.image[hidden] for t in textures], axis=0)).astype(np.uint8)
+    return Texture(merged, covered, trust)
 
 
 def texture_colors(face: Face, texture: Image | Texture) -> UInt8[np.ndarray, "n_vertices 3"]:
@@ -205,6 +214,11 @@ def _layout(topology: Topology, size: int) -> TexelLayout:
     weights = np.ascontiguousarray(fragments.barycentric[fragments.mask][:, 1:])
     materials = texel_materials(topology, texel_index, corners, weights)
     return TexelLayout(size, covered, texel_index, corners, weights, _symmetric(covered), *materials)
+
+
+@lru_cache(maxsize=4)
+def _eyes(topology: Topology, size: int) -> tuple[EyeTexels, ...]:
+    return eye_texels(topology, _layout(topology, size))
 
 
 def _views(

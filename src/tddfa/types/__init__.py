@@ -9,7 +9,7 @@ from tddfa.types.box import BoundingBox, BoxLike, Detection
 from tddfa.types.face import Face, FaceModel
 from tddfa.types.gaze import GazeAngles
 from tddfa.types.image import Image
-from tddfa.types.mesh import Mesh, Topology
+from tddfa.types.mesh import Mesh, MeshPart, Topology
 from tddfa.types.params import FaceParams
 from tddfa.types.pose import HeadPose
 
@@ -24,5 +24,6 @@ __all__ = [
     "HeadPose",
     "Image",
     "Mesh",
+    "MeshPart",
     "Topology",
 ]

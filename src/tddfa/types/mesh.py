@@ -21,12 +21,23 @@ class Topology:
             what photos hide has the colour of these; None where nothing is known. Scalp, which stands for
             ears and neck too, has the colour of the skin whatever the photo shows there, and hairline where
             the photo shows hair.
+        pupil_offsets: offset of each vertex of an eyeball from the middle of its pupil, across the gaze, mm;
+            `tddfa.types.eye_colors.ELSEWHERE` on all other vertices. None for a mesh without eyeballs.
+        lit_as: for each vertex the one whose light it has: itself, but on the rims of eyelids, which are
+            thinner than a pixel; None for all themselves.
     """
 
     triangles: Int32[np.ndarray, "n_triangles 3"]
     uv: Float32[np.ndarray, "n_vertices 2"] | None
     colors: Float32[np.ndarray, "n_vertices 3"]
     materials: Float32[np.ndarray, "n_vertices 5"] | None = None
+    pupil_offsets: Float32[np.ndarray, "n_vertices 2"] | None = None
+    lit_as: Int32[np.ndarray, " n_vertices"] | None = None
+
+    @property
+    def inside(self) -> Float32[np.ndarray, " n_vertices"] | None:
+        """How far each vertex is inside of the mouth, teeth or tongue; None for a mesh without."""
+        return None if self.materials is None else self.materials[:, 2:].max(axis=1)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Topology):
@@ -48,6 +59,19 @@ class Topology:
     def __repr__(self) -> str:
         uv = "no UV layout" if self.uv is None else "a UV layout"
         return f"Topology({len(self.colors)} vertices, {len(self.triangles)} triangles, {uv})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeshPart:
+    """Some vertices of a mesh, and triangles between them.
+
+    Attributes:
+        vertices: ascending indices of the vertices that are kept.
+        triangles: vertex indices, in numbers of the kept vertices.
+    """
+
+    vertices: Int32[np.ndarray, " n_kept"]
+    triangles: Int32[np.ndarray, "n_triangles 3"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
