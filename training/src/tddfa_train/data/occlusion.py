@@ -22,6 +22,7 @@ class OcclusionConfig:
     hooded: float = 0.06  # wear a hood or a headscarf
     hatted: float = 0.06  # wear a hat or a helmet
     covered: float = 0.15  # something stands in front of them
+    halved: float = 0.0  # about half of them is hidden: by a hand, a board, bars
     dim: float = 0.15  # much less light than on their surroundings
 
 
@@ -51,6 +52,8 @@ def occluded(
         image = wear_hat(image, landmarks, fillers, rng)
     if rng.random() < config.covered:
         image = _cover(image, fillers, rng)
+    if config.halved and rng.random() < config.halved:
+        image = _cover_half(image, landmarks, fillers, rng)
     if rng.random() < config.dim:
         image = cv2.convertScaleAbs(image, alpha=float(rng.uniform(0.3, 0.75)))
     return image
@@ -121,3 +124,68 @@ def _cover(image: np.ndarray, fillers: np.ndarray, rng: np.random.Generator) -> 
     else:
         filler = scenery(fillers, side, rng)
     return np.where(shape[..., None] > 0, filler, image)
+
+
+def _cover_half(
+    image: np.ndarray, landmarks: np.ndarray, fillers: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """The face with about half of it behind a hand, bars, or a board that ends on a line through it."""
+    side = image.shape[0]
+    low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+    # The forehead is above the landmarks.
+    low[1] -= 0.3 * (high[1] - low[1])
+    centre, extent = (low + high) / 2, float((high - low).max())
+    kind = rng.random()
+    if kind < 0.2:
+        return _cover_by_hand(image, centre, extent, rng)
+    shape = np.zeros((side, side), np.float32)
+    angle = rng.integers(4) * np.pi / 2 if rng.random() < 0.7 else rng.uniform(0, 2 * np.pi)
+    along, away = np.array([-np.sin(angle), np.cos(angle)]), np.array([np.cos(angle), np.sin(angle)])
+    if kind < 0.35:
+        period = rng.uniform(0.12, 0.45) * extent
+        half = rng.uniform(0.3, 0.55) * period / 2
+        for place in np.arange(-2 * extent, 2 * extent, period):
+            middle = centre + away * place
+            _fill(shape, middle - 2 * side * along, middle + 2 * side * along, away * half)
+    else:
+        start = centre + away * rng.uniform(-0.12, 0.2) * extent
+        reach = side if rng.random() < 0.5 else rng.uniform(0.5, 0.9) * extent
+        width = side if rng.random() < 0.5 else rng.uniform(0.55, 0.9) * extent
+        middle = start + away * reach / 2
+        _fill(shape, middle - width * along, middle + width * along, away * reach / 2)
+    filler = np.broadcast_to(_plain(rng), image.shape) if rng.random() < 0.6 else scenery(fillers, side, rng)
+    return blended(image, filler, shape)
+
+
+def _plain(rng: np.random.Generator) -> np.ndarray:
+    """A colour: black, grey and white are as frequent as all others together."""
+    return np.full(3, rng.choice([0, 128, 255])) if rng.random() < 0.5 else rng.integers(0, 256, 3)
+
+
+def _fill(shape: np.ndarray, first: np.ndarray, last: np.ndarray, half: np.ndarray) -> None:
+    """Draw a bar from a point to another, as wide to both sides as `half` says."""
+    corners = np.array([first - half, last - half, last + half, first + half])
+    cv2.fillPoly(shape, [fixed(corners)], 1.0, cv2.LINE_AA, SHIFT)
+
+
+def _cover_by_hand(
+    image: np.ndarray, centre: np.ndarray, extent: float, rng: np.random.Generator
+) -> np.ndarray:
+    """The face behind a palm with four fingers, in a colour of its skin."""
+    x, y = np.clip(centre + rng.uniform(-0.15, 0.15, 2) * extent, 0, image.shape[0] - 1).astype(int)
+    skin = image[y, x] * rng.uniform(0.75, 1.1)
+    angle = rng.uniform(0, 2 * np.pi)
+    along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+    palm = centre + rng.uniform(0.05, 0.35) * extent * rng.choice([-1, 1]) * across
+    size = rng.uniform(0.4, 0.65) * extent
+    alpha, dark = np.zeros(image.shape[:2], np.float32), np.zeros(image.shape[:2], np.float32)
+    axes = (size * rng.uniform(0.9, 1.3), size)
+    cv2.ellipse(alpha, (palm.tolist(), axes, float(np.rad2deg(angle))), 1.0, -1, cv2.LINE_AA)
+    width = size / 4
+    for k in range(4):
+        root = palm + across * width * (k - 1.5) + along * 0.2 * size
+        tip = root + along * size * rng.uniform(0.8, 1.1) + across * width * rng.normal(0, 0.5)
+        for target, thickness in ((dark, width), (alpha, 0.85 * width)):
+            cv2.line(target, *fixed(np.array([root, tip])), 1.0, max(1, round(thickness)), cv2.LINE_AA, SHIFT)
+    image = blended(image, np.broadcast_to(0.6 * skin, image.shape), np.maximum(dark - alpha, 0))
+    return blended(image, np.broadcast_to(skin, image.shape), alpha)

@@ -1,6 +1,6 @@
 """Training images for a detector: faces of the pool pasted over face-free images, and what is no face."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -17,6 +17,8 @@ from tddfa_train.detector.clutter import ClutterConfig, body_outline, dress, scr
 # Sides of the box around the landmarks' mean, in units of the face's size: means over the training faces.
 _TYPICAL_BOX = (-0.49, -0.731, 0.508, 0.548)
 
+# Smaller faces show nothing where half of them is hidden, or under strong noise.
+_RECOGNIZABLE_PX, _LIGHT_NOISE = 22.0, 12.0
 
 _UPRIGHT_DEG = 25.0  # people whose heads lie more than that get no body
 
@@ -77,7 +79,10 @@ class MosaicConfig:
     any_roll_share: float = 0.08  # faces turned by up to any_roll_deg instead
     any_roll_deg: float = 180.0
     empty: float = 0.12
-    occlusion: OcclusionConfig = field(default_factory=OcclusionConfig)
+    least_shown: float = 0.45  # share of a face's box that lies within the image
+    noise: float = 0.25  # share of the images that cameras' noise spoils
+    noise_sigma: tuple[float, float] = (4.0, 40.0)
+    occlusion: OcclusionConfig = field(default_factory=lambda: OcclusionConfig(halved=0.12))
     clutter: ClutterConfig = field(default_factory=ClutterConfig)
     most_boxes: int = 8
     photometric: PhotometricConfig = field(
@@ -109,6 +114,7 @@ class MosaicBatches:
         cv2.setNumThreads(0)
         self.config, self.rule, self.n_steps = config, rule, n_steps
         self.folders = [open_face_folder(Path(folder), in_memory=True) for folder in config.folders]
+        self.light_occlusion = replace(config.occlusion, halved=0.0)
         weights = np.array(config.folder_weights or [1.0] * len(self.folders), float)
         self.folder_share = weights / weights.sum()
         self.backgrounds = open_backgrounds(Path(config.backgrounds), side=32)
@@ -143,9 +149,8 @@ class MosaicBatches:
         for size in sizes:
             folder, row = self._drawn(rng)
             landmarks = np.nan_to_num(folder.labels["landmarks68"][row].astype(np.float64))
-            image = occluded(
-                np.asarray(folder.images[row]), landmarks, config.occlusion, self.backgrounds, rng
-            )
+            occlusion = config.occlusion if size > _RECOGNIZABLE_PX else self.light_occlusion
+            image = occluded(np.asarray(folder.images[row]), landmarks, occlusion, self.backgrounds, rng)
             extent = np.ptp(landmarks[:, :2], axis=0).max()
             angle = (
                 rng.uniform(-config.any_roll_deg, config.any_roll_deg)
@@ -173,7 +178,7 @@ class MosaicBatches:
                 box = self.rule(moved)
             inside = np.clip(box, 0, side - 1)
             area = np.prod(box[2:] - box[:2])
-            if np.prod(inside[2:] - inside[:2]) < 0.6 * area or any(
+            if np.prod(inside[2:] - inside[:2]) < config.least_shown * area or any(
                 _overlap(box, other) > 0.15 for other in boxes
             ):
                 continue
@@ -186,6 +191,11 @@ class MosaicBatches:
         for _ in range(int(rng.integers(0, config.clutter.most_decoys + 1))):
             self._decoy(canvas, boxes, rng)
         canvas = degrade(canvas, config.photometric, rng)
+        if rng.random() < config.noise:
+            low, high = config.noise_sigma
+            if any(box[2] - box[0] < _RECOGNIZABLE_PX for box in boxes):
+                high = min(high, max(low, _LIGHT_NOISE))
+            canvas = _noisy(canvas, (low, high), rng)
         padded = np.full((config.most_boxes, 4), np.nan, np.float32)
         if boxes:
             padded[: len(boxes)] = np.stack(boxes)
@@ -268,6 +278,19 @@ class MosaicBatches:
             mask = cv2.GaussianBlur(mask, (0, 0), middle * rng.uniform(0.02, 0.1))
         matrix = np.array([[scale, 0, box[0]], [0, scale, box[1]]], np.float32)
         self._paste(canvas, np.ascontiguousarray(image), mask, matrix)
+
+
+def _noisy(picture: np.ndarray, sigma: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """The picture with noise: of each colour by itself or of all alike, fine or enlarged with the picture."""
+    side = picture.shape[0]
+    grain = 1 if rng.random() < 0.7 else int(rng.integers(2, 4))
+    small = -(-side // grain)
+    field = rng.standard_normal((small, small, 1 if rng.random() < 0.3 else 3), np.float32)
+    if grain > 1:
+        interpolation = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_NEAREST
+        field = cv2.resize(field, (side, side), interpolation=interpolation).reshape(side, side, -1)
+    strength = np.exp(rng.uniform(*np.log(sigma)))
+    return np.clip(picture + field * np.float32(strength), 0, 255).astype(np.uint8)
 
 
 def _valid(folder: FaceFolder, row: int) -> np.ndarray:

@@ -1,13 +1,15 @@
 """A small one-stage detector of plain convolutions: per place a score and the distances to a box's sides."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from tddfa.detection.anchor_free import LARGEST_LOG
-from tddfa_train.networks.dense import ResidualBlock, conv
+from tddfa_train.networks import dense
+from tddfa_train.networks.dense import ResidualBlock
 
 # Faces up to this side belong to the level, the rest to the last: a face is a few cells wide everywhere.
 LARGEST_SIDE = (28.0, 64.0, 150.0, float("inf"))
@@ -20,6 +22,7 @@ class DetectorConfig:
     stem: int = 24
     widths: tuple[int, ...] = (40, 64, 96, 128)
     head: int = 40
+    normalized: bool = True  # with batch norms; without, they are folded into the convolutions before them
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,14 @@ class FaceDetector(nn.Module):
 
     def __init__(self, config: DetectorConfig):
         super().__init__()
+        conv = partial(dense.conv, normalized=config.normalized)
         self.stem = conv(3, config.stem, kernel=5, stride=4)
         self.down = nn.ModuleList()
         self.lateral = nn.ModuleList()
         self.smooth = nn.ModuleList()
         inputs = config.stem
         for level, width in enumerate(config.widths):
-            body = conv(width, width) if level == 0 else ResidualBlock(width)
+            body = conv(width, width) if level == 0 else ResidualBlock(width, normalized=config.normalized)
             self.down.append(nn.Sequential(conv(inputs, width, stride=2), body))
             self.lateral.append(conv(width, config.head, kernel=1))
             self.smooth.append(conv(config.head, config.head))

@@ -68,7 +68,11 @@ def load_detector(checkpoint: Path) -> FaceDetector | FaceBoxesNetwork:
         InputError: it holds neither.
     """
     saved = read_weights(checkpoint)
-    networks = FaceDetector(DetectorConfig()), FaceBoxesNetwork()
+    networks = (
+        FaceDetector(DetectorConfig()),
+        FaceDetector(DetectorConfig(normalized=False)),
+        FaceBoxesNetwork(),
+    )
     for network in networks:
         own = network.state_dict()
         if all(key in saved and saved[key].shape == value.shape for key, value in own.items()):

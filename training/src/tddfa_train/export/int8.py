@@ -20,7 +20,7 @@ from tddfa_train.export.uint8_input import MIDDLE
 # What runs on integers. Linear layers and what follows end in camera and coefficients, a detector's heads in
 # scores and boxes: they stay float, where errors cost most and time is short.
 _OPERATORS = ["Conv", "Add", "Relu", "Resize", "Gemm"]
-_TRUNK, _DETECTOR_HEADS = "/trunk/", "/network/heads."
+_TRUNK, _DETECTOR_HEADS = "/trunk/", "/heads."
 _CHUNK = 32
 
 

@@ -13,8 +13,8 @@ from tddfa.deprecation import warn_renamed
 from tddfa.errors import InputError
 from tddfa.files import atomic_path
 
-KEPT = ("open", "open:verifier", "open:expressions")
-"""Names of the weights that come with this package: networks of the pack `open`."""
+KEPT = ("open", "open:verifier", "open:expressions", "open:detector", "open:detector-noise")
+"""Names of the weights that come with this package: networks of the pack `open`, and their successors."""
 
 
 def read_weights(source: str | Path) -> dict[str, Tensor]:
