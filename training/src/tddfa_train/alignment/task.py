@@ -29,6 +29,10 @@ _PAIRS = {
 }
 
 
+# No teacher knows these and no render shows them: what a network says of them is chance.
+_UNTAUGHT = ("tongueOut",)
+
+
 def difference_pairs(numbers: Int[np.ndarray, " points"]) -> Int[Tensor, "pairs 2"]:
     """Find the pairs of points whose differences are compared, as positions in a set of MediaPipe's points.
 
@@ -229,10 +233,13 @@ def crop_landmarks(network: nn.Module, landmarks: PointModel, crops: Tensor) -> 
 
 
 def regressed_expressions(names: tuple[str, ...], basis: Float[np.ndarray, "n 3 e"]) -> Tensor:
-    """Choose the expressions that are estimated: all that move something.
+    """Choose the expressions that are estimated: all that move something, but for those no label knows.
 
     Args:
         names: of the expressions.
         basis: their displacements.
     """
-    return torch.from_numpy(np.abs(basis).max((0, 1)) > 0) if len(names) else torch.zeros(0, dtype=torch.bool)
+    if not names:
+        return torch.zeros(0, dtype=torch.bool)
+    taught = np.array([name not in _UNTAUGHT for name in names])
+    return torch.from_numpy((np.abs(basis).max((0, 1)) > 0) & taught)
