@@ -56,7 +56,7 @@ def test_an_unknown_device_is_a_line_before_anything_is_loaded(device):
 
 
 def test_threads_below_one_are_a_line():
-    with pytest.raises(InputError, match="threads=0; it takes 1 or more"):
+    with pytest.raises(InputError, match="threads=0; it takes a whole number from 1"):
         onnx_engine(threads=0)
 
 

@@ -5,38 +5,53 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from tddfa.packs import find_pack
-
 pytest.importorskip("torch")
 
+from tddfa.morphable import open_face_model
+from tddfa.packs import find_pack
+from tddfa_train.export.fuse import fused
+from tddfa_train.export.int8 import quantized
 from tddfa_train.export.widen import widened
-
-PACK = find_pack("open")
+from tddfa_train.expressions.export import export_closeups
+from tddfa_train.expressions.network import CloseUpConfig
+from tddfa_train.expressions.recipe import make_closeup_network
 
 
 def run(model: bytes, values):
     return ort.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, values)
 
 
+@pytest.fixture(scope="module")
+def values():
+    model, random = open_face_model(level=0, crop="head"), np.random.default_rng(0)
+    numbers = 6 + model.n_identity + model.n_expression
+    return {
+        "input": random.integers(0, 256, (3, 128, 128, 3), np.uint8),
+        "state": random.normal(0, 0.3, (3, numbers)).astype(np.float32),
+    }
+
+
+@pytest.fixture(scope="module")
+def narrow(values) -> bytes:
+    """A network in int8 as it was before: small, untrained."""
+    config = CloseUpConfig(widths=(8, 8, 16), squeeze=8, feature=16, hidden=16)
+    network = make_closeup_network(config, open_face_model(level=0, crop="head")).eval()
+    return fused(quantized(export_closeups(network), [values], lambda node: node.startswith("/")))
+
+
 @pytest.mark.parametrize("places", [2, 4])
-@pytest.mark.parametrize("file", ["regressor-small.onnx", "expressions.onnx"])
-def test_a_widened_network_gives_the_same_bits(file, places):
-    model = PACK.read(file)
-    wide = widened(model, places)
-    random = np.random.default_rng(0)
-    values = {}
-    for value in onnx.load_from_string(model).graph.input:
-        sides = [d.dim_value for d in value.type.tensor_type.shape.dim][1:]
-        values[value.name] = (
-            random.integers(0, 256, (3, *sides), np.uint8)
-            if len(sides) > 1
-            else random.normal(0, 0.3, (3, *sides)).astype(np.float32)
-        )
-    for before, after in zip(run(model, values), run(wide, values), strict=True):
+def test_a_widened_network_gives_the_same_bits(narrow, values, places):
+    wide = widened(narrow, places)
+    assert len(onnx.load_from_string(wide).graph.node) > len(onnx.load_from_string(narrow).graph.node)
+    for before, after in zip(run(narrow, values), run(wide, values), strict=True):
         np.testing.assert_array_equal(before, after)
 
 
-@pytest.mark.parametrize("file", ["regressor-small.onnx", "expressions.onnx"])
-def test_a_map_that_is_not_divided_stays_as_it_is(file):
-    model = PACK.read(file)
-    assert onnx.load_from_string(widened(model, 7)).graph.node == onnx.load_from_string(model).graph.node
+def test_a_map_that_is_not_divided_stays_as_it_is(narrow):
+    assert onnx.load_from_string(widened(narrow, 7)).graph.node == onnx.load_from_string(narrow).graph.node
+
+
+@pytest.mark.parametrize("file", ["regressor.onnx", "regressor-small.onnx", "expressions.onnx"])
+def test_what_is_wide_stays_as_it_is(file):
+    model = find_pack("open").read(file)
+    assert onnx.load_from_string(widened(model)).graph.node == onnx.load_from_string(model).graph.node
