@@ -192,7 +192,7 @@ def test_a_clip_shorter_than_the_window_is_smoothed():
 
 
 def test_a_negative_window_is_one_line():
-    with pytest.raises(InputError, match="0 or more"):
+    with pytest.raises(InputError, match="n_pre=-1"):
         Window(n_pre=-1)
 
 

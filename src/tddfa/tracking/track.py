@@ -35,6 +35,7 @@ class Track:
         detector_rejected: whether the detector found no face there.
         path_before_contact: the path as it was before the face touched another; None without contact.
         in_earlier_shot: whether the face was last seen before a cut.
+        known_by_place: whether it came back half hidden, and only its place says that it is the same person.
         recent: what the face looked like in the last frames, oldest first, and its yaw, degrees; None where
             not all of it was seen.
         memory: what it looked like over time, from each direction.
@@ -55,6 +56,7 @@ class Track:
     detector_rejected: bool = False
     path_before_contact: Trajectory | None = None
     in_earlier_shot: bool = False
+    known_by_place: bool = False
     recent: deque[tuple[Appearance | None, float]] = field(default_factory=lambda: deque(maxlen=_N_RECENT))
     memory: AppearanceMemory = field(default_factory=AppearanceMemory)
 
@@ -88,7 +90,7 @@ class Track:
         is_fresh = not self.recent or appearance is not self.recent[-1][0]
         whole = appearance is not None and appearance.whole
         self.recent.append((appearance if whole else None, yaw_deg))
-        if appearance is not None and is_fresh:
+        if appearance is not None and is_fresh and not self.known_by_place:
             self.memory.add(appearance, yaw_deg)
 
     def reported(self, frame: int) -> TrackedFace:

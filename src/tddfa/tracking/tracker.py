@@ -311,6 +311,12 @@ class FaceTracker:
             return difference is None or difference > _SAME_LOOK
         if appearance is None or not appearance.whole:
             return False
+        if track.known_by_place:
+            # Who walks in where somebody walked out is seen as a whole only now.
+            track.known_by_place = False
+            difference = track.difference(appearance, _yaw_deg(face))
+            if difference is not None and difference > _OTHER_LOOK:
+                return True
         if track.jumped_to(appearance) > _OTHER_LOOK:
             return True
         if self._shots.has_changed and track.drifted_to(appearance, _yaw_deg(face)) > _OTHER_LOOK:
@@ -420,7 +426,9 @@ class FaceTracker:
             taken.add(k)
             verified = self._verified(image, found[k])
             if verified is not None:
-                self._update(track, *verified, looks[k])
+                look = looks[k]
+                track.known_by_place = track.id is not None and not (look is not None and look.whole)
+                self._update(track, *verified, look)
         new = [k for k, face in enumerate(found) if k not in taken and self._is_credible(face)]
         room = len(new)
         if self._max_faces is not None:
