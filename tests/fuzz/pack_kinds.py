@@ -246,7 +246,7 @@ def check_call(data: bytes) -> str:
     from tddfa.native import kernel
 
     rng = random.Random(data)
-    name, make = rng.choice(_CALLS)
+    name, make = rng.choice(CALLS)
     try:
         getattr(kernel, name)(*make(_Draw(rng)))
     except _REFUSALS as error:
@@ -428,7 +428,7 @@ def _reconstruct(d: _Draw) -> tuple[Any, ...]:
     return n, rows, mean, words, scales, d.floats(r), d.floats(3, 4), d.size(0, 1, 2), d.floats(n, 3)
 
 
-_CALLS: list[tuple[str, Callable[[_Draw], tuple[Any, ...]]]] = [
+CALLS: list[tuple[str, Callable[[_Draw], tuple[Any, ...]]]] = [
     ("rasterize", _rasterize),
     ("depth", _depth),
     ("interpolate", _interpolate),

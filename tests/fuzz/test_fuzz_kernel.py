@@ -28,3 +28,11 @@ def test_no_direct_call_of_the_kernel_leaves_its_arrays():
         "refused",
         "refused without a word",
     }
+
+
+@pytest.mark.skipif(native.kernel is None, reason="needs the native kernel, which is not built")
+def test_every_function_of_the_kernel_is_called():
+    functions = {
+        name for name in dir(native.kernel) if callable(getattr(native.kernel, name)) and name[0] != "_"
+    }
+    assert functions == {name for name, _ in pack_kinds.CALLS}

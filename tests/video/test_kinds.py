@@ -294,7 +294,7 @@ def test_the_decoders_own_frame_comes_along_only_where_it_shows_the_image(tmp_pa
 def test_what_is_no_place_is_refused():
     with pytest.raises(InputError, match="a path, a URL, '-' or a file object, not by int"):
         VideoSource(7)
-    with pytest.raises(InputError, match="timeout_s is 0"):
+    with pytest.raises(InputError, match="timeout_s=0"):
         VideoReader("a.mp4", timeout_s=0)
 
 
