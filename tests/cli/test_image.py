@@ -465,3 +465,11 @@ class TestManyImages:
         with pytest.raises(SystemExit) as usage:
             main(["image", str(folder), "--json", "-", "--resume"])
         assert usage.value.code == 2
+
+
+def test_kinds_that_are_given_one_by_one_are_all_written(photo, out):
+    assert (
+        main(["image", str(photo), "-o", "2d_sparse", "-o", "json,json", "-o", "2d_sparse", "-d", str(out)])
+        == 0
+    )
+    assert sorted(path.suffix for path in out.iterdir()) == [".jpg", ".json"]

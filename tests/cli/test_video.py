@@ -325,3 +325,10 @@ def test_quality_and_speed_of_written_videos_can_be_chosen(clip, out):
         assert main(["video", str(clip), "--crf", crf, "--preset", "ultrafast", "-d", str(out)]) == 0
         sizes.append((out / "clip_2d_sparse.mp4").stat().st_size)
     assert sizes[0] > sizes[1]
+
+
+def test_it_says_where_the_files_went(clip, out, capsys):
+    assert main(["video", str(clip), "-o", "2d_sparse", "-o", "pose", "--data", "csv", "-d", str(out)]) == 0
+    told = {line.removeprefix("wrote ") for line in capsys.readouterr().out.splitlines()}
+    assert told == {str(path) for path in out.iterdir()}
+    assert {"clip_2d_sparse.mp4", "clip_pose.mp4", "clip.csv"} == {path.name for path in out.iterdir()}

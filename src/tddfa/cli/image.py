@@ -17,7 +17,7 @@ from tddfa.cli.inputs import Inputs, Job
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.lines import Lines
 from tddfa.cli.messages import note, report
-from tddfa.cli.output_arguments import add_output_options, chosen, list_of, output_options
+from tddfa.cli.output_arguments import Listed, add_output_options, chosen, list_of, output_options
 from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
 from tddfa.kinds import KINDS, TABLES, names
 from tddfa.provenance import is_ours
@@ -38,6 +38,7 @@ def add_parser(commands: Any) -> None:
         "-o",
         "--output",
         metavar="KINDS",
+        action=Listed,
         type=list_of(names(KINDS)),
         help=f"comma list of {', '.join(names(KINDS))}; or all (default: 2d_sparse; nothing with --data, "
         "--json)",
@@ -45,6 +46,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--data",
         metavar="FORMATS",
+        action=Listed,
         type=list_of(names(TABLES, image=True)),
         default=[],
         help="a table with a row per face, as <stem>.<format>, with the columns of 'tddfa video --data': "

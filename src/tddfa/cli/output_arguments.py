@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from tddfa.kinds import KINDS, OPTIONS, Kind, OutputOptions
+
+
+class Listed(argparse.Action):
+    """Add names to a list: `-o 3d -o json` asks for what `-o 3d,json` does."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Add the names of `values` that are not in the list yet."""
+        setattr(namespace, self.dest, list(dict.fromkeys([*(getattr(namespace, self.dest) or ()), *values])))
 
 
 def list_of(known: Sequence[str]) -> Callable[[str], list[str]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tddfa.cli.arguments import add_device, add_search_size, positive
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import note, report
+from tddfa.cli.output_arguments import Listed
 from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
 from tddfa.cli.video_inputs import VideoJob, find_videos
 from tddfa.errors import InputError, PackError, TddfaError
@@ -58,6 +59,7 @@ def add_parser(commands: Any) -> None:
         "-o",
         "--output",
         metavar="KINDS",
+        action=Listed,
         type=_list_of(OVERLAY_KINDS),
         help=f"comma list of {', '.join(OVERLAY_KINDS)}; or all (default: 2d_sparse; nothing with --data, "
         "--glb, --report, --plot)",
@@ -65,6 +67,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--data",
         metavar="FORMATS",
+        action=Listed,
         type=_list_of(DATA),
         default=[],
         help=f"one row per face and frame: comma list of {', '.join(TABLES)}; livelink: a CSV of the Live "
@@ -206,6 +209,8 @@ def _process(
         )
         with contextlib.closing(frames):
             count = write_frames(counted(frames), *sinks)
+    for path in _written(sinks):
+        print(f"wrote {path}")
     if stop.is_set():
         report(f"interrupted: the outputs of {job.name} hold its first {count} frames")
         return False
@@ -214,6 +219,15 @@ def _process(
     elif not ids:
         report(f"{job.name}: no face found{_HINT if args.search_size is None else ''}")
     return reader.damage is None and bool(ids)
+
+
+def _written(sinks: Iterable[Sink]) -> list[Path]:
+    """Return the files of the sinks that are there: a person without a good view has no animation."""
+    from tddfa.streams import AnimationSink, FileSink
+
+    paths = [path for sink in sinks if isinstance(sink, FileSink) for path in sink.targets()]
+    paths += [path for sink in sinks if isinstance(sink, AnimationSink) for path in sink.paths]
+    return [path for path in dict.fromkeys(paths) if path.is_file()]
 
 
 def _sinks(target: Path, args: argparse.Namespace, reader: FrameSource, aligner: FaceAligner) -> list[Sink]:
