@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import types
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -88,11 +89,21 @@ def test_a_server_that_is_not_there_is_one_line(photos, capsys, monkeypatch):
     assert line.endswith("the server cannot be reached; check the network and endpoint_override")
 
 
-def test_a_device_that_does_not_exist_is_one_line_and_leaves_no_plan(photos, tmp_path, capsys):
-    assert main(["batch", str(photos), "--out", str(tmp_path / "out"), "--device", "abacus"]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "device='abacus'; choose one of auto, cpu, cuda" in line
-    assert not (tmp_path / "out").exists()
+def test_a_device_that_is_not_there_is_one_line_and_leaves_no_plan(photos, tmp_path, capsys, monkeypatch):
+    ort = types.SimpleNamespace(get_available_providers=lambda: ["CPUExecutionProvider"], __version__="1.2.3")
+    monkeypatch.setattr("tddfa.runtime.devices.onnxruntime", lambda: ort)
+    for device, text in (
+        ("abacus", "device='abacus'; choose one of auto, cpu, cuda"),
+        (
+            "cuda",
+            "device 'cuda' is not in the installed ONNX Runtime 1.2.3, which has cpu; install",
+        ),
+    ):
+        for command in (["batch", str(photos), "--out", str(tmp_path / "out")], ["studio", "--no-browser"]):
+            assert main([*command, "--device", device]) == 1
+            (line,) = capsys.readouterr().err.splitlines()
+            assert text in line
+        assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits of POSIX")

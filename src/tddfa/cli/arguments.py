@@ -57,6 +57,18 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_presence(device: str) -> None:
+    """Refuse a device that this machine cannot use, before anything else is done.
+
+    Raises:
+        InputError: there is no such device, or the ONNX Runtime that is installed cannot use it.
+    """
+    if device != "cpu":
+        from tddfa.runtime.devices import providers_of
+
+        providers_of(device)
+
+
 def add_search_size(parser: argparse.ArgumentParser, default: str) -> None:
     """Add the option for how thoroughly faces are searched.
 

@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tddfa.cli.arguments import add_device, add_search_size, positive
+from tddfa.cli.arguments import add_device, add_search_size, check_presence, positive
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import note, report
 from tddfa.cli.output_arguments import add_output_options, chosen, list_of, output_options
@@ -129,6 +129,8 @@ def run(args: argparse.Namespace) -> int:
     if args.address is not None and args.engine != "ray":
         args.parser.error("--address needs --engine ray")
     options = output_options(args, chosen(args.kinds, KINDS))
+    if args.engine == "local" and not args.plan_only:
+        check_presence(args.device)
 
     from tddfa.batch.run import run_batch
     from tddfa.batch.settings import BatchSettings

@@ -8,7 +8,7 @@ import secrets
 import sys
 from typing import Any
 
-from tddfa.cli.arguments import add_device, positive
+from tddfa.cli.arguments import add_device, check_presence, positive
 
 
 def add_parser(commands: Any) -> None:
@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from tddfa.studio import StudioSettings, serve
     from tddfa.studio.settings import is_loopback
 
+    check_presence(args.device)
     if args.token is not None and len(args.token) < 8:
         args.parser.error("--token needs 8 characters or more")
     token: str | None = args.token
