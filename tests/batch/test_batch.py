@@ -25,6 +25,7 @@ from clips import write_clip
 from conftest import REPOSITORY
 from tddfa import FaceAligner, read_image, to_rows, write_image
 from tddfa.batch.align import TableAligner
+from tddfa.batch.chunk import ChunkJob
 from tddfa.batch.local import LocalEngine
 from tddfa.batch.plan import Plan
 from tddfa.batch.run import BatchReport, Shard, run_batch
@@ -364,3 +365,21 @@ def test_the_command_says_what_was_done(photos, tmp_path, capsys):
     with pytest.raises(SystemExit) as usage:
         main(["batch", str(photos), "--out", out, "--shard", "4/3"])
     assert usage.value.code == 2
+
+
+def test_a_part_has_the_same_bytes_whether_photos_are_aligned_together_or_one_by_one(photos, tmp_path):
+    """And its rows come in the order of the inputs, errors among them."""
+    (photos / "0004.png").write_bytes(b"no image")
+    out = str(tmp_path / "out")
+    run_batch([str(photos)], out, PACK, plan_only=True)
+    job, data = ChunkJob(out, PACK), []
+    for careful in (False, True):
+        job.run(0, {5: "left out"}, lambda at, n: None, careful=careful)
+        data.append(part(tmp_path / "out", 0).read_bytes())
+    assert data[0] == data[1]
+    table = pq.read_table(part(tmp_path / "out", 0))
+    names = [Path(path).name for path in table.column("path").to_pylist()]
+    assert names == [f"{k:04d}.png" for k in (2, 3, 4, 5, 6, 7, 8, 9, 0, 1)]
+    errors = table.column("error").to_pylist()
+    assert [k for k, error in enumerate(errors) if error is not None] == [2, 5]
+    assert errors[5] == "left out"

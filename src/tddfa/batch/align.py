@@ -27,6 +27,10 @@ FATAL = (PackError, ImportError)
 """Errors that no other image would fare better with."""
 
 
+Source: TypeAlias = bytes | str | Exception | None
+"""Bytes of an image, its path, or why there is neither; None for an empty cell."""
+
+
 class TableAligner:
     """Find the faces of the images of an Arrow table.
 
@@ -103,9 +107,7 @@ class ImageAligner:
         self.aligner = process_aligner(settings, pack_sha256)
         self._settings = settings
 
-    def outcome(
-        self, name: str, source: bytes | str | None
-    ) -> tuple[list[dict[str, Any]], Image | None, list[Face]]:
+    def outcome(self, name: str, source: Source) -> tuple[list[dict[str, Any]], Image | None, list[Face]]:
         """Return the rows of an image, the image and its faces."""
         try:
             image = decoded(name, source)
@@ -117,12 +119,12 @@ class ImageAligner:
         return self._rows(name, image, faces), image, faces
 
     def outcomes(
-        self, sources: Iterable[tuple[str, bytes | str | None]]
+        self, sources: Iterable[tuple[str, Source]]
     ) -> Iterator[tuple[list[dict[str, Any]], Image | None, list[Face]]]:
         """Yield the rows of several images, aligned in batches of so many that memory holds them.
 
         Args:
-            sources: name and bytes, or path, of each.
+            sources: name of each, and its source.
         """
         waiting: list[_Decoded] = []
         n_pixels = 0
@@ -180,7 +182,7 @@ class ImageAligner:
         return [faces[i] for i in sorted(by_size[:most])]
 
 
-_Decoded: TypeAlias = tuple[str, bytes | str | None, Image | Exception]
+_Decoded: TypeAlias = tuple[str, Source, Image | Exception]
 """Name and source of an image, and the image, or why there is none."""
 
 
@@ -189,12 +191,14 @@ def _is_of_one_image(error: Exception) -> bool:
     return isinstance(error, MissingExtraError) or not isinstance(error, FATAL)
 
 
-def decoded(name: str, source: bytes | str | None) -> Image:
-    """Return the image in bytes, or in a file.
+def decoded(name: str, source: Source) -> Image:
+    """Return the image of a source.
 
     Raises:
         ImageFileError: it cannot be read.
     """
+    if isinstance(source, Exception):
+        raise source
     if source is None:
         raise ImageFileError(f"{name} has no bytes: the cell is empty")
     return read_image(source) if isinstance(source, str) else decode_image(source, name)

@@ -171,14 +171,13 @@ class ChunkJob:
         at = 0
         with closing(self._items(self._reader.units(chunk), skip, lambda: notify(at, 1))) as items:
             for item in items:
-                if at in skip:
+                if item.video is not None and at in skip:
                     yield item.n, [failed_row(item.name, InputError(skip[at]))]
                 elif item.video is not None:
                     yield from self._video(item, item.video, at, notify)
-                elif isinstance(item.source, Exception):
-                    yield 1, [failed_row(item.name, item.source)]
-                else:
-                    waiting.append((at, item))
+                else:  # also what cannot be used: rows come in the order of the inputs
+                    left_out = InputError(skip[at]) if at in skip else None
+                    waiting.append((at, replace(item, source=left_out) if left_out else item))
                 if len(waiting) == group:
                     yield self._aligned(chunk, waiting, notify)
                     waiting = []
@@ -192,7 +191,7 @@ class ChunkJob:
         notify(items[0][0], len(items))
         settings = self._settings
         sources = ((item.name, item.source) for _, item in items)
-        found = self._images().outcomes(sources)  # type: ignore[arg-type]
+        found = self._images().outcomes(sources)
         every: list[dict[str, Any]] = []
         for (at, item), (rows, image, faces) in zip(items, found, strict=True):
             every += rows

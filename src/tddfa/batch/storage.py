@@ -253,6 +253,8 @@ _ADVICE = {
     "SIGNATURE_DOES_NOT_MATCH": "the secret key is wrong; check AWS_SECRET_ACCESS_KEY",
     "NO_SUCH_BUCKET": "there is no such bucket; check its name and region, or make it",
     "NETWORK_CONNECTION": "the server cannot be reached; check the network and endpoint_override",
+    "Unrecognized filesystem type": "it is no storage that can be read; give a path, or an address that "
+    "begins with s3://, gs://, abfs:// or hdfs://",
     "HTTP status 301": "the bucket is in another region; name it: s3://BUCKET/FOLDER?region=NAME",
     "HTTP status 400": "the server refuses the request; check that the session token (AWS_SESSION_TOKEN) has "
     "not expired, and the region",
