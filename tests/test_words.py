@@ -32,7 +32,6 @@ WORDS_OF_NAMES = {
     "spoil": "degrade",
     "spoiled": "degraded",
     "published": "v2",
-    "lit": "brighten_dark",
     "said": "predicted, requested",
     "asked": "requested",
     "knows": "supported",
@@ -64,6 +63,7 @@ IDENTIFIERS = {
     "SecondRoundConfig": "RelabelConfig",
     "human_points": "annotations",
     "byte_input": "uint8_input",
+    "lit": "brighten_dark",
     "upright": "quarter_turns (of an image), y_up (of an export)",
 }
 """Whole identifier → what to write."""

@@ -20,7 +20,7 @@ from tddfa.render import draw_shaded
 from tddfa.types import Face, Image
 
 ROOT = Path(__file__).parents[1]
-SIDE = 240  # px of each picture
+SIDE = 240  # px of each image
 SHARE = 0.86  # of it that a face's height takes
 FRONT = np.diag([1.0, -1.0, -1.0])
 

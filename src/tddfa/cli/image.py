@@ -127,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
             tables=tuple(args.data),
             options=options,
             guard=guard,
-            wants_line=lines is not None,
+            needs_line=lines is not None,
             verbose=args.verbose,
         )
         work = _Work(args, task, lines, stop, n_failed=len(inputs.problems))

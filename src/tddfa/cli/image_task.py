@@ -60,7 +60,7 @@ class ImageTask:
         tables: names of the formats of tables.
         options: how the files are written.
         guard: refuses to write over files.
-        wants_line: whether a line of JSON is wanted.
+        needs_line: whether a line of JSON is needed.
         verbose: whether problems are wanted with their traceback.
     """
 
@@ -73,7 +73,7 @@ class ImageTask:
     tables: tuple[str, ...]
     options: OutputOptions
     guard: OverwriteGuard
-    wants_line: bool
+    needs_line: bool
     verbose: bool = False
 
     @property
@@ -115,7 +115,7 @@ class ImageWorker:
         task = self._task
         try:
             image, faces = self._faces(job)
-            if task.wants_line:
+            if task.needs_line:
                 line = _line(job, image, faces)
             if not faces:
                 raise InputError(f"{job.path}: no face found{_hint(image, self._aligner)}")

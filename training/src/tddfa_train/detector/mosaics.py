@@ -80,7 +80,7 @@ class MosaicConfig:
     any_roll_deg: float = 180.0
     empty: float = 0.12
     least_shown: float = 0.45  # share of a face's box that lies within the image
-    noise: float = 0.25  # share of the images that cameras' noise spoils
+    noise: float = 0.25  # share of the images that cameras' noise degrades
     noise_sigma: tuple[float, float] = (4.0, 40.0)
     occlusion: OcclusionConfig = field(default_factory=lambda: OcclusionConfig(halved=0.12))
     clutter: ClutterConfig = field(default_factory=ClutterConfig)
@@ -280,9 +280,9 @@ class MosaicBatches:
         self._paste(canvas, np.ascontiguousarray(image), mask, matrix)
 
 
-def _noisy(picture: np.ndarray, sigma: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """The picture with noise: of each colour by itself or of all alike, fine or enlarged with the picture."""
-    side = picture.shape[0]
+def _noisy(image: np.ndarray, sigma: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """The image with noise: of each colour by itself or of all alike, fine or enlarged with the image."""
+    side = image.shape[0]
     grain = 1 if rng.random() < 0.7 else int(rng.integers(2, 4))
     small = -(-side // grain)
     field = rng.standard_normal((small, small, 1 if rng.random() < 0.3 else 3), np.float32)
@@ -290,7 +290,7 @@ def _noisy(picture: np.ndarray, sigma: tuple[float, float], rng: np.random.Gener
         interpolation = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_NEAREST
         field = cv2.resize(field, (side, side), interpolation=interpolation).reshape(side, side, -1)
     strength = np.exp(rng.uniform(*np.log(sigma)))
-    return np.clip(picture + field * np.float32(strength), 0, 255).astype(np.uint8)
+    return np.clip(image + field * np.float32(strength), 0, 255).astype(np.uint8)
 
 
 def _valid(folder: FaceFolder, row: int) -> np.ndarray:
