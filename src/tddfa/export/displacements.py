@@ -126,12 +126,18 @@ def displacements(
         mesh: what is stored of the mesh; its targets are those that do not depend on the identity.
     """
     if isinstance(model, LinearExpressions):
-        missing = [name for name in model.expression_names if name not in mesh.targets]
-        own = model.blendshapes(identity, missing) if missing else {}
+        own = _own(model, identity, mesh)
     else:
         own = model.blendshapes(identity)
     targets = dict(mesh.targets) | {name: mesh.target(shape) for name, shape in own.items()}
     return [targets[name] for name in model.expression_names]
+
+
+def _own(
+    model: LinearExpressions, identity: Float32[np.ndarray, " n_identity"], mesh: StoredMesh
+) -> Mapping[str, Float32[np.ndarray, "n_vertices 3"]]:
+    missing = [name for name in model.expression_names if name not in mesh.targets]
+    return model.blendshapes(identity, missing) if missing else {}
 
 
 @lru_cache(maxsize=4)
