@@ -215,7 +215,7 @@ def test_beside_a_clear_face_a_faint_candidate_is_looked_at_only_if_scores_mean_
     known_scores, looked_at
 ):
     regressor = Sees((100, 100), (300, 100))
-    faint = at(300, 100, 0.2)
+    faint = at(300, 100, 0.16)
     faces(
         verifier(regressor, sure_score=0.9 if known_scores else np.inf),
         [at(100, 100, 0.85), at(200, 300, 0.3), faint],
