@@ -125,10 +125,8 @@ def displacements(
         identity: identity coefficients of the face.
         mesh: what is stored of the mesh; its targets are those that do not depend on the identity.
     """
-    if isinstance(model, LinearExpressions):
-        own = _own(model, identity, mesh)
-    else:
-        own = model.blendshapes(identity)
+    linear = isinstance(model, LinearExpressions)
+    own = _own(model, identity, mesh) if linear else model.blendshapes(identity)
     targets = dict(mesh.targets) | {name: mesh.target(shape) for name, shape in own.items()}
     return [targets[name] for name in model.expression_names]
 
