@@ -118,6 +118,7 @@ def clip_glb_bytes(
     """
     check_image(image)
     check_choice("unit", unit, get_args(Unit))
+    check_flag("full_mesh", full_mesh)
     faces = as_faces(faces)
     times = as_list("times", times, "a list of seconds is needed, one per face")
     if not faces or len(times) != len(faces):
