@@ -30,12 +30,12 @@ _SAME_FACE = 0.4  # intersection over union of two boxes on one face
 # which of the others, one in twenty of which is a face, deserve a look at all.
 _LIKELY_SCORE = 0.5
 
-# A candidate that shares this part of the smaller box with a face is hardly ever another face: of 218 on 453
-# images three were accepted, of which one was hair.
+# A candidate that shares this part of the smaller box with a face is hardly ever another face: of 218 on
+# 453 images three were accepted, of which one was hair.
 _PART_OF_A_FACE = 0.3
 
-# Where a face is as clear as this, other faces are hardly fainter than that. A boy in a crowd and a face behind
-# another one, both of about 50 px, have candidates of 0.20 and 0.21.
+# Where a face is as clear as this, other faces are hardly fainter than that. A boy in a crowd and a face
+# behind another one, both of about 50 px, have candidates of 0.20 and 0.21.
 _CLEAR_SCORE = 0.8
 _SCORE_BESIDE_CLEAR = 0.18
 
