@@ -87,7 +87,7 @@ def texel_materials(
     materials = topology.materials
     if materials is None:
         return np.zeros(0, np.int32), np.zeros((0, 5), np.float32)
-    has_one: np.ndarray = materials.any(axis=1)
+    has_one = np.asarray(materials.any(axis=1))
     some = has_one[corners].any(axis=1)
     corners, weights = corners[some], weights[some]
     first = materials[corners[:, 0]]

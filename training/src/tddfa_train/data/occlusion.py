@@ -186,6 +186,7 @@ def _cover_by_hand(
         root = palm + across * width * (k - 1.5) + along * 0.2 * size
         tip = root + along * size * rng.uniform(0.8, 1.1) + across * width * rng.normal(0, 0.5)
         for target, thickness in ((dark, width), (alpha, 0.85 * width)):
-            cv2.line(target, *fixed(np.array([root, tip])), 1.0, max(1, round(thickness)), cv2.LINE_AA, SHIFT)
+            ends = fixed(np.array([root, tip]))
+            cv2.line(target, ends[0], ends[1], 1.0, max(1, round(thickness)), cv2.LINE_AA, SHIFT)
     image = blended(image, np.broadcast_to(0.6 * skin, image.shape), np.maximum(dark - alpha, 0))
     return blended(image, np.broadcast_to(skin, image.shape), alpha)
