@@ -119,6 +119,8 @@ def browser(monkeypatch):
                 break
             except ConnectionRefusedError:
                 time.sleep(0.01)
+        # A pong: the server has read what came before it, so the next frame goes to this client.
+        assert client.ping().wait(60)
         ready.wait()
         with client:
             messages[path] += client
