@@ -103,6 +103,7 @@ def test_every_destination_gets_every_frame(clip, protocol):
         (["--to", "test://here:99999"], "is not an address"),
         (["--record", "a.xls"], "ends in .csv"),
         (["--camera", "1"], "not allowed with argument"),
+        (["--camera", "0"], "not allowed with argument"),
         (["-o", "4d"], "invalid choice"),
         (["--source", "b.mp4"], "--source may be given once"),
     ],

@@ -85,7 +85,6 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         "--camera",
         metavar="N",
         action=Once,
-        default="0",
         help="number of the camera, or its name as FFmpeg has it: /dev/video2, 'video=HD Webcam', rtsp://… "
         "(default: 0)",
     )
@@ -158,7 +157,7 @@ def play(args: argparse.Namespace) -> int:
         sinks += [TableSink(path, aligner.model.expression_names) for path in args.record]
         window: WindowSink | None = None
         if args.output:
-            title = f"tddfa: {args.source or f'camera {args.camera}'}"
+            title = f"tddfa: {args.source or f'camera {args.camera or 0}'}"
             window = WindowSink(
                 title, draw=args.output, mirrored=args.mirror, folder=args.dir, on_snapshot=_snapshot
             )
@@ -221,7 +220,7 @@ def _source(args: argparse.Namespace, stop: threading.Event) -> NewestFrames | R
     from tddfa.video import Camera, VideoReader
 
     if args.source is None or args.source.partition("://")[0] in _STREAMING:
-        name: str = args.camera if args.source is None else args.source
+        name: str = (args.camera or "0") if args.source is None else args.source
         return NewestFrames(Camera(int(name) if name.isdecimal() else name), stop)
     return RealTimeFrames(VideoReader(args.source), loop=getattr(args, "loop", False), stop=stop)
 
