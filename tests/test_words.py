@@ -74,7 +74,6 @@ EXPRESSIONS = {
     r"\bfurther looks?\b": "refinement",
     r"\blooks? again\b": "verify, refine",
     r"\bpublished (network|recipe|program|project|weights|checkpoint|model)": "3DDFA_V2",
-    r"\b(strangers|newcomers)\b": "false tracks, new tracks",
     r"\b(mirrored|compact) basis\b": "symmetric basis, quantized basis",
     r"\bsecond round\b": "relabelling",
     r"\bhuman points\b": "annotations",
