@@ -49,3 +49,16 @@ def test_a_command_loads_no_other_command():
     )
     assert "tddfa.cli.packs" in done.stdout
     assert "tddfa.cli.video" not in done.stdout
+
+
+def test_the_help_loads_no_command_and_says_what_each_does():
+    code = (
+        "import sys; from tddfa.cli.main import build_parser; text = build_parser(['--help']).format_help();"
+        "assert text == build_parser().format_help() if len(sys.argv) > 1 else True;"
+        "print(sorted(m for m in sys.modules if m.startswith('tddfa.')))"
+    )
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, check=True, capture_output=True, text=True, timeout=120)
+    assert "tddfa.cli.main" in done.stdout
+    assert not {"tddfa.cli.image", "tddfa.cli.video", "tddfa.kinds", "tddfa.imaging"} & {*ast.literal_eval(done.stdout)}
+    subprocess.run([*run, "the same text"], check=True, timeout=120)

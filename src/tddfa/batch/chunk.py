@@ -22,7 +22,7 @@ from tddfa.batch.storage import Storage, is_url
 from tddfa.batch.video import video_rows
 from tddfa.concurrency import in_order
 from tddfa.errors import ImageFileError, InputError, StorageError, TddfaError
-from tddfa.imaging.formats.names import IMAGE_SUFFIXES
+from tddfa.imaging.format_names import IMAGE_SUFFIXES
 from tddfa.kinds import KINDS
 from tddfa.outputs import Scene, encode_output
 

@@ -18,7 +18,7 @@ from tddfa.batch.arrow import arrow
 from tddfa.batch.parts import part_frames
 from tddfa.batch.storage import Entry, Storage, folder_of, is_url
 from tddfa.errors import InputError, StorageError
-from tddfa.imaging.formats.names import IMAGE_SUFFIXES
+from tddfa.imaging.format_names import IMAGE_SUFFIXES
 from tddfa.kinds import is_output_name
 from tddfa.provenance import is_ours
 from tddfa.video.names import VIDEO_SUFFIXES

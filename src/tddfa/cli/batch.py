@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tddfa.cli.arguments import add_device, add_search_size, check_presence, positive
+from tddfa.cli.commands import COMMANDS
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import note, report
 from tddfa.cli.output_arguments import add_output_options, chosen, list_of, output_options
@@ -25,7 +26,7 @@ def add_parser(commands: Any) -> None:
     """Add `batch` to the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "batch",
-        help="align photos and videos by the million, on one machine or many",
+        help=COMMANDS["batch"].help,
         description="Find the faces of many photos and videos, and write a Parquet dataset, OUT/faces, with "
         "a row per face. Inputs are planned into numbered chunks; each becomes one file, whole or not there, "
         "so that a run may be killed at any time and continued with --resume.",

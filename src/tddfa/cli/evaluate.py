@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tddfa.cli.arguments import positive
+from tddfa.cli.commands import COMMANDS
 from tddfa.cli.overwriting import OverwriteGuard, Places, add_overwrite
 from tddfa.errors import ExportFileError, InputError
 
@@ -39,7 +40,7 @@ def add_parser(commands: Any) -> None:
     """Add `eval` to the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "eval",
-        help="measure the accuracy of a pack by a named protocol",
+        help=COMMANDS["eval"].help,
         description="Measure a pack by a named, versioned protocol. docs/evaluation.md defines "
         "what each measures and the layout of its data.",
         epilog="protocols: " + "; ".join(f"{name}: {text}" for name, text in PROTOCOLS.items()),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tddfa.cli.arguments import add_device, add_search_size, positive
+from tddfa.cli.commands import COMMANDS
 from tddfa.cli.image_task import ImageTask, ImageWorker, Outcome, WorkerOfProcess
 from tddfa.cli.inputs import Inputs, Job
 from tddfa.cli.interrupts import interrupts
@@ -30,7 +31,7 @@ def add_parser(commands: Any) -> None:
     """Add `image` to the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "image",
-        help="align the faces of images, draw and export them",
+        help=COMMANDS["image"].help,
         description="Find every face of each image and write what -o asks for, as DIR/<stem>_<kind>.<ext>.",
     )
     parser.add_argument("inputs", metavar="INPUT", nargs="+", help="images, folders of images, or globs")

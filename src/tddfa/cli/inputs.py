@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tddfa.imaging.formats.names import IMAGE_SUFFIXES, UNREADABLE_SUFFIXES
+from tddfa.imaging.format_names import IMAGE_SUFFIXES, UNREADABLE_SUFFIXES
 from tddfa.kinds import is_output_name
 from tddfa.provenance import MARK, is_ours
 

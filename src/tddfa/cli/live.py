@@ -18,6 +18,7 @@ from tddfa.cli.avatar import (
     smoother_of,
     warn_without_expressions,
 )
+from tddfa.cli.commands import COMMANDS
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import report
 from tddfa.cli.overwriting import OverwriteGuard, Places, add_overwrite
@@ -38,7 +39,7 @@ def add_parser(commands: Any) -> None:
     """Add `live` to the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "live",
-        help="send the faces of a camera to other programs, record and show them",
+        help=COMMANDS["live"].help,
         description="Follow the faces of a camera or a video in real time, and send, record or show them. "
         "Without --to and --record, a window shows them. Always the newest frame is taken: frames that come "
         "while another one is worked on are dropped, never queued.",

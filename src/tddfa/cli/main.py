@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from tddfa._version import __version__
+from tddfa.cli.commands import COMMANDS
 from tddfa.cli.interrupts import sigterm_as_ctrl_c
 from tddfa.cli.messages import report
 from tddfa.errors import TddfaError
@@ -20,25 +21,14 @@ from tddfa.packages import DISTRIBUTIONS, missing_package
 
 INTERRUPTED = 130  # as shells report Ctrl-C
 
-COMMANDS = {
-    "image": "tddfa.cli.image",
-    "video": "tddfa.cli.video",
-    "live": "tddfa.cli.live",
-    "webcam": "tddfa.cli.webcam",
-    "studio": "tddfa.cli.studio",
-    "batch": "tddfa.cli.batch",
-    "eval": "tddfa.cli.evaluate",
-    "packs": "tddfa.cli.packs",
-}
-"""Command → the module whose `add_parser(commands)` adds it, in the order of the help."""
-
 
 def build_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     """Return the parser of the whole command. Nothing heavy is imported to build it.
 
     Args:
-        argv: arguments that will be parsed. Where they name a command, the parser knows only that one:
-            importing the others would take longer than aligning a photo.
+        argv: arguments that will be parsed. Where they name a command, the parser knows only that one, and
+            where they name none, the commands' lines alone: importing all of them would take longer than
+            aligning a photo. Without arguments it knows everything.
     """
     parser = argparse.ArgumentParser(
         prog="tddfa",
@@ -51,8 +41,11 @@ def build_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     named = next((argument for argument in argv if not argument.startswith("-")), None)
-    for name in [named] if named in COMMANDS else COMMANDS:
-        importlib.import_module(COMMANDS[name]).add_parser(commands)
+    for name, command in COMMANDS.items():
+        if name == named or not argv:
+            importlib.import_module(command.module).add_parser(commands)
+        elif named not in COMMANDS:
+            commands.add_parser(name, help=command.help)
     return parser
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from tddfa.cli.commands import COMMANDS
 from tddfa.cli.messages import report
 from tddfa.errors import PackError, PackNotFoundError
 
@@ -16,7 +17,7 @@ def add_parser(commands: Any) -> None:
     """Add `packs` to the command."""
     parser = commands.add_parser(
         "packs",
-        help="list, install, verify and remove model packs",
+        help=COMMANDS["packs"].help,
         description="Model packs: networks and face model in one verified folder. They live in the "
         "platform's data folder, or where TDDFA_PACKS says.",
     )

@@ -9,13 +9,14 @@ import sys
 from typing import Any
 
 from tddfa.cli.arguments import add_device, check_presence, positive
+from tddfa.cli.commands import COMMANDS
 
 
 def add_parser(commands: Any) -> None:
     """Add `studio` to the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "studio",
-        help="open a page for photos, videos and the camera in the browser",
+        help=COMMANDS["studio"].help,
         description="Serve a page that shows the faces of photos, videos and a camera, and a small service "
         "for scripts (POST /api/align). Everything stays on this computer. Ctrl-C ends it.",
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tddfa.cli.arguments import add_device, add_search_size, positive
+from tddfa.cli.commands import COMMANDS
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import note, report
 from tddfa.cli.output_arguments import Listed
@@ -41,7 +42,7 @@ def add_parser(commands: Any) -> None:
     """Add `video` to the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "video",
-        help="follow the faces of videos, draw and export them",
+        help=COMMANDS["video"].help,
         description="Follow every face of each video and write what -o and --data ask for, as "
         "DIR/<stem>_<kind>.mp4 (H.264, with the times and the sound of the source) and DIR/<stem>.<format>.",
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tddfa.cli.inputs import Inputs
-from tddfa.imaging.formats.names import IMAGE_SUFFIXES
+from tddfa.imaging.format_names import IMAGE_SUFFIXES
 from tddfa.video.names import VIDEO_SUFFIXES
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from tddfa.cli.commands import COMMANDS
 from tddfa.cli.live import add_source_arguments, add_tracking_arguments, play
 from tddfa.cli.video import OVERLAY_KINDS
 
@@ -15,7 +16,7 @@ def add_parser(commands: Any) -> None:
     """Add `webcam` to the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "webcam",
-        help="show the faces of a camera, live",
+        help=COMMANDS["webcam"].help,
         description=f"Show the faces of a camera in a window, live. Keys: {_KEYS}. "
         "See 'tddfa live' for sending and recording.",
     )

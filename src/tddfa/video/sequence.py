@@ -12,7 +12,7 @@ from pathlib import Path
 from tddfa.errors import ImageFileError, InputError, VideoFileError
 from tddfa.imaging.animation import decode_animation
 from tddfa.imaging.files import read_image
-from tddfa.imaging.formats.names import IMAGE_SUFFIXES
+from tddfa.imaging.format_names import IMAGE_SUFFIXES
 from tddfa.video.frame import Frame, FrameSource
 from tddfa.video.moment import Moment
 from tddfa.video.reader import VideoReader

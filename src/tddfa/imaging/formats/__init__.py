@@ -6,9 +6,9 @@ that truncated files, absurd sizes and metadata that it cannot digest never reac
 
 from __future__ import annotations
 
+from tddfa.imaging.format_names import IMAGE_SUFFIXES, READABLE, UNREADABLE
 from tddfa.imaging.formats import heif, jpeg, jpeg2000, png, simple, tiff, webp
 from tddfa.imaging.formats.header import DamagedImageError, ImageFormat, ImageHeader, UnreadableImageError
-from tddfa.imaging.formats.names import IMAGE_SUFFIXES, READABLE, UNREADABLE
 
 __all__ = [
     "FORMATS",
