@@ -60,5 +60,7 @@ def test_the_help_loads_no_command_and_says_what_each_does():
     run = [sys.executable, "-c", code]
     done = subprocess.run(run, check=True, capture_output=True, text=True, timeout=120)
     assert "tddfa.cli.main" in done.stdout
-    assert not {"tddfa.cli.image", "tddfa.cli.video", "tddfa.kinds", "tddfa.imaging"} & {*ast.literal_eval(done.stdout)}
+    assert not {"tddfa.cli.image", "tddfa.cli.video", "tddfa.kinds", "tddfa.imaging"} & {
+        *ast.literal_eval(done.stdout)
+    }
     subprocess.run([*run, "the same text"], check=True, timeout=120)

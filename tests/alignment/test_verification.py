@@ -227,16 +227,3 @@ def test_faint_faces_are_found_where_none_is_clear():
     regressor = Sees((100, 100), (300, 100))
     found = faces(verifier(regressor), [at(100, 100, 0.6), at(300, 100, 0.16)])
     assert [d.score for d, _ in found] == [0.6, 0.16]
-
-
-def test_a_face_that_hardly_passed_once_may_hardly_fail_the_second_time():
-    def seen(confidence):
-        return FaceParams(
-            scaled_camera(1.0, np.eye(3), np.zeros(2)), *[np.zeros(0, np.float32)] * 2, confidence
-        )
-
-    judge = verifier(Sees(), min_confidence=0.9)
-    assert judge.accepts_refined(seen(0.95), seen(0.89))
-    assert not judge.accepts_refined(seen(0.95), seen(0.85))
-    assert not judge.accepts_refined(seen(0.901), seen(0.89))
-    assert judge.accepts_refined(seen(0.5), seen(0.91))

@@ -394,15 +394,8 @@ class FaceAligner:
                 times=self._networks.n_refinements,
             )
         )
-        faces = [[(first, next(refined)) for first in each] for each in verified]
-        return [
-            Faces(
-                Face(first.detection, last, self.model)
-                for first, last in each
-                if self._verifier.accepts_refined(first.params, last)
-            )
-            for each in faces
-        ]
+        faces = [[Face(face.detection, next(refined), self.model) for face in each] for each in verified]
+        return [Faces(face for face in each if self._thresholds.accepts(face.params)) for each in faces]
 
     def _searches(
         self, images: Sequence[Image], selections: Sequence[Selection | None], search_size: int | None

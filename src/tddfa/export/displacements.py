@@ -50,11 +50,15 @@ class Displacements:
         moving = moving if len(moving) else np.zeros(1, np.intp)
         index = np.dtype("<u2" if len(shape) < 0xFFFF else "<u4")
         values = shape.astype(np.float32, copy=False) * MM
-        lowest = tuple(float(axis.min() * MM) for axis in (x, y, z))
-        highest = tuple(float(axis.max() * MM) for axis in (x, y, z))
         if len(moving) * (index.itemsize + 12) >= len(shape) * 12:
+            lowest, highest = (tuple(float(f(axis) * MM) for axis in (x, y, z)) for f in (np.min, np.max))
             return cls(len(shape), None, values, lowest, highest)
-        return cls(len(shape), moving.astype(index), values[moving], lowest, highest)
+        moved = values[moving]
+        # The others stay where they are, at zero.
+        low, high = (np.zeros(3, np.float32),) * 2 if len(moving) < len(shape) else (moved[0], moved[0])
+        lowest = tuple(np.minimum(moved.min(axis=0), low).tolist())
+        highest = tuple(np.maximum(moved.max(axis=0), high).tolist())
+        return cls(len(shape), moving.astype(index), moved, lowest, highest)
 
 
 @runtime_checkable

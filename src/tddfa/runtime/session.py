@@ -87,9 +87,14 @@ class OnnxNetwork:
         inputs = self._session.get_inputs()
         if len(inputs) not in (1, 2):
             raise PackError(f"{name} has {len(inputs)} inputs; networks of packs have one or two")
-        self._name, self._inputs = name, [value.name for value in inputs]
-        self._outputs = [output.name for output in self._session.get_outputs()]
-        self.takes_batches = not isinstance(inputs[0].shape[0], int)
+        try:
+            self._name, self._inputs = name, [value.name for value in inputs]
+            self._outputs = [output.name for output in self._session.get_outputs()]
+            self.takes_batches = not isinstance(inputs[0].shape[0], int)
+        except (UnicodeDecodeError, IndexError):
+            raise PackError(
+                f"{name} has inputs or outputs without a name or a shape that can be read"
+            ) from None
 
     @property
     def providers(self) -> tuple[str, ...]:
