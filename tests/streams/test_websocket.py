@@ -180,6 +180,20 @@ def test_clients_are_told_when_the_stream_ends(sink):
         assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1001, "tddfa ends")
 
 
+def test_the_last_frames_arrive_although_the_stream_ends_right_after_them(monkeypatch):
+    with open_sink("ws://127.0.0.1:0", avatar=Canned()) as sink:
+        assert isinstance(sink, WebSocketSink)
+        server = sink._server
+        assert server is not None
+        with client(sink) as connection:
+            monkeypatch.setattr(server, "_wake", lambda: None)  # its thread is not scheduled until the end
+            for index in range(3):
+                sink.write(frame(index))
+            monkeypatch.undo()
+            sink.__exit__(None, None, None)
+            assert [json.loads(message)["frame"] for message in connection] == [0, 1, 2]
+
+
 def test_leaving_the_context_frees_the_port_at_once():
     others = threading.active_count()
     with open_sink("ws://127.0.0.1:0") as sink, raw(sink):  # a client that says nothing

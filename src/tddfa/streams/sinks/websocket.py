@@ -318,7 +318,7 @@ class _Server:
             self._drop(client)
             return
         if self._closing is not None and client.ends is None:
-            self._end(client, protocol.close_frame(protocol.GOING_AWAY, "tddfa ends"))
+            self._end(client, protocol.close_frame(protocol.GOING_AWAY, "tddfa ends"), keep=True)
         try:
             for data in self._due(client):
                 client.sending = client.sending[client.socket.send(data) :]
@@ -352,10 +352,11 @@ class _Server:
                     client.sending = memoryview(client.waiting.popleft()[0])
             yield client.sending
 
-    def _end(self, client: _Client, last: bytes) -> None:
-        """Close a connection after some last bytes."""
+    def _end(self, client: _Client, last: bytes, *, keep: bool = False) -> None:
+        """Close a connection after some last bytes, and with `keep` after what waits to be sent."""
         with self._lock:
-            client.waiting.clear()
+            if not keep:
+                client.waiting.clear()
             client.waiting.append((last, None))
             client.ends = time.monotonic() + _GOODBYE_S
 
