@@ -191,7 +191,7 @@ class SceneAligner:
         camera[:, :3] = turned @ camera[:, :3]
         camera[:2, 3] += self.rng.normal(0, self.noise * size, 2)
         expression = params.expression + self.rng.normal(0, 5 * self.noise, 52).astype(np.float32)
-        confidence = 0.99 if self.states_confidence else None
+        confidence = 0.9999 if self.states_confidence else None  # of real faces nearly always more
         return face_of(FaceParams(camera, params.identity, expression, confidence))
 
     def _nonsense(self, box: BoundingBox, size: float) -> Face:

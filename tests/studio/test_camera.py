@@ -52,16 +52,13 @@ def test_a_frame_comes_back_as_the_face_that_the_library_finds(client):
 
 def test_a_clip_is_followed_with_one_id_per_person(client, frames):
     with socket(client, "/api/camera") as ws:
-        ids = []
+        ids = set()
         for k, data in enumerate(frames):
             ws.send_bytes(data)
             answer = ws.receive_json()
             assert answer["n"] == k
-            ids.append({face["id"] for face in answer["faces"]})
-    # A badge on a suit looks like a face to the network, and may be a third one.
-    assert ids[0] == {0, 1}
-    assert all(seen & {0, 1} for seen in ids)
-    assert set.union(*ids) <= {0, 1, 2}
+            ids |= {face["id"] for face in answer["faces"]}
+    assert ids == {0, 1}
 
 
 def test_what_is_no_image_costs_that_frame_alone(client):
@@ -109,14 +106,15 @@ def test_a_command_that_cannot_be_used_is_refused_in_one_line(client, text):
 
 def test_the_avatar_heeds_its_settings_and_its_calibration(client):
     with socket(client, "/api/camera") as ws:
-        ws.send_bytes(PHOTO)
-        before = ws.receive_json()["avatar"]["faces"][0]
+        for _ in range(4):  # each crop is cut around the landmarks before: they settle
+            ws.send_bytes(PHOTO)
+            before = ws.receive_json()["avatar"]["faces"][0]
         ws.send_text(json.dumps({"type": "settings", "mirrored": True, "gains": {"mouthSmileLeft": 2.0}}))
         ws.send_bytes(PHOTO)
         after = ws.receive_json()["avatar"]["faces"][0]
     assert after["head"]["yaw_deg"] == pytest.approx(-before["head"]["yaw_deg"], abs=1)
     left = before["shapes"]["mouthSmileLeft"]
-    assert after["shapes"]["mouthSmileRight"] == pytest.approx(min(2 * left, 1), abs=0.04)
+    assert after["shapes"]["mouthSmileRight"] == pytest.approx(min(2 * left, 1), abs=0.02)
 
 
 def test_a_portrait_is_a_textured_face_at_rest(client, tmp_path):

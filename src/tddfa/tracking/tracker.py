@@ -30,7 +30,9 @@ _MIN_CONFIDENCE = 0.5  # confidence from which a face is there
 _MAX_MISSED = 1  # frames without the face before it counts as lost
 
 _N_CONFIRM = 3  # frames in a row in which a face that the detector doubts has to be seen,
-_MIN_CONFIRM = 0.98  # with this confidence, before it is reported
+# with this confidence, before it is reported. Of 53 doubted faces of photos 50 reach it, of 8 false ones 5.
+_MIN_CONFIRM = 0.999
+_MIN_CREDIBLE = 0.98  # confidence from which such a face is looked at again
 
 # Frames in which somebody else in the place of a lost face has to be seen: the lost face itself looks
 # different while it comes out from behind something.
@@ -472,7 +474,7 @@ class FaceTracker:
     def _is_credible(self, face: Face) -> bool:
         """Return whether a new face may be tracked: verified by the network, or clear to the detector."""
         confidence = face.params.confidence
-        return face.score >= self._new_score or (confidence is not None and confidence >= _MIN_CONFIRM)
+        return face.score >= self._new_score or (confidence is not None and confidence >= _MIN_CREDIBLE)
 
     def _verified(self, image: Image, face: Face) -> tuple[Face, BoundingBox, float] | None:
         """Return a found face, its box and confidence; None where it is not there, or is tracked already."""
