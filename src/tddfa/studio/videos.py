@@ -194,20 +194,25 @@ class VideoQueue:
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
+            state: State = "failed"
             try:
                 self._follow(job)
-                job.state = "cancelled" if job.stop.is_set() else "done"
+                state = "cancelled" if job.stop.is_set() else "done"
             except Exception as error:
-                job.state = "failed"
                 if isinstance(error, TddfaError):
                     job.error = _without_paths(str(error), job)
                 else:
                     job.error = "something unexpected went wrong; the log of 'tddfa studio' says where"
                     _log.exception("a video failed")
-            job.ended = time.monotonic()
+            # Files go before the end is told: who hears of it finds none that are of no use.
             with contextlib.suppress(OSError):
                 job.source.unlink()
-            if job.state != "done" or job.id not in self._jobs:
+            if state != "done":
+                self._scratch.remove(job.folder)
+            with self._changed:
+                job.state, job.ended = state, time.monotonic()
+                is_gone = job.id not in self._jobs
+            if is_gone:
                 self._scratch.remove(job.folder)
 
     def _follow(self, job: Job) -> None:
