@@ -182,3 +182,32 @@ def test_a_video_shows_what_any_function_draws(tmp_path):
     with pytest.raises(InputError, match="images=True"):
         write_frames(follow(Source(), tracker(), images=False), VideoSink(tmp_path / "b.mp4"))
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+class Told(FaceTracker):
+    """A tracker that notes when it searches."""
+
+    def __init__(self) -> None:
+        people = [Person(lambda t: (150, 180, 90, 1)), Person(lambda t: (450, 180, 90, 1))]
+        super().__init__(SceneAligner(people), detect_every=2)
+        self.log: list[str] = []
+
+    def search(self) -> None:
+        before = self._aligner.searches
+        super().search()
+        if self._aligner.searches > before:
+            self.log.append("searched")
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_live_frame_is_given_before_it_is_searched_and_one_of_a_file_after(live):
+    told = Told()
+    frames = [Frame(t, t / 30, scene_image(t), captured=1.0 if live else None) for t in range(6)]
+    ids = []
+    for frame in follow(frames, told):
+        told.log.append(f"frame {frame.index}")
+        ids.append([t.id for t in frame.faces])
+    first, second = ("frame 2", "searched") if live else ("searched", "frame 2")
+    assert told.log.index(second) == told.log.index(first) + 1
+    assert told.log.count("searched") == 2
+    assert ids == [[0, 1]] * 6

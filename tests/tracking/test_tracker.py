@@ -190,6 +190,32 @@ def test_a_newcomer_is_found_at_the_next_search():
     assert next(t for t, f in enumerate(frames) if len(ids(f)) == 2) == 20
 
 
+def test_a_deferred_search_finds_the_same_newcomer_and_tells_of_it_one_frame_later(states_confidence):
+    people = [still(150), Person(lambda t: (450 + 2 * t, 180, 90, 1) if t >= 20 else None)]
+    at_once, deferred, unasked = (
+        FaceTracker(SceneAligner(people, states_confidence=states_confidence), detect_every=10)
+        for _ in range(3)
+    )
+    images = [SceneAligner(people).image(t) for t in range(40)]
+    for t, image in enumerate(images):
+        expected = at_once.update(image)
+        faces = deferred.update(image, defer_search=True)
+        deferred.search()
+        assert ids(faces) == ([0] if t == 20 else ids(expected))
+        assert [repr(f) for f in unasked.update(image, defer_search=True)] == [repr(f) for f in faces]
+        if t == 21:
+            assert [(f.id, f.state, f.age) for f in faces] == [(0, "tracked", 21), (1, "new", 0)]
+
+
+def test_a_search_that_somebody_waits_for_is_not_deferred():
+    away = range(12, 16)
+    aligner = SceneAligner([Person(lambda t: None if t in away else (200, 150, 90, 1)), still(450)])
+    tracker = FaceTracker(aligner, detect_every=10)
+    plain = follow(aligner, 30, detect_every=10)
+    for t, expected in enumerate(plain):
+        assert ids(tracker.update(aligner.image(t), defer_search=True)) == ids(expected)
+
+
 def test_the_largest_faces_are_followed_when_there_may_be_only_so_many():
     aligner = SceneAligner([still(100, size=50), still(300, size=120), still(500, size=80)])
     frames = follow(aligner, 10, max_faces=2)

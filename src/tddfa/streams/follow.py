@@ -27,9 +27,22 @@ class Tracker(Protocol):
         ...
 
 
+@runtime_checkable
+class SearchingTracker(Protocol):
+    """A tracker that can search for new faces after it has told those of a frame, as a `FaceTracker` can."""
+
+    def update(self, image: Image, /, *, defer_search: bool) -> list[TrackedFace]:
+        """Return the faces of the next frame."""
+        ...
+
+    def search(self) -> None:
+        """Do the search that was deferred."""
+        ...
+
+
 def follow(
     source: Iterable[Frame],
-    tracker: Tracker,
+    tracker: Tracker | SearchingTracker,
     smoother: Smoother | str = "one-euro",
     *,
     images: bool = True,
@@ -37,6 +50,9 @@ def follow(
     progress: Callable[[], object] | None = None,
 ) -> Generator[TrackedFrame]:
     """Yield every frame of a source with its tracked, smoothed faces.
+
+    New faces that are found while others are followed come one frame later: a live frame does not wait until
+    all of it is searched.
 
     The delay of the smoother is hidden: each frame comes with its own faces, as soon as these are known.
     With a smoother that sees the whole video first (`zero-phase`), the source is read twice, so that memory
@@ -73,7 +89,7 @@ def follow(
 
 def _follow(
     source: Iterable[Frame],
-    tracker: Tracker,
+    tracker: Tracker | SearchingTracker,
     smoother: Smoother,
     images: bool,
     read_twice: bool,
@@ -88,8 +104,16 @@ def _follow(
                 break
             image, coded = (frame.image, frame.coded) if keep_images else (None, None)
             waiting.append(TrackedFrame(frame.index, frame.time, image, (), frame.captured, coded))
-            for faces in smoother.push(tracker.update(frame.image), frame.time):
+            if not isinstance(tracker, SearchingTracker):
+                found = tracker.update(frame.image)
+            else:
+                found = tracker.update(frame.image, defer_search=True)
+                if frame.captured is None:  # whoever gets a frame of a file may draw on it
+                    tracker.search()
+            for faces in smoother.push(found, frame.time):
                 yield _tracked(waiting.popleft(), faces)
+            if isinstance(tracker, SearchingTracker):
+                tracker.search()
             if progress is not None:
                 progress()
     rest = smoother.flush()

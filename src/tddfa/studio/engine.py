@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from tddfa.alignment import FaceAligner
-from tddfa.streams.follow import Tracker
+from tddfa.streams.follow import SearchingTracker
 from tddfa.studio.problems import RequestError
 from tddfa.studio.settings import StudioSettings
 from tddfa.tracking.face import TrackedFace
@@ -70,17 +70,22 @@ class SharedTracker:
         elapsed_ms: time that the last frame took, without the wait for its turn.
     """
 
-    def __init__(self, tracker: Tracker, turns: Turns) -> None:
+    def __init__(self, tracker: SearchingTracker, turns: Turns) -> None:
         self._tracker, self._turns = tracker, turns
         self.elapsed_ms = 0.0
 
-    def update(self, image: Image, /) -> list[TrackedFace]:
+    def update(self, image: Image, /, *, defer_search: bool = False) -> list[TrackedFace]:
         """Return the faces of the next frame."""
         with self._turns.take():
             start = time.perf_counter()
-            faces = self._tracker.update(image)
+            faces = self._tracker.update(image, defer_search=defer_search)
             self.elapsed_ms = 1000 * (time.perf_counter() - start)
         return faces
+
+    def search(self) -> None:
+        """Do the search that was deferred."""
+        with self._turns.take():
+            self._tracker.search()
 
 
 class Engine:

@@ -162,17 +162,21 @@ class FaceTracker:
         self._tracks: list[Track] = []
         self._frame = -1
         self._last_search = -detect_every
+        self._defer_search = False
+        self._to_search: Image | None = None
         self._n_tracks = self._n_ids = self._n_searches = 0
 
     def track(self, images: Iterable[Image]) -> Iterator[list[TrackedFace]]:
         """Yield the faces of each image; see `update`."""
         return map(self.update, images)
 
-    def update(self, image: Image) -> list[TrackedFace]:
+    def update(self, image: Image, *, defer_search: bool = False) -> list[TrackedFace]:
         """Return the faces of the next frame, by id; also those that are lost and waited for.
 
         Args:
             image: RGB; may be of another size than the one before, or without a pixel.
+            defer_search: while no face is missing, leave the search for new ones, which takes longer than
+                following, to `search`. New faces are reported one frame later then.
 
         Raises:
             InputError: the image is not RGB in 8 bits.
@@ -180,6 +184,8 @@ class FaceTracker:
         given: Any = image
         if not isinstance(given, np.ndarray) or image.size or image.ndim != 3:
             check_image(given)
+        self.search()
+        self._defer_search = defer_search
         self._frame += 1
         self._tracks = [t for t in self._tracks if self._frame - t.path.frame <= self._grace]
         missing = self._update_tracks(image) if image.size else list(self._tracks)
@@ -188,6 +194,15 @@ class FaceTracker:
         self._tracks = [t for t in self._tracks if t.id is not None or t.n_missed == 0]
         reported = [t.reported(self._frame) for t in self._tracks if t.id is not None]
         return sorted(reported, key=lambda tracked: tracked.id)
+
+    def search(self) -> None:
+        """Search the frame of the last `update` for new faces, where that was deferred and is due.
+
+        The next `update` does it otherwise; the image has to be unchanged until then.
+        """
+        image, self._to_search = self._to_search, None
+        if image is not None:
+            self._search(image, [], reported=True)
 
     def _update_tracks(self, image: Image) -> list[Track]:
         """Find the tracks and new faces in an image; returns the tracks that are missing."""
@@ -200,7 +215,10 @@ class FaceTracker:
         missing += self._resolve_contacts(image)
         newly_missing = any(t.visible for t in missing)
         if self._shots.is_cut or self._search_is_due(newly_missing):
-            self._search(image, missing)
+            if self._defer_search and not missing and any(t.visible for t in self._tracks):
+                self._to_search = image
+            else:
+                self._search(image, missing)
         return [t for t in missing if t.path.frame < self._frame]
 
     def _update(
@@ -275,7 +293,8 @@ class FaceTracker:
             appearance = None
             if confidence >= _MIN_CONFIDENCE:
                 appearance = self._followed_appearance(track, face, box, image)
-            if confidence < (_MIN_CONFIDENCE if track.id is not None else _MIN_CONFIRM):
+            is_doubted = track.id is None and track.n_to_confirm > 0
+            if confidence < (_MIN_CONFIRM if is_doubted else _MIN_CONFIDENCE):
                 missing.append(track)
             elif self._is_somebody_else(track, face, appearance):
                 track.n_missed = _MAX_MISSED
@@ -392,8 +411,8 @@ class FaceTracker:
                 wait = min(wait, _SEARCH_EVERY, 1 + (self._frame - track.path.frame) // _EAGER_FRAMES)
         return self._frame - self._last_search >= wait
 
-    def _search(self, image: Image, missing: list[Track]) -> None:
-        """Find the missing faces, and new ones."""
+    def _search(self, image: Image, missing: list[Track], *, reported: bool = False) -> None:
+        """Find the missing faces, and new ones; `reported`: the faces of this frame are told already."""
         self._last_search = self._frame
         seen = [t for t in self._tracks if t.visible and t.path.frame == self._frame]
 
@@ -439,7 +458,7 @@ class FaceTracker:
         for k in new[:room]:
             verified = self._verified(image, found[k])
             if verified is not None:
-                self._begin_track(*verified, looks[k])
+                self._begin_track(*verified, looks[k], reported=reported)
 
     def _unmatched(self, detections: list[Detection], seen: list[Track]) -> list[Detection]:
         """Return the detections that are not of tracked faces, best first."""
@@ -497,7 +516,13 @@ class FaceTracker:
         return (face, found, confidence) if is_alone and is_there else None
 
     def _begin_track(
-        self, face: Face, box: BoundingBox, confidence: float, appearance: Appearance | None
+        self,
+        face: Face,
+        box: BoundingBox,
+        confidence: float,
+        appearance: Appearance | None,
+        *,
+        reported: bool,
     ) -> None:
         now = self._frame
         position = FacePosition.of_box(box)
@@ -521,7 +546,9 @@ class FaceTracker:
         self._n_tracks += 1
         self._tracks.append(track)
         if face.score >= self._new_score and track.n_to_confirm < _N_SETTLE - 1:
-            self._report(track)
+            track.n_to_confirm = 0
+            if not reported:
+                self._report(track)
 
 
 def _appearance(
