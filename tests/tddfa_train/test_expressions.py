@@ -1,5 +1,6 @@
 """What teaches expressions: weights, differences of points, renders with gaze, fits to a teacher."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,14 @@ from tddfa_train.alignment.network import unit_range  # noqa: E402
 from tddfa_train.alignment.task import difference_pairs, face_rotation  # noqa: E402
 from tddfa_train.data.augment import warp  # noqa: E402
 from tddfa_train.data.coefficients import nearest_rotation, rarity  # noqa: E402
-from tddfa_train.data.point_fits import LabelledPoints, PointFitConfig, fit_points, teacher_labels  # noqa: E402
+from tddfa_train.data.lip_gaps import part_lips  # noqa: E402
+from tddfa_train.data.point_fits import (  # noqa: E402
+    LabelledPoints,
+    PointFitConfig,
+    PointFits,
+    fit_points,
+    teacher_labels,
+)
 from tddfa_train.data.render_expressions import (  # noqa: E402
     GAZE_DEG_PER_UNIT,
     ExpressionConfig,
@@ -189,6 +197,35 @@ def test_fits_find_a_wink_in_points_and_share_an_identity_between_photos(model):
     assert fits.expression[1, names.index("eyeBlinkRight")] < 0.15
     assert fits.expression[2, names.index("jawOpen")] == pytest.approx(0.6, abs=0.15)
     assert fits.identity.std(0).mean() < 0.3 * fits.identity.std()
+
+
+def test_lips_of_a_fit_part_as_far_as_the_teachers_and_closed_ones_stay_closed(model):
+    names, n = model.expression_names, 3
+    camera = scaled_camera(1.1, head_rotation(HeadPose(8.0, 3.0, 2.0)), np.array([80.0, 80.0]))
+    smile = {"mouthSmileLeft": 0.7, "mouthSmileRight": 0.7}
+    teeth = {f"mouth{part}{side}": 1.0 for part in ("UpperUp", "LowerDown") for side in ("Left", "Right")}
+    seen = [np.array([face.get(x, 0.0) for x in names], np.float32) for face in (smile | teeth, smile, {})]
+    fitted = np.array([[face.get(x, 0.0) for x in names] for face in (smile, smile, {})], np.float32)
+    identity = np.zeros((n, model.n_identity), np.float32)
+    teacher = np.stack(
+        [model.landmarks(FaceParams(camera, identity[0], face), "mediapipe478")[:, :2] for face in seen]
+    )
+    none = np.zeros(n)
+    fits = PointFits(np.stack([camera] * n), identity, fitted, none, np.ones(n), np.zeros_like(teacher))
+    parted = part_lips(fits, teacher, model).expression
+    assert np.array_equal(parted[1:], fitted[1:])
+    numbers = list(model.landmark_sets["mediapipe478"].indices)
+    upper, lower = numbers.index(13), numbers.index(14)
+
+    def gap(expression: np.ndarray) -> float:
+        points = model.landmarks(FaceParams(camera, identity[0], expression), "mediapipe478")[:, :2]
+        return float(np.linalg.norm(points[upper] - points[lower]))
+
+    assert gap(fitted[0]) < 0.5 * gap(seen[0])
+    assert gap(parted[0]) == pytest.approx(gap(seen[0]), rel=0.1)
+    assert parted[0, names.index("jawOpen")] < 0.1
+    untrusted = replace(fits, trust=none)
+    assert np.array_equal(part_lips(untrusted, teacher, model).expression, fitted)
 
 
 def test_fit_labels_a_folder_whose_teacher_saw_a_wink(model, tmp_path):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tddfa.morphable.model import MorphableModel
 from tddfa_train.data.folder import FaceFolder, open_face_folder, write_face_folder
+from tddfa_train.data.lip_gaps import part_lips
 from tddfa_train.data.mediapipe_points import mediapipe_weights
 from tddfa_train.data.point_fits import LabelledPoints, PointFitConfig, PointFits, fit_points, teacher_labels
 from tddfa_train.data.renders import eye_aspect
@@ -59,6 +60,7 @@ def label_expressions(
         np.unique(person, return_inverse=True)[1],
     )
     fits, _ = fit_points(given, model, point_weights(model, labels), config)
+    fits = part_lips(fits, labels["mediapipe"], model)
     write_face_folder(folder, np.asarray(faces.images), labels | expression_labels(faces, fits, model))
     return fits.error
 
