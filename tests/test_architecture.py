@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,17 @@ def test_annotations_cost_nothing_at_run_time_and_are_checked_in_the_tests():
     sources = (Path(__file__).parents[1] / "src" / "tddfa").rglob("*.py")
     used = [p.name for p in sources if "jaxtyping import" in p.read_text(encoding="utf-8")]
     assert used == ["shapes.py"], "import shapes of arrays from tddfa.shapes"
+
+
+def test_data_flows_one_way_through_at_most_ten_layers_that_name_every_module():
+    root = Path(__file__).parents[1]
+    contracts = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = next(c for c in contracts["contracts"] if c["type"] == "layers")
+    named = [module.strip() for layer in layers["layers"] for module in layer.split("|")]
+    there = {
+        p.stem
+        for p in (root / "src" / "tddfa").iterdir()
+        if p.suffix == ".py" or (p / "__init__.py").exists()
+    }
+    assert len(layers["layers"]) <= 10
+    assert sorted(named) == sorted(there - {"__init__", "__main__"})

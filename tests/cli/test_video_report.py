@@ -28,7 +28,8 @@ def test_the_report_is_one_file_with_everything_in_it_and_the_plot_an_image(tmp_
 def test_a_title_cannot_end_the_script_that_carries_it(tmp_path):
     import numpy as np
 
-    from tddfa.streams.sinks.timeline import Timeline, report_bytes
+    from tddfa.streams.sinks.timeline import report_bytes
+    from tddfa.streams.timeline import Timeline
 
     title = "</script><script>alert(1)</script>"
     page = report_bytes(Timeline(title, np.zeros(0), (), ("yaw_deg",), ())).decode()

@@ -415,7 +415,8 @@ def test_every_view_is_accessible_and_fits_a_phone(browser, address, scheme):
 
 
 def test_the_report_of_a_video_opens_without_a_server(browser, tmp_path):
-    from tddfa.streams.sinks.timeline import Person, Timeline, report_bytes
+    from tddfa.streams.sinks.timeline import report_bytes
+    from tddfa.streams.timeline import Person, Timeline
 
     n = 200
     wave = np.sin(np.linspace(0, 20, n)).astype(np.float32)

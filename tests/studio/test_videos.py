@@ -139,7 +139,7 @@ def test_photos_are_answered_while_a_video_is_worked_on(client):
 
 
 def test_the_curves_of_a_long_video_keep_its_blinks():
-    from tddfa.streams.sinks.timeline import Person, Timeline
+    from tddfa.streams.timeline import Person, Timeline
 
     n = 36_000
     closure = np.zeros(n, np.float32)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tddfa.errors import PackError, PackNotFoundError
 from tddfa.onnx_files import check_self_contained
@@ -28,17 +27,6 @@ class ModelPack:
 
     folder: Path
     manifest: Manifest
-
-    def __reduce__(self) -> Any:
-        # A pack that lies on disk as it is here is opened again; one that was changed is pickled whole.
-        with contextlib.suppress(PackError):
-            network = self.manifest.name.partition(":")[2]
-            opened = ModelPack.open(self.folder)
-            if (opened.variant(network) if network else opened) == self:
-                from tddfa.packs.store import reopen_pack
-
-                return reopen_pack, (str(self.folder.absolute()), self.manifest.name, self.fingerprint)
-        return ModelPack, (self.folder, self.manifest)
 
     @property
     def fingerprint(self) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import os
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tddfa.errors import PackError, PackNotFoundError
 from tddfa.packs.manifest import FILE_NAME, Manifest
@@ -132,6 +134,20 @@ def reopen_pack(folder: str, name: str, fingerprint: str) -> ModelPack:
     raise PackNotFoundError(
         f"the pack {name!r} that was in {folder} is not here any more, or has changed; install it again"
     )
+
+
+def _reduced(pack: ModelPack) -> tuple[Any, ...]:
+    """Return how a pack is pickled: one that lies on disk as it is here is opened again, others go whole."""
+    with contextlib.suppress(PackError):
+        network = pack.manifest.name.partition(":")[2]
+        opened = ModelPack.open(pack.folder)
+        if (opened.variant(network) if network else opened) == pack:
+            return reopen_pack, (str(pack.folder.absolute()), pack.manifest.name, pack.fingerprint)
+    return ModelPack, (pack.folder, pack.manifest)
+
+
+# A value knows nothing of the store, so the store tells pickle; `tddfa.packs` always loads both.
+copyreg.pickle(ModelPack, _reduced)
 
 
 def _place_and_network(text: str) -> tuple[str, str | None]:

@@ -25,6 +25,8 @@ from tddfa.studio import camera, photos, videos
 from tddfa.studio.engine import Engine
 from tddfa.studio.gallery import Gallery
 from tddfa.studio.guard import COOKIE, Guard
+from tddfa.studio.hub import Hub
+from tddfa.studio.jobs import VideoQueue
 from tddfa.studio.openapi import document
 from tddfa.studio.problems import RequestError, http_problem, refusal
 from tddfa.studio.queries import available_kinds
@@ -63,10 +65,8 @@ def make_app(settings: StudioSettings | None = None) -> ASGIApp:
     @contextlib.asynccontextmanager
     async def life(app: Starlette) -> AsyncGenerator[None]:
         scratch = Scratch()
-        queue = videos.VideoQueue(engine, scratch, settings.limits)
-        app.state.studio = Studio(
-            settings, engine, Gallery(settings.limits), scratch, queue, hub=camera.Hub()
-        )
+        queue = VideoQueue(engine, scratch, settings.limits)
+        app.state.studio = Studio(settings, engine, Gallery(settings.limits), scratch, queue, hub=Hub())
         try:
             yield
         finally:

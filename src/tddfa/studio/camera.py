@@ -13,8 +13,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,51 +95,6 @@ class NewestMessage:
             commands, self._commands = self._commands, []
             frame, self._frame = self._frame, None
             return commands, frame
-
-
-@dataclass(eq=False)
-class Hub:
-    """What cameras show to those who watch without one, such as the avatar in OBS.
-
-    Attributes:
-        portrait: the newest textured face, as GLB.
-        newest: the camera that is shown: the last that began.
-    """
-
-    portrait: bytes | None = None
-    newest: object | None = None
-    _watchers: dict[asyncio.Queue[str], asyncio.AbstractEventLoop] = field(
-        default_factory=dict[asyncio.Queue[str], asyncio.AbstractEventLoop]
-    )
-
-    def publish(self, camera: object, message: str) -> None:
-        """Give a message of the newest camera to all who watch; called from the threads of cameras."""
-        if camera is not self.newest:
-            return
-        for queue, loop in list(self._watchers.items()):
-            with contextlib.suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(_put_newest, queue, message)
-
-    def end(self, camera: object) -> None:
-        """Forget a camera that has ended, and its portrait."""
-        if camera is self.newest:
-            self.newest = self.portrait = None
-
-    @contextlib.contextmanager
-    def watching(self) -> Generator[asyncio.Queue[str]]:
-        """Yield a queue of one message, always the newest."""
-        queue: asyncio.Queue[str] = asyncio.Queue(1)
-        self._watchers[queue] = asyncio.get_running_loop()
-        try:
-            yield queue
-        finally:
-            del self._watchers[queue]
-
-
-def _put_newest(queue: asyncio.Queue[str], message: str) -> None:
-    with contextlib.suppress(asyncio.QueueEmpty):
-        queue.get_nowait()
-    queue.put_nowait(message)
 
 
 async def camera(socket: WebSocket) -> None:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
 
 from tddfa.studio.engine import Engine
 from tddfa.studio.gallery import Gallery
+from tddfa.studio.hub import Hub
+from tddfa.studio.jobs import VideoQueue
+from tddfa.studio.scratch import Scratch
 from tddfa.studio.settings import Limits, StudioSettings
-
-if TYPE_CHECKING:
-    from tddfa.studio.camera import Hub
-    from tddfa.studio.scratch import Scratch
-    from tddfa.studio.videos import VideoQueue
 
 
 @dataclass(slots=True, eq=False)

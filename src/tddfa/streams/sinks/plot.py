@@ -11,7 +11,7 @@ from tddfa.imaging.draw import line_coverage, text_coverage
 from tddfa.imaging.warp import resize
 from tddfa.render.compose import blend_color
 from tddfa.shapes import Float32, Float64
-from tddfa.streams.sinks.timeline import Person, Timeline
+from tddfa.streams.timeline import Person, Timeline
 from tddfa.types import Image
 
 Color: TypeAlias = tuple[int, int, int]
