@@ -125,3 +125,18 @@ def test_a_video_cut_off_behind_its_index_gives_what_is_there_and_says_so(tmp_pa
     assert 5 < n < 35
     assert reader.damage is not None
     assert f"{n} of 40 frames" in reader.damage
+
+
+def test_frames_leave_the_memory_when_they_are_let_go(tmp_path):
+    import gc
+
+    import av
+
+    reader = VideoReader(write_clip(tmp_path / "a.mp4", sample_images(60)))
+    gc.collect()
+    gc.disable()  # what is freed only by it lies in memory for a hundred frames
+    try:
+        held = max(sum(isinstance(o, av.VideoFrame) for o in gc.get_objects()) for _ in reader)
+    finally:
+        gc.enable()
+    assert held < 20

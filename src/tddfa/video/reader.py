@@ -296,8 +296,12 @@ def _seconds(raw: Any, ticks: int | None) -> float | None:
 def display_orientation(raw: Any) -> int:
     """Return the EXIF orientation that a frame's display matrix means."""
     try:
-        matrix = next((bytes(d) for d in raw.side_data if d.type.name == "DISPLAYMATRIX"), None)
-    except (AttributeError, TypeError):
+        from av.sidedata.sidedata import SideDataContainer
+
+        # Not `raw.side_data`: a frame keeps what that returns, which keeps the frame. Such circles are found
+        # late, and until then a hundred decoded frames lie in memory.
+        matrix = next((bytes(d) for d in SideDataContainer(raw) if d.type.name == "DISPLAYMATRIX"), None)
+    except (ImportError, AttributeError, TypeError):
         matrix = None
     if matrix is None or len(matrix) < 36:
         return UPRIGHT
