@@ -1,25 +1,21 @@
 """Where tracked frames can go, one module each."""
 
-from tddfa.streams.sinks.animation import AnimationSink
-from tddfa.streams.sinks.livelink import LiveLinkSink
-from tddfa.streams.sinks.livelink_csv import LiveLinkCsvSink
-from tddfa.streams.sinks.osf import OpenSeeFaceSink
-from tddfa.streams.sinks.table import TableSink
-from tddfa.streams.sinks.timeline import TimelineSink
-from tddfa.streams.sinks.video import VideoSink
-from tddfa.streams.sinks.vmc import VmcSink
-from tddfa.streams.sinks.websocket import WebSocketSink
-from tddfa.streams.sinks.window import WindowSink
+from tddfa.lazy import lazy_names
 
-__all__ = [
-    "AnimationSink",
-    "LiveLinkCsvSink",
-    "LiveLinkSink",
-    "OpenSeeFaceSink",
-    "TableSink",
-    "TimelineSink",
-    "VideoSink",
-    "VmcSink",
-    "WebSocketSink",
-    "WindowSink",
-]
+# `__init__.pyi` has the same names.
+_PUBLIC = {
+    "tddfa.streams.sinks.animation": "AnimationSink",
+    "tddfa.streams.sinks.livelink": "LiveLinkSink",
+    "tddfa.streams.sinks.livelink_csv": "LiveLinkCsvSink",
+    "tddfa.streams.sinks.osf": "OpenSeeFaceSink",
+    "tddfa.streams.sinks.table": "TableSink",
+    "tddfa.streams.sinks.timeline": "TimelineSink",
+    "tddfa.streams.sinks.video": "VideoSink",
+    "tddfa.streams.sinks.vmc": "VmcSink",
+    "tddfa.streams.sinks.websocket": "WebSocketSink",
+    "tddfa.streams.sinks.window": "WindowSink",
+}
+
+__getattr__ = lazy_names(__name__, _PUBLIC)
+
+__all__ = sorted(_PUBLIC.values())  # pyright: ignore[reportUnsupportedDunderAll]
