@@ -97,7 +97,7 @@ def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
     evaluate = (
         None if recipe.evaluation is None else aflw2000_evaluation(recipe.evaluation, predict, pose=True)
     )
-    scale = expression_scale(data)
+    scale = expression_scale(data, model, recipe.loss.gaze)
     task: Task = AlignmentTask(recipe.loss, landmarks, mediapipe, weight, pairs, surface, scale)
     if recipe.teacher:
         try:
@@ -110,8 +110,14 @@ def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
     return Experiment(network, task, data, recipe.loop, evaluate)
 
 
-def expression_scale(data: LandmarkBatches) -> Tensor | None:
-    """How much the error of each expression counts: in units of how much it varies over the labels."""
+def expression_scale(data: LandmarkBatches, model: MorphableModel, gaze: float = 1.0) -> Tensor | None:
+    """How much the error of each expression counts: in units of how much it varies over the labels.
+
+    Args:
+        data: folders with labels of expressions.
+        model: whose expressions they are.
+        gaze: how much more the weights of gaze count.
+    """
     known = [f.labels for f in data.folders if "expression_weight" in f.labels]
     if not known:
         return None
@@ -120,4 +126,6 @@ def expression_scale(data: LandmarkBatches) -> Tensor | None:
     total = np.maximum(weights.sum(0), 1)
     mean = (values * weights).sum(0) / total
     spread = np.sqrt(((values - mean) ** 2 * weights).sum(0) / total)
-    return torch.from_numpy(np.clip(0.2 / np.maximum(spread, 1e-3), 0.7, 2.5).astype(np.float32))
+    scale = np.clip(0.2 / np.maximum(spread, 1e-3), 0.7, 2.5)
+    scale[[name.startswith("eyeLook") for name in model.expression_names]] *= gaze
+    return torch.from_numpy(scale.astype(np.float32))

@@ -54,6 +54,7 @@ class AlignmentLossConfig:
         differences: of lid to lid, lip to lip, brow to eye, corner to corner and nose.
         surface: of points all over the face, where labels have them.
         expression: of the expression weights, where labels have them.
+        gaze: how much more the expressions of gaze count: eyes are small, and noise makes a network cautious.
         rest: L1 on expressions where labels have none, so that a face at rest is at 0.
         identity: of the identity coefficients, where labels have them.
         identity_prior: of their square where labels have none.
@@ -67,6 +68,7 @@ class AlignmentLossConfig:
     differences: float = 1.0
     surface: float = 0.5
     expression: float = 6.0
+    gaze: float = 1.0
     rest: float = 0.02
     identity: float = 0.03
     identity_prior: float = 5e-5

@@ -79,7 +79,7 @@ def closeup_experiment(recipe: CloseUpRecipe) -> Experiment:
         None if labels is None else mediapipe_weights(labels),
         None if labels is None or points.indices is None else difference_pairs(points.indices),
         None if data.surface_mirror is None else PointModel(model, SurfacePoints.of(model).points),
-        expression_scale(data),
+        expression_scale(data, model, recipe.loss.gaze),
     )
     task = CloseUpTask(alignment, recipe.movement, PointModel(model, shown_points(model)))
     return Experiment(network, task, data, recipe.loop)
