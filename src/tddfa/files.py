@@ -60,6 +60,31 @@ def atomic_write(path: str | Path, data: bytes | memoryview) -> None:
         temporary.write_bytes(data)
 
 
+def write_once(path: str | Path, data: bytes) -> bool:
+    """Write `data` to `path` in one step unless there is a file, and return whether it was written.
+
+    Of several processes that try at once, one succeeds, except on file systems without links, such as FAT.
+
+    Raises:
+        OSError: the folder does not exist or cannot be written, or the disk is full.
+    """
+    path = Path(path)
+    new = _new_file(path)
+    try:
+        new.write_bytes(data)
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            return False
+        except OSError:  # no links here
+            if path.exists():
+                return False
+            new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+    return True
+
+
 def remove_leftovers(folder: str | Path) -> int:
     """Remove the temporary files in a folder whose process was killed, and return their number.
 

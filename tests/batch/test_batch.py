@@ -137,6 +137,55 @@ def test_a_second_run_without_resume_is_refused(photos, tmp_path):
         batch(photos, tmp_path / "out")
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_run_that_planned_beside_another_joins_it_or_is_refused(photos, tmp_path, resume):
+    """The other one plans the same inputs, or one more, while this one reads its list."""
+    out = tmp_path / "out"
+
+    class PlannedMeanwhile:
+        def __init__(self, inputs: Path):
+            self.inputs = inputs
+
+        def planned(self, n_inputs):
+            if not (out / "plan" / "plan.json").exists():
+                batch(self.inputs, out)
+
+        def started(self, n_inputs): ...
+        def advanced(self, n_inputs): ...
+
+    if resume:
+        report = batch(photos, out, resume=True, progress=PlannedMeanwhile(photos))
+        assert (report.is_complete, report.n_done_before) == (True, 10)
+    else:
+        with pytest.raises(InputError, match="holds a batch of 10 inputs; go on with --resume"):
+            batch(photos, out, progress=PlannedMeanwhile(photos))
+    batch(photos, tmp_path / "calm")
+    assert same_rows(tmp_path / "calm", out)
+    other = write_photos(tmp_path / "other", 4)
+    out = tmp_path / "out of others"
+    with pytest.raises(InputError, match="inputs were 4 and are now 10" if resume else "of 4 inputs"):
+        batch(photos, out, resume=resume, progress=PlannedMeanwhile(other))
+    batch(other, tmp_path / "calm others")
+    assert same_rows(tmp_path / "calm others", out)
+
+
+def test_shards_that_start_at_once_without_a_plan_make_the_whole(photos, tmp_path):
+    """Three commands at the same time, as of a SLURM array."""
+    batch(photos, tmp_path / "one")
+    command = [sys.executable, "-m", "tddfa", "batch", str(photos), "--out", str(tmp_path / "some")]
+    command += ["--pack", "3ddfa-v2-mb05", "--chunk-size", "3", "--resume"]
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+    runs = [
+        subprocess.Popen([*command, "--shard", f"{k}/3"], env=env, stdout=subprocess.PIPE, text=True)
+        for k in (1, 2, 3)
+    ]
+    said = [run.communicate()[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0]
+    assert [int(text.split()[0]) for text in said] == [4, 3, 3]  # of chunks of 3, 3, 3 and 1
+    assert same_rows(tmp_path / "one", tmp_path / "some")
+    assert len(list((tmp_path / "some" / "plan").iterdir())) == 2
+
+
 def test_changed_inputs_settings_and_packs_are_refused(photos, tmp_path, packs_folder):
     out = tmp_path / "out"
     batch(photos, out)

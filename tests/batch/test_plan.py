@@ -11,7 +11,7 @@ import pytest
 
 from conftest import REPOSITORY
 from tddfa.batch.inputs import Sources, Unit
-from tddfa.batch.plan import PlanReader, chunked, make_plan
+from tddfa.batch.plan import Plan, PlanReader, chunked, make_plan
 from tddfa.batch.storage import Storage
 from tddfa.errors import InputError
 
@@ -24,7 +24,7 @@ def test_what_is_planned_is_read_again_chunk_by_chunk_and_input_by_input(tmp_pat
     storage = Storage.open(str(tmp_path))
     units = [*photos_by_number(2600), Unit("clip.mp4", "video"), Unit("x.tar", "tar", n=0)]
     plan = make_plan(iter(units), {}, storage, chunk_size=2)
-    reader = PlanReader(storage)
+    reader = PlanReader(storage, plan)
     assert [unit for k in range(plan.n_chunks) for unit in reader.units(k)] == units
     assert plan.n_chunks == 1302, "two photos a chunk, more than one file of the plan, and two by themselves"
     assert plan.n_inputs == 2602
@@ -142,5 +142,27 @@ def test_a_name_that_is_no_text_survives_the_plan(tmp_path):
     (tmp_path / "in").mkdir()
     os.close(os.open(name, os.O_CREAT))
     storage = Storage.open(str(tmp_path / "out"))
-    make_plan(Sources([str(tmp_path / "in")]), {}, storage)
-    assert [os.fsencode(unit.path) for unit in PlanReader(storage).units(0)] == [name]
+    plan = make_plan(Sources([str(tmp_path / "in")]), {}, storage)
+    assert [os.fsencode(unit.path) for unit in PlanReader(storage, plan).units(0)] == [name]
+
+
+def test_of_runs_that_plan_at_once_the_first_makes_the_plan_and_no_file_of_the_others_stays(tmp_path):
+    """Each begins while no plan is there, and ends one after the other."""
+    storage = Storage.open(str(tmp_path))
+    plans = {}
+
+    def units(n: int):
+        yield from photos_by_number(n)
+        if n < 4:
+            plans[n + 1] = make_plan(units(n + 1), {}, storage, chunk_size=2)
+
+    plans[1] = make_plan(units(1), {}, storage, chunk_size=2)
+    there = Plan.read(storage)
+    assert there == plans[4]
+    assert len({plan.token for plan in plans.values()}) == 4
+    read = [unit for k in range(2) for unit in PlanReader(storage, there).units(k)]
+    assert read == list(photos_by_number(4))
+    assert sorted(path.name for path in (tmp_path / "plan").iterdir()) == [
+        f"00000-{there.token}.parquet",
+        "plan.json",
+    ]

@@ -88,7 +88,7 @@ class ChunkJob:
         if plan is None:
             raise StorageError(f"there is no plan in {self._storage.place}, which was there before")
         self._plan = plan
-        self._reader = PlanReader(self._storage)
+        self._reader = PlanReader(self._storage, plan)
         self._is_loaded = False
 
     def __reduce__(self) -> Any:

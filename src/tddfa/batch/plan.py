@@ -1,12 +1,13 @@
 """The plan of a batch: its inputs in numbered chunks, written before anything is done.
 
     OUT/plan/plan.json             what is done, how many chunks, a checksum of the inputs; written last
-    OUT/plan/00000.parquet         the inputs, a row group for each chunk
+    OUT/plan/00000-1a2b3c4d.parquet   the inputs, a row group for each chunk
     OUT/faces/00000/part-00000000.parquet   what comes of a chunk
     OUT/files/00000/00000000/0012_photo_3d.jpg   images and meshes, where they are asked for
 
 The same inputs give the same plan, wherever and how often it is made; so a chunk that is done twice writes
-the same file twice.
+the same file twice. Runs that plan at once write files of their own, and the first to write plan.json has
+made the plan; the others join it, or are refused.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Plan:
         digest: checksum of all inputs, in order.
         base: folder that relative paths start from.
         settings: what is done with each input; see `BatchSettings.record`.
+        token: end of the names of its files, other for each run that plans; empty where nothing is written.
     """
 
     n_chunks: int
@@ -53,6 +55,7 @@ class Plan:
     digest: str
     base: str
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    token: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -72,10 +75,10 @@ class Plan:
         """Return the path or URL under which a file is opened."""
         return unit.path if "://" in unit.path else os.path.join(self.base, unit.path)  # noqa: PTH118
 
-    def write(self, storage: Storage) -> None:
-        """Write the file that says that the plan is whole."""
+    def write(self, storage: Storage) -> bool:
+        """Write the file that says that the plan is whole; return whether it did, since there may be one."""
         record = {"schema": SCHEMA, "version": __version__, **{n: getattr(self, n) for n in _RECORDED}}
-        storage.write(FILE, (json.dumps(record, indent=1) + "\n").encode())
+        return storage.write_new(FILE, (json.dumps(record, indent=1) + "\n").encode())
 
     @classmethod
     def read(cls, storage: Storage) -> Plan | None:
@@ -100,7 +103,7 @@ class Plan:
         )
 
 
-_RECORDED = ("n_chunks", "n_inputs", "chunk_size", "digest", "base", "settings")
+_RECORDED = ("n_chunks", "n_inputs", "chunk_size", "digest", "base", "settings", "token")
 
 
 def make_plan(
@@ -111,7 +114,7 @@ def make_plan(
     chunk_size: int = CHUNK_SIZE,
     progress: Callable[[int], object] = lambda n: None,
 ) -> Plan:
-    """Put inputs into numbered chunks, and write the plan.
+    """Put inputs into numbered chunks, and write the plan, unless another run has done so meanwhile.
 
     Args:
         units: the inputs, in an order that does not change.
@@ -119,10 +122,14 @@ def make_plan(
         storage: folder of the batch; when not given, nothing is written, as to compare a plan with another.
         chunk_size: most inputs of a chunk.
         progress: called with the number of inputs of each chunk.
+
+    Returns:
+        The plan of these inputs; in `storage` may be that of another run, which `Plan.read` returns.
     """
     digest = hashlib.sha256()
     n_chunks = n_inputs = 0
-    with _PlanWriter(storage) as writer:
+    token = "" if storage is None else os.urandom(4).hex()
+    with _PlanWriter(storage, token) as writer:
         for chunk in chunked(units, chunk_size):
             digest.update(repr([tuple(unit) for unit in chunk]).encode("utf-8", "surrogatepass"))
             writer.add(n_chunks, chunk)
@@ -130,9 +137,19 @@ def make_plan(
             n = sum(unit.n_inputs for unit in chunk)
             n_inputs += n
             progress(n)
-    plan = Plan(n_chunks, n_inputs, chunk_size, digest.hexdigest(), os.getcwd(), settings)  # noqa: PTH109
+    plan = Plan(n_chunks, n_inputs, chunk_size, digest.hexdigest(), os.getcwd(), settings, token)  # noqa: PTH109
     if storage is not None:
-        plan.write(storage)
+        if not plan.write(storage):
+            for chunk in range(0, n_chunks, _CHUNKS_PER_FILE):
+                storage.remove(_plan_file(chunk, token))
+        elif storage.is_local:  # what killed or slower runs have planned, whose plan.json comes too late
+            for entry in storage.entries(FOLDER, details=False):
+                if (
+                    entry.name.endswith(".parquet")
+                    and entry.name[0] != "."
+                    and f"-{token}." not in entry.name
+                ):
+                    storage.remove(f"{FOLDER}/{entry.name}")
     return plan
 
 
@@ -154,8 +171,8 @@ def chunked(units: Iterable[Unit], size: int) -> Iterator[list[Unit]]:
 class _PlanWriter:
     """Write chunks as row groups of numbered files, one of which is open at a time."""
 
-    def __init__(self, storage: Storage | None) -> None:
-        self._storage = storage
+    def __init__(self, storage: Storage | None, token: str) -> None:
+        self._storage, self._token = storage, token
         self._schema: Any = None if storage is None else _schema()
         self._file: Any = None
         self._writer: Any = None
@@ -169,7 +186,7 @@ class _PlanWriter:
             return
         if chunk % _CHUNKS_PER_FILE == 0:
             self._close()
-            self._file = self._storage.writing(_plan_file(chunk))
+            self._file = self._storage.writing(_plan_file(chunk, self._token))
             self._writer = arrow("parquet").ParquetWriter(
                 self._file.__enter__(), self._schema, use_dictionary=["kind", "column"]
             )
@@ -196,10 +213,11 @@ class PlanReader:
 
     Args:
         storage: folder of the batch.
+        plan: the plan in it.
     """
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, storage: Storage, plan: Plan) -> None:
+        self._storage, self._token = storage, plan.token
         self._lock = threading.Lock()
         self._name = ""
         self._file: Any = None
@@ -211,7 +229,7 @@ class PlanReader:
             StorageError: the plan cannot be read.
         """
         with self._lock:
-            name = _plan_file(chunk)
+            name = _plan_file(chunk, self._token)
             if name != self._name:
                 data = arrow().BufferReader(self._storage.read(name))
                 self._name, self._file = name, arrow("parquet").ParquetFile(data)
@@ -220,8 +238,8 @@ class PlanReader:
         return [Unit(*values) for values in zip(*(rows[name] for name in _COLUMNS), strict=True)]
 
 
-def _plan_file(chunk: int) -> str:
-    return f"{FOLDER}/{chunk // _CHUNKS_PER_FILE:05d}.parquet"
+def _plan_file(chunk: int, token: str) -> str:
+    return f"{FOLDER}/{chunk // _CHUNKS_PER_FILE:05d}-{token}.parquet"
 
 
 def _schema() -> Any:

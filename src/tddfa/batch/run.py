@@ -204,11 +204,15 @@ def plan_or_join(
     Raises:
         InputError: another batch is there, its inputs have changed, or there is none to go on with.
     """
-    there, record = Plan.read(storage), settings.record()
+    there, record, now = Plan.read(storage), settings.record(), None
     if there is None:
         if not sources.arguments:
             raise InputError(f"there is no plan in {storage.url('')}; name the inputs")
-        return make_plan(sources, record, storage, chunk_size=chunk_size, progress=progress.planned)
+        now = make_plan(sources, record, storage, chunk_size=chunk_size, progress=progress.planned)
+        there = Plan.read(storage)
+        if there is None or there.token == now.token:
+            return now
+        # Another run planned at the same time, and was first.
     if not join:
         raise InputError(
             f"{storage.url('')} holds a batch of {there.n_inputs} inputs; go on with --resume, or choose "
@@ -222,8 +226,9 @@ def plan_or_join(
                 "use what it was begun with, or choose another folder"
             )
     if sources.arguments:
-        sources = replace(sources, rows_at_once=there.chunk_size)
-        now = make_plan(sources, record, chunk_size=there.chunk_size, progress=progress.planned)
+        if now is None or now.chunk_size != there.chunk_size:
+            sources = replace(sources, rows_at_once=there.chunk_size)
+            now = make_plan(sources, record, chunk_size=there.chunk_size, progress=progress.planned)
         if now.digest != there.digest:
             number = (
                 f"{there.n_inputs} and are now {now.n_inputs}"

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tddfa.batch.arrow import arrow
 from tddfa.errors import StorageError
-from tddfa.files import atomic_path
+from tddfa.files import atomic_path, write_once
 
 _IN_MEMORY = 64 << 20  # bytes of a new object that are held in memory before a temporary file takes them
 _CONNECT_S, _REQUEST_S, _ATTEMPTS = 10, 60, 3
@@ -144,6 +144,32 @@ class Storage:
         """
         with self.writing(name) as file:
             file.write(data)
+
+    def write_new(self, name: str, data: bytes) -> bool:
+        """Write a file in one step unless there is one, and return whether it was written.
+
+        Of several processes that try at once, one succeeds; in a bucket, as far as they are not within the
+        milliseconds that a small object takes.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        if self.is_local:
+            path = Path(self.where(name))
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                return write_once(path, data)
+            except OSError as error:
+                raise failed("write", self.url(name), error) from None
+        if self.size(name) is not None:
+            return False
+        self.write(name, data)
+        return True
+
+    def remove(self, name: str) -> None:
+        """Remove a file that nothing needs; one that cannot be removed stays."""
+        with contextlib.suppress(OSError):
+            self.fs.delete_file(self.where(name))
 
     def size(self, name: str) -> int | None:
         """Return the size of a file, bytes; None where there is none.
