@@ -67,6 +67,13 @@ def test_the_ray_cluster_parses_and_its_head_has_no_actors():
     assert kinds["worker"]["max_workers"] <= cluster["max_workers"]
 
 
+def test_ray_takes_the_cluster_of_the_page():
+    yaml = pytest.importorskip("yaml")
+    util = pytest.importorskip("ray.autoscaler._private.util", reason="needs ray")
+    (cluster,) = [found for found in map(yaml.safe_load, blocks("yaml")) if "cluster_name" in found]
+    util.validate_config(util.prepare_config(cluster))  # by Ray's own schema
+
+
 def test_every_command_line_of_the_page_is_one_that_the_command_takes():
     lines = [line for block in blocks("") for line in block.splitlines() if line.startswith("tddfa ")]
     assert len(lines) >= 4
