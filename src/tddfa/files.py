@@ -15,6 +15,7 @@ from pathlib import Path
 _LONGEST_SUFFIX = 16
 _TEMPORARY = re.compile(r"\.tddfa-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}(\..{1,15})?")
 _STALE_S = 24 * 3600  # age from which on a temporary file of another machine is a leftover
+_unfinished: set[Path] = set()
 
 
 @contextlib.contextmanager
@@ -29,12 +30,15 @@ def atomic_path(path: str | Path) -> Generator[Path]:
     """
     path = Path(path)
     temporary = _new_file(path)
+    _unfinished.add(temporary)
     try:
         yield temporary
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    finally:
+        _unfinished.discard(temporary)
 
 
 def _new_file(path: Path) -> Path:
@@ -58,6 +62,13 @@ def atomic_write(path: str | Path, data: bytes | memoryview) -> None:
     """
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def remove_unfinished() -> None:
+    """Remove the temporary files of this process, which is about to end without finishing them."""
+    for temporary in tuple(_unfinished):
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_once(path: str | Path, data: bytes) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -334,6 +335,40 @@ def test_killed_workers_and_runs_leave_rows_equal_to_those_of_an_undisturbed_run
     assert same_rows(tmp_path / "calm", tmp_path / "out")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_ends_a_run_and_leaves_no_worker_and_nothing_half_written(tmp_path, number):
+    photos, out = write_photos(tmp_path / "photos", 40), tmp_path / "out"
+    batch(photos, tmp_path / "calm", chunk_size=2)
+    command = [sys.executable, "-m", "tddfa", "batch", str(photos), "--out", str(out), "--chunk-size", "2"]
+    command += ["--pack", "3ddfa-v2-mb05", "-j", "2"]
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src"), "TDDFA_TEST_RUN": str(tmp_path)}
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(out.glob("faces/*/part-*")) and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, errors = process.communicate()
+    assert process.returncode == 130, errors
+    assert errors.splitlines()[-1] == "tddfa: interrupted; go on with --resume"
+    assert "Traceback" not in errors
+
+    def workers() -> list[str]:
+        found: list[str] = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if f"TDDFA_TEST_RUN={tmp_path}".encode() in (folder / "environ").read_bytes():
+                    found.append((folder / "cmdline").read_bytes().decode(errors="replace"))
+        return [line for line in found if "tddfa" in line]
+
+    while workers():  # until the limit of the test: a worker notices within a moment that it is alone
+        time.sleep(0.05)
+    assert not [path for path in out.rglob("*") if path.name.startswith(".")]
+    report = batch(photos, out, chunk_size=2, resume=True)
+    assert report.is_complete
+    assert report.n_done_before > 0
+    assert same_rows(tmp_path / "calm", out)
+
+
 def test_a_stopped_run_keeps_whole_parts_and_says_so(photos, tmp_path):
     stop = threading.Event()
 
@@ -386,6 +421,37 @@ def test_a_folder_that_cannot_be_written_is_one_line(photos, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot (read|write) .*file/out"):
         batch(photos, tmp_path / "file" / "out")
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0 or shutil.which("mount") is None, reason="mounts a disk"
+)
+def test_a_disk_that_fills_up_is_one_line_and_the_run_goes_on_when_there_is_space(tmp_path):
+    """A disk of memory, which holds the plan and some parts."""
+    photos, out = write_photos(tmp_path / "photos", 24), tmp_path / "disk"
+    batch(photos, tmp_path / "calm", chunk_size=2)
+    size = sum(path.stat().st_size for path in (tmp_path / "calm").rglob("*.parquet"))
+    out.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size // 2}", "none", str(out)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("may not mount a disk")
+    try:
+        command = [sys.executable, "-m", "tddfa", "batch", str(photos), "--out", str(out)]
+        command += ["--pack", "3ddfa-v2-mb05", "--chunk-size", "2", "-j", "2"]
+        env = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+        done = subprocess.run(command, env=env, capture_output=True, text=True)
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"tddfa: error: cannot write {out}/faces/00000/part-")
+        assert line.endswith("no space left on the disk; free some, then run again with --resume")
+        assert not [path for path in out.rglob("*") if path.name.startswith(".")]
+        subprocess.run(["mount", "-o", "remount,size=64m", str(out)], check=True)
+        report = batch(photos, out, chunk_size=2, resume=True)
+        assert report.is_complete
+        assert report.n_done_before > 0
+        assert same_rows(tmp_path / "calm", out)
+    finally:
+        subprocess.run(["umount", str(out)], check=True)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -11,9 +11,10 @@ import pickle
 import queue
 import sys
 import threading
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from tddfa.errors import TddfaError
+from tddfa.files import remove_unfinished
 
 
 def main() -> None:
@@ -55,7 +56,7 @@ def _listen(file: BinaryIO, orders: queue.SimpleQueue[Any]) -> None:
         try:
             orders.put(pickle.load(file))
         except (EOFError, OSError, pickle.UnpicklingError):
-            os._exit(0)  # whoever started us is gone; the part that was begun is none
+            _end()  # whoever started us is gone; the part that was begun is none
 
 
 def _send(out: BinaryIO, message: tuple[Any, ...]) -> None:
@@ -63,7 +64,13 @@ def _send(out: BinaryIO, message: tuple[Any, ...]) -> None:
         pickle.dump(message, out)
         out.flush()
     except OSError:
-        os._exit(0)
+        _end()
+
+
+def _end() -> NoReturn:
+    """End at once, and leave nothing half-written: on another machine, nobody would sweep it."""
+    remove_unfinished()
+    os._exit(0)
 
 
 if __name__ == "__main__":
