@@ -121,6 +121,8 @@ class CameraView {
 
   private stop(): void {
     if (this.recorder?.state === "recording") this.recorder.stop();
+    this.recorder = undefined;
+    this.showRecording(false);
     this.sender?.stop();
     this.sender = undefined;
     this.avatar?.viewer.dispose();
@@ -308,11 +310,15 @@ class CameraView {
     this.sender?.command({ type: "calibrate" });
   }
 
+  private showRecording(on: boolean): void {
+    this.recordButton.setAttribute("aria-pressed", String(on));
+    this.recordButton.lastChild!.textContent = on ? "Stop recording" : "Record";
+  }
+
   private record(): void {
     const on = this.recorder?.state !== "recording";
     this.sender?.command({ type: "record", on });
-    this.recordButton.setAttribute("aria-pressed", String(on));
-    this.recordButton.lastChild!.textContent = on ? "Stop recording" : "Record";
+    this.showRecording(on);
     if (!on) return this.recorder?.stop();
     const canvas = this.avatar?.viewer.canvas;
     if (!canvas || typeof MediaRecorder === "undefined") return;

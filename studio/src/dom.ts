@@ -98,6 +98,19 @@ export function chip(label: string, on: boolean, onchange: (on: boolean) => void
   return element;
 }
 
+/** Let the arrow keys go from one child of a group to the next, and pick it. */
+export function arrows(group: HTMLElement, pick: (index: number) => void): void {
+  group.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const at = [...group.children].indexOf(document.activeElement!);
+    if (!step || at < 0) return;
+    event.preventDefault();
+    const next = (at + step + group.children.length) % group.children.length;
+    (group.children[next] as HTMLElement).focus();
+    pick(next);
+  });
+}
+
 /** Return chips of which one is on, as radio buttons. */
 export function choice<T extends string>(
   label: string,
@@ -120,15 +133,7 @@ export function choice<T extends string>(
     mark(value);
     onchange(value);
   };
-  group.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (!step) return;
-    event.preventDefault();
-    const at = chips.indexOf(document.activeElement as HTMLButtonElement);
-    const next = chips[(at + step + chips.length) % chips.length]!;
-    next.focus();
-    pick(next.dataset.value as T);
-  });
+  arrows(group, (k) => pick(items[k]![0]));
   mark(chosen);
   return Object.assign(group, { choose: pick });
 }

@@ -1,7 +1,7 @@
 /** The photo: faces, overlays, numbers, the face in 3D, files. */
 
 import { about, ask, outputs, type FaceRecord, type PhotoRecord } from "./api";
-import { button, chip, choice, h, ICONS, s, slider, status } from "./dom";
+import { arrows, button, chip, choice, h, ICONS, s, slider, status } from "./dom";
 import { dropZone, problem, takes } from "./files";
 import { NumbersPanel } from "./panel";
 import type { Surface, Viewer } from "./viewer";
@@ -211,6 +211,7 @@ class PhotoCard {
   // Faces
 
   private async thumbnails(): Promise<void> {
+    arrows(this.people, (k) => void this.select(k));
     await this.image.decode();
     this.record.faces.forEach((face, k) => {
       const canvas = h("canvas", { width: 108, height: 108, "aria-hidden": "true" });
@@ -223,7 +224,7 @@ class PhotoCard {
       this.people.append(
         h(
           "button",
-          { type: "button", role: "radio", "aria-checked": String(k === this.face), "aria-label": this.label(face, k), onclick: () => void this.select(k) },
+          { type: "button", role: "radio", tabindex: k === this.face ? 0 : -1, "aria-checked": String(k === this.face), "aria-label": this.label(face, k), onclick: () => void this.select(k) },
           canvas,
         ),
       );
@@ -234,7 +235,10 @@ class PhotoCard {
     this.face = k;
     const face = this.record.faces[k]!;
     for (const group of this.outlines.children) group.setAttribute("aria-pressed", String((group as SVGGElement).dataset.face === String(k)));
-    [...this.people.children].forEach((one, at) => one.setAttribute("aria-checked", String(at === k)));
+    [...this.people.children].forEach((one, at) => {
+      one.setAttribute("aria-checked", String(at === k));
+      (one as HTMLElement).tabIndex = at === k ? 0 : -1;
+    });
     this.numbers.show(face, face.expression);
     await this.show3d(true);
   }

@@ -119,6 +119,11 @@ class VideoView {
     };
     video.addEventListener("play", follow);
     video.addEventListener("seeked", () => view.seek(video.currentTime));
+    const screen = h("div", { class: "screen" }, video);
+    // As tall as the video needs: an upright one would be tiny in a wide frame on a phone.
+    video.addEventListener("loadedmetadata", () => {
+      if (video.videoWidth) screen.style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`;
+    });
     const change = (kind: string): void => {
       const at = video.currentTime;
       video.src = file(`${kind}.mp4`);
@@ -135,7 +140,7 @@ class VideoView {
           "section",
           { class: "card", "aria-label": "Video" },
           h("header", {}, h("h2", {}, timeline.title), h("span", { class: "hint num" }, facts)),
-          h("div", { class: "screen" }, video),
+          screen,
           h(
             "div",
             { class: "toolbar" },

@@ -358,6 +358,80 @@ def test_a_frame_with_a_face_costs_little_of_the_processor(browser, address):
     assert used / n < 0.2  # with an avatar in simulated WebGL and the camera's own element: 0.8
 
 
+def test_a_photo_is_walked_through_with_the_keyboard_alone(page, address):
+    # Tab reaches every control once, a group of choices counts as one, and whatever has the focus shows it.
+    page.goto(address + "#photo")
+    page.wait_for_selector(".drop")
+    page.set_input_files("input[type=file]", PHOTOS / "group.jpg")
+    page.wait_for_selector(".people button:nth-child(4)")
+    until(page, "window.studioViewer?.vertices(500).length > 0")
+    page.wait_for_selector(".over[data-kind]")
+    page.evaluate("document.activeElement.blur()")
+    seen: list[str] = []
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        where = page.evaluate(
+            """() => {
+                const e = document.activeElement, style = getComputedStyle(e);
+                if (e === document.body) return null;
+                e.dataset.walked = String(Number(e.dataset.walked ?? 0) + 1);
+                const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+                const name = e.getAttribute("aria-label") ?? e.innerText ?? "";
+                return [name.trim(), e.dataset.walked, outlined];
+            }"""
+        )
+        if where is None or where[1] != "1":
+            break
+        assert where[2], f"{where[0]}: the focus is not seen"
+        seen.append(where[0])
+    for name in ("Another photo", "Reset view", "Smile", "All expressions", "Everything as ZIP"):
+        assert sum(name == text for text in seen) == 1, (name, seen)
+    assert sum(text.startswith("Face ") for text in seen) == 4 + 1  # the outlines, and the chosen thumbnail
+    before = page.locator(".numbers").inner_text()
+    page.locator(".people button[tabindex='0']").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector(".faces g[data-face='1'][aria-pressed=true]")
+    assert page.evaluate("document.activeElement.getAttribute('aria-checked')") == "true"
+    assert page.locator(".numbers").inner_text() != before
+    page.get_by_text("All expressions").focus()
+    page.keyboard.press("Enter")
+    page.locator("input[data-expression=jawOpen]").focus()
+    rest = vertices(page)
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    assert np.abs(vertices(page) - rest).max() > 0.001
+
+
+def test_a_recording_of_the_avatar_opens_in_a_reader(page, address):
+    page.goto(address + "#camera")
+    page.get_by_role("button", name="Start the camera").click()
+    until(page, "window.studioMeters?.n >= 5 && window.studioViewer?.drawings >= 2")
+    saved = []
+    page.on("download", lambda download: saved.append(download))
+    page.get_by_role("button", name="Record", exact=True).click()
+    drawn = page.evaluate("window.studioViewer.drawings")
+    until(page, "n => window.studioViewer.drawings >= n + 8", drawn)
+    page.wait_for_timeout(1200)
+    page.get_by_role("button", name="Stop recording").click()
+    for _ in range(600):
+        if len(saved) == 2:
+            break
+        page.wait_for_timeout(100)
+    files = {one.suggested_filename: Path(one.path()).read_bytes() for one in saved}
+    assert set(files) == {"camera.webm", "camera.csv"}
+    images = [frame.image for frame in VideoReader(io.BytesIO(files["camera.webm"]))]
+    assert len(images) >= 3
+    assert images[-1].std() > 5  # the avatar, on its background
+    assert any((image != images[0]).any() for image in images)  # it moves
+    assert len(files["camera.csv"].splitlines()) > 3
+    # A camera that is stopped while it records leaves no button that says it still does.
+    page.get_by_role("button", name="Record", exact=True).click()
+    page.get_by_role("button", name="Stop recording").wait_for()
+    page.get_by_role("button", name="Stop", exact=True).first.click()
+    page.get_by_role("button", name="Start the camera").click()
+    page.get_by_role("button", name="Record", exact=True).wait_for()
+
+
 def test_what_is_pasted_or_dropped_is_opened(page, address):
     page.goto(address + "#photo")
     photo = base64.b64encode((PHOTOS / "astronaut.jpg").read_bytes()).decode()
