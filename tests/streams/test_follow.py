@@ -177,7 +177,7 @@ def test_a_video_shows_what_any_function_draws(tmp_path):
     assert len(frames) == N
     assert frames[-1].image.min() > 240
     assert frames[-1].time == pytest.approx((N - 1) / 30, abs=1e-3)
-    with pytest.raises(InputError, match="choose from 2d_sparse"):
+    with pytest.raises(InputError, match="choose one of 2d_sparse"):
         VideoSink(tmp_path / "b.mp4", draw="4d")
     with pytest.raises(InputError, match="images=True"):
         write_frames(follow(Source(), tracker(), images=False), VideoSink(tmp_path / "b.mp4"))

@@ -15,7 +15,7 @@ from tddfa.errors import InputError
 from tddfa.runtime import onnx_engine
 from tddfa.streams import VideoSink, follow
 from tddfa.tracking import Window, make_smoother
-from tddfa.video import VideoWriter
+from tddfa.video import Camera, ImageSequence, Moment, VideoWriter, open_video
 
 clip, image = sys.argv[1], np.zeros((32, 40, 3), np.uint8)
 def refused(word, call, *arguments, **options):
@@ -57,6 +57,97 @@ arrays = (image[..., 0], np.zeros((32, 40, 4), np.uint8), image / 255, image.ast
 for value in (*arrays, None, "a.jpg", image.tolist(), np.zeros(3), np.zeros((0, 4))):
     refused("the image", tracker.update, value)
 assert tracker.update(image[:0]) == []
+for value in (2.5, -1, [1], image, True, object(), Moment(-1), Moment(1, "m"), "soon", "-3"):
+    for name in ("start", "end"):
+        for make, place in ((VideoReader, clip), (open_video, clip), (ImageSequence, ["a.png"])):
+            refused("give a frame (90) or a time", make, place, **{name: value})
+for value in (0, -1, "25", float("nan"), [1], image, True, 1e9):
+    refused("fps", open_video, ["a.png"], fps=value)
+for value in (-1, 1.5, None, True, [0], image, "", " "):
+    refused("camera", Camera, value)
+for value in ("1", -1, float("nan"), image):
+    refused("patience_s", Camera, 0, patience_s=value)
+refused("connect", Camera, 0, connect=3)
+"""
+SINKS = """
+import sys
+import numpy as np
+from tddfa.errors import InputError
+from tddfa.streams import *
+from tddfa.streams import TrackedFrame
+
+image = np.zeros((32, 40, 3), np.uint8)
+class Paper:
+    def show(self, image, text): pass
+    def pressed(self): return ()
+    def close(self): pass
+
+def to(url):
+    return Destination.parse(url)
+
+def refused(word, call, *arguments, **options):
+    try:
+        call(*arguments, **options)
+    except InputError as error:
+        text = str(error)
+        assert word in text and chr(10) not in text and len(text) < 300, text
+        return
+    raise AssertionError(f"not refused: {word} {arguments} {options}")
+
+senders = {LiveLinkSink: "livelink", VmcSink: "vmc", OpenSeeFaceSink: "osf", WebSocketSink: "ws"}
+sinks = [
+    *((lambda make=make, scheme=scheme: make(to(f"{scheme}://127.0.0.1:{0 if scheme == 'ws' else 39999}")))
+      for make, scheme in senders.items()),
+    *((lambda kind=kind: TableSink(f"a.{kind}", ["blink"])) for kind in ("csv", "jsonl", "npz")),
+    lambda: AnimationSink(".", "a"), lambda: LiveLinkCsvSink("b.csv"), lambda: TimelineSink("t"),
+    lambda: VideoSink("a.mp4"), lambda: WindowSink(screen=Paper()),
+]
+odd = (None, "2", 1.5, [1], image, object(), (0, 0.0, image, ()))
+frame = TrackedFrame(0, 0.0, image, ())
+for make in sinks:
+    for value in odd:
+        refused("frame is a", make().write, value)
+    sink = make()
+    if sink.needs_image:
+        refused("images=True", sink.write, TrackedFrame(0, 0.0, None, ()))
+    if not isinstance(sink, (AnimationSink, TimelineSink, WindowSink)):  # these collect, or need no opening
+        refused("is not open", sink.write, frame)
+        with sink:
+            sink.write(frame)
+        refused("is not open", sink.write, frame)
+for value in (None, 3, "vmc://127.0.0.1", image, object()):
+    for make in senders:
+        refused("destination", make, value)
+    if not isinstance(value, str):
+        refused("destination", open_sink, value)
+for value in ("me", 3, image, object()):
+    for make, scheme in senders.items():
+        refused("avatar", make, to(f"{scheme}://127.0.0.1"), avatar=value)
+    refused("settings", Avatar, value)
+    refused("calibration", Avatar, calibration=value)
+for value in (3, b"a.csv", image, None, "a" + chr(0)):
+    refused("path", TableSink, value)
+    refused("path", LiveLinkCsvSink, value)
+    refused("folder", AnimationSink, value, "a")
+    refused("folder", WindowSink, folder=value)
+    if value is not None:
+        refused("report", TimelineSink, "t", report=value)
+for value in (None, 3, image, ["a"]):
+    refused("stem", AnimationSink, ".", value)
+    refused("title", TimelineSink, value)
+    refused("overlay", VideoSink, "a.mp4", draw=value)
+    refused("overlay", WindowSink, draw=value)
+for value in ("clip.mp4", 3, image, object()):
+    refused("like", VideoSink, "a.mp4", value)
+for value in (None, 3, image, [1.0], {"jawOpen": "much"}, {3: 1.0}, {"jawOpen": float("nan")}):
+    refused("", AvatarSettings, gains=value)
+    refused("", AvatarSettings, dead_zones=value)
+for value in ("1", [1], image, -1, float("nan")):
+    for name in ("head_gain", "head_range_deg", "eye_range_deg", "hold_s", "ease_s"):
+        refused(name.split("_")[0], AvatarSettings, **{name: value})
+refused("sinks[0] is a list", write_frames, [], [TableSink("a.csv")])
+for value in (None, 3, object()):
+    refused("frames is a", write_frames, value, TableSink("c.csv"))
 """
 
 
@@ -67,3 +158,10 @@ def test_trackers_smoothers_readers_and_writers_check_what_they_are_given(tmp_pa
     )
     assert done.returncode == 0, done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_sinks_check_what_they_are_given_and_that_they_are_open(tmp_path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SINKS], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,3 +141,17 @@ def test_frames_leave_the_memory_when_they_are_let_go(tmp_path):
     finally:
         gc.enable()
     assert held < 20
+
+
+def test_small_frames_are_converted_without_threads_that_come_and_go(tmp_path: Path) -> None:
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir():
+        pytest.skip("threads are counted on Linux")
+    clip = write_clip(tmp_path / "a.mp4", sample_images(12))
+    frames = iter(VideoReader(clip))
+    next(frames)
+    before = {path.name for path in tasks.iterdir()}
+    kept = [frame for frame in frames if frame.coded is not None]
+    after = {path.name for path in tasks.iterdir()}
+    assert len(kept) == 11
+    assert len(after - before) == 0

@@ -78,7 +78,7 @@ def test_a_video_is_a_video_and_has_its_own_rate(tmp_path):
     assert isinstance(open_video(path), VideoReader)
     with pytest.raises(InputError, match="has a rate of its own"):
         open_video(path, fps=25)
-    with pytest.raises(InputError, match="fps is -1"):
+    with pytest.raises(InputError, match="fps=-1; give frames per second above 0"):
         ImageSequence([path], fps=-1)
 
 

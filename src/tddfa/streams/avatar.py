@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from tddfa.streams.avatar_settings import AvatarSettings
 from tddfa.streams.frame import TrackedFrame
 from tddfa.tracking.face import TrackedFace
 from tddfa.types import HeadPose
+from tddfa.types.arguments import check_flag, check_kind
 
 CALIBRATION_S = 2.0
 """Time at rest that a calibration takes, s."""
@@ -34,6 +36,18 @@ _MIRROR_LANDMARKS = np.array(
         *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65),
     ]
 )
+
+
+def as_avatar(avatar: Any) -> Avatar:
+    """Return an avatar; the default one for None.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if avatar is None:
+        return Avatar()
+    check_kind("avatar", avatar, Avatar, "its settings go into one: Avatar(settings)")
+    return avatar
 
 
 class Avatar:
@@ -57,6 +71,11 @@ class Avatar:
         calibrate: bool = False,
         on_calibrated: Callable[[Calibration], object] | None = None,
     ) -> None:
+        if settings is not None:
+            check_kind("settings", settings, AvatarSettings, "AvatarSettings() changes nothing")
+        if calibration is not None:
+            check_kind("calibration", calibration, Calibration, "on_calibrated is given one")
+        check_flag("calibrate", calibrate)
         self.settings = settings or AvatarSettings()
         self.calibration = calibration
         self._on_calibrated = on_calibrated

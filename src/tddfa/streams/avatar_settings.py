@@ -6,10 +6,12 @@ import fnmatch
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Literal, TypeAlias
 
 from tddfa.errors import InputError
 from tddfa.export.capture import ARKIT_SHAPES
+from tddfa.types.arguments import check_kind, shown
 
 FaceChoice: TypeAlias = int | Literal["largest", "all"]
 """Which faces are sent: the one with this ID, the largest, or all."""
@@ -53,7 +55,8 @@ class AvatarSettings:
     ease_s: float = 1.0
 
     def __post_init__(self) -> None:
-        for names in (self.gains, self.dead_zones):
+        for what, names in (("gains", self.gains), ("dead_zones", self.dead_zones)):
+            check_kind(what, names, Mapping, "numbers by the name of an expression are needed")
             for name in names:
                 _matching(name)
         limits: list[tuple[str, float, float]] = [
@@ -61,13 +64,13 @@ class AvatarSettings:
             *((f"dead zone of {name}", value, _MAX_DEAD_ZONE) for name, value in self.dead_zones.items()),
             ("head gain", self.head_gain, _MAX_GAIN),
             ("head range", self.head_range_deg, 180.0),
-            ("eye range", self.eye_range_deg or 0.0, 90.0),
+            ("eye range", 0.0 if self.eye_range_deg is None else self.eye_range_deg, 90.0),
             ("hold time", self.hold_s, 3600.0),
             ("ease time", self.ease_s, 3600.0),
         ]
         for what, value, most in limits:
-            if not 0 <= value <= most:  # NaN is refused too
-                raise InputError(f"the {what} is {value:g}; it takes 0 to {most:g}")
+            if not isinstance(value, Real) or not 0 <= value <= most:  # NaN is refused too
+                raise InputError(f"the {what} is {shown(value)}; it takes 0 to {most:g}")
         if isinstance(self.face, int) and self.face < 0:
             raise InputError(f"face={self.face}; IDs begin at 0")
 
@@ -99,6 +102,8 @@ def parse_shape_numbers(text: str) -> dict[str, float]:
 
 def _matching(pattern: str) -> list[str]:
     """Return the ARKit expressions that a pattern means."""
+    if not isinstance(pattern, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"{shown(pattern)} is no name of an ARKit expression")
     names = [name for name in ARKIT_SHAPES if fnmatch.fnmatchcase(name.lower(), pattern.lower())]
     if not names:
         from difflib import get_close_matches

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tddfa.errors import InputError
 from tddfa.streams.sink import Sink
+from tddfa.types.arguments import check_kind, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Destination:
         Raises:
             InputError: the scheme is unknown, the host is missing, or the port is not a port.
         """
+        if not isinstance(url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"a destination is a URL such as vmc://127.0.0.1:39539, not {shown(url)}")
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -64,6 +67,16 @@ class Destination:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
+
+
+def check_destination(destination: Any, *options: str) -> None:
+    """Refuse what a live sink cannot send to; it has these options.
+
+    Raises:
+        InputError: `destination` is none, or has another option.
+    """
+    check_kind("destination", destination, Destination, 'write Destination.parse("vmc://127.0.0.1")')
+    destination.check_options(*options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +113,9 @@ def open_sink(url: str | Destination, **options: Any) -> Sink:
     Raises:
         InputError: the URL cannot be used.
     """
-    destination = Destination.parse(url) if isinstance(url, str) else url
+    destination = url if isinstance(url, Destination) else Destination.parse(url)
+    if destination.scheme not in SENDERS:
+        raise InputError(f"no protocol {shown(destination.scheme)}; choose one of {', '.join(SENDERS)}")
     sender = SENDERS[destination.scheme]
     make = getattr(importlib.import_module(sender.module), sender.name)
     return make(destination, **options)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from tddfa.errors import InputError
 from tddfa.tracking.face import TrackedFace
 from tddfa.types import Face, Image
+from tddfa.types.arguments import check_kind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,3 +35,23 @@ class TrackedFrame:
     def visible_faces(self) -> list[Face]:
         """The faces that are seen in this frame: those to draw."""
         return [tracked.face for tracked in self.faces if tracked.visible]
+
+
+def check_frame(frame: Any, image_for: str | None = None) -> None:
+    """Refuse what a sink cannot take.
+
+    Args:
+        frame: what it is given.
+        image_for: what needs the image, if anything does.
+
+    Raises:
+        InputError: `frame` is no tracked frame, or has no image and needs one.
+    """
+    check_kind("frame", frame, TrackedFrame, "follow yields tracked frames")
+    if image_for is not None and frame.image is None:
+        raise InputError(f"{image_for} needs images; call follow with images=True")
+
+
+def not_open(sink: object) -> InputError:
+    """Return the error of a sink that is written to outside its context."""
+    return InputError(f"this {type(sink).__name__} is not open; write inside a with statement")

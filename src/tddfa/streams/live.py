@@ -33,7 +33,7 @@ class NewestFrames:
 
     def __init__(self, source: Iterable[Frame], stop: threading.Event | None = None) -> None:
         self._source = source
-        self._stop = stop or threading.Event()
+        self._stop = threading.Event() if stop is None else stop
         self.dropped = 0
 
     def __iter__(self) -> Generator[Frame]:
@@ -83,7 +83,7 @@ class RealTimeFrames:
         self, source: Iterable[Frame], *, loop: bool = False, stop: threading.Event | None = None
     ) -> None:
         self._source, self._loop = source, loop
-        self._stop = stop or threading.Event()
+        self._stop = threading.Event() if stop is None else stop
         self.dropped = 0
 
     def __iter__(self) -> Generator[Frame]:

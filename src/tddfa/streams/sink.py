@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Protocol, runtime_checkable
 
 from tddfa.streams.frame import TrackedFrame
+from tddfa.types.arguments import as_iterator, check_kind
 
 
 @runtime_checkable
@@ -64,8 +65,13 @@ def write_frames(frames: Iterable[TrackedFrame], *sinks: Sink) -> int:
 
     Returns:
         The number of frames.
+
+    Raises:
+        InputError: `frames` or a sink is something else.
     """
-    count = 0
+    for k, sink in enumerate(sinks):
+        check_kind(f"sinks[{k}]", sink, Sink, "several are given one by one: write_frames(frames, *sinks)")
+    count, frames = 0, as_iterator("frames", frames, "follow yields tracked frames")
     with contextlib.ExitStack() as stack:
         for sink in sinks:
             stack.enter_context(sink)

@@ -94,6 +94,17 @@ def as_path(name: str, path: Any) -> Path:
     return Path(text)
 
 
+def as_text(name: str, text: Any) -> str:
+    """Return a text.
+
+    Raises:
+        InputError: it is something else, or holds a character that no name of a file can.
+    """
+    if not isinstance(text, str) or "\0" in text:
+        raise InputError(f"{name}={shown(text)}; a text without NUL characters is needed")
+    return text
+
+
 def check_kind(name: str, value: object, kind: type, hint: str) -> None:
     """Refuse an object of another class.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import threading
 import time
@@ -10,11 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tddfa.errors import VideoFileError
+import numpy as np
+
+from tddfa.errors import InputError, VideoFileError
 from tddfa.imaging.orientation import apply_orientation
 from tddfa.imaging.yuv import frame_to_rgb
 from tddfa.types import Image
-from tddfa.types.arguments import check_above_0
+from tddfa.types.arguments import check_above_0, check_number, shown
 from tddfa.video.frame import Frame
 from tddfa.video.reader import display_orientation
 from tddfa.video.source import NETWORK_TIMEOUT_S, VideoSource
@@ -27,6 +30,7 @@ _SYSTEMS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}"),
 _PATIENCE_S = 5.0
 _NETWORK_PATIENCE_S = 60.0
 _RETRY_S = 0.5
+_MOST_CAMERAS = 10_000
 _LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "srt", "rtp")  # frames of before the start are old there
 _POLL_S = 0.1
 # How long a thread that waits for a silent camera is waited for, s; it ends by itself at the timeout.
@@ -48,6 +52,7 @@ class Camera:
             a network.
 
     Raises:
+        InputError: an argument is not possible.
         VideoFileError: there is no such camera, or it gives no image within `timeout_s`.
     """
 
@@ -60,11 +65,19 @@ class Camera:
         patience_s: float | None = None,
     ) -> None:
         check_above_0("timeout_s", timeout_s, "seconds")
+        if patience_s is not None:
+            check_number("patience_s", patience_s, 0, math.inf)
+        if connect is not None and not callable(connect):
+            raise InputError(f"connect is a {type(connect).__name__}; a function that gives images is needed")
+        if not isinstance(camera, str) or not camera.strip():
+            check_camera(camera)
         self.name = f"camera {camera}"
         self._connect = connect or (lambda: _images(camera, timeout_s))
         self._timeout_s = timeout_s
         network = isinstance(camera, str) and "://" in camera
-        self._patience_s = patience_s or (_NETWORK_PATIENCE_S if network else _PATIENCE_S)
+        self._patience_s = (
+            patience_s if patience_s is not None else (_NETWORK_PATIENCE_S if network else _PATIENCE_S)
+        )
         self._newest = self._watched()
         try:
             self._newest.wait_for_first(2 * timeout_s + _RETRY_S, self.name)
@@ -215,6 +228,17 @@ class _Newest:
         """Say that nobody wants any more."""
         with self._changed:
             self.stopped = True
+
+
+def check_camera(camera: Any) -> None:
+    """Refuse what is no number of a camera.
+
+    Raises:
+        InputError: `camera` is not a whole number of 0 or more.
+    """
+    is_number = isinstance(camera, int | np.integer) and not isinstance(camera, bool)
+    if not is_number or not 0 <= camera < _MOST_CAMERAS:
+        raise InputError(f"camera={shown(camera)}; it takes a number from 0, or a name or address as text")
 
 
 def _with_first(first: Image, rest: Iterator[Image]) -> Iterator[Image]:

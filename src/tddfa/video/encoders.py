@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tddfa.errors import InputError
+from tddfa.types.arguments import shown
 
 # x264's presets, fastest first.
 PRESETS = (*("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"),)
@@ -40,13 +41,13 @@ def encoders(choice: str = "auto", *, preset: str | None = None, crf: int | None
     """
     name: Any = choice
     if not isinstance(name, str) or choice not in CHOICES:
-        raise InputError(f"no video encoder {choice!r}; choose from {', '.join(CHOICES)}")
+        raise InputError(f"no video encoder {shown(choice)}; choose from {', '.join(CHOICES)}")
     given: Any = preset
     if preset is not None and (not isinstance(given, str) or preset not in PRESETS):
-        raise InputError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
+        raise InputError(f"no preset {shown(preset)}; choose from {', '.join(PRESETS)}")
     level: Any = crf
-    if crf is not None and (not isinstance(level, int) or not 0 <= crf <= 51):
-        raise InputError(f"crf is {crf}; it goes from 0 (lossless, large) to 51 (small)")
+    if crf is not None and (isinstance(level, bool) or not isinstance(level, int) or not 0 <= crf <= 51):
+        raise InputError(f"crf is {shown(crf)}; it goes from 0 (lossless, large) to 51 (small)")
     if choice == "auto":
         names = _SOFTWARE
     elif choice == "hardware":

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from tddfa.errors import InputError
+from tddfa.types.arguments import shown
+
+_POSSIBLE = "give a frame (90) or a time (1.5s, 2:03.5)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +44,37 @@ class Moment:
         except ValueError:
             value, unit = -1, ""
         if not 0 <= value < float("inf"):
-            raise InputError(f"{text!r} is no place in a video; give a frame (90) or a time (1.5s, 2:03.5)")
+            raise InputError(f"{shown(text)} is no place in a video; {_POSSIBLE}")
         return cls(value, unit)
+
+    @classmethod
+    def of(cls, name: str, value: Any) -> Moment | None:
+        """Return the moment that an argument means: None, the number of a frame, a text, or a `Moment`.
+
+        Raises:
+            InputError: the argument is none of these.
+        """
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return cls.parse(value)
+        moment = cls(int(value)) if _is_whole(value) else value
+        if isinstance(moment, Moment) and moment.is_possible:
+            return moment
+        raise InputError(f"{name}={shown(value)}; {_POSSIBLE}, times as text")
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether it is a number of frames or seconds that a video can have."""
+        value: Any = self.value
+        number = _is_whole(value) or isinstance(value, float)
+        return number and 0 <= value < math.inf and self.unit in ("frames", "s")
 
     def reached(self, index: int, time: float) -> bool:
         """Return whether a frame lies at or behind this place."""
         # Half a millisecond: times of frames are rounded to the clock of their file.
         return index >= self.value if self.unit == "frames" else time >= self.value - 0.0005
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tddfa.imaging.yuv import scaler_options
 from tddfa.shapes import Bool
 from tddfa.types import Image
 
@@ -61,6 +62,7 @@ def from_rgb(image: Image, width: int, height: int, colors: Colors) -> Any:
         format="yuv420p",
         dst_colorspace=colors.scaler_matrix,
         dst_color_range=_LIMITED,
+        **scaler_options(pixels, width, height),
     )
 
 

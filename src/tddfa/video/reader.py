@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tddfa.errors import VideoFileError
+from tddfa.errors import InputError, VideoFileError
 from tddfa.imaging.files import pixel_limit
 from tddfa.imaging.orientation import UPRIGHT, apply_orientation, orientation_of_matrix
 from tddfa.imaging.yuv import frame_to_rgb, is_plain
@@ -54,7 +54,7 @@ class VideoReader:
         path: a file of any container and codec that FFmpeg reads; "-" for standard input; a pipe; a URL
         (http,
             https, rtsp, rtmp, …); or a binary file object.
-        start: first frame to give.
+        start: first frame to give: its number, a time ("1.5s", "2:03.5"), or a `Moment`.
         end: the frame to stop before.
         timeout_s: how long a network or a pipe may keep silent; 10 s and 30 s when not given.
         max_pixels: the largest frame to decode, px; when not given, the environment variable
@@ -78,20 +78,23 @@ class VideoReader:
         self,
         path: str | os.PathLike[str] | Readable,
         *,
-        start: Moment | None = None,
-        end: Moment | None = None,
+        start: Moment | int | str | None = None,
+        end: Moment | int | str | None = None,
         timeout_s: float | None = None,
         max_pixels: int | None = None,
         progress: Callable[[], object] | None = None,
     ) -> None:
         if timeout_s is not None:
             check_above_0("timeout_s", timeout_s, "seconds")
+        if progress is not None and not callable(progress):
+            raise InputError(f"progress is a {type(progress).__name__}; a function is needed")
         self.source = VideoSource(path, timeout_s)
         self.path = self.source.path or Path(self.source.name)
         self.repeatable = self.source.repeatable
         self.damage: str | None = None
         self._interruption: str | None = None
-        self._start, self._end, self._progress = start, end, progress
+        self._start, self._end = Moment.of("start", start), Moment.of("end", end)
+        self._progress = progress
         self._max_pixels = pixel_limit(max_pixels)
         self._unread: InputContainer | None = None
         self._clock: PacketClock | None = None

@@ -13,12 +13,14 @@ from tddfa.errors import ImageFileError, InputError, VideoFileError
 from tddfa.imaging.animation import decode_animation
 from tddfa.imaging.files import read_image
 from tddfa.imaging.format_names import IMAGE_SUFFIXES
+from tddfa.types.arguments import as_list, as_path, check_above_0
 from tddfa.video.frame import Frame, FrameSource
 from tddfa.video.moment import Moment
 from tddfa.video.reader import VideoReader
 from tddfa.video.source import Readable
 
 DEFAULT_FPS = 25
+_MOST_FPS = 10_000
 _PRINTF = re.compile(r"%(0(\d+))?d")
 _CLOCK = Fraction(1, 90_000)
 
@@ -27,8 +29,8 @@ def open_video(
     place: str | os.PathLike[str] | Readable | Sequence[str | os.PathLike[str]],
     *,
     fps: float | None = None,
-    start: Moment | None = None,
-    end: Moment | None = None,
+    start: Moment | int | str | None = None,
+    end: Moment | int | str | None = None,
     timeout_s: float | None = None,
 ) -> FrameSource:
     """Return the source of frames that a place means.
@@ -37,7 +39,7 @@ def open_video(
         place: a video (see `VideoReader`), a folder of images, a glob ("shot/*.png"), a printf pattern
             ("shot/%04d.png"), a list of image files, or an animated WebP.
         fps: frames per second of a sequence of images; 25 when not given.
-        start: first frame to give.
+        start: first frame to give: its number, a time ("1.5s", "2:03.5"), or a `Moment`.
         end: the frame to stop before.
         timeout_s: how long a network or a pipe may keep silent.
 
@@ -46,9 +48,9 @@ def open_video(
         VideoFileError: there is no such thing, or it has no frame.
     """
     if isinstance(place, Sequence) and not isinstance(place, str):
-        return ImageSequence(place, fps=fps or DEFAULT_FPS, start=start, end=end)
+        return ImageSequence(place, fps=DEFAULT_FPS if fps is None else fps, start=start, end=end)
     if isinstance(place, (str, os.PathLike)) and is_image_sequence(place):
-        return ImageSequence(place, fps=fps or DEFAULT_FPS, start=start, end=end)
+        return ImageSequence(place, fps=DEFAULT_FPS if fps is None else fps, start=start, end=end)
     if fps is not None:
         raise InputError(f"fps is for sequences of images; {place} has a rate of its own")
     if isinstance(place, (str, os.PathLike)) and Path(place).suffix.lower() == ".webp":
@@ -97,7 +99,7 @@ class ImageSequence(_Times):
         names
             are sorted as people count (2 before 10).
         fps: frames per second.
-        start: first frame to give.
+        start: first frame to give: its number, a time ("1.5s", "2:03.5"), or a `Moment`.
         end: the frame to stop before.
 
     Attributes:
@@ -116,19 +118,24 @@ class ImageSequence(_Times):
         place: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         *,
         fps: float = DEFAULT_FPS,
-        start: Moment | None = None,
-        end: Moment | None = None,
+        start: Moment | int | str | None = None,
+        end: Moment | int | str | None = None,
     ) -> None:
-        if not 0 < fps < 10_000:
-            raise InputError(f"fps is {fps}; give frames per second above 0")
-        self.paths = _images(place) if isinstance(place, (str, os.PathLike)) else [Path(p) for p in place]
+        check_above_0("fps", fps, "frames per second")
+        if fps >= _MOST_FPS:
+            raise InputError(f"fps={fps}; give frames per second below {_MOST_FPS}")
+        if isinstance(place, (str, os.PathLike)):
+            self.paths = _images(as_path("place", place))
+        else:
+            each = as_list("place", place, "a folder, a glob, a pattern or a list of image files is needed")
+            self.paths = [as_path(f"place[{k}]", path) for k, path in enumerate(each)]
         if not self.paths:
             what = "an empty list" if not isinstance(place, (str, os.PathLike)) else os.fspath(place)
             raise VideoFileError(f"no images in {what}")
         self.path = Path(place) if isinstance(place, (str, os.PathLike)) else self.paths[0]
         self.rate = Fraction(fps).limit_denominator(1001)
         self.damage: str | None = None
-        self._start, self._end = start, end
+        self._start, self._end = Moment.of("start", start), Moment.of("end", end)
 
     @property
     def n_frames(self) -> int:
@@ -166,7 +173,7 @@ class AnimatedImage(_Times):
 
     Args:
         path: of the file; an image that does not move has one frame.
-        start: first frame to give.
+        start: first frame to give: its number, a time ("1.5s", "2:03.5"), or a `Moment`.
         end: the frame to stop before.
 
     Raises:
@@ -174,11 +181,15 @@ class AnimatedImage(_Times):
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, start: Moment | None = None, end: Moment | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        start: Moment | int | str | None = None,
+        end: Moment | int | str | None = None,
     ) -> None:
-        self.path = Path(path)
+        self.path = as_path("path", path)
         self.damage: str | None = None
-        self._start, self._end = start, end
+        self._start, self._end = Moment.of("start", start), Moment.of("end", end)
         try:
             self._images, durations = decode_animation(self.path)
         except ImageFileError as error:

@@ -15,14 +15,15 @@ from types import TracebackType
 
 import numpy as np
 
-from tddfa.errors import ExportFileError, InputError
+from tddfa.errors import ExportFileError
 from tddfa.export import clip_glb_bytes
 from tddfa.export.files import write
 from tddfa.render import Texture, face_textures, merge_textures
-from tddfa.streams.frame import TrackedFrame
+from tddfa.streams.frame import TrackedFrame, check_frame
 from tddfa.tracking.face import TrackedFace
 from tddfa.tracking.presence import part_inside
 from tddfa.types import BoundingBox, Face, Image
+from tddfa.types.arguments import as_path, as_text
 
 # A texture is merged from the best view of the front and, where there are any, of both sides: the yaw
 # (degrees) that shows most of each, and how far from it a view is still of use.
@@ -58,7 +59,7 @@ class AnimationSink(contextlib.AbstractContextManager["AnimationSink"]):
     needs_image = True
 
     def __init__(self, folder: str | os.PathLike[str], stem: str) -> None:
-        self.folder, self.stem = Path(folder), stem
+        self.folder, self.stem = as_path("folder", folder), as_text("stem", stem)
         self.paths: list[Path] = []
         self._tracks: dict[int, _Track] = {}
         self._start: tuple[float, Image] | None = None
@@ -80,8 +81,8 @@ class AnimationSink(contextlib.AbstractContextManager["AnimationSink"]):
 
     def write(self, frame: TrackedFrame) -> None:
         """Add the faces of a frame."""
-        if frame.image is None:
-            raise InputError("animations need images; call follow with images=True")
+        check_frame(frame, "an animation")
+        assert frame.image is not None
         self._add(frame.image, frame.faces, frame.time)
 
     def __exit__(

@@ -9,9 +9,9 @@ import uuid
 from types import TracebackType
 
 from tddfa.export import livelink
-from tddfa.streams.avatar import Avatar
-from tddfa.streams.destinations import Destination
-from tddfa.streams.frame import TrackedFrame
+from tddfa.streams.avatar import Avatar, as_avatar
+from tddfa.streams.destinations import Destination, check_destination
+from tddfa.streams.frame import TrackedFrame, check_frame, not_open
 from tddfa.streams.sinks.udp import UdpSender
 
 SUBJECT = "tddfa"
@@ -35,9 +35,10 @@ class LiveLinkSink(contextlib.AbstractContextManager["LiveLinkSink"]):
     needs_image = False
 
     def __init__(self, destination: Destination, *, avatar: Avatar | None = None) -> None:
-        destination.check_options("subject")
+        check_destination(destination, "subject")
+        avatar = as_avatar(avatar)
         self._destination = destination
-        self._avatar = avatar or Avatar()
+        self._avatar = avatar
         self._subject = destination.options.get("subject", SUBJECT)
         livelink.encode(None, subject=self._subject, device_id=_device_id(self._subject), time=0.0)
         self._sender: UdpSender | None = None
@@ -50,7 +51,9 @@ class LiveLinkSink(contextlib.AbstractContextManager["LiveLinkSink"]):
 
     def write(self, frame: TrackedFrame) -> None:
         """Send a frame."""
-        assert self._sender is not None, "write is called inside the context"
+        check_frame(frame)
+        if self._sender is None:
+            raise not_open(self)
         if self._midnight_s is None:  # of the first frame's day, on the clock of the frames
             self._midnight_s = _time_of_day() - frame.time
         captures = {capture.slot: capture for capture in self._avatar.captures(frame)}
@@ -71,6 +74,7 @@ class LiveLinkSink(contextlib.AbstractContextManager["LiveLinkSink"]):
     ) -> None:
         if self._sender is not None:
             self._sender.close()
+            self._sender = None
 
 
 def _device_id(subject: str) -> str:

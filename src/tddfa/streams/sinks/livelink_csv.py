@@ -15,7 +15,8 @@ from tddfa.errors import ExportFileError
 from tddfa.export import livelink
 from tddfa.export.capture import FaceCapture
 from tddfa.files import atomic_path
-from tddfa.streams.frame import TrackedFrame
+from tddfa.streams.frame import TrackedFrame, check_frame, not_open
+from tddfa.types.arguments import as_path
 
 
 class LiveLinkCsvSink(contextlib.AbstractContextManager["LiveLinkCsvSink"]):
@@ -34,7 +35,7 @@ class LiveLinkCsvSink(contextlib.AbstractContextManager["LiveLinkCsvSink"]):
     needs_image = False
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = as_path("path", path)
         self._exit = contextlib.ExitStack()
         self._first: _File | None = None
         self._files: dict[int, _File] = {}
@@ -52,6 +53,9 @@ class LiveLinkCsvSink(contextlib.AbstractContextManager["LiveLinkCsvSink"]):
 
     def write(self, frame: TrackedFrame) -> None:
         """Add a row for each person."""
+        check_frame(frame)
+        if self._first is None:
+            raise not_open(self)
         faces = {tracked.id: tracked for tracked in frame.faces}
         try:
             for face_id in faces:
@@ -88,6 +92,7 @@ class LiveLinkCsvSink(contextlib.AbstractContextManager["LiveLinkCsvSink"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._first = None
         try:
             self._exit.__exit__(kind, error, trace)
         except OSError as failure:

@@ -6,11 +6,10 @@ import contextlib
 import time
 from types import TracebackType
 
-from tddfa.errors import InputError
 from tddfa.export import osf
-from tddfa.streams.avatar import Avatar
-from tddfa.streams.destinations import Destination
-from tddfa.streams.frame import TrackedFrame
+from tddfa.streams.avatar import Avatar, as_avatar
+from tddfa.streams.destinations import Destination, check_destination
+from tddfa.streams.frame import TrackedFrame, check_frame, not_open
 from tddfa.streams.sinks.udp import UdpSender
 
 _MAX_FACES = 65507 // osf.BYTES_PER_FACE  # what a datagram can hold
@@ -30,9 +29,10 @@ class OpenSeeFaceSink(contextlib.AbstractContextManager["OpenSeeFaceSink"]):
     needs_image = True  # for its size
 
     def __init__(self, destination: Destination, *, avatar: Avatar | None = None) -> None:
-        destination.check_options()
+        check_destination(destination)
+        avatar = as_avatar(avatar)
         self._destination = destination
-        self._avatar = avatar or Avatar()
+        self._avatar = avatar
         self._sender: UdpSender | None = None
 
     def __enter__(self) -> OpenSeeFaceSink:
@@ -45,9 +45,10 @@ class OpenSeeFaceSink(contextlib.AbstractContextManager["OpenSeeFaceSink"]):
         Raises:
             InputError: the frame has no image.
         """
-        assert self._sender is not None, "write is called inside the context"
-        if frame.image is None:
-            raise InputError("OpenSeeFace needs the size of the image; call follow with images=True")
+        check_frame(frame, "OpenSeeFace, which is told the size of the image,")
+        if self._sender is None:
+            raise not_open(self)
+        assert frame.image is not None
         captures = self._avatar.captures(frame)[:_MAX_FACES]
         if captures:
             height, width = frame.image.shape[:2]
@@ -58,3 +59,4 @@ class OpenSeeFaceSink(contextlib.AbstractContextManager["OpenSeeFaceSink"]):
     ) -> None:
         if self._sender is not None:
             self._sender.close()
+            self._sender = None

@@ -17,8 +17,9 @@ from tddfa.errors import ExportFileError, InputError
 from tddfa.export.rows import columns, face_row
 from tddfa.export.tables import FORMATS, Table
 from tddfa.files import atomic_path
-from tddfa.streams.frame import TrackedFrame
+from tddfa.streams.frame import TrackedFrame, check_frame, not_open
 from tddfa.tracking.face import TrackedFace
+from tddfa.types.arguments import as_list, as_path, as_text
 
 
 def row(tracked: TrackedFace, frame: int, time: float) -> dict[str, Any]:
@@ -57,15 +58,19 @@ class TableSink(contextlib.AbstractContextManager["TableSink"]):
     needs_image = False
 
     def __init__(self, path: str | os.PathLike[str], expression_names: Sequence[str] | None = None) -> None:
-        self.path = Path(path)
+        self.path = as_path("path", path)
         suffix = self.path.suffix.removeprefix(".")
         if suffix not in FORMATS:
             raise InputError(f"no table format {suffix!r}; choose from {', '.join(FORMATS)}")
         self._make = FORMATS[suffix]
         self._names = expression_names
+        if expression_names is not None:
+            each = as_list("expression_names", expression_names, "a list of names is needed")
+            self._names = [as_text(f"expression_names[{k}]", name) for k, name in enumerate(each)]
         self._exit = contextlib.ExitStack()
         self._temporary = self.path
         self._format: Table | None = None
+        self._is_open = False
 
     def targets(self) -> list[Path]:
         """Return the file that is written."""
@@ -74,16 +79,21 @@ class TableSink(contextlib.AbstractContextManager["TableSink"]):
     def __enter__(self) -> TableSink:
         if self.path.is_dir():
             raise ExportFileError(f"cannot write {self.path}: it is a folder")
+        self._format = None
         try:
             self._temporary = self._exit.enter_context(atomic_path(self.path))
             if self._names is not None:
                 self._format = self._opened(self._names)
         except OSError as error:
             raise self._failed(error) from None
+        self._is_open = True
         return self
 
     def write(self, frame: TrackedFrame) -> None:
         """Add a row for each face of a frame; see `row`."""
+        check_frame(frame)
+        if not self._is_open:
+            raise not_open(self)
         self._add(frame.faces, frame.index, frame.time)
 
     def _add(self, faces: Sequence[TrackedFace], frame: int, time: float) -> None:
@@ -109,6 +119,7 @@ class TableSink(contextlib.AbstractContextManager["TableSink"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._is_open = False
         if error is not None:
             if self._format is not None:
                 with contextlib.suppress(OSError):

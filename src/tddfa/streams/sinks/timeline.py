@@ -14,17 +14,17 @@ from types import TracebackType
 
 import numpy as np
 
-from tddfa.errors import InputError
 from tddfa.export.files import write
 from tddfa.imaging.files import encode_image
 from tddfa.imaging.pyramid import warp_square
 from tddfa.provenance import marked
 from tddfa.shapes import Float32
-from tddfa.streams.frame import TrackedFrame
+from tddfa.streams.frame import TrackedFrame, check_frame
 from tddfa.streams.timeline import ANGLES, Person, Timeline
 from tddfa.tracking.face import TrackedFace
 from tddfa.tracking.shots import ShotDetector
 from tddfa.types import BoundingBox, Image
+from tddfa.types.arguments import as_path, as_text
 
 _THUMBNAIL_PX = 112
 _AROUND = 1.9  # side of a thumbnail, in sides of the box around the landmarks
@@ -55,9 +55,9 @@ class TimelineSink(contextlib.AbstractContextManager["TimelineSink"]):
         report: str | os.PathLike[str] | None = None,
         plot: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._title = title
-        self._report = None if report is None else Path(report)
-        self._plot = None if plot is None else Path(plot)
+        self._title = as_text("title", title)
+        self._report = None if report is None else as_path("report", report)
+        self._plot = None if plot is None else as_path("plot", plot)
         self._shots = ShotDetector()
         self._times: list[float] = []
         self._cuts: list[int] = []
@@ -73,8 +73,8 @@ class TimelineSink(contextlib.AbstractContextManager["TimelineSink"]):
 
     def write(self, frame: TrackedFrame) -> None:
         """Add a frame."""
-        if frame.image is None:
-            raise InputError("timelines need images; call follow with images=True")
+        check_frame(frame, "a timeline")
+        assert frame.image is not None
         self._shots.update(frame.image)
         if self._shots.is_cut:
             self._cuts.append(len(self._times))

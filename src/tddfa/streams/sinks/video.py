@@ -10,11 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
 
-from tddfa.errors import InputError
 from tddfa.render import OVERLAYS
-from tddfa.streams.frame import TrackedFrame
+from tddfa.streams.frame import TrackedFrame, check_frame, not_open
 from tddfa.types import Face, Image
-from tddfa.types.arguments import as_path, check_above_0
+from tddfa.types.arguments import as_path, check_above_0, check_choice, check_kind
 from tddfa.video import Behind, FrameSource, VideoReader, VideoWriter
 
 Drawing: TypeAlias = Callable[[Image, list[Face]], Image]
@@ -58,8 +57,10 @@ class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
         crf: int | None = None,
         **options: Any,
     ) -> None:
-        if isinstance(draw, str) and draw not in OVERLAYS:
-            raise InputError(f"no overlay {draw!r}; choose from {', '.join(OVERLAYS)}")
+        if not callable(draw):
+            check_choice("overlay", draw, list(OVERLAYS))
+        if like is not None:
+            check_kind("like", like, FrameSource, "a VideoReader is one")
         self.path = as_path("path", path)
         if like is None:
             check_above_0("rate", rate, "frames per second")
@@ -90,15 +91,17 @@ class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
 
     def write(self, frame: TrackedFrame) -> None:
         """Draw and add a frame; returns before it is encoded."""
-        assert self._thread is not None, "write is called inside the context"
+        check_frame(frame, str(self.path))
+        if self._thread is None:
+            raise not_open(self)
         self._thread.put(frame)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._thread = None
         self._exit.__exit__(kind, error, trace)
 
     def _write(self, frame: TrackedFrame) -> None:
-        if frame.image is None:
-            raise InputError(f"{self.path} needs images; call follow with images=True")
+        assert frame.image is not None
         self._writer.write(self._draw(frame.image, frame.visible_faces, **self._options), frame.time, frame)

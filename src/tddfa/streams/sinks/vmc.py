@@ -7,9 +7,9 @@ from types import TracebackType
 
 from tddfa.errors import InputError
 from tddfa.export import vmc
-from tddfa.streams.avatar import Avatar
-from tddfa.streams.destinations import Destination
-from tddfa.streams.frame import TrackedFrame
+from tddfa.streams.avatar import Avatar, as_avatar
+from tddfa.streams.destinations import Destination, check_destination
+from tddfa.streams.frame import TrackedFrame, check_frame, not_open
 from tddfa.streams.sinks.udp import UdpSender
 
 
@@ -29,7 +29,8 @@ class VmcSink(contextlib.AbstractContextManager["VmcSink"]):
     needs_image = False
 
     def __init__(self, destination: Destination, *, avatar: Avatar | None = None) -> None:
-        destination.check_options("shapes", "names", "neck")
+        check_destination(destination, "shapes", "names", "neck")
+        avatar = as_avatar(avatar)
         given = destination.options
         self._options = vmc.VmcOptions(
             shapes=given.get("shapes", "all"),
@@ -37,7 +38,7 @@ class VmcSink(contextlib.AbstractContextManager["VmcSink"]):
             neck=_number("neck", given.get("neck", "0")),
         )
         self._destination = destination
-        self._avatar = avatar or Avatar()
+        self._avatar = avatar
         self._sender: UdpSender | None = None
 
     def __enter__(self) -> VmcSink:
@@ -46,7 +47,9 @@ class VmcSink(contextlib.AbstractContextManager["VmcSink"]):
 
     def write(self, frame: TrackedFrame) -> None:
         """Send a frame."""
-        assert self._sender is not None, "write is called inside the context"
+        check_frame(frame)
+        if self._sender is None:
+            raise not_open(self)
         capture = next(iter(self._avatar.captures(frame)), None)
         for data in vmc.encode(capture, time=frame.time, options=self._options):
             self._sender.send(data)
@@ -56,6 +59,7 @@ class VmcSink(contextlib.AbstractContextManager["VmcSink"]):
     ) -> None:
         if self._sender is not None:
             self._sender.close()
+            self._sender = None
 
 
 def _number(name: str, text: str) -> float:

@@ -20,9 +20,9 @@ from urllib.parse import parse_qs, urlsplit
 from tddfa.errors import InputError
 from tddfa.export.capture import FaceCapture
 from tddfa.export.live_message import float_message, json_message
-from tddfa.streams.avatar import Avatar
-from tddfa.streams.destinations import Destination
-from tddfa.streams.frame import TrackedFrame
+from tddfa.streams.avatar import Avatar, as_avatar
+from tddfa.streams.destinations import Destination, check_destination
+from tddfa.streams.frame import TrackedFrame, check_frame, not_open
 from tddfa.streams.sinks import websocket_protocol as protocol
 
 _FRESH_S = 0.25  # a message that waits longer for a client that does not keep up is dropped
@@ -54,9 +54,10 @@ class WebSocketSink(contextlib.AbstractContextManager["WebSocketSink"]):
     needs_image = False
 
     def __init__(self, destination: Destination, *, avatar: Avatar | None = None) -> None:
-        destination.check_options("origin")
+        check_destination(destination, "origin")
+        avatar = as_avatar(avatar)
         self._destination = destination
-        self._avatar = avatar or Avatar()
+        self._avatar = avatar
         self._origins = [origin for origin in [destination.options.get("origin")] if origin]
         self.port = destination.port
         self._server: _Server | None = None
@@ -73,7 +74,9 @@ class WebSocketSink(contextlib.AbstractContextManager["WebSocketSink"]):
 
     def write(self, frame: TrackedFrame) -> None:
         """Send a frame to whoever is connected."""
-        assert self._server is not None, "write is called inside the context"
+        check_frame(frame)
+        if self._server is None:
+            raise not_open(self)
         captures = self._avatar.captures(frame)  # also without clients: calibration and holding go on
         self._server.publish(captures, frame.index, frame.time)
 

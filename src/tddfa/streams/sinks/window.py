@@ -17,8 +17,9 @@ from tddfa.errors import InputError, TddfaError, require_extra
 from tddfa.imaging import write_image
 from tddfa.imaging.warp import mirrored as mirror
 from tddfa.render import OVERLAYS
-from tddfa.streams.frame import TrackedFrame
+from tddfa.streams.frame import TrackedFrame, check_frame, not_open
 from tddfa.types import Image
+from tddfa.types.arguments import as_path, as_text, check_flag, check_kind, shown
 
 KEYS = "space or 1 to 9: overlay, s: snapshot, m: mirror, q: quit"
 """The keys that a `WindowSink` takes."""
@@ -81,9 +82,12 @@ class WindowSink(contextlib.AbstractContextManager["WindowSink"]):
         on_snapshot: Callable[[Path | OSError | TddfaError], object] | None = None,
         screen: Screen | None = None,
     ) -> None:
-        if draw not in KINDS:
-            raise InputError(f"no overlay {draw!r} for a window; choose from {', '.join(KINDS)}")
-        self._title, self._folder = title, Path(folder)
+        if not isinstance(draw, str) or draw not in KINDS:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"no overlay {shown(draw)} for a window; choose from {', '.join(KINDS)}")
+        check_flag("mirrored", mirrored)
+        if screen is not None:
+            check_kind("screen", screen, Screen, "it shows images, and tells which keys were pressed")
+        self._title, self._folder = as_text("title", title), as_path("folder", folder)
         self._draw, self._mirrored = draw, mirrored
         self._on_snapshot, self._screen = on_snapshot, screen
         self.closed = False
@@ -103,9 +107,10 @@ class WindowSink(contextlib.AbstractContextManager["WindowSink"]):
 
     def write(self, frame: TrackedFrame) -> None:
         """Show a frame, and do what the keys ask for."""
-        assert self._screen is not None, "write is called inside the context"
-        if frame.image is None:
-            raise InputError("a window needs images; call follow with images=True")
+        check_frame(frame, "a window")
+        if self._screen is None:
+            raise not_open(self)
+        assert frame.image is not None
         faces = frame.visible_faces
         image = OVERLAYS[self._draw](frame.image, faces)
         if self._mirrored:
