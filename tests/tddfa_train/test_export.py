@@ -18,7 +18,7 @@ from tddfa_train.alignment.recipe import make_alignment_network  # noqa: E402
 from tddfa_train.detector.faceboxes import FaceBoxesNetwork  # noqa: E402
 from tddfa_train.detector.network import DetectorConfig, FaceDetector  # noqa: E402
 from tddfa_train.export.fuse import fused  # noqa: E402
-from tddfa_train.export.int8 import int8_network  # noqa: E402
+from tddfa_train.export.int8 import int8_detector, int8_network  # noqa: E402
 from tddfa_train.export.onnx import (  # noqa: E402
     alignment_parity,
     export_alignment,
@@ -120,6 +120,19 @@ def test_the_exported_detector_gives_the_boxes_of_all_places_at_any_size(size):
     )
     np.testing.assert_allclose(places, expected.detach().numpy(), atol=0.01)
     assert places.shape == (1, 5, sum(size[0] // s * (size[1] // s) for s in STRIDES))
+
+
+@pytest.mark.parametrize("eight_bits", [False, True])
+def test_an_exported_detector_reads_several_images_as_it_reads_each(eight_bits):
+    torch.manual_seed(1)
+    net = FaceDetector(DetectorConfig(stem=8, widths=(8, 8, 8, 8), head=8, normalized=False)).eval()
+    pictures = np.random.default_rng(2).integers(0, 256, (3, 64, 128, 3), np.uint8)
+    data = export_detector(net)
+    data = fused(int8_detector(data, pictures)) if eight_bits else data
+    session = ort.InferenceSession(data, providers=["CPUExecutionProvider"])
+    (together,) = session.run(None, {"input": pictures})
+    each = [session.run(None, {"input": picture[None]})[0] for picture in pictures]
+    np.testing.assert_allclose(together, np.concatenate(each), atol=1e-4)
 
 
 @pytest.mark.parametrize(("kernel", "step"), [(3, 2), (5, 4), (3, 1), (5, 2)])

@@ -182,6 +182,21 @@ def with_any_batch(onnx_bytes: bytes) -> bytes:
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
     model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "batch"
     shapes = {node.input[1] for node in model.graph.node if node.op_type == "Reshape"}
+    constants = {
+        node.output[0]: numpy_helper.to_array(node.attribute[0].t)
+        for node in model.graph.node
+        if node.op_type == "Constant" and node.attribute[0].name == "value"
+    }
+    zero = numpy_helper.from_array(np.zeros(1, np.int64), "batch_of_the_input")
+    for node in model.graph.node:
+        # A shape with unknown sides is put together; its first number is a constant of its own.
+        first = (
+            constants.get(node.input[0]) if node.op_type == "Concat" and node.output[0] in shapes else None
+        )
+        if first is not None and first.tolist() == [1]:
+            node.input[0] = zero.name
+    if any(zero.name in node.input for node in model.graph.node):
+        model.graph.initializer.append(zero)
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
         if tensor.name in shapes and len(values) > 2 and values[0] == 1:
