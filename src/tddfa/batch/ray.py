@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -99,6 +101,7 @@ class RayEngine:
                 ray.shutdown()
 
     def _connect(self, ray: Any) -> None:
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             ray.init(
                 address=self.address,
@@ -113,6 +116,11 @@ class RayEngine:
                 f"no Ray cluster {where}: {_short(error)}; start one with 'ray start --head', or leave "
                 "--address out"
             ) from None
+        # Ray's own handler of SIGTERM aborts the process, with a stack trace.
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():
+                if handler is not None:  # None: not set from Python
+                    signal.signal(number, handler)
 
     def _slots(self, ray: Any) -> int:
         """Return the number of actors; refuse more than there is room for: Ray would wait without a word."""

@@ -303,7 +303,8 @@ def display_orientation(raw: Any) -> int:
 
         # Not `raw.side_data`: a frame keeps what that returns, which keeps the frame. Such circles are found
         # late, and until then a hundred decoded frames lie in memory.
-        matrix = next((bytes(d) for d in SideDataContainer(raw) if d.type.name == "DISPLAYMATRIX"), None)
+        side_data: Any = SideDataContainer  # its stub knows no arguments
+        matrix = next((bytes(d) for d in side_data(raw) if d.type.name == "DISPLAYMATRIX"), None)
     except (ImportError, AttributeError, TypeError):
         matrix = None
     if matrix is None or len(matrix) < 36:

@@ -36,7 +36,6 @@ from tddfa_train.export.onnx import (
     export_detector,
     export_faceboxes,
     half_precision_storage,
-    with_any_batch,
 )
 from tddfa_train.export.widen import widened
 from tddfa_train.expressions.export import (
@@ -208,10 +207,7 @@ def detector_onnx(
         data = export_detector(network)
         if int8 is not None:
             recipe = read_config(DetectorRecipe, Path(int8))
-            # Folding constants writes the example's number of images into the graph once more.
-            return with_any_batch(
-                fused(int8_detector(data, calibration_images(recipe.data, read_box_rule(recipe))))
-            )
+            return fused(int8_detector(data, calibration_images(recipe.data, read_box_rule(recipe))))
     return data if float32 else half_precision_storage(data)
 
 
