@@ -111,6 +111,13 @@ def test_people_are_counted_as_they_come_and_go():
     assert track.ids == [4, 7]
 
 
+def test_an_id_that_comes_up_again_while_its_person_is_gone_is_counted_for_that_absence():
+    track = PersonTrack()
+    for visible, found, present in [(1.0, 4, {4}), (0.0, None, set()), (0.0, None, {4}), (1.0, 4, {4})]:
+        track.add(visible, found, present)
+    assert (track.lost_after, track.found_after) == ([1], [0])
+
+
 def test_errors_are_those_of_a_cut_for_three_frames_after_it():
     track = PersonTrack()
     for k, since in enumerate([None, None, 0, 1, 2, 3]):

@@ -37,6 +37,7 @@ class PersonTrack:
     errors_at_cuts: list[float] = field(default_factory=list[float])
     errors: list[float] = field(default_factory=list[float])
     _gone: int = 0
+    _seen_while_gone: bool = False
     _back: int | None = None
     _last: int | None = None
 
@@ -66,15 +67,17 @@ class PersonTrack:
         elif visible <= GONE and self._last is not None:
             self._gone += 1
             if self._last in present:
-                if self._gone == 1:
+                # The ID may also come up again, on something else, after the person was lost.
+                if not self._seen_while_gone:
                     self.lost_after.append(0)
+                    self._seen_while_gone = True
                 self.lost_after[-1] += 1
 
     def _add_visible(self, found: int | None) -> None:
         self.faces += 1
         self.followed += found is not None
         if self._gone:
-            self._gone, self._back = 0, 0
+            self._gone, self._back, self._seen_while_gone = 0, 0, False
         if self._back is not None:
             if found is None:
                 self._back += 1
