@@ -178,16 +178,18 @@ def run_batch(
         resume=resume or shard is not None,
         alive=seen.alive,
     )
-    with closing(reports):
-        for done in reports:
-            if done is not None:
-                report.add(done)
-                seen.done(done)
-                _check_errors(report, max_errors)
-            if stop.is_set():
-                break
+    try:
+        with closing(reports):
+            for done in reports:
+                if done is not None:
+                    report.add(done)
+                    seen.done(done)
+                    _check_errors(report, max_errors)
+                if stop.is_set():
+                    break
+    finally:
+        _sweep(storage)  # workers may have been killed in the course of the run, too, or by its end
     report.is_complete = report.n_chunks == len(chunks)
-    _sweep(storage)  # workers may have been killed in the course of the run, too
     return report
 
 
