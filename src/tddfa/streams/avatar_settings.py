@@ -70,7 +70,8 @@ class AvatarSettings:
         ]
         for what, value, most in limits:
             if not isinstance(value, Real) or not 0 <= value <= most:  # NaN is refused too
-                raise InputError(f"the {what} is {shown(value)}; it takes 0 to {most:g}")
+                given = f"{value:g}" if isinstance(value, Real) else shown(value)
+                raise InputError(f"the {what} is {given}; it takes 0 to {most:g}")
         if isinstance(self.face, int) and self.face < 0:
             raise InputError(f"face={self.face}; IDs begin at 0")
 
