@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tddfa.errors import InputError
-from tddfa.types.arguments import shown
 
 # x264's presets, fastest first.
 PRESETS = (*("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"),)
@@ -41,13 +40,13 @@ def encoders(choice: str = "auto", *, preset: str | None = None, crf: int | None
     """
     name: Any = choice
     if not isinstance(name, str) or choice not in CHOICES:
-        raise InputError(f"no video encoder {shown(choice)}; choose from {', '.join(CHOICES)}")
+        raise InputError(f"no video encoder {_shown(choice)}; choose from {', '.join(CHOICES)}")
     given: Any = preset
     if preset is not None and (not isinstance(given, str) or preset not in PRESETS):
-        raise InputError(f"no preset {shown(preset)}; choose from {', '.join(PRESETS)}")
+        raise InputError(f"no preset {_shown(preset)}; choose from {', '.join(PRESETS)}")
     level: Any = crf
     if crf is not None and (isinstance(level, bool) or not isinstance(level, int) or not 0 <= crf <= 51):
-        raise InputError(f"crf is {shown(crf)}; it goes from 0 (lossless, large) to 51 (small)")
+        raise InputError(f"crf is {_shown(crf)}; it goes from 0 (lossless, large) to 51 (small)")
     if choice == "auto":
         names = _SOFTWARE
     elif choice == "hardware":
@@ -74,3 +73,10 @@ def _options(name: str, preset: str, crf: int) -> dict[str, str]:
         return {"q": str(max(1, round(crf / 7)))}
     # Encoders without a scale of quality: a rate that is enough for 1080p at the default, and halves every 6.
     return {"b": str(round(8_000_000 * 2 ** ((DEFAULT_CRF - crf) / 6)))}
+
+
+def _shown(value: object) -> str:
+    # Loaded when something is wrong: the command's options read this module, and NumPy would slow its help.
+    from tddfa.types.arguments import shown
+
+    return shown(value)
