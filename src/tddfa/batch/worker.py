@@ -68,7 +68,7 @@ def _send(out: BinaryIO, message: tuple[Any, ...]) -> None:
 
 
 def _end() -> NoReturn:
-    """End at once, and leave nothing half-written: on another machine, nobody would sweep it."""
+    """End now, and remove unfinished files: on another machine, nothing else removes them."""
     remove_unfinished()
     os._exit(0)
 

@@ -37,7 +37,7 @@ class Job:
     """A video.
 
     Attributes:
-        id: name that nobody can guess.
+        id: random name.
         folder: of its files.
         source: the file that was sent.
         title: what the client calls it.

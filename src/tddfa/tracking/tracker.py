@@ -32,7 +32,7 @@ _MAX_MISSED = 1  # frames without the face before it counts as lost
 _N_CONFIRM = 3  # frames in a row in which a face that the detector doubts has to be seen,
 # with this confidence, before it is reported. Of 53 doubted faces of photos 50 reach it, of 8 false ones 5.
 _MIN_CONFIRM = 0.999
-_MIN_CREDIBLE = 0.98  # confidence from which such a face is looked at again
+_MIN_CREDIBLE = 0.98  # confidence from which such a face is tracked until then
 
 # Frames in which somebody else in the place of a lost face has to be seen: the lost face itself looks
 # different while it comes out from behind something.

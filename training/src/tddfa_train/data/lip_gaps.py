@@ -1,8 +1,8 @@
 """Lips as far apart as a teacher's points have them.
 
 Fits hold expressions to a teacher's weights, and shift its points to where the model has them on average. A
-smile that shows teeth is then fitted with lips that nearly touch: of gaps of 6 to 10 mm a third is left. What
-the gap lacks is taken from the expressions that part lips, and only there.
+smile that shows teeth is then fitted with lips that nearly touch: of gaps of 6 to 10 mm two fifths are left.
+What the gap lacks is taken from the expressions that part lips, and only there.
 """
 
 from dataclasses import replace
