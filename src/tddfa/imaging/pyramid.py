@@ -23,6 +23,7 @@ class Pyramid:
         self.image = image
         self._whole = {0: image}
         self._requests: dict[int, int] = {}
+        self._latest: dict[int, tuple[int, int, int, int, Image]] = {}
 
     def part(self, level: int, x0: int, y0: int, x1: int, y1: int) -> Image:
         """Return the rectangle [x0, x1) × [y0, y1) of a level; what lies outside the image is black.
@@ -48,11 +49,17 @@ class Pyramid:
     def _inner(self, level: int, x0: int, y0: int, x1: int, y1: int) -> Image:
         """Return a rectangle that lies within the level."""
         if level not in self._whole:
+            # The views of a face lie within its crop: what was computed for that one serves them all.
+            left, top, right, bottom, latest = self._latest.get(level, (0, 0, -1, -1, self.image))
+            if left <= x0 and top <= y0 and x1 <= right and y1 <= bottom:
+                return latest[y0 - top : y1 - top, x0 - left : x1 - left]
             width, height = self._size(level)
             requests = self._requests.get(level, 0) + (x1 - x0) * (y1 - y0)
             self._requests[level] = requests
             if requests < width * height:
-                return self._computed(level, x0, y0, x1, y1)
+                computed = self._computed(level, x0, y0, x1, y1)
+                self._latest[level] = x0, y0, x1, y1, computed
+                return computed
             # Crops that overlap have asked for as much as there is: from here on, nothing is computed twice.
             self._whole[level] = self._computed(level, 0, 0, width, height)
         return self._whole[level][y0:y1, x0:x1]
@@ -65,7 +72,10 @@ class Pyramid:
         larger = self._inner(level - 1, 2 * x0, 2 * y0, min(2 * x1, width), min(2 * y1, height))
         odd_rows, odd_columns = larger.shape[0] & 1, larger.shape[1] & 1
         if odd_rows or odd_columns:
-            larger = np.pad(larger, ((0, odd_rows), (0, odd_columns), (0, 0)))
+            # A tenth of the time of np.pad.
+            larger = cv2.copyMakeBorder(
+                larger, 0, odd_rows, 0, odd_columns, cv2.BORDER_CONSTANT, value=(0, 0, 0)
+            )
         return cv2.resize(larger, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA).astype(
             np.uint8, copy=False
         )

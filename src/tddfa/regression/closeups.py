@@ -47,7 +47,8 @@ class CloseUps:
         size = float(np.linalg.norm(camera[0, :3]))
         rows = np.ascontiguousarray(camera[:2].T, np.float32)
         pyramid = pyramid_of(image)
-        eyes, mouth, face = (view.sampled(pyramid, rows, size) for view in self._views)
+        # The view of the face first: the others lie within it, and its halved image serves them.
+        face, mouth, eyes = (view.sampled(pyramid, rows, size) for view in reversed(self._views))
         return np.concatenate([eyes, np.concatenate([mouth, face], axis=1)])
 
     @cached_property
@@ -88,17 +89,19 @@ class _View:
             rows: homogeneous point → place, px.
             size: pixels per mm.
         """
-        places = np.dot(self.points, rows).reshape(*self.shape, 2)
         height, width = pyramid.image.shape[:2]
         step, level = size * self.spacing, 0
         while step > _COARSEST and max(height, width) >> level > 1:
             step, level = step / 2, level + 1
         if not level:
-            return sampled(pyramid.image, places)
+            return sampled(pyramid.image, np.dot(self.points, rows).reshape(*self.shape, 2))
         shrink = 1 << level
-        middle, reach = self.middle @ rows, self.reach @ np.abs(rows) + shrink
-        x0, y0 = (np.clip(middle - reach, 0, (width - 1, height - 1)) // shrink).astype(int).tolist()
-        x1, y1 = (np.clip(middle + reach, 0, (width - 1, height - 1)) // shrink + 1).astype(int).tolist()
-        # The position of a pixel is its centre.
-        offset = np.array([x0, y0], np.float32) + np.float32(0.5 - 0.5 / shrink)
-        return sampled(pyramid.part(level, x0, y0, x1, y1), places * np.float32(1 / shrink) - offset)
+        middle, reach = (self.middle @ rows).tolist(), (self.reach @ np.abs(rows)).tolist()
+        (x0, x1), (y0, y1) = (
+            [int(min(max(end, 0), side - 1)) // shrink for end in (m - r - shrink, m + r + shrink)]
+            for m, r, side in zip(middle, reach, (width, height), strict=True)
+        )
+        part = pyramid.part(level, x0, y0, x1 + 1, y1 + 1)
+        rows = rows / np.float32(shrink)
+        rows[3] += (0.5 / shrink - 0.5 - x0, 0.5 / shrink - 0.5 - y0)  # the position of a pixel is its centre
+        return sampled(part, np.dot(self.points, rows).reshape(*self.shape, 2))
