@@ -176,6 +176,27 @@ def test_the_hidden_part_of_eyes_has_the_colours_that_the_photo_shows_of_them() 
     np.testing.assert_allclose(np.median(white, axis=0), (60, 140, 90), atol=3)
 
 
+@pytest.mark.parametrize(
+    "weights",
+    [{}, {"jawOpen": 1.0}, {"mouthSmileLeft": 1, "mouthSmileRight": 1, "jawOpen": 0.3}, {"mouthFunnel": 1.0}],
+    ids=["closed", "open", "smile", "funnel"],
+)
+def test_lips_are_taken_from_the_photo_however_open_the_mouth(weights: dict[str, float]) -> None:
+    face = face_with(**weights)
+    photo = np.full((360, 320, 3), (60, 140, 90), np.uint8)
+    size = 256
+    (texture,) = face_textures(photo, [face], size=size)
+    uv, materials = face.mesh.topology.uv, face.mesh.topology.materials
+    assert uv is not None
+    assert materials is not None
+    outside = np.flatnonzero(~materials.any(axis=1))
+    # The outer row of the lips; the inner one may hide behind the other lip.
+    distances = np.linalg.norm(face.mesh.vertices[outside] - face.landmarks[48:60, None], axis=2)
+    lips = outside[distances.argmin(axis=1)]
+    rows, columns = ((1 - uv[lips, 1]) * size).astype(int), (uv[lips, 0] * size).astype(int)
+    assert (texture.trust[rows, columns] > 0.5).mean() > 0.9
+
+
 def test_the_inside_of_a_mouth_is_shaded_darker_than_skin() -> None:
     from tddfa.render import draw_shaded
 

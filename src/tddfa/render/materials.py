@@ -11,6 +11,9 @@ from tddfa.types import Topology
 # Scalp and hairline, which have the colour of the skin, and the inside of the mouth, teeth and tongue, RGB.
 _COLORS = np.array([(0, 0, 0), (0, 0, 0), (104, 46, 46), (228, 220, 206), (182, 96, 96)], np.float32)
 
+N_OUTSIDE = 2
+"""Number of the materials, the first ones, that lie outside the mouth."""
+
 # Way from what a photo shows to the colours above, as a share of the texture's side: long over the scalp,
 # where hair turns into skin, and short in the mouth, where lips do not.
 _FADE = np.array([1 / 24, 1 / 24, 1 / 128, 1 / 128, 1 / 128], np.float32)

@@ -15,7 +15,7 @@ from tddfa.render.compose import Background, Drawing, canvas
 from tddfa.render.eyeballs import EyeTexels, eye_texels, fill_eyes, without_closed_eyes
 from tddfa.render.kernel import kernel
 from tddfa.render.kernel_values import FaceView, Region, TexelLayout
-from tddfa.render.materials import filled, texel_materials
+from tddfa.render.materials import N_OUTSIDE, filled, texel_materials
 from tddfa.render.rasterizer import back_to_front, rasterize, scaled_region, screen_region
 from tddfa.shapes import Bool, Float32, UInt8
 from tddfa.types import Face, Image, Mesh, Topology
@@ -230,7 +230,7 @@ def _views(
     scale = 1 / max(1.0, float(np.float32(min(heights, default=0.0) / _CELLS)))
     regions = [scaled_region(screen_region([mesh], height, width), scale) for mesh in meshes]
     drawn = [
-        kernel.interpolate([mesh], [-normal[:, 2:]], region, scale)
+        kernel.interpolate([mesh], [np.concatenate([-normal[:, 2:], _in_mouth(mesh)], axis=1)], region, scale)
         for mesh, normal, region in zip(meshes, normals, regions, strict=True)
     ]
     depths = [depth.copy() for depth, _ in drawn]
@@ -239,9 +239,17 @@ def _views(
         for front in order[rank + 1 :]:
             _hide(depths[behind], regions[behind], drawn[front][0], regions[front])
     return [
-        FaceView((height, width), scale, region, depth, _edge_distance(depth, facing[:, :, 0], tall, scale))
-        for region, depth, (_, facing), tall in zip(regions, depths, drawn, heights, strict=True)
+        FaceView((height, width), scale, region, depth, _edge_distance(depth, values, tall, scale))
+        for region, depth, (_, values), tall in zip(regions, depths, drawn, heights, strict=True)
     ]
+
+
+def _in_mouth(mesh: Mesh) -> Float32[np.ndarray, "n_vertices 1"]:
+    """Return 1 for vertices inside the mouth, 0 for others."""
+    materials = mesh.topology.materials
+    if materials is None:
+        return np.zeros((len(mesh.vertices), 1), np.float32)
+    return materials[:, N_OUTSIDE:].max(axis=1, keepdims=True)
 
 
 def _hide(
@@ -260,21 +268,23 @@ def _hide(
 
 
 def _edge_distance(
-    depth: Float32[np.ndarray, "h w"], facing: Float32[np.ndarray, "h w"], tall: float, scale: float
+    depth: Float32[np.ndarray, "h w"], values: Float32[np.ndarray, "h w 2"], tall: float, scale: float
 ) -> Float32[np.ndarray, "h w"]:
     """Return the trust that follows from the distance to the outline; see `FaceView`.
 
     Args:
         depth: depth of the face; infinite beside it, minus infinity where it is hidden.
-        facing: cosine between the surface and the viewer.
+        values: cosine between the surface and the viewer, and whether it is the mouth's inside.
         tall: height of the face, px.
         scale: cells per px.
     """
     margin = _MISFIT * tall * scale
+    facing, in_mouth = values[:, :, 0], values[:, :, 1]
     # Lips and lids that part are no outline.
     own = without_holes(np.isfinite(depth), margin / 2)
     border = own & (distance_inside(own) < 2) & (facing < _TURNED_AWAY)
-    outline = border | _depth_discontinuities(depth, _JUMP * tall)
+    # Neither are lips in front of an open mouth, which is deeper than any other jump that counts.
+    outline = border | _depth_discontinuities(np.where(in_mouth > 0, np.float32(np.inf), depth), _JUMP * tall)
     hidden = depth == -np.inf
     if hidden.any():  # the mesh in front may miss its outline, too
         outline |= distance_inside(~hidden) < 2
