@@ -1,5 +1,6 @@
 """Close-ups with labels: photos and renders seen through the first network's answer, or near the true one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from tddfa.errors import InputError
+from tddfa.morphable.eyes import IRIS_RADIUS_MM
 from tddfa.morphable.model import MorphableModel
 from tddfa.regression.expressions import roll_correction
 from tddfa.types import FaceParams
@@ -14,6 +16,7 @@ from tddfa_train.data.answers import FIRST_ANSWER
 from tddfa_train.data.augment import degrade
 from tddfa_train.data.batches import Batch, LabelledImage, LandmarkDataConfig
 from tddfa_train.data.coefficients import CoefficientBatches
+from tddfa_train.data.eye_light import eyes_in_other_light
 from tddfa_train.data.occlusion import occluded
 from tddfa_train.expressions.views import HEIGHT, WIDTH, make_closeups
 from tddfa_train.parameters.batches import moved_params
@@ -21,6 +24,10 @@ from tddfa_train.parameters.batches import moved_params
 _FRAME = 120
 """Side of the frame in which labels and answers are compared, px; a face fills it as it fills a crop."""
 _PX_PER_MM = 0.56
+_BOTH_EYES = 0.7
+"""Cosine between a face and the viewer from which on both eyes show."""
+_PUPILS = [0, 5]
+"""Middle of the right and of the left iris among the landmarks of irises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +39,14 @@ class ViewConfig:
         turn_deg: sigma of a turn about each axis, degrees, for answers and for labels.
         scale: sigma of the log scale.
         shift_mm: sigma of a shift.
+        relit_eyes: how often the eyes of renders get other irises, highlights and shadows.
     """
 
     answered: float = 0.7
     turn_deg: tuple[float, float] = (1.5, 4.0)
     scale: tuple[float, float] = (0.015, 0.04)
     shift_mm: tuple[float, float] = (0.8, 2.5)
+    relit_eyes: float = 0.5
 
 
 class CloseUpBatches(CoefficientBatches):
@@ -84,7 +93,11 @@ class CloseUpBatches(CoefficientBatches):
         back = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
         points = labels["landmarks68"][:, :2]
         if np.isfinite(points).all():
-            image = occluded(np.asarray(image), points, self.config.occlusion, self.backgrounds, rng)
+            image = np.asarray(image)
+            is_render = float(labels.get("rotation_weight", 0)) == 1
+            if is_render and rng.random() < self.view.relit_eyes and _facing(labels["camera"]) > _BOTH_EYES:
+                image = self._relit(image, points, labels, rng)
+            image = occluded(image, points, self.config.occlusion, self.backgrounds, rng)
         seen = camera.astype(np.float64)
         seen[:2] = back[:2, :2] @ camera[:2]
         seen[:2, 3] += back[:2, 2]
@@ -97,6 +110,19 @@ class CloseUpBatches(CoefficientBatches):
             "first_expression": numbers[n:],
         }
 
+    def _relit(
+        self,
+        image: np.ndarray,
+        points: np.ndarray,
+        labels: Mapping[str, np.ndarray],
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """Return a render with other eyes; photos have eyes of every kind."""
+        face = FaceParams(labels["camera"].astype(np.float64), labels["identity"], labels["expression"])
+        pupils = self.model.landmarks(face, "irises")[_PUPILS, :2]
+        radius = IRIS_RADIUS_MM * float(np.linalg.norm(face.camera[0, :3]))
+        return eyes_in_other_light(image, points, pupils, radius, rng)
+
     def _moved(
         self, camera: Float[np.ndarray, "3 4"], kind: int, rng: np.random.Generator
     ) -> Float[np.ndarray, "3 4"]:
@@ -107,6 +133,12 @@ class CloseUpBatches(CoefficientBatches):
         out[:, :3] = turn @ camera[:, :3] * np.exp(rng.normal(0, view.scale[kind]))
         out[:2, 3] += size * rng.normal(0, view.shift_mm[kind], 2)
         return out
+
+
+def _facing(camera: Float[np.ndarray, "3 4"]) -> float:
+    """Return the cosine between where a face looks and the viewer."""
+    right, down = camera[:2, :3].astype(np.float64)
+    return abs(float(np.cross(right, down)[2])) / float(right @ right)
 
 
 def frame_from_image(camera: Float[np.ndarray, "3 4"], *, mirror: bool) -> Float32[np.ndarray, "2 3"]:
