@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import signal
 
 import pytest
 
@@ -22,14 +24,16 @@ def _manifest(run):
 
 def test_a_stopped_and_resumed_run_has_a_part_for_each_start(write_config, tmp_path, monkeypatch):
     run = tmp_path / "run"
-    save = loop.save_checkpoint
+    step, n_steps = loop.plain_step, 0
 
-    def stopping(path, state):
-        save(path, state)
-        if state["step"] == 3:
-            raise KeyboardInterrupt
+    def interrupted(*args):
+        nonlocal n_steps
+        n_steps += 1
+        if n_steps == 3:
+            os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C in the middle of the third step
+        return step(*args)
 
-    monkeypatch.setattr(loop, "save_checkpoint", stopping)
+    monkeypatch.setattr(loop, "plain_step", interrupted)
     assert _train(write_config, run, seed=5) == 130
     first = _manifest(run)
     assert (first["steps"], first["samples"], first["seed"]) == (3, 12, 5)

@@ -175,6 +175,6 @@ def _data(folder, backgrounds):
 
 
 def _loop():
-    from tddfa_train.loop.train import LoopConfig
+    from tddfa_train.loop.schedule import LoopConfig
 
     return LoopConfig(2)

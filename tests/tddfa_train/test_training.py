@@ -21,7 +21,8 @@ from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig  # noqa
 from tddfa_train.data.points import IBUG68_MIRROR  # noqa: E402
 from tddfa_train.loop.config import from_mapping, read_config, to_json  # noqa: E402
 from tddfa_train.loop.devices import on_device  # noqa: E402
-from tddfa_train.loop.train import LoopConfig, learning_rate_at, train  # noqa: E402
+from tddfa_train.loop.schedule import LoopConfig, learning_rate_at  # noqa: E402
+from tddfa_train.loop.train import train  # noqa: E402
 
 
 def _rows(run):

@@ -14,7 +14,7 @@ from tddfa.files import atomic_write
 from tddfa_train.data.augment import PhotometricConfig
 from tddfa_train.loop.intervals import difference_interval, mean_interval
 from tddfa_train.loop.manifest import code_version, data_record, recorded
-from tddfa_train.loop.train import train
+from tddfa_train.loop.train import CHECKPOINT, train
 from tddfa_train.parameters.recipe import ParameterRecipe, parameter_experiment
 from tddfa_train.weights import load_weights
 
@@ -164,7 +164,7 @@ def _run(recipe: ParameterRecipe, seed: int, folder: Path, device: str) -> dict[
     log.info("%s: %d steps", folder.name, experiment.loop.n_steps)
     with recorded(folder, recipe="parameters", config=recipe, data=recipe.data.folders):
         train(experiment.network, experiment.task, experiment.data, experiment.loop, folder, device=device)
-    load_weights(experiment.network, folder / "last.pt")
+    load_weights(experiment.network, folder / CHECKPOINT)
     found = evaluate(experiment.network.cpu().eval())
     result = {"seed": seed} | {key: found[key]["mean_of_bins"] for key in _PROTOCOLS}
     atomic_write(done, (json.dumps(result, indent=2) + "\n").encode())

@@ -296,7 +296,8 @@ def _render(args: argparse.Namespace) -> None:
 def _train(args: argparse.Namespace) -> None:
     from tddfa_train.loop.config import read_config
     from tddfa_train.loop.manifest import recorded
-    from tddfa_train.loop.train import SameBatch, train
+    from tddfa_train.loop.task import SameBatch
+    from tddfa_train.loop.train import train
     from tddfa_train.recipes import RECIPES
 
     kind, build = RECIPES[args.recipe]

@@ -14,7 +14,8 @@ from tddfa.geometry.camera import camera_pose
 from tddfa_train.aflw2000 import evaluate_points, open_aflw2000
 from tddfa_train.landmarks.task import network_input
 from tddfa_train.loop.devices import device_of
-from tddfa_train.loop.train import LoopConfig, StepData, Task
+from tddfa_train.loop.schedule import LoopConfig
+from tddfa_train.loop.task import StepData, Task
 from tddfa_train.networks import TRUNKS
 
 Evaluate = Callable[[nn.Module], Mapping[str, Any]]

@@ -49,7 +49,7 @@ class DistillationTask:
     mirror: Mirror | None = None
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """See `tddfa_train.loop.train.Task`."""
+        """See `tddfa_train.loop.task.Task`."""
         crops = network_input(batch["crop"])
         face: FaceOutput = network(crops)
         terms = {name: self.config.labels * term for name, term in self.labels.compare(face, batch).items()}

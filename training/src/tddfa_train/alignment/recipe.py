@@ -24,7 +24,8 @@ from tddfa_train.data.mediapipe_points import mediapipe_labels, mediapipe_weight
 from tddfa_train.data.surface_points import SurfacePoints
 from tddfa_train.experiment import EvaluationConfig, Experiment, aflw2000_evaluation, make_trunk
 from tddfa_train.landmarks.task import network_input
-from tddfa_train.loop.train import LoopConfig, Task
+from tddfa_train.loop.schedule import LoopConfig
+from tddfa_train.loop.task import Task
 from tddfa_train.point_model import PointModel
 from tddfa_train.weights import load_weights, read_weights
 

@@ -103,7 +103,7 @@ class AlignmentTask:
     expression_scale: Float[Tensor, " e"] | None = None
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """See `tddfa_train.loop.train.Task`."""
+        """See `tddfa_train.loop.task.Task`."""
         return self.compare(network(network_input(batch["crop"])), batch)
 
     def compare(self, face: FaceOutput, batch: dict[str, Tensor]) -> dict[str, Tensor]:

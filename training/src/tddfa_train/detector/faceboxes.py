@@ -212,7 +212,7 @@ class MultiBoxTask:
     config: MultiBoxConfig
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """See `tddfa_train.loop.train.Task`."""
+        """See `tddfa_train.loop.task.Task`."""
         images, config = batch["image"], self.config
         predicted: AnchorOutput = network(faceboxes_input(images))
         anchors = torch.from_numpy(anchor_boxes(images.shape[1], images.shape[2]))

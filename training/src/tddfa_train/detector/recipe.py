@@ -12,7 +12,8 @@ from tddfa_train.detector.mosaics import BoxRule, MosaicBatches, MosaicConfig
 from tddfa_train.detector.network import DetectorConfig, FaceDetector
 from tddfa_train.detector.task import DetectorLossConfig, DetectorTask
 from tddfa_train.experiment import Experiment
-from tddfa_train.loop.train import LoopConfig, Task
+from tddfa_train.loop.schedule import LoopConfig
+from tddfa_train.loop.task import Task
 from tddfa_train.weights import load_weights, read_weights
 
 

@@ -75,7 +75,7 @@ class DetectorTask:
     config: DetectorLossConfig
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """See `tddfa_train.loop.train.Task`."""
+        """See `tddfa_train.loop.task.Task`."""
         levels: list[LevelOutput] = network(network_input(batch["image"]))
         score_sum = torch.zeros(())
         box_sum = torch.zeros(())

@@ -21,7 +21,7 @@ from tddfa_train.experiment import Experiment
 from tddfa_train.expressions.batches import CloseUpBatches, ViewConfig
 from tddfa_train.expressions.network import CloseUpConfig, CloseUpNetwork
 from tddfa_train.expressions.task import CloseUpTask
-from tddfa_train.loop.train import LoopConfig
+from tddfa_train.loop.schedule import LoopConfig
 from tddfa_train.point_model import PointModel
 from tddfa_train.weights import load_weights
 

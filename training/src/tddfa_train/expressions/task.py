@@ -37,7 +37,7 @@ class CloseUpTask:
     shown: PointModel
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """See `tddfa_train.loop.train.Task`."""
+        """See `tddfa_train.loop.task.Task`."""
         first = first_answer(batch)
         views = network_input(batch["crop"])
         feature = network.feature(views, first)  # pyright: ignore[reportCallIssue]

@@ -10,7 +10,7 @@ from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
 from tddfa_train.data.mediapipe_points import mediapipe_labels, mediapipe_weights
 from tddfa_train.experiment import EvaluationConfig, Experiment, aflw2000_evaluation, make_trunk
 from tddfa_train.landmarks.task import LandmarkLossConfig, LandmarkNetwork, LandmarkTask, network_input
-from tddfa_train.loop.train import LoopConfig
+from tddfa_train.loop.schedule import LoopConfig
 from tddfa_train.weights import load_weights
 
 

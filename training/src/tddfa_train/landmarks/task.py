@@ -65,7 +65,7 @@ class LandmarkTask:
     annotation_offset: Float[Tensor, "21 2"] | None = None
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """See `tddfa_train.loop.train.Task`."""
+        """See `tddfa_train.loop.task.Task`."""
         output = network(network_input(batch["crop"]))
         side = batch["crop"].shape[1]
         half = side / 2

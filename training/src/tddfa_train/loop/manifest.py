@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from tddfa.files import atomic_write
-from tddfa_train.loop.train import Progress
+from tddfa_train.loop.train import CHECKPOINT, Progress
 
 FILE_NAME = "manifest.json"
 
@@ -122,7 +122,7 @@ def _now() -> str:
 
 def _progress(folder: Path) -> Progress:
     """What the checkpoint of a run says of itself."""
-    last = folder / "last.pt"
+    last = folder / CHECKPOINT
     if not last.exists():
         return Progress(0, 0, 0.0)
     saved = torch.load(last, map_location="cpu", weights_only=True, mmap=True)

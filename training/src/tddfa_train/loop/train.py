@@ -1,87 +1,34 @@
 """One loop: batches by step number, a task that knows its loss, checkpoints that resume."""
 
-import json
 import logging
-import math
+import signal
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from tddfa.cli.interrupts import interrupts
 from tddfa.errors import InputError
+from tddfa_train.loop.average import WeightAverage
 from tddfa_train.loop.devices import on_device
-from tddfa_train.loop.muon import Muon
+from tddfa_train.loop.journal import Journal
+from tddfa_train.loop.optimizers import make_optimizer
+from tddfa_train.loop.schedule import LoopConfig, learning_rate_at
+from tddfa_train.loop.steps import meta_joint_step, plain_step
+from tddfa_train.loop.task import StepData, Task
 from tddfa_train.loop.threads import ThreadGovernor
-from tddfa_train.parameters.losses.meta_joint import Loss, meta_joint_round
 
 log = logging.getLogger(__name__)
 
+CHECKPOINT = "last.pt"
+"""Name of the checkpoint in the folder of a run."""
 
-@dataclass(frozen=True, slots=True)
-class LoopConfig:
-    """How long, how fast, how often."""
-
-    n_steps: int
-    learning_rate: float = 2e-3
-    final_share: float = 0.02  # the cosine ends at this share of the learning rate
-    warmup_steps: int = 300
-    weight_decay: float = 1e-3  # on convolution and linear weights only
-    clip_norm: float = 1.0
-    average_decay: float = 0.999  # of the weights that are evaluated and exported
-    log_every: int = 50
-    save_every: int = 500
-    evaluate_every: int = 3000
-    workers: int = 1
-    threads: int = 2
-    share_cores: bool = False  # one thread less for each core that other processes keep busy
-    bf16: bool = True
-    optimizer: str = "adamw"  # or "muon"
-    look_ahead: int = 0  # batches of a meta-joint round; 0: every batch is one step
-
-
-class Task(Protocol):
-    """What a network is trained for."""
-
-    def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Weighted loss terms; their sum is minimised."""
-        ...
-
-
-@runtime_checkable
-class TaskWithBranches(Protocol):
-    """A task for meta-joint optimisation."""
-
-    def branches(self) -> Sequence[Loss]:
-        """The losses to choose between."""
-        ...
-
-    def judge(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-        """What the better branch is smaller in."""
-        ...
-
-
-class StepData(Sized, Protocol):
-    """Batches by step number."""
-
-    def __getitem__(self, step: int) -> Mapping[str, Any]: ...
-
-
-class SameBatch:
-    """The first batch at every step: a network that cannot learn it cannot learn anything."""
-
-    def __init__(self, data: StepData):
-        self.batch, self.n_steps = data[0], len(data)
-
-    def __len__(self) -> int:
-        return self.n_steps
-
-    def __getitem__(self, step: int) -> Mapping[str, Any]:
-        return self.batch
+Evaluate = Callable[[nn.Module], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,113 +40,6 @@ class Progress:
     hours: float
 
 
-def learning_rate_at(step: int, config: LoopConfig) -> float:
-    """Linear warm-up, then a cosine down to `final_share`."""
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    progress = (step - config.warmup_steps) / max(1, config.n_steps - config.warmup_steps)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    return config.learning_rate * (config.final_share + (1 - config.final_share) * cosine)
-
-
-def make_optimizer(network: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
-    """Make the optimiser; norms and biases do not decay.
-
-    Raises:
-        InputError: there is no such optimiser.
-    """
-    if config.optimizer == "muon":
-        # The first layer sees pixels and the head decides numbers of different units: both stay with AdamW.
-        hidden = [p for name, p in network.named_parameters() if p.ndim > 1 and not name.startswith("head.")][
-            1:
-        ]
-        chosen = {id(p) for p in hidden}
-        others = [p for p in network.parameters() if id(p) not in chosen]
-        return Muon(hidden, others, lr=config.learning_rate, weight_decay=config.weight_decay)
-    if config.optimizer != "adamw":
-        raise InputError(f"no optimizer named {config.optimizer!r}; there are: adamw, muon")
-    decay = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-
-
-class WeightAverage:
-    """Exponential average of a network's weights; shorter memory at the start."""
-
-    def __init__(self, network: nn.Module, decay: float):
-        self.decay = decay
-        self.state = {key: value.detach().clone() for key, value in network.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        """Takes in the weights after a step."""
-        decay = min(self.decay, (step + 1) / (step + 10))
-        averaged, current = [], []
-        for key, value in network.state_dict().items():
-            if value.is_floating_point():
-                averaged.append(self.state[key])
-                current.append(value)
-            else:
-                self.state[key].copy_(value)
-        for mine, new in zip(averaged, current, strict=True):
-            mine.lerp_(new, 1 - decay)
-
-
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Writes beside the file, then renames: a stopped run never leaves half a checkpoint."""
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)
-
-
-def _groups(batches: Iterable[Any], size: int) -> Iterable[list[dict[str, Tensor]]]:
-    group: list[dict[str, Tensor]] = []
-    for batch in batches:
-        group.append(batch)
-        if len(group) == size:
-            yield group
-            group = []
-
-
-def _plain_step(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    task: Task,
-    batch: dict[str, Tensor],
-    config: LoopConfig,
-) -> tuple[dict[str, Tensor], bool]:
-    """The loss terms of a batch, and whether the step could be taken."""
-    kind = next(iter(batch.values())).device.type
-    with torch.autocast(kind, torch.bfloat16, enabled=config.bf16):
-        terms = task.losses(network, batch)
-    loss = torch.stack([term.float() for term in terms.values()]).sum()
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
-    finite = bool(torch.isfinite(norm))
-    if finite:
-        optimizer.step()
-    return terms, finite
-
-
-def _meta_joint_step(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    task: Task,
-    batches: list[dict[str, Tensor]],
-    config: LoopConfig,
-) -> tuple[dict[str, Tensor], bool]:
-    """The branch that a meta-joint round kept, and whether it kept one."""
-    if not isinstance(task, TaskWithBranches):
-        raise InputError("look_ahead is for tasks with two losses to choose between; set it to 0")
-    *shown, held_out = batches
-    branch = meta_joint_round(
-        network, optimizer, task.branches(), task.judge, shown, held_out, clip_norm=config.clip_norm
-    )
-    return {"branch": torch.tensor(float(branch))}, branch >= 0
-
-
 def train(
     network: nn.Module,
     task: Task,
@@ -207,10 +47,12 @@ def train(
     config: LoopConfig,
     folder: Path,
     *,
-    evaluate: Callable[[nn.Module], Mapping[str, Any]] | None = None,
+    evaluate: Evaluate | None = None,
     device: str = "cpu",
 ) -> Progress:
-    """Trains until the last step, going on from `folder/last.pt` where there is one.
+    """Train until the last step, going on from the checkpoint of `folder` where there is one.
+
+    Ctrl-C and SIGTERM finish the step and save it; a second one ends at once.
 
     Args:
         network: its parameters are changed in place.
@@ -220,104 +62,144 @@ def train(
         folder: receives `last.pt`, `log.jsonl` and TensorBoard events.
         evaluate: called with the network in evaluation mode and averaged weights.
         device: "cpu" or "cuda".
-    """
-    from torch.utils.tensorboard import SummaryWriter
 
+    Raises:
+        InputError: the checkpoint is of another network.
+        KeyboardInterrupt: the run was interrupted; its last step is saved.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(config.threads)
-    network.to(device)
-    task = on_device(task, device)
-    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    optimizer = make_optimizer(network, config)
-    average = WeightAverage(network, config.average_decay)
-    start, samples, hours = 0, 0, 0.0
-    last = folder / "last.pt"
-    if last.exists():
-        saved = torch.load(last, map_location=device, weights_only=True)
+    run = _Run(network, task, config, folder / CHECKPOINT, device)
+    run.resume()
+    governor = ThreadGovernor(config.threads)
+    with Journal(folder, config.log_every) as journal, interrupts() as stop:
+        for batches in _rounds(data, run.step, config):
+            if config.share_cores and governor.look() != torch.get_num_threads():
+                torch.set_num_threads(governor.threads)
+            before, rate = run.samples, learning_rate_at(run.step, config)
+            terms, taken = run.take_step(batches, rate)
+            journal.note(run.step, terms, rate, run.samples - before, taken=taken)
+            is_last = run.step == config.n_steps
+            if stop.is_set() or is_last or run.step % config.save_every == 0:
+                run.save()
+            if stop.is_set():
+                raise KeyboardInterrupt
+            if evaluate is not None and (is_last or run.step % config.evaluate_every == 0):
+                result = run.evaluated(evaluate)
+                journal.evaluation(run.step, result, run.progress().hours)
+    return run.progress()
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write beside the file, then rename: a stopped run never leaves half a checkpoint."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+class _Run:
+    """A network in training: its optimiser, its averaged weights, how far it has come.
+
+    Args:
+        network: its parameters are changed in place.
+        task: gives the losses.
+        config: rates.
+        path: of the checkpoint.
+        device: "cpu" or "cuda".
+    """
+
+    def __init__(self, network: nn.Module, task: Task, config: LoopConfig, path: Path, device: str):
+        network.to(device)
+        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        network.train()
+        self.step = self.samples = 0
+        self._network, self._task, self._config = network, on_device(task, device), config
+        self._path, self._device = path, device
+        self._optimizer = make_optimizer(network, config)
+        self._average = WeightAverage(network, config.average_decay)
+        self._hours, self._begun = 0.0, time.monotonic()
+
+    def resume(self) -> None:
+        """Go on from the checkpoint, where there is one."""
+        if not self._path.exists():
+            return
+        saved = torch.load(self._path, map_location=self._device, weights_only=True)
         try:
-            network.load_state_dict(saved["network"])
+            self._network.load_state_dict(saved["network"])
         except RuntimeError:
             raise InputError(
-                f"{folder} holds a run of another network; go on with its config, or train in another folder"
+                f"{self._path.parent} holds a run of another network; go on with its config, or train in "
+                f"another folder"
             ) from None
-        average.state = saved["average"]
-        optimizer.load_state_dict(saved["optimizer"])
-        start, hours, samples = saved["step"], saved["hours"], saved.get("samples", 0)
-        log.info("resumed at step %d", start)
+        self._average.state = saved["average"]
+        self._optimizer.load_state_dict(saved["optimizer"])
+        self.step, self._hours, self.samples = saved["step"], saved["hours"], saved.get("samples", 0)
+        log.info("resumed at step %d", self.step)
 
-    def state(step: int) -> dict[str, Any]:
-        return {
-            "network": network.state_dict(),
-            "average": average.state,
-            "optimizer": optimizer.state_dict(),
-            "step": step,
-            "samples": samples,
-            "hours": hours + (time.monotonic() - begun) / 3600,
+    def take_step(self, batches: list[dict[str, Tensor]], rate: float) -> tuple[dict[str, Tensor], bool]:
+        """Take a step, and return the loss terms and whether the weights moved."""
+        batches = [{key: value.to(self._device) for key, value in batch.items()} for batch in batches]
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        if self._config.look_ahead:
+            terms, taken = meta_joint_step(self._network, self._optimizer, self._task, batches, self._config)
+        else:
+            terms, taken = plain_step(self._network, self._optimizer, self._task, batches[0], self._config)
+        if taken:
+            self._average.update(self._network, self.step)
+        self.step += 1
+        self.samples += sum(len(next(iter(batch.values()))) for batch in batches)
+        return terms, taken
+
+    def progress(self) -> Progress:
+        """Say how far the run has come."""
+        return Progress(self.step, self.samples, self._hours + (time.monotonic() - self._begun) / 3600)
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        progress = self.progress()
+        state = {
+            "network": self._network.state_dict(),
+            "average": self._average.state,
+            "optimizer": self._optimizer.state_dict(),
+            "step": progress.step,
+            "samples": progress.samples,
+            "hours": progress.hours,
         }
+        save_checkpoint(self._path, state)
 
-    writer = SummaryWriter(str(folder / "events"))
-    journal = (folder / "log.jsonl").open("a", buffering=1)
-    group = config.look_ahead + 1  # a meta-joint round is one step: its batches, and one to judge by
+    def evaluated(self, evaluate: Evaluate) -> Mapping[str, Any]:
+        """Evaluate the averaged weights; training goes on with its own."""
+        current = {key: value.clone() for key, value in self._network.state_dict().items()}
+        self._network.load_state_dict(self._average.state)
+        self._network.eval()
+        with torch.no_grad():
+            result = evaluate(self._network)
+        self._network.load_state_dict(current)
+        self._network.train()
+        return result
+
+
+def _rounds(data: StepData, start: int, config: LoopConfig) -> Iterable[list[dict[str, Tensor]]]:
+    """Yield the batches of each step from `start` on: one, or those of a meta-joint round."""
+    size = config.look_ahead + 1  # the batches of a round, and one to judge by
     loader: Iterable[Any] = DataLoader(
         data,  # pyright: ignore[reportArgumentType]
         batch_size=None,
-        sampler=range(start * group, config.n_steps * group),
+        sampler=range(start * size, config.n_steps * size),
         num_workers=config.workers,
         prefetch_factor=8 if config.workers else None,
+        worker_init_fn=_leave_interrupts,
     )
-    begun = since = time.monotonic()
-    sums: dict[str, float] = {}
-    seen = skipped = 0
-    network.train()
-    governor = ThreadGovernor(config.threads)
-    for step, batches in enumerate(_groups(loader, group), start):
-        if config.share_cores and governor.look() != torch.get_num_threads():
-            torch.set_num_threads(governor.threads)
-        batches = [{key: value.to(device) for key, value in batch.items()} for batch in batches]
-        rate = learning_rate_at(step, config)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        if config.look_ahead:
-            terms, finite = _meta_joint_step(network, optimizer, task, batches, config)
-        else:
-            terms, finite = _plain_step(network, optimizer, task, batches[0], config)
-        if finite:
-            average.update(network, step)
-        else:
-            skipped += 1
-        for key, value in terms.items():
-            sums[key] = sums.get(key, 0.0) + float(value.detach())
-        shown = sum(len(next(iter(batch.values()))) for batch in batches)
-        seen, samples = seen + shown, samples + shown
-        done = step + 1
-        if done % config.log_every == 0:
-            row: dict[str, Any] = {key: round(value / config.log_every, 5) for key, value in sums.items()}
-            row |= {
-                "step": done,
-                "rate": rate,
-                "per_second": round(seen / (time.monotonic() - since)),
-                "skipped": skipped,
-                "threads": torch.get_num_threads(),
-            }
-            journal.write(json.dumps(row) + "\n")
-            for key, value in row.items():
-                writer.add_scalar(f"train/{key}", value, done)
-            sums, seen, since = {}, 0, time.monotonic()
-        if done % config.save_every == 0 or done == config.n_steps:
-            save_checkpoint(last, state(done))
-        if evaluate and (done % config.evaluate_every == 0 or done == config.n_steps):
-            current = {key: value.clone() for key, value in network.state_dict().items()}
-            network.load_state_dict(average.state)
-            network.eval()
-            with torch.no_grad():
-                result = evaluate(network)
-            network.load_state_dict(current)
-            network.train()
-            journal.write(
-                json.dumps({"step": done, "evaluation": result, "hours": state(done)["hours"]}) + "\n"
-            )
-            since = time.monotonic()
-    journal.close()
-    writer.close()
-    end = state(config.n_steps)
-    return Progress(end["step"], end["samples"], end["hours"])
+    batches: list[dict[str, Tensor]] = []
+    for batch in loader:
+        batches.append(batch)
+        if len(batches) == size:
+            yield batches
+            batches = []
+
+
+def _leave_interrupts(worker: int) -> None:
+    """Let a loading process live on after Ctrl-C, which all processes of a terminal get."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tddfa.morphable import open_face_model
 from tddfa_train.data.batches import LandmarkDataConfig
 from tddfa_train.experiment import EvaluationConfig, Experiment, aflw2000_evaluation, make_trunk
-from tddfa_train.loop.train import LoopConfig
+from tddfa_train.loop.schedule import LoopConfig
 from tddfa_train.parameters.batches import ParameterBatches
 from tddfa_train.parameters.losses import FaceBasis
 from tddfa_train.parameters.task import ParameterLossConfig, ParameterNetwork, ParameterTask, crop_points

@@ -65,7 +65,7 @@ class ParameterTask:
     face: FaceBasis
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """See `tddfa_train.loop.train.Task`; meta-joint training calls `branches` instead."""
+        """See `tddfa_train.loop.task.Task`; meta-joint training calls `branches` instead."""
         predicted, landmarks = network(network_input(batch["crop"]))
         return self._terms(self.config.cost, network, predicted, landmarks, batch)
 

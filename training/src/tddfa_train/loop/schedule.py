@@ -1,0 +1,35 @@
+"""How long, how fast and how often a network is trained."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LoopConfig:
+    """How long, how fast, how often."""
+
+    n_steps: int
+    learning_rate: float = 2e-3
+    final_share: float = 0.02  # the cosine ends at this share of the learning rate
+    warmup_steps: int = 300
+    weight_decay: float = 1e-3  # on convolution and linear weights only
+    clip_norm: float = 1.0
+    average_decay: float = 0.999  # of the weights that are evaluated and exported
+    log_every: int = 50
+    save_every: int = 500
+    evaluate_every: int = 3000
+    workers: int = 1
+    threads: int = 2
+    share_cores: bool = False  # one thread less for each core that other processes keep busy
+    bf16: bool = True
+    optimizer: str = "adamw"  # or "muon"
+    look_ahead: int = 0  # batches of a meta-joint round; 0: every batch is one step
+
+
+def learning_rate_at(step: int, config: LoopConfig) -> float:
+    """Linear warm-up, then a cosine down to `final_share`."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(1, config.n_steps - config.warmup_steps)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    return config.learning_rate * (config.final_share + (1 - config.final_share) * cosine)
