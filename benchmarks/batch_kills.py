@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ _KINDS = ("actor", "node", "driver")
 _MEMORY = 80 << 20  # bytes of the object store of a node; chunks travel as numbers
 _FRAMES = 25  # of a clip
 _POLL_S = 0.1
+_STARTS = 5  # of a node
 # Ray makes workers nice, and gives up those that take a minute to start: both end a run on a busy machine.
 _PATIENT = {
     "RAY_worker_niceness": "0",
@@ -116,10 +117,9 @@ def disturbed_run(
 
     kinds = [_KINDS[k % len(_KINDS)] for k in range(n_kills)]
     rng.shuffle(kinds)
-    cluster: Any = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": _MEMORY}
-    )
-    nodes = [cluster.add_node(num_cpus=1, object_store_memory=_MEMORY) for _ in range(N_NODES)]
+    head = {"num_cpus": 0, "object_store_memory": _MEMORY}
+    cluster: Any = _patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
+    nodes = [_added_node(cluster) for _ in range(N_NODES)]
     command = _command(inputs, out, [*options, "--engine", "ray", "--address", cluster.address])
     driver = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     killed: Counter[str] = Counter()
@@ -140,7 +140,7 @@ def disturbed_run(
             elif kind == "node":
                 node = nodes.pop(rng.randrange(len(nodes)))
                 cluster.remove_node(node, allow_graceful=False)
-                nodes.append(cluster.add_node(num_cpus=1, object_store_memory=_MEMORY))
+                nodes.append(_added_node(cluster))
             else:
                 while not (pids := list(_actors(nodes))):
                     driver = _alive(driver, command)
@@ -154,6 +154,18 @@ def disturbed_run(
         driver.kill()
         cluster.shutdown()
     return killed
+
+
+def _added_node(cluster: Any) -> Any:
+    return _patiently(lambda: cluster.add_node(num_cpus=1, object_store_memory=_MEMORY))
+
+
+def _patiently(start: Callable[[], Any]) -> Any:
+    """Start a node; on a busy machine, those 30 s may not be enough that Ray gives it."""
+    for _ in range(_STARTS - 1):
+        with contextlib.suppress(Exception):  # Ray raises no class of its own here
+            return start()
+    return start()
 
 
 def compared(one: Path, other: Path) -> dict[str, Any]:

@@ -223,9 +223,53 @@ def test_parts_of_another_schema_or_batch_are_refused(photos, tmp_path):
     file.write_text(file.read_text().replace("tddfa.batch/1", "tddfa.batch/9"))
     with pytest.raises(InputError, match=r"parts of tddfa.batch/9, and this version of tddfa writes"):
         batch(photos, out, resume=True)
+    file.write_text(
+        file.read_text().replace("tddfa.batch/9", "tddfa.batch/1").replace('"n_chunks": ', '"n_chunks": -')
+    )
+    with pytest.raises(InputError, match="is no plan of a batch"):
+        batch(photos, out, resume=True)
     file.write_text("{")
     with pytest.raises(InputError, match="is no plan of a batch"):
         batch(photos, out, resume=True)
+
+
+def test_a_plan_of_the_first_days_without_a_token_is_gone_on_with(photos, tmp_path):
+    out = tmp_path / "out"
+    batch(photos, out)
+    rows = rows_of(out)
+    (units,) = (out / "plan").glob("00000-*.parquet")
+    units.rename(out / "plan" / "00000.parquet")
+    file = out / "plan" / "plan.json"
+    record = json.loads(file.read_text())
+    del record["token"]
+    file.write_text(json.dumps(record))
+    part(out, 1).unlink()
+    report = batch(photos, out, resume=True)
+    assert report.is_complete
+    assert report.n_done_before > 0
+    assert rows_of(out) == rows
+
+
+def test_what_a_killed_worker_began_is_removed_by_the_guard_that_saw_it_end(photos, tmp_path, monkeypatch):
+    # On a machine of a cluster nothing else removes it before a day is over.
+    out = tmp_path / "out"
+    monkeypatch.setattr("tddfa.batch.run._sweep", lambda storage: None)
+    engine = LocalEngine(1)
+    killed: list[int] = []
+
+    def kill() -> None:
+        while not list(out.glob("faces/*/.tddfa-*")):
+            time.sleep(0.001)
+        killed.extend(engine.worker_pids)
+        os.kill(killed[0], signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    report = run_batch([str(photos)], str(out), PACK, engine=engine, chunk_size=3)
+    thread.join()
+    assert killed
+    assert report.is_complete
+    assert not [path for path in out.rglob("*") if path.name.startswith(".")]
 
 
 def test_shards_share_a_plan_and_make_the_whole_together(photos, tmp_path):

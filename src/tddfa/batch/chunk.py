@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tarfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from tddfa.batch.storage import Storage, is_url
 from tddfa.batch.video import video_rows
 from tddfa.concurrency import in_order
 from tddfa.errors import ImageFileError, InputError, StorageError, TddfaError
+from tddfa.files import remove_leftovers
 from tddfa.imaging.format_names import IMAGE_SUFFIXES
 from tddfa.kinds import KINDS
 from tddfa.outputs import Scene, encode_output
@@ -128,6 +130,12 @@ class ChunkJob:
             return None
         return _report(chunk, int(recorded[b"tddfa.inputs"]), _Counts.of(table), was_done=True)
 
+    def sweep(self, chunk: int) -> None:
+        """Remove what killed workers of this machine have left half-written of a chunk."""
+        if self._storage.is_local:
+            for name in (self._plan.part(chunk), self._plan.file(chunk, "")):
+                remove_leftovers(os.path.dirname(self._storage.where(name)))  # noqa: PTH120
+
     def run(
         self, chunk: int, skip: Mapping[int, str], notify: Notify, *, careful: bool = False
     ) -> ChunkReport:
@@ -144,6 +152,7 @@ class ChunkJob:
             PackError: the pack is broken.
         """
         self.load()
+        self.sweep(chunk)  # of a run that ended with the machine
         counts = _Counts()
         n_inputs = 0
         with self._storage.writing(self._plan.part(chunk)) as file:

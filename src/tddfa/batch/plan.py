@@ -94,11 +94,15 @@ class Plan:
             record: dict[str, Any] = json.loads(storage.read(FILE))
             schema = record["schema"]
             if schema == SCHEMA:
-                return cls(**{name: record[name] for name in _RECORDED})
+                # Plans of the first days had no token, nor had the names of their files.
+                plan = cls(**{name: record[name] for name in _RECORDED if name != "token" or name in record})
+                if plan.n_chunks < 0 or plan.n_inputs < 0 or plan.chunk_size < 1:
+                    raise ValueError
+                return plan
         except (ValueError, KeyError, TypeError):
             raise InputError(f"{storage.url(FILE)} is no plan of a batch; choose another folder") from None
         raise InputError(
-            f"{storage.place} has parts of {schema}, and this version of tddfa writes {SCHEMA}; finish it "
+            f"{storage.url('')} has parts of {schema}, and this version of tddfa writes {SCHEMA}; finish it "
             f"with tddfa {record.get('version', 'of then')}, or choose another folder"
         )
 
@@ -239,7 +243,7 @@ class PlanReader:
 
 
 def _plan_file(chunk: int, token: str) -> str:
-    return f"{FOLDER}/{chunk // _CHUNKS_PER_FILE:05d}-{token}.parquet"
+    return f"{FOLDER}/{chunk // _CHUNKS_PER_FILE:05d}{'-' if token else ''}{token}.parquet"
 
 
 def _schema() -> Any:

@@ -26,6 +26,7 @@ from tddfa.errors import InputError, TddfaError, require_extra
 _POLL_S = 1.0
 _SETTLE_S = 15.0  # until the CPUs of actors that died with their driver are counted as free
 _PATIENCE_S = 300.0  # without any actor: a cluster that grows by itself takes minutes for a machine
+_CLOSE_S = 10.0  # for all actors together, to remove the files that they have begun
 _MAX_FAILED_STARTS = 3  # actors, for each that is wanted, that die before they are ready
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,10 @@ class ChunkActor:
             if n := getattr(report, name):
                 counter.inc(n)
         return report
+
+    def close(self) -> None:
+        """End the worker, beside `run`; only on its machine can the file that it has begun be removed."""
+        self._worker.close()
 
 
 @dataclass(slots=True)
@@ -149,7 +154,9 @@ class _Pool:
     ) -> None:
         self._ray = ray
         # Where an actor dies, a new one takes its place, on any machine with a free CPU.
-        self._remote = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(ChunkActor)
+        # The second thread is for `close`, while `run` is busy.
+        options = {"num_cpus": 1, "max_restarts": 0, "max_task_retries": 0, "max_concurrency": 2}
+        self._remote = ray.remote(**options)(ChunkActor)
         self._arguments = (ray.put(job), timeout_s, resume)
         self._workers = workers
         self._again: deque[int] = deque()
@@ -185,6 +192,7 @@ class _Pool:
                         return
                     self._again.append(chunk)
         finally:
+            self._close([actor for actor, chunk in self._running.values() if chunk is not None])
             for actor in list(self._actors):
                 self._end(actor)
 
@@ -221,6 +229,12 @@ class _Pool:
         actor = self._remote.remote(*self._arguments)
         self._actors.append(actor)
         self._running[actor.ready.remote()] = (actor, None)
+
+    def _close(self, actors: list[Any]) -> None:
+        """Have actors that are busy give up their chunks: a killed one leaves a file half-written."""
+        if actors:
+            closing = [actor.close.remote() for actor in actors]
+            self._ray.wait(closing, num_returns=len(closing), timeout=_CLOSE_S)
 
     def _end(self, actor: Any) -> None:
         self._actors.remove(actor)

@@ -41,6 +41,7 @@ class GuardedWorker:
     def __init__(self, job: ChunkJob, *, timeout_s: float, resume: bool = False) -> None:
         self._job, self._timeout_s, self._resume = job, timeout_s, resume
         self._process: _Process | None = None
+        self._chunk: int | None = None  # that is being done
         self._is_closed = threading.Event()
 
     def run(self, chunk: int, alive: Callable[[int], None] = lambda done: None) -> ChunkReport:
@@ -56,6 +57,7 @@ class GuardedWorker:
         strikes: Counter[int] = Counter()
         skip: dict[int, str] = {}
         careful, starts = False, 0
+        self._chunk = chunk
         while not self._is_closed.is_set():
             if self._process is None:
                 self._process = _Process(self._job)
@@ -71,6 +73,7 @@ class GuardedWorker:
                     reason = "late" if message else "dead"
                     break
                 if message[0] == "done":
+                    self._chunk = None
                     return message[1]
                 if message[0] == "failed":
                     raise WorkerError(message[1])
@@ -78,6 +81,7 @@ class GuardedWorker:
                 alive(at)
             code = process.kill()
             self._process = None
+            self._job.sweep(chunk)  # only this machine knows that its process is gone
             if at < 0:
                 starts += 1
                 if starts == _MAX_STARTS:
@@ -99,11 +103,13 @@ class GuardedWorker:
         raise WorkerError("the run was stopped")
 
     def close(self) -> None:
-        """End the process; a chunk that it has begun is not done."""
+        """End the process; a chunk that it has begun is not done, and leaves nothing half-written."""
         self._is_closed.set()
-        process = self._process
+        process, chunk = self._process, self._chunk
         if process is not None:
             process.kill()
+        if chunk is not None:
+            self._job.sweep(chunk)
 
     @property
     def pid(self) -> int | None:
