@@ -119,7 +119,7 @@ def test_resuming_does_what_is_not_whole_and_nothing_else(photos, tmp_path):
     out = tmp_path / "out"
     batch(photos, out)
     before = {k: part(out, k).read_bytes() for k in range(4)}
-    part(out, 0).unlink()
+    part(out, 0).write_bytes(before[3])  # whole, and another chunk's
     part(out, 1).write_bytes(before[1][: len(before[1]) // 2])
     damaged = bytearray(before[2])
     damaged[2000] ^= 0xFF  # in a page of a column, which the footer does not show
@@ -130,6 +130,19 @@ def test_resuming_does_what_is_not_whole_and_nothing_else(photos, tmp_path):
     assert report.n_done_before == 1
     assert part(out, 3).stat().st_mtime_ns == kept
     assert {k: part(out, k).read_bytes() for k in range(4)} == before
+
+
+@pytest.mark.parametrize("spoil", [lambda file: file.unlink(), lambda file: file.write_bytes(b"PAR1" * 50)])
+def test_a_plan_whose_inputs_are_missing_or_damaged_is_one_line(photos, tmp_path, spoil):
+    out = tmp_path / "out"
+    batch(photos, out)
+    (units,) = (out / "plan").glob("*.parquet")
+    spoil(units)
+    part(out, 1).unlink()
+    with pytest.raises(
+        StorageError, match=r"names the inputs of chunk 1, is missing or damaged; put it back"
+    ):
+        batch(photos, out, resume=True)
 
 
 def test_a_second_run_without_resume_is_refused(photos, tmp_path):

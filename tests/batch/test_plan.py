@@ -137,6 +137,15 @@ def test_an_argument_that_means_nothing_is_refused_in_one_line(tmp_path, monkeyp
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have names of text alone")
+def test_addresses_of_files_may_have_percent_signs_or_not(tmp_path):
+    folder = tmp_path / "two words ü"
+    folder.mkdir()
+    (folder / "a b.jpg").write_bytes(b"x")
+    for url in (folder.as_uri(), f"file://{folder}"):
+        (unit,) = Sources([url])
+        assert Storage.open(unit.path).read() == b"x"
+
+
 def test_a_name_that_is_no_text_survives_the_plan(tmp_path):
     name = os.fsencode(tmp_path) + b"/in/\xff.jpg"
     (tmp_path / "in").mkdir()

@@ -126,8 +126,8 @@ class ChunkJob:
                 f"{self._storage.url(name)} belongs to another batch (schema {schema}); choose another "
                 "folder, or remove the part"
             )
-        if b"tddfa.inputs" not in recorded:
-            return None
+        if b"tddfa.inputs" not in recorded or recorded.get(b"tddfa.chunk") != str(chunk).encode():
+            return None  # or copied from another part
         return _report(chunk, int(recorded[b"tddfa.inputs"]), _Counts.of(table), was_done=True)
 
     def sweep(self, chunk: int) -> None:

@@ -25,7 +25,7 @@ from tddfa.batch.arrow import arrow
 from tddfa.batch.inputs import Unit
 from tddfa.batch.schema import SCHEMA
 from tddfa.batch.storage import Storage
-from tddfa.errors import InputError
+from tddfa.errors import InputError, StorageError
 
 FOLDER, FILE = "plan", "plan/plan.json"
 CHUNK_SIZE = 256
@@ -234,10 +234,18 @@ class PlanReader:
         """
         with self._lock:
             name = _plan_file(chunk, self._token)
-            if name != self._name:
-                data = arrow().BufferReader(self._storage.read(name))
-                self._name, self._file = name, arrow("parquet").ParquetFile(data)
-            rows = self._file.read_row_group(chunk % _CHUNKS_PER_FILE).to_pydict()
+            try:
+                if name != self._name:
+                    data = arrow().BufferReader(self._storage.read(name))
+                    self._name, self._file = name, arrow("parquet").ParquetFile(data)
+                rows = self._file.read_row_group(chunk % _CHUNKS_PER_FILE).to_pydict()
+            except (OSError, ValueError, IndexError) as error:
+                if isinstance(error, StorageError) and self._storage.size(name) is not None:
+                    raise
+                raise StorageError(
+                    f"{self._storage.url(name)}, which names the inputs of chunk {chunk}, is missing or "
+                    "damaged; put it back from a copy, or plan anew in another folder"
+                ) from None
         rows["path"] = [os.fsdecode(path) for path in rows["path"]]
         return [Unit(*values) for values in zip(*(rows[name] for name in _COLUMNS), strict=True)]
 

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tddfa.batch.arrow import arrow
 from tddfa.errors import StorageError
@@ -61,8 +61,9 @@ class Storage:
         """
         place = os.fspath(place)
         try:
-            if not is_url(place):
-                return cls(place, arrow("fs").LocalFileSystem(), os.path.abspath(place))  # noqa: PTH100
+            if not is_url(place) or place.lower().startswith("file://"):
+                path = place if not is_url(place) else _file_path(place)
+                return cls(place, arrow("fs").LocalFileSystem(), os.path.abspath(path))  # noqa: PTH100
             if place.startswith("s3://"):
                 return cls(place, *_s3(place))
             return cls(place, *arrow("fs").FileSystem.from_uri(place))
@@ -245,6 +246,12 @@ class Storage:
         with fs.open_output_stream(temporary) as out:
             shutil.copyfileobj(file, out, 8 << 20)
         fs.move(temporary, where)
+
+
+def _file_path(url: str) -> str:
+    """Return the path of a file: URL, with or without percent signs for what a URL may not have."""
+    path = url[len("file://") :].removeprefix("localhost")
+    return path if Path(path).exists() else unquote(path)
 
 
 def is_url(place: str) -> bool:

@@ -127,6 +127,8 @@ def run(args: argparse.Namespace) -> int:
     """
     if not args.inputs and not args.resume and args.shard is None:
         args.parser.error("name an INPUT, or go on with the plan in OUT with --resume")
+    if not args.out.strip():
+        args.parser.error("--out is empty; name a folder, or s3://bucket/folder")
     if args.address is not None and args.engine != "ray":
         args.parser.error("--address needs --engine ray")
     options = output_options(args, chosen(args.kinds, KINDS))
