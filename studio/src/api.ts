@@ -49,6 +49,21 @@ export interface VideoState {
   files: { name: string; bytes: number }[];
 }
 
+/** What the service does not do, and why. */
+export class Refusal extends Error {
+  constructor(
+    text: string,
+    readonly status: number,
+  ) {
+    super(sentence(text));
+  }
+}
+
+/** "a line" → "A line." */
+export const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
+
+export const NO_ANSWER = "The studio does not answer. Is 'tddfa studio' still running?";
+
 /** Return a response, or throw what the server says is wrong. */
 export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
@@ -56,7 +71,7 @@ export async function ask(path: string, init: RequestInit = {}): Promise<Respons
     response = await fetch(path, init);
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new Error("The studio does not answer. Is 'tddfa studio' still running?");
+    throw new Error(NO_ANSWER);
   }
   if (response.ok) return response;
   let text = `${response.status} ${response.statusText}`;
@@ -65,7 +80,7 @@ export async function ask(path: string, init: RequestInit = {}): Promise<Respons
   } catch {
     // no JSON: the status has to do
   }
-  throw new Error(text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : "."));
+  throw new Refusal(text, response.status);
 }
 
 let known: Promise<About> | undefined;

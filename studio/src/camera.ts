@@ -1,6 +1,6 @@
 /** The camera: overlay and avatar side by side, numbers, calibration, recording, receivers. */
 
-import { about } from "./api";
+import { about, sentence } from "./api";
 import { Avatar } from "./avatar";
 import { button, chip, choice, h, icon, ICONS, save, status } from "./dom";
 import { problem } from "./files";
@@ -51,6 +51,7 @@ class CameraView {
   private recorder: MediaRecorder | undefined;
   private readonly recordButton = button("Record", () => this.record(), { icon: ICONS.record, kind: "small" });
   private lastNumbers = 0;
+  private ratio = "";
   private gone = false;
 
   constructor() {
@@ -88,7 +89,7 @@ class CameraView {
       (data) => void this.avatar?.usePortrait(data).catch((error: unknown) => this.fail(error)),
       (text) => {
         this.stop();
-        this.fail(text);
+        if (text) this.fail(text);
       },
     );
     (window as unknown as Record<string, unknown>).studioMeters = this.sender.meters;
@@ -105,6 +106,9 @@ class CameraView {
         NotAllowedError: "The browser may not use the camera. Allow it in the address bar, then start again.",
         NotFoundError: "No camera was found. Plug one in, then start again.",
         NotReadableError: "The camera is in use by another program. Close that, then start again.",
+        AbortError: "The camera could not be started. Plug it in again, then start again.",
+        OverconstrainedError: "This camera is not there any more. Start again with another one.",
+        SecurityError: "The browser gives this page no camera. Open the studio on the computer that it runs on, or over HTTPS.",
       };
       this.fail(words[name] ?? error);
     }
@@ -232,7 +236,7 @@ class CameraView {
   // What comes back
 
   private heed(message: Message, image?: ImageBitmap): void {
-    if (message.type === "error") return this.fail(message.error);
+    if (message.type === "error") return this.fail(sentence(message.error));
     if (message.type === "frame") return this.show(message, image);
     if (message.event === "calibrated") this.said.textContent = "Calibrated: this is your face at rest.";
     if (message.event === "sending") {
@@ -273,6 +277,7 @@ class CameraView {
   private draw({ width, height, faces }: FrameMessage, image?: ImageBitmap): void {
     const { canvas, pen } = this;
     if (!image) return;
+    this.fit(width / height);
     // No more pixels than are seen.
     const scale = Math.min((canvas.clientWidth * devicePixelRatio) / width || 1, 1);
     const [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
@@ -282,6 +287,14 @@ class CameraView {
     pen.setTransform(wide / width, 0, 0, high / height, 0, 0);
     if (this.overlay === "none") return;
     for (const face of faces) this.drawFace(pen, face, width);
+  }
+
+  /** Make image and avatar as wide as the camera is; an upright one would be too tall for a screen. */
+  private fit(ratio: number): void {
+    const text = Math.min(Math.max(ratio, 0.8), 16 / 9).toFixed(3);
+    if (text === this.ratio) return;
+    this.ratio = text;
+    for (const one of [this.screen, this.place]) one.style.aspectRatio = text;
   }
 
   private drawFace(pen: CanvasRenderingContext2D, face: LiveFace, width: number): void {

@@ -98,16 +98,25 @@ export function chip(label: string, on: boolean, onchange: (on: boolean) => void
   return element;
 }
 
-/** Let the arrow keys go from one child of a group to the next, and pick it. */
-export function arrows(group: HTMLElement, pick: (index: number) => void): void {
+/** Let the arrow keys, Home and End go from one child of a group to another, and pick it. */
+export function arrows(group: HTMLElement | SVGElement, pick: (index: number) => void): void {
   group.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const { key } = event as KeyboardEvent;
+    const n = group.children.length;
     const at = [...group.children].indexOf(document.activeElement!);
-    if (!step || at < 0) return;
+    const next = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: n - 1 }[key];
+    if (next === undefined || at < 0) return;
     event.preventDefault();
-    const next = (at + step + group.children.length) % group.children.length;
-    (group.children[next] as HTMLElement).focus();
-    pick(next);
+    (group.children[(next + n) % n] as HTMLElement | SVGElement).focus();
+    pick((next + n) % n);
+  });
+}
+
+/** Check one child of a group of radio buttons, which is the one that the Tab key stops at. */
+export function check(group: Element, index: number): void {
+  [...group.children].forEach((one, at) => {
+    one.setAttribute("aria-checked", String(at === index));
+    one.setAttribute("tabindex", at === index ? "0" : "-1");
   });
 }
 
@@ -122,13 +131,7 @@ export function choice<T extends string>(
     h("button", { type: "button", role: "radio", class: "chip", "data-value": value, onclick: () => pick(value) }, text),
   );
   const group = h("div", { role: "radiogroup", "aria-label": label, class: "pick" }, ...chips);
-  const mark = (value: T): void => {
-    for (const one of chips) {
-      const on = one.dataset.value === value;
-      one.setAttribute("aria-checked", String(on));
-      one.tabIndex = on ? 0 : -1;
-    }
-  };
+  const mark = (value: T): void => check(group, items.findIndex(([one]) => one === value));
   const pick = (value: T): void => {
     mark(value);
     onchange(value);

@@ -1,23 +1,36 @@
 /** The page: three views, the theme, files that are dropped anywhere. */
 
 import { h, icon, ICONS, button } from "./dom";
+import { given, hasFiles, problem, viewOf, type Given } from "./files";
 import { photoView } from "./photo";
 
 interface View {
   element: HTMLElement;
   leave(): void;
-  take?(file: File): void;
+  take?(file: File, aside?: string): void;
 }
 
 const VIEWS = {
-  photo: { title: "Photo", icon: ICONS.photo, make: async (): Promise<View> => photoView() },
-  video: { title: "Video", icon: ICONS.video, make: async (): Promise<View> => (await import("./video")).videoView() },
+  photo: { title: "Photo", icon: ICONS.photo, make: async (): Promise<View> => photoView(route) },
+  video: { title: "Video", icon: ICONS.video, make: async (): Promise<View> => (await import("./video")).videoView(route) },
   camera: { title: "Camera", icon: ICONS.camera, make: async (): Promise<View> => (await import("./camera")).cameraView() },
 } as const;
 type Name = keyof typeof VIEWS;
 
 const THEME = "tddfa-studio-theme";
 let current: View | undefined;
+let waiting: Given = {};
+
+const viewName = (): Name => (location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "photo") as Name;
+
+/** Give a file to its view, which is opened first where another one is. */
+function route(file: File, aside?: string): void {
+  const here = viewName();
+  const view = viewOf(file) ?? (here === "camera" ? "photo" : here);
+  if (view === here && current) return current.take?.(file, aside);
+  waiting = { file, aside };
+  location.hash = view;
+}
 
 function start(): void {
   const main = h("main", { id: "main", tabindex: -1 });
@@ -37,7 +50,7 @@ function start(): void {
   );
   let turn = 0;
   const show = async (): Promise<void> => {
-    const name = (location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "photo") as Name;
+    const name = viewName();
     const mine = ++turn;
     current?.leave();
     current = undefined;
@@ -50,16 +63,31 @@ function start(): void {
     if (mine !== turn) return view.leave();
     current = view;
     main.replaceChildren(view.element);
+    const { file, aside } = waiting;
+    waiting = {};
+    if (file) view.take?.(file, aside);
   };
   addEventListener("hashchange", () => void show());
   addEventListener("pagehide", () => current?.leave());
-  // A file that misses the place for it must not replace the page.
-  addEventListener("dragover", (event) => event.preventDefault());
-  addEventListener("drop", (event) => {
-    if (event.defaultPrevented) return;
+  // The whole page takes files: one that misses the place for it must not replace the page.
+  addEventListener("dragover", (event) => {
     event.preventDefault();
-    const file = event.dataTransfer?.files[0];
-    if (file) current?.take?.(file);
+    main.classList.toggle("over", hasFiles(event));
+  });
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) main.classList.remove("over");
+  });
+  const take = ({ file, aside }: Given): void => {
+    if (file) route(file, aside);
+    else if (aside) main.prepend(problem(aside));
+  };
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    main.classList.remove("over");
+    take(given(event.dataTransfer));
+  });
+  addEventListener("paste", (event) => {
+    if (viewName() !== "camera") take(given(event.clipboardData));
   });
   void show();
 }

@@ -1,9 +1,10 @@
 /** Numbers of a face: pose, gaze, confidence, and its strongest expressions as bars. */
 
 import { h } from "./dom";
-import { expressionWords } from "./words";
+import { degrees, expressionWords } from "./words";
 
 const SHOWN = 8;
+const PROFILE_DEG = 80; // yaw from which on pitch and roll turn about almost the same axis
 
 export interface Numbers {
   pose: { yaw_deg: number; pitch_deg: number; roll_deg: number };
@@ -11,8 +12,6 @@ export interface Numbers {
   confidence?: number | null;
   score?: number;
 }
-
-const degrees = (value: number): string => `${value < -0.5 ? "−" : ""}${Math.abs(value).toFixed(0)}°`;
 
 interface Row {
   element: HTMLElement;
@@ -31,14 +30,18 @@ export class NumbersPanel {
   private readonly bars = h("ul", { class: "bars num", "aria-label": "Strongest expressions" });
   private readonly items: Row[] = [];
   private readonly rows: Row[] = [];
-  readonly element = h("div", { class: "stack" }, this.list, h("h3", {}, "Expressions"), this.bars);
+  private readonly note = h("p", { class: "hint", hidden: true }, "In full profile, pitch and roll cannot be told apart.");
+  readonly element = h("div", { class: "stack" }, this.list, this.note, h("h3", {}, "Expressions"), this.bars);
 
   show(numbers: Numbers, expression: Record<string, number>): void {
+    const { yaw_deg, pitch_deg, roll_deg } = numbers.pose;
+    const isProfile = Math.abs(yaw_deg) > PROFILE_DEG;
     const items: [string, string][] = [
-      ["Yaw", degrees(numbers.pose.yaw_deg)],
-      ["Pitch", degrees(numbers.pose.pitch_deg)],
-      ["Roll", degrees(numbers.pose.roll_deg)],
+      ["Yaw", degrees(yaw_deg)],
+      ["Pitch", isProfile ? "–" : degrees(pitch_deg)],
+      ["Roll", isProfile ? "–" : degrees(roll_deg)],
     ];
+    if (this.note.hidden === isProfile) this.note.hidden = !isProfile;
     if (numbers.gaze) items.push(["Gaze yaw", degrees(numbers.gaze.yaw_deg)], ["Gaze pitch", degrees(numbers.gaze.pitch_deg)]);
     const trust = numbers.confidence ?? numbers.score;
     if (trust !== undefined) items.push(["Confidence", `${(100 * trust).toFixed(0)} %`]);

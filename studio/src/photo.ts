@@ -1,44 +1,58 @@
 /** The photo: faces, overlays, numbers, the face in 3D, files. */
 
-import { about, ask, outputs, type FaceRecord, type PhotoRecord } from "./api";
-import { arrows, button, chip, choice, h, ICONS, s, slider, status } from "./dom";
-import { dropZone, problem, takes } from "./files";
+import { about, ask, outputs, Refusal, type FaceRecord, type PhotoRecord } from "./api";
+import { arrows, button, check, chip, choice, h, ICONS, s, slider, status } from "./dom";
+import { dropZone, named, picker, problem, unfit } from "./files";
 import { NumbersPanel } from "./panel";
 import type { Surface, Viewer } from "./viewer";
 import { expressionWords, grouped, kindWords, PRESETS } from "./words";
 
-type View = { element: HTMLElement; leave(): void; take?(file: File): void };
+type View = { element: HTMLElement; leave(): void; take(file: File, aside?: string): void };
 
-export function photoView(): View {
+const FORGOTTEN_MS = 60_000; // a photo that is gone sooner would be gone again
+
+/** `route` takes a file that was picked to its view. */
+export function photoView(route: (file: File) => void): View {
   const element = h("div", { class: "stack" });
   const told = status();
   const problems = h("div", { class: "stack" });
   const body = h("div");
   element.append(h("h1", { class: "hidden" }, "Photo"), problems, body);
   let shown: PhotoCard | undefined;
+  let last: { file: File; at: number } | undefined;
 
-  const take = async (file: File): Promise<void> => {
-    problems.replaceChildren();
+  const take = async (file: File, aside?: string): Promise<void> => {
+    const mine = (last = { file, at: Infinity });
+    problems.replaceChildren(...(aside ? [problem(aside, "remark")] : []));
     shown?.leave();
     shown = undefined;
     told.replaceChildren(h("span", { class: "spinner" }), "  Looking for faces …");
     body.replaceChildren(h("section", { class: "drop" }, told));
     try {
+      const wrong = unfit(file, (await about()).limits.image_bytes);
+      if (wrong) throw new Error(wrong);
       const response = await ask("api/photos", { method: "POST", body: file });
       const record = (await response.json()) as PhotoRecord;
-      shown = new PhotoCard(record, stemOf(file.name), open, fail);
-      body.replaceChildren(shown.element);
-      await shown.start();
+      if (mine !== last) return forget(record.id);
+      const card = (shown = new PhotoCard(record, stemOf(file.name), open, fail));
+      body.replaceChildren(card.element);
+      mine.at = performance.now();
+      await card.start();
     } catch (error) {
-      fail(error);
+      if (mine !== last) return;
+      fail(error instanceof Error ? new Error(named(file, error.message)) : error);
       if (!shown) body.replaceChildren(empty);
     }
   };
   const fail = (error: unknown): void => {
     if (error instanceof DOMException && error.name === "AbortError") return;
+    const gone = error instanceof Refusal && error.status === 404;
+    if (gone && last && performance.now() - last.at > FORGOTTEN_MS) {
+      return void take(last.file, "The studio had forgotten this photo, and has read it again.");
+    }
     problems.replaceChildren(problem(error instanceof Error ? error.message : String(error)));
   };
-  const open = takes(element, "image/*,.heic,.heif,.avif,.tif,.tiff,.jp2", (file) => void take(file));
+  const open = picker(element, "image/*,.heic,.heif,.avif,.tif,.tiff,.jp2", route);
   const empty = dropZone({
     icon: "photo",
     title: "Drop a photo",
@@ -48,20 +62,18 @@ export function photoView(): View {
     onpick: open,
   });
   body.replaceChildren(empty);
-  const paste = (event: ClipboardEvent): void => {
-    const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
-    if (file) void take(file);
-  };
-  document.addEventListener("paste", paste);
   return {
     element,
-    take: (file) => void take(file),
+    take: (file, aside) => void take(file, aside),
     leave() {
-      document.removeEventListener("paste", paste);
+      last = undefined;
       shown?.leave();
     },
   };
 }
+
+/** Have the studio forget a photo. */
+const forget = (id: string): void => void fetch(`api/photos/${id}`, { method: "DELETE" }).catch(() => undefined);
 
 /** The name of a file without its suffix, as far as every system takes it. */
 function stemOf(name: string): string {
@@ -100,7 +112,7 @@ class PhotoCard {
       class: "faces",
       viewBox: `-0.5 -0.5 ${record.width} ${record.height}`,
       preserveAspectRatio: "none",
-      role: "group",
+      role: "radiogroup",
       "aria-label": "Faces in the photo",
     });
   }
@@ -122,6 +134,7 @@ class PhotoCard {
     );
     this.element.append(h("div", { class: "stack left" }, stage, n ? this.files(kinds.map((kind) => kind.name)) : null));
     if (!n) {
+      this.element.classList.add("alone");
       const text = this.record.hint ?? "no face was found";
       stage.append(h("div", { class: "toolbar" }, h("p", { class: "note" }, `${text.charAt(0).toUpperCase()}${text.slice(1)}.`)));
       return;
@@ -144,7 +157,7 @@ class PhotoCard {
     this.aborting.abort();
     this.loading.abort();
     this.viewer?.dispose();
-    void fetch(`api/photos/${this.record.id}`, { method: "DELETE" }).catch(() => undefined);
+    forget(this.record.id);
   }
 
   // Overlays
@@ -154,7 +167,7 @@ class PhotoCard {
       const brows = face.landmarks.slice(17, 27).reverse();
       const points = [...face.landmarks.slice(0, 17), ...brows];
       const path = s("path", { d: `M${points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}Z` });
-      const group = s("g", { role: "button", tabindex: 0, "aria-label": this.label(face, k), "data-face": k }, path);
+      const group = s("g", { role: "radio", "aria-label": this.label(face, k), "data-face": k }, path);
       group.addEventListener("click", () => void this.select(k));
       group.addEventListener("keydown", (event) => {
         if (event.key === "Enter" || event.key === " ") {
@@ -164,6 +177,8 @@ class PhotoCard {
       });
       this.outlines.append(group);
     });
+    check(this.outlines, this.face);
+    arrows(this.outlines, (k) => void this.select(k));
   }
 
   private label(face: FaceRecord, k: number): string {
@@ -224,21 +239,19 @@ class PhotoCard {
       this.people.append(
         h(
           "button",
-          { type: "button", role: "radio", tabindex: k === this.face ? 0 : -1, "aria-checked": String(k === this.face), "aria-label": this.label(face, k), onclick: () => void this.select(k) },
+          { type: "button", role: "radio", "aria-label": this.label(face, k), onclick: () => void this.select(k) },
           canvas,
         ),
       );
     });
+    check(this.people, this.face);
   }
 
   private async select(k: number): Promise<void> {
     this.face = k;
     const face = this.record.faces[k]!;
-    for (const group of this.outlines.children) group.setAttribute("aria-pressed", String((group as SVGGElement).dataset.face === String(k)));
-    [...this.people.children].forEach((one, at) => {
-      one.setAttribute("aria-checked", String(at === k));
-      (one as HTMLElement).tabIndex = at === k ? 0 : -1;
-    });
+    check(this.outlines, k);
+    check(this.people, k);
     this.numbers.show(face, face.expression);
     await this.show3d(true);
   }
@@ -249,24 +262,30 @@ class PhotoCard {
     const weights = another ? undefined : this.viewer?.weights;
     this.loading.abort();
     this.loading = new AbortController();
+    const { signal } = this.loading;
+    this.place.classList.add("waiting");
     try {
-      const { signal } = this.loading;
       const [data, { Viewer }] = await Promise.all([
         ask(outputs(this.record.id, "glb", { crop }, k), { signal }).then((response) => response.arrayBuffer()),
         import("./viewer"),
       ]);
       if (signal.aborted) return;
-      this.place.querySelector(".empty")?.remove();
       this.viewer ??= new Viewer(this.place, "The face in 3D");
       (window as unknown as Record<string, unknown>).studioViewer = this.viewer;
       const names = await this.viewer.load(data);
+      this.place.querySelector(".empty")?.remove();
       this.viewer.setFrontal(this.frontal);
       if (weights) this.viewer.setWeights(weights);
       this.list(names);
     } catch (error) {
       if (error instanceof Error && /WebGL/i.test(error.message)) {
         this.place.replaceChildren(h("p", { class: "empty" }, "This browser shows no 3D (WebGL is off). The GLB file can still be downloaded."));
-      } else this.fail(error);
+      } else if (!signal.aborted) {
+        this.place.querySelector(".empty")?.replaceChildren("The face in 3D could not be made.");
+        this.fail(error);
+      }
+    } finally {
+      if (!signal.aborted) this.place.classList.remove("waiting");
     }
   }
 

@@ -12,7 +12,7 @@ document.getElementById("report")!.replaceChildren(
     "header",
     {},
     h("h1", {}, data.title),
-    h("p", { class: "num" }, `${n} ${n === 1 ? "person" : "people"}, ${data.n_frames} frames, ${clock(data.duration_s)}, ${data.cuts.length} cuts`),
+    h("p", { class: "num" }, `${n} ${n === 1 ? "face" : "faces"}, ${data.n_frames} frames, ${clock(data.duration_s)}, ${data.cuts.length} cuts`),
   ),
   h("div", { class: "card" }, new TimelineView(data).element),
   h(

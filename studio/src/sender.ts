@@ -1,6 +1,6 @@
 /** Frames of a camera up, faces down: at most two frames are on the way, always the newest. */
 
-import { socket, type Point } from "./api";
+import { NO_ANSWER, socket, type Point } from "./api";
 import type { AvatarFace } from "./avatar";
 import type { Encoded, Order } from "./encoder";
 
@@ -38,6 +38,7 @@ export interface Meters {
 }
 
 const ON_THE_WAY = 2;
+const TOLD = 1013; // code of a socket that is closed after the reason was sent
 
 /** Where a browser has it (Chromium): the frames of a camera as a stream, which a worker can read. */
 declare class MediaStreamTrackProcessor {
@@ -81,17 +82,21 @@ export class FrameSender {
     this.socket = socket("api/camera");
     this.socket.binaryType = "arraybuffer";
     this.socket.onmessage = (event) => this.receive(event.data as string | ArrayBuffer);
-    this.socket.onclose = () => {
-      if (!this.stopped) this.onend("The connection to the studio was lost.");
+    this.socket.onclose = ({ code }) => {
+      if (!this.stopped) this.onend(code === TOLD ? "" : "The connection to the studio was lost. Is 'tddfa studio' still running?");
     };
     await new Promise<void>((resolve, reject) => {
       this.socket!.onopen = () => resolve();
-      this.socket!.onerror = () => reject(new Error("The studio does not answer. Is 'tddfa studio' still running?"));
+      this.socket!.onerror = () => reject(new Error(NO_ANSWER));
     });
     if (this.stopped) return;
     this.encoder = new Worker(new URL("./encoder.js", import.meta.url), { type: "module" });
     this.encoder.onmessage = (event: MessageEvent<Encoded>) => this.send(event.data);
-    await this.feed(this.stream.getVideoTracks()[0]!);
+    const track = this.stream.getVideoTracks()[0]!;
+    track.onended = () => {
+      if (!this.stopped) this.onend("The camera has stopped: it was unplugged, or another program has taken it.");
+    };
+    await this.feed(track);
     this.order({ allow: ON_THE_WAY });
   }
 

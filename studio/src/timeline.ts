@@ -1,7 +1,7 @@
 /** A video at a glance: a lane per person, and curves of any column. Studio and reports share it. */
 
 import { chip, h, s } from "./dom";
-import { clock, columnWords } from "./words";
+import { clock, columnWords, degrees } from "./words";
 
 export interface Person {
   id: number;
@@ -228,7 +228,7 @@ export class TimelineView {
     this.chart.replaceChildren(svg);
     const label = (part: number): string => {
       const texts = [];
-      if (angles) texts.push(`${Math.round(most * (1 - 2 * part))}°`);
+      if (angles) texts.push(degrees(most * (1 - 2 * part)));
       if (shares) texts.push((1 - part).toFixed(2));
       return texts.join("  ");
     };
@@ -253,15 +253,15 @@ export class TimelineView {
   /** Say the values at the playhead. */
   private tell(): void {
     const at = this.data.times.findLastIndex((t) => t <= this.time + 1e-6);
-    const items = this.data.people.flatMap((person) => [
-      ...(this.data.people.length > 1 ? [h("b", { class: "whose" }, `Face ${person.id}`)] : []),
-      ...[...this.columns].map((name, k) => {
+    const items = this.data.people.map((person) => {
+      const values = [...this.columns].map((name, k) => {
         const value = person.curves[name]?.[at];
-        const text = value === null || value === undefined ? "–" : ANGLE.test(name) ? `${value.toFixed(0)}°` : value.toFixed(2);
+        const text = value === null || value === undefined ? "–" : ANGLE.test(name) ? degrees(value) : value.toFixed(2);
         const mark = h("i", { style: { "border-top": `3px ${BORDERS[k % BORDERS.length]} var(--lane-${person.id % 6})` } });
-        return h("span", {}, mark, `${columnWords(name)} `, h("b", {}, text));
-      }),
-    ]);
+        return h("span", {}, mark, `${columnWords(name)} `, h("b", { class: "num" }, text));
+      });
+      return h("div", { class: "of" }, this.data.people.length > 1 ? h("b", { class: "whose" }, `Face ${person.id}`) : null, ...values);
+    });
     this.legend.replaceChildren(h("b", {}, clock(this.time)), ...items);
   }
 }

@@ -1,14 +1,15 @@
 /** The video: upload, progress, timeline with scrubbing, files. */
 
-import { about, ask, socket, type VideoState } from "./api";
+import { about, ask, NO_ANSWER, sentence, socket, type VideoState } from "./api";
 import { button, choice, chip, h, ICONS, status } from "./dom";
-import { dropZone, problem, takes } from "./files";
+import { dropZone, named, picker, problem, unfit } from "./files";
 import { TimelineView, type TimelineRecord } from "./timeline";
 import { clock, kindWords, size } from "./words";
 
-export function videoView(): { element: HTMLElement; leave(): void; take(file: File): void } {
-  const view = new VideoView();
-  return { element: view.element, leave: () => view.leave(), take: (file) => void view.take(file) };
+/** `route` takes a file that was picked to its view. */
+export function videoView(route: (file: File) => void): { element: HTMLElement; leave(): void; take(file: File, aside?: string): void } {
+  const view = new VideoView(route);
+  return { element: view.element, leave: () => view.leave(), take: (file, aside) => void view.take(file, aside).catch((error: unknown) => view.fail(error)) };
 }
 
 class VideoView {
@@ -21,9 +22,9 @@ class VideoView {
   private events: WebSocket | undefined;
   private id: string | undefined;
 
-  constructor() {
+  constructor(route: (file: File) => void) {
     this.element.append(h("h1", { class: "hidden" }, "Video"), this.problems, this.body);
-    this.open = takes(this.element, "video/*,.mkv,.avi,.mov,.ts,.webm,.y4m", (file) => void this.take(file));
+    this.open = picker(this.element, "video/*,.mkv,.avi,.mov,.ts,.webm,.y4m", route);
     void this.empty();
   }
 
@@ -31,12 +32,13 @@ class VideoView {
     this.forget();
   }
 
-  async take(file: File): Promise<void> {
+  async take(file: File, aside?: string): Promise<void> {
     this.forget();
-    this.problems.replaceChildren();
-    const { limits } = await about();
-    if (file.size > limits.video_bytes) {
-      return this.fail(`This file has ${size(file.size)}; at most ${size(limits.video_bytes)} are taken. Cut or shrink it first.`);
+    this.problems.replaceChildren(...(aside ? [problem(aside, "remark")] : []));
+    const wrong = unfit(file, (await about()).limits.video_bytes);
+    if (wrong) {
+      await this.empty();
+      return this.fail(wrong);
     }
     const bar = h("progress", { max: 1, value: 0, "aria-label": "Upload" });
     const told = status();
@@ -49,12 +51,10 @@ class VideoView {
     request.open("POST", `api/videos?${query}`);
     request.upload.onprogress = (event) => (bar.value = event.loaded / event.total);
     request.onload = () => {
-      const answer = JSON.parse(request.responseText) as VideoState & { error: string };
-      if (request.status !== 202) {
-        void this.empty();
-        return this.fail(answer.error);
-      }
-      this.watch(answer);
+      const answer = parsed(request.responseText);
+      if (request.status === 202) return this.watch(answer as VideoState);
+      void this.empty();
+      this.fail(named(file, sentence(answer.error ?? `${request.status} ${request.statusText}`)));
     };
     request.onerror = () => {
       void this.empty();
@@ -90,13 +90,19 @@ class VideoView {
       } else told.textContent = `${state.done} frames`;
     };
     show(first);
-    this.events = socket(`api/videos/${first.id}/events`);
-    this.events.onmessage = (event) => {
+    const events = (this.events = socket(`api/videos/${first.id}/events`));
+    events.onclose = () => {
+      this.forget();
+      void this.empty();
+      this.fail(NO_ANSWER);
+    };
+    events.onmessage = (event) => {
       const state = JSON.parse(event.data as string) as VideoState;
+      if (!["queued", "running"].includes(state.state)) events.onclose = null; // closed by what it said
       if (state.state === "done") return void this.result(state).catch((error: unknown) => this.fail(error));
       if (state.state === "failed" || state.state === "cancelled") {
         void this.empty();
-        if (state.error) this.fail(state.error);
+        if (state.error) this.fail(ofVideo(state));
         return;
       }
       show(state);
@@ -130,8 +136,8 @@ class VideoView {
       video.addEventListener("loadedmetadata", () => (video.currentTime = at), { once: true });
     };
     const n = timeline.people.length;
-    const facts = `${n} ${n === 1 ? "person" : "people"}, ${timeline.n_frames} frames, ${clock(timeline.duration_s)}`;
-    if (state.error) this.fail(`${state.error}. The rest of it is here.`);
+    const facts = `${n} ${n === 1 ? "face" : "faces"}, ${timeline.n_frames} frames, ${clock(timeline.duration_s)}`;
+    if (state.error) this.fail(`${ofVideo(state)} The rest of it is here.`);
     this.body.replaceChildren(
       h(
         "div",
@@ -179,7 +185,7 @@ class VideoView {
   private forget(): void {
     this.request?.abort();
     this.request = undefined;
-    if (this.events) this.events.onmessage = null;
+    if (this.events) this.events.onmessage = this.events.onclose = null;
     this.events?.close();
     if (this.id) void fetch(`api/videos/${this.id}`, { method: "DELETE" }).catch(() => undefined);
     this.id = undefined;
@@ -205,7 +211,19 @@ class VideoView {
     zone.append(h("div", { class: "row", role: "group", "aria-label": "Overlays to draw" }, ...chips));
   }
 
-  private fail(error: unknown): void {
+  fail(error: unknown): void {
     this.problems.replaceChildren(problem(error instanceof Error ? error.message : String(error)));
+  }
+}
+
+/** What went wrong, with the name of the video as it is written. */
+const ofVideo = (state: VideoState): string => sentence((state.error ?? "").replace(state.title, `“${state.title}”`));
+
+/** Return an answer as a record; an empty one where it is none, as of a proxy. */
+function parsed(text: string): Partial<VideoState> {
+  try {
+    return JSON.parse(text) as Partial<VideoState>;
+  } catch {
+    return {};
   }
 }

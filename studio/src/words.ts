@@ -70,6 +70,9 @@ const COLUMNS: Record<string, string> = { yaw_deg: "Yaw", pitch_deg: "Pitch", ro
 export const columnWords = (name: string): string =>
   COLUMNS[name] ?? name.replace(/([A-Z])/g, " $1").replace(/^./, (c) => c.toUpperCase()).replace(/ [A-Z]/g, (c) => c.toLowerCase());
 
+/** -12.3 → "−12°". */
+export const degrees = (value: number): string => `${Math.round(value) < 0 ? "−" : ""}${Math.abs(value).toFixed(0)}°`;
+
 /** 83.5 → "1:23.5". */
 export function clock(seconds: number): string {
   const minutes = Math.floor(seconds / 60);

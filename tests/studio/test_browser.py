@@ -115,7 +115,7 @@ def open_photo(page, address, file=PHOTOS / "astronaut.jpg"):
     page.goto(address + "#photo")
     page.wait_for_selector(".drop")
     page.set_input_files("input[type=file]", file)
-    page.wait_for_selector(".faces g[aria-pressed=true]")
+    page.wait_for_selector(".faces g[aria-checked=true]")
     until(page, "window.studioViewer?.vertices(500).length > 0")
     page.wait_for_selector(".over[data-kind]")
 
@@ -211,7 +211,7 @@ def test_another_face_is_chosen_with_the_keyboard(page, address):
     before = page.locator(".numbers").inner_text()
     page.locator(".faces g").nth(1).focus()
     page.keyboard.press("Enter")
-    page.wait_for_selector(".faces g[data-face='1'][aria-pressed=true]")
+    page.wait_for_selector(".faces g[data-face='1'][aria-checked=true]")
     assert page.locator(".numbers").inner_text() != before
     page.get_by_role("radio", name="Landmarks").focus()
     page.keyboard.press("ArrowRight")
@@ -256,9 +256,70 @@ def test_what_has_no_face_or_is_no_image_is_told_in_plain_words(page, address, t
     page.get_by_text("No face was found in this image of 160×120 px").wait_for()
     assert serious(page) == []
     page.set_input_files("input[type=file]", text)
-    page.get_by_role("alert").get_by_text("The body is no image; readable are JPEG").wait_for()
+    page.get_by_role("alert").get_by_text("“text.jpg” is no image; readable are JPEG").wait_for()
     page.get_by_role("heading", name="Drop a photo").wait_for()  # and it goes on
     assert serious(page) == []
+
+
+def test_files_that_cannot_be_used_are_told_by_their_names_in_either_view(page, address, tmp_path):
+    photo = (PHOTOS / "hopper.jpg").read_bytes()
+    files = {
+        "letter.pdf": (b"%PDF-1.4" + bytes(500), "is a PDF", "is no video"),
+        "empty.jpg": (b"", "is empty", None),
+        "empty.mp4": (b"", None, "is empty"),
+        "half.jpg": (photo[: len(photo) // 2], "is a truncated JPEG: its end is missing", None),
+        "half.mp4": (
+            (ROOT / "examples" / "clip.mp4").read_bytes()[:5000],
+            None,
+            "has a video track, but not one frame in it can be read",
+        ),
+        "notes": (b"dear diary\n" * 9, "is no image", "is text and no video"),
+    }
+    for name, (data, on_photo, on_video) in files.items():
+        (tmp_path / name).write_bytes(data)
+        for view, words in (("photo", on_photo), ("video", on_video)):
+            if words is None:
+                continue
+            page.goto("about:blank")
+            page.goto(f"{address}#{view}")
+            page.wait_for_selector(".drop" if view == "photo" else ".drop .chip")
+            page.set_input_files("input[type=file]", tmp_path / name)
+            line = page.get_by_role("alert").locator("span").inner_text()
+            assert name in line
+            assert words in line
+            assert line.endswith(".")
+            assert "body" not in line
+            assert str(tmp_path) not in line
+            page.wait_for_selector(".drop")  # and it goes on
+
+
+def test_a_file_opens_in_its_view_wherever_it_is_dropped(page, address):
+    clip = base64.b64encode((ROOT / "examples" / "clip.mp4").read_bytes()).decode()
+    photo = base64.b64encode((PHOTOS / "astronaut.jpg").read_bytes()).decode()
+    page.goto(address + "#photo")
+    page.wait_for_selector(".drop")
+    page.evaluate(GIVE_FILE, ["drop", clip, "talk.mp4", "video/mp4"])
+    page.get_by_role("heading", name="talk.mp4").wait_for()
+    assert page.url.endswith("#video")
+    for view in ("video", "camera"):
+        page.goto(f"{address}#{view}")
+        page.wait_for_selector(".drop, .progress")
+        page.evaluate(GIVE_FILE, ["drop", photo, "me.heic", ""])  # browsers know no type for HEIC
+        page.wait_for_selector(".faces g")
+        assert page.url.endswith("#photo")
+
+
+def test_a_photo_that_the_studio_has_forgotten_is_read_again(page, address):
+    open_photo(page, address)
+    id = page.get_attribute(".sheet img", "src").split("/")[2]
+    urllib.request.urlopen(urllib.request.Request(f"{address}api/photos/{id}", method="DELETE")).read()
+    page.evaluate(
+        "() => { const now = performance.now.bind(performance); performance.now = () => now() + 1e6; }"
+    )
+    page.get_by_role("radio", name="Depth", exact=True).click()
+    page.get_by_text("The studio had forgotten this photo, and has read it again.").wait_for()
+    page.wait_for_selector(".faces g[aria-checked=true]")
+    assert page.get_attribute(".sheet img", "src").split("/")[2] != id
 
 
 def test_a_video_becomes_a_timeline_that_scrubs(page, address):
@@ -386,11 +447,18 @@ def test_a_photo_is_walked_through_with_the_keyboard_alone(page, address):
         seen.append(where[0])
     for name in ("Another photo", "Reset view", "Smile", "All expressions", "Everything as ZIP"):
         assert sum(name == text for text in seen) == 1, (name, seen)
-    assert sum(text.startswith("Face ") for text in seen) == 4 + 1  # the outlines, and the chosen thumbnail
+    assert sum(text.startswith("Face ") for text in seen) == 1 + 1  # the chosen outline and thumbnail
+    assert page.get_by_role("radiogroup", name="Faces in the photo").get_by_role("radio").count() == 4
+    page.locator(".faces g[tabindex='0']").focus()
+    for key, face in (("ArrowRight", 1), ("End", 3), ("ArrowDown", 0), ("ArrowLeft", 3), ("Home", 0)):
+        page.keyboard.press(key)
+        assert page.evaluate("document.activeElement.dataset.face") == str(face)
+        assert page.get_attribute(f".faces g[data-face='{face}']", "aria-checked") == "true"
+        assert page.locator(".faces g[tabindex='0']").count() == 1
     before = page.locator(".numbers").inner_text()
     page.locator(".people button[tabindex='0']").focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_selector(".faces g[data-face='1'][aria-pressed=true]")
+    page.wait_for_selector(".faces g[data-face='1'][aria-checked=true]")
     assert page.evaluate("document.activeElement.getAttribute('aria-checked')") == "true"
     assert page.locator(".numbers").inner_text() != before
     page.get_by_text("All expressions").focus()

@@ -81,6 +81,9 @@ def test_a_server_that_others_reach_asks_for_its_token(public):
         answer = public.get(path)
         assert answer.status_code == 401
         assert "token" in answer.json()["error"]
+    visit = public.get("/", headers={"accept": "text/html,*/*;q=0.8"})
+    assert visit.headers["content-type"].startswith("text/html")
+    assert "<p>This needs the token of the server: open the address that" in visit.text
     assert public.get("/api/about", headers={"authorization": "Bearer wrong"}).status_code == 401
     assert public.get("/api/about?token=a+long+secre").status_code == 401
     with pytest.raises(WebSocketDisconnect), socket(public, "/api/camera"):

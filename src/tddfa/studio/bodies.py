@@ -12,13 +12,18 @@ from tddfa.studio.problems import RequestError
 from tddfa.studio.settings import Limits
 
 
-async def image_body(request: Request, limits: Limits) -> bytes:
+async def image_body(request: Request, limits: Limits, name: str = "the body") -> bytes:
     """Return the body of a request that carries an image file.
+
+    Args:
+        request: the request.
+        limits: give its size and the time that it may take.
+        name: what messages call it.
 
     Raises:
         RequestError: it is too large, or comes too slowly.
     """
-    parts = [part async for part in body_parts(request, limits.image_bytes, limits, limits.upload_s)]
+    parts = [part async for part in body_parts(request, limits.image_bytes, limits, limits.upload_s, name)]
     data = b"".join(parts)
     if not data:
         raise RequestError(400, "the request has no body; send the bytes of an image file as its body")
@@ -26,7 +31,7 @@ async def image_body(request: Request, limits: Limits) -> bytes:
 
 
 async def body_parts(
-    request: Request, most: int, limits: Limits, within_s: float = float("inf")
+    request: Request, most: int, limits: Limits, within_s: float = float("inf"), name: str = "the body"
 ) -> AsyncIterator[bytes]:
     """Yield the body of a request in parts.
 
@@ -35,12 +40,13 @@ async def body_parts(
         most: largest size of the body, bytes.
         limits: gives the silence between two parts.
         within_s: time that the whole may take, s.
+        name: what messages call it.
 
     Raises:
         RequestError: it is too large, or comes too slowly.
     """
     too_large = RequestError(
-        413, f"the body has more than {most >> 20} MiB; send a smaller file", {"connection": "close"}
+        413, f"{name} has more than {most >> 20} MiB; send a smaller file", {"connection": "close"}
     )
     told = request.headers.get("content-length", "0")
     if told.isdecimal() and int(told) > most:
@@ -58,7 +64,7 @@ async def body_parts(
         if size > most:
             raise too_large
         if time.monotonic() - since > within_s:
-            raise _slow(f"the body took more than {within_s:g} s")
+            raise _slow(f"{name} took more than {within_s:g} s")
         yield part
 
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tddfa.studio.problems import RequestError, problem_response
+from tddfa.studio.problems import RequestError, problem_page, problem_response
 from tddfa.studio.settings import StudioSettings, is_loopback
 
 COOKIE = "tddfa_studio"
@@ -64,7 +64,9 @@ class Guard:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008, "reason": str(problem)[:120]})
             else:
-                await problem_response(problem.status, str(problem), problem.headers)(scope, receive, secured)
+                is_visit = scope["path"] == "/" and "text/html" in headers.get("accept", "")
+                respond = problem_page if is_visit else problem_response
+                await respond(problem.status, str(problem), problem.headers)(scope, receive, secured)
             return
         await self._app(scope, receive, secured)
 

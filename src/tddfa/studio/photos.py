@@ -24,6 +24,7 @@ from tddfa.studio.queries import Query
 from tddfa.studio.state import Studio
 from tddfa.types import Face
 
+_FILE = "the file"  # what a person has dropped on the page; a script sends "the body"
 _MEDIA_TYPES = {
     ".jpg": "image/jpeg",
     ".png": "image/png",
@@ -53,10 +54,10 @@ async def add(request: Request) -> Response:
     """Answer `POST /api/photos`: the faces of an image, which is kept for a while for further outputs."""
     studio = Studio.of(request)
     query = Query.parse(request.query_params)
-    data = await image_body(request, studio.limits)
+    data = await image_body(request, studio.limits, _FILE)
 
     def work() -> dict[str, Any]:
-        scene = _scene(data, query, studio)
+        scene = _scene(data, query, studio, _FILE)
         hint = None if scene.faces else no_face_hint(scene, studio.engine.aligner)
         return {"id": studio.gallery.add(scene), "hint": hint, **photo_record(scene)}
 
@@ -129,14 +130,14 @@ def _gone() -> RequestError:
     return RequestError(404, "this photo is not kept any more; send it again")
 
 
-def _scene(data: bytes, query: Query, studio: Studio) -> Scene:
+def _scene(data: bytes, query: Query, studio: Studio, name: str = "the body") -> Scene:
     size = image_size(data)
     if size is not None and size[0] * size[1] > studio.limits.image_pixels:
         most = studio.limits.image_pixels // 1_000_000
         raise RequestError(
             413, f"the image has {size[0]}×{size[1]} px; send one of at most {most} megapixels"
         )
-    pixels = decode_image(data, "the body", max_pixels=studio.limits.image_pixels)
+    pixels = decode_image(data, name, max_pixels=studio.limits.image_pixels)
     faces = list(studio.engine.aligner.align(pixels, search_size=query.search_size))
     if query.max_faces is not None:
         largest = sorted(range(len(faces)), key=lambda i: -faces[i].box.area)[: query.max_faces]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import logging
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from tddfa.errors import ImageFileError, MissingExtraError, PackError, TddfaError
 
@@ -47,6 +48,13 @@ def refusal(request: Request, error: Exception) -> Response:
 def problem_response(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
     """Return a response that says in one line what is wrong: `{"error": "…"}`."""
     return JSONResponse({"error": " ".join(text.split())}, status, headers)
+
+
+def problem_page(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+    """Return the same as a page, for a person who has opened an address."""
+    said = html.escape(f"{text[:1].upper()}{text[1:]}.")
+    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>tddfa studio</title><p>{said}</p></html>"
+    return HTMLResponse(page, status, headers)
 
 
 def http_problem(request: Request, error: Exception) -> Response:

@@ -58,7 +58,7 @@ async def upload(request: Request) -> Response:
 async def _save(request: Request, path: Path, limits: Limits) -> None:
     head, size = b"", 0
     with path.open("wb") as file:
-        async for part in body_parts(request, limits.video_bytes, limits):
+        async for part in body_parts(request, limits.video_bytes, limits, name="the file"):
             if size < _HEAD_BYTES:
                 head += part[:_HEAD_BYTES]
                 if len(head) >= _HEAD_BYTES:
@@ -74,7 +74,7 @@ def _check_head(head: bytes) -> None:
     """Refuse playlists: they name other files and addresses, which the server would open for the client."""
     is_text = all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head.removeprefix(b"\xef\xbb\xbf"))
     if is_text and not head.startswith(b"YUV4MPEG2"):
-        raise RequestError(415, "this is text and no video; send an MP4, MKV, WebM, MOV or AVI file")
+        raise RequestError(415, "the file is text and no video; send an MP4, MKV, WebM, MOV or AVI file")
 
 
 def _overlays(request: Request) -> tuple[str, ...]:
