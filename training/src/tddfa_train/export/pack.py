@@ -99,6 +99,8 @@ class ExpressionSource:
         identity_shift: .npy, added to every identity; see `Trust`.
         facing: the cosines between which the first network's camera and identity fade; see `Trust`.
         shown: the cosines between which its expressions fade.
+        gaze_gain: factor of the expressions that turn the eyes; see `Trust`.
+        gaze_rest: what is taken from them before.
         int8: convolutions in int8.
     """
 
@@ -110,6 +112,8 @@ class ExpressionSource:
     identity_shift: str | None = None
     facing: tuple[float, float] = (-2.0, -1.0)
     shown: tuple[float, float] = (-2.0, -1.0)
+    gaze_gain: float = 1.0
+    gaze_rest: float = 0.0
     int8: bool = True
 
 
@@ -174,9 +178,17 @@ def expression_files(source: ExpressionSource) -> dict[str, bytes]:
     if missing:
         raise InputError(f"{source.checkpoint} is not of the network of {source.config}: no {missing[0]}")
     shift = None if source.identity_shift is None else np.load(source.identity_shift).astype(np.float32)
-    data = export_closeups(
-        network, Trust(source.turn, source.place, source.identity, shift, source.facing, source.shown)
+    trust = Trust(
+        source.turn,
+        source.place,
+        source.identity,
+        shift,
+        source.facing,
+        source.shown,
+        source.gaze_gain,
+        source.gaze_rest,
     )
+    data = export_closeups(network, trust)
     if source.int8:
         data = int8_closeups(data, *calibration_closeups(recipe, model))
     else:

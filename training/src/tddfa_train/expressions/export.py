@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 
-from tddfa.morphable import MorphableModel
+from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.regression.closeups import CloseUps
 from tddfa_train.data.answers import FIRST_ANSWER
 from tddfa_train.export.fuse import fused
@@ -46,6 +46,9 @@ class Trust:
             answer stays as it is, from the second one up, all of this network's is taken over. The views of a
             head that is turned away show little.
         shown: the same for the expressions, which are seen for longer.
+        gaze_gain: factor of the expressions that turn the eyes. A regression of what is hard to see answers
+            less than it sees.
+        gaze_rest: what is taken from them before, so that eyes that look ahead are at rest.
     """
 
     turn: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -54,6 +57,8 @@ class Trust:
     identity_shift: Float32[np.ndarray, " i"] | None = None
     facing: tuple[float, float] = (-2.0, -1.0)
     shown: tuple[float, float] = (-2.0, -1.0)
+    gaze_gain: float = 1.0
+    gaze_rest: float = 0.0
 
 
 class _Outputs(nn.Module):
@@ -76,6 +81,10 @@ class _Outputs(nn.Module):
         shift = torch.zeros(len(scale))
         if trust.identity_shift is not None:
             shift[N_POSE : N_POSE + n_identity] = torch.from_numpy(trust.identity_shift)
+        gaze = [name.startswith("eyeLook") for name in open_face_model(level=0).expression_names]
+        turns_eyes = nn.functional.pad(torch.tensor(gaze), (len(scale) - n_expression, 0))
+        shift[turns_eyes] -= trust.gaze_gain * trust.gaze_rest
+        scale = torch.where(turns_eyes, trust.gaze_gain * scale, scale)
         self.head.weight = nn.Parameter((scale[:, None] * network.head.weight).detach())
         self.head.bias = nn.Parameter((scale * network.head.bias + shift).detach())
         self.parts = [N_POSE, n_identity, n_expression]
