@@ -12,11 +12,15 @@ import pytest
 from scene import HEIGHT, WIDTH, Person, SceneAligner, scene_image
 from tddfa.errors import InputError
 from tddfa.tracking import FaceTracker, TrackedFace
-from tddfa.types import BoundingBox
+from tddfa.types import BoundingBox, Detection
 
 
 def still(x: float = 320, y: float = 180, size: float = 90, near: float = 1) -> Person:
     return Person(lambda t: (x, y, size, near))
+
+
+def at(x: float, y: float, score: float, side: float) -> Detection:
+    return Detection(BoundingBox(x - side / 2, y - side / 2, x + side / 2, y + side / 2), score)
 
 
 def follow(aligner: SceneAligner, n: int, **options) -> list[list[TrackedFace]]:
@@ -298,6 +302,32 @@ def test_a_search_leaves_out_who_is_followed_already_and_what_is_too_faint():
     assert aligner.searches == 6
     assert aligner.looks == 2
     assert follow(Watched([still()]), 5, min_score=0.95) == [[]] * 5
+
+
+def test_faint_detections_beside_clear_faces_are_looked_at_where_somebody_is_missing_or_they_stand_out():
+    class Offered(SceneAligner):
+        """Faint detections beside the people: on a head, very faint, and fit to be looked at."""
+
+        extra = (at(330, 140, 0.3, 20), at(560, 100, 0.16, 40), at(560, 300, 0.3, 40))
+        chosen: list[list[Detection]]
+
+        def align_candidates(self, image, *, select=None):
+            people = [replace(d, score=0.9) for d in self.detect(image)]
+            assert select is not None
+            self.chosen.append([d for d in select([*people, *self.extra]) if d in self.extra])
+            return super().align_candidates(image, select=select)
+
+    aligner = Offered([still()], states_confidence=True)
+    aligner.chosen = []
+    follow(aligner, 9, detect_every=4)
+    assert aligner.chosen == [list(aligner.extra), [], list(aligner.extra[2:])]
+
+    leaves = Person(lambda t: None if t >= 8 else (575, 110, 50, 1))
+    aligner = Offered([still(), leaves], states_confidence=True)
+    aligner.chosen = []
+    follow(aligner, 12, detect_every=100)
+    assert aligner.extra[1] in aligner.chosen[-1], "who is missing may be there"
+    assert aligner.extra[0] not in aligner.chosen[-1]
 
 
 class Faint(SceneAligner):

@@ -10,30 +10,18 @@ from typing import NamedTuple
 import numpy as np
 
 from tddfa.detection import Detector
+from tddfa.detection.faint import LIKELY_SCORE, is_clear, worth_a_look
 from tddfa.geometry.boxes import non_maximum_suppression
 from tddfa.geometry.quarter_turns import quarter_turns
 from tddfa.regression import Regressor
 from tddfa.shapes import Float32
-from tddfa.types import BoundingBox, Detection, FaceParams, Image
+from tddfa.types import Detection, FaceParams, Image
 
 # Confidence from which a lying or upside-down face is cropped once more, upright: nine in ten of such faces
 # reach it, and one in ten of the false candidates that look so.
 _MIN_UPRIGHT_CONFIDENCE = 0.93
 
 _SAME_FACE = 0.4  # intersection over union of two boxes on one face
-
-# Candidates from this score on are looked at first: nine in ten are faces. What they turn out to be tells
-# which of the others, one in twenty of which is a face, deserve a look at all.
-_LIKELY_SCORE = 0.5
-
-# A candidate that shares this part of the smaller box with a face is hardly ever another face: of 218 on
-# 453 images three were accepted, of which one was hair.
-_PART_OF_A_FACE = 0.3
-
-# Where a face is as clear as this, fainter candidates than that are left out. Two real faces of about 50 px,
-# in a crowd and behind another one, have 0.20 and 0.21.
-_CLEAR_SCORE = 0.8
-_SCORE_BESIDE_CLEAR = 0.19
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +116,10 @@ class FaceVerifier:
         """Return the candidates that may be faces beside those that were found."""
         if not found:
             return list(candidates)
-        least = 0.0
         # The score means so much only where the pack knows its detector.
-        if math.isfinite(self._thresholds.sure_score) and max(d.score for d in found) >= _CLEAR_SCORE:
-            least = _SCORE_BESIDE_CLEAR
-        boxes = [face.box for face in found]
-        return [
-            d
-            for d in candidates
-            if d.score >= least and all(_shared_part(d.box, box) <= _PART_OF_A_FACE for box in boxes)
-        ]
+        known = math.isfinite(self._thresholds.sure_score)
+        clear = [face.box for face in found if known and is_clear(face)]
+        return worth_a_look(candidates, [face.box for face in found], clear)
 
     def _verify(
         self, images: Sequence[Image], candidates: Sequence[Sequence[Detection]]
@@ -222,15 +204,9 @@ def _log_odds(confidence: float | None) -> float:
 
 
 def _groups(candidates: Sequence[Detection]) -> tuple[list[Detection], list[Detection]]:
-    """Return the likely candidates and the others, each in their order."""
-    likely = [d for d in candidates if d.score >= _LIKELY_SCORE]
-    return likely, [d for d in candidates if d.score < _LIKELY_SCORE]
-
-
-def _shared_part(a: BoundingBox, b: BoundingBox) -> float:
-    """Return the area that two boxes share, as a part of the smaller one's."""
-    shared = a.intersection(b)
-    return 0.0 if shared is None else shared.area / min(a.area, b.area)
+    """Return the likely candidates and the others: the first tell which of the others deserve a look."""
+    likely = [d for d in candidates if d.score >= LIKELY_SCORE]
+    return likely, [d for d in candidates if d.score < LIKELY_SCORE]
 
 
 def _distinct(detections: Sequence[Detection]) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from tddfa.detection import Detector
+from tddfa.detection.faint import is_clear, worth_a_look
 from tddfa.shapes import Float, Float32
 from tddfa.tracking.appearance import RELIABLE_PX, Appearance
 from tddfa.tracking.face import TrackedFace
@@ -424,9 +425,13 @@ class FaceTracker:
 
         def unknown(candidates: list[Detection]) -> list[Detection]:
             likely = [d for d in candidates if d.score >= min_score and _can_be_face(d.box, image)]
-            clear = [d for d in self._unmatched(likely, seen) if d.score >= self._new_score]
-            faint = [d for d in self._unmatched(likely, seen) if d.score < self._new_score]
-            return clear + [d for d in faint if not any(_is_part(d.box, t.box) for t in seen)]
+            free, known = self._unmatched(likely, seen)
+            faint = [d for d in free if d.score < self._new_score]
+            worth = worth_a_look(faint, [d.box for d in known], [d.box for d in known if is_clear(d)])
+            # Somebody who is missing may be half behind somebody else, and faint.
+            wanted = [d for d in faint if d in worth or self._may_be(d, missing)]
+            clear = [d for d in free if d.score >= self._new_score]
+            return clear + [d for d in wanted if not any(_is_part(d.box, t.box) for t in seen)]
 
         found = self._aligner.align_candidates(image, select=unknown)
         known = [t.box for t in seen]
@@ -460,14 +465,22 @@ class FaceTracker:
             if verified is not None:
                 self._begin_track(*verified, looks[k], reported=reported)
 
-    def _unmatched(self, detections: list[Detection], seen: list[Track]) -> list[Detection]:
-        """Return the detections that are not of tracked faces, best first."""
-        free = list(detections)
+    def _unmatched(
+        self, detections: list[Detection], seen: list[Track]
+    ) -> tuple[list[Detection], list[Detection]]:
+        """Return the detections that are not of tracked faces, best first, and those that are."""
+        free, matched = list(detections), list[Detection]()
         for track in seen:
             best = max(free, key=lambda d: d.box.iou(track.box), default=None)
             if best is not None and is_same_face(best.box, track.box):
                 free.remove(best)
-        return [d for d in free if all(d.box.iou(t.box) < _ONE_FACE_IOU for t in seen)]
+                matched.append(best)
+        return [d for d in free if all(d.box.iou(t.box) < _ONE_FACE_IOU for t in seen)], matched
+
+    def _may_be(self, detection: Detection, missing: list[Track]) -> bool:
+        """Return whether a detection lies where a missing face may be by now."""
+        position = FacePosition.of_box(detection.box)
+        return any(not t.in_earlier_shot and self._fits_path(t, position) for t in missing)
 
     def _match_cost(self, track: Track, face: Face, appearance: Appearance | None) -> float | None:
         """Return how badly a found face fits a missing track; None where it cannot be that person's."""

@@ -1,0 +1,50 @@
+"""Which faint detections deserve a look: by where they are, and beside whom."""
+
+from __future__ import annotations
+
+import pytest
+
+from tddfa.detection.faint import is_clear, worth_a_look
+from tddfa.types import BoundingBox, Detection
+
+
+def at(x: float, y: float, score: float, side: float = 100) -> Detection:
+    return Detection(BoundingBox(x - side / 2, y - side / 2, x + side / 2, y + side / 2), score)
+
+
+FACE = at(500, 500, 0.9)
+
+
+def kept(candidate: Detection, face: Detection = FACE) -> bool:
+    return worth_a_look([candidate], [face.box], [face.box] if is_clear(face) else []) == [candidate]
+
+
+def test_without_a_known_face_every_candidate_is_worth_a_look():
+    candidates = [at(100, 100, 0.16), at(110, 100, 0.9, 20)]
+    assert worth_a_look(candidates, [], []) == candidates
+
+
+@pytest.mark.parametrize("score", [0.16, 0.95])
+def test_what_shares_much_with_a_face_is_part_of_it_whatever_its_score(score):
+    assert not kept(at(530, 500, score))
+    assert not kept(at(510, 510, score, 20))
+    assert kept(at(700, 500, max(score, 0.2)))
+
+
+@pytest.mark.parametrize(("score", "is_kept"), [(0.18, False), (0.2, True)])
+def test_beside_a_clear_face_a_candidate_needs_more_of_a_score(score, is_kept):
+    assert kept(at(900, 500, score)) == is_kept
+    assert kept(at(900, 500, score), at(500, 500, 0.7))
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(75, 0), (-75, 20), (60, -75), (0, 80), (-80, 80)])
+def test_something_small_on_the_head_of_a_clear_face_is_looked_at_only_if_it_is_likely(dx, dy):
+    assert not kept(at(500 + dx, 500 + dy, 0.45, 30))
+    assert kept(at(500 + dx, 500 + dy, 0.55, 30))
+    assert kept(at(500 + dx, 500 + dy, 0.45, 30), at(500, 500, 0.7))
+
+
+def test_who_stands_beside_is_looked_at_whether_near_and_as_large_or_small_and_farther():
+    assert kept(at(595, 500, 0.3, 60))
+    assert kept(at(640, 500, 0.3, 30))
+    assert kept(at(500, 620, 0.3, 30))
