@@ -63,5 +63,4 @@ def _is_on(box: BoundingBox, face: BoundingBox) -> bool:
 
 def _shared_part(a: BoundingBox, b: BoundingBox) -> float:
     """Return the area that two boxes share, as a part of the smaller one's."""
-    shared = a.intersection(b)
-    return 0.0 if shared is None else shared.area / min(a.area, b.area)
+    return a.shared_area(b) / min(a.area, b.area)

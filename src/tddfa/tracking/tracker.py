@@ -20,6 +20,7 @@ from tddfa.tracking.presence import (
     is_same_face,
     part_inside,
 )
+from tddfa.tracking.rejections import Rejections
 from tddfa.tracking.shots import ShotDetector
 from tddfa.tracking.track import Track
 from tddfa.tracking.trajectory import FacePosition, Trajectory, moved_to
@@ -160,6 +161,7 @@ class FaceTracker:
         self._min_score, self._new_score = min_score, new_score
         self._motion, self._follow = motion, follow
         self._shots = ShotDetector()
+        self._rejections = Rejections()
         self._tracks: list[Track] = []
         self._frame = -1
         self._last_search = -detect_every
@@ -209,6 +211,7 @@ class FaceTracker:
         """Find the tracks and new faces in an image; returns the tracks that are missing."""
         self._shots.update(image)
         if self._shots.is_cut:
+            self._rejections.clear()
             for track in self._tracks:
                 track.in_earlier_shot = True
         missing = [t for t in self._tracks if not t.visible]
@@ -423,6 +426,8 @@ class FaceTracker:
         thorough = bool(missing) or not seen or self._n_searches % 2
         min_score = self._min_score if thorough else max(self._min_score, self._new_score)
 
+        chosen: list[Detection] = []
+
         def unknown(candidates: list[Detection]) -> list[Detection]:
             likely = [d for d in candidates if d.score >= min_score and _can_be_face(d.box, image)]
             free, known = self._unmatched(likely, seen)
@@ -430,10 +435,13 @@ class FaceTracker:
             worth = worth_a_look(faint, [d.box for d in known], [d.box for d in known if is_clear(d)])
             # Somebody who is missing may be half behind somebody else, and faint.
             wanted = [d for d in faint if d in worth or self._may_be(d, missing)]
+            wanted = [d for d in wanted if not any(_is_part(d.box, t.box) for t in seen)]
             clear = [d for d in free if d.score >= self._new_score]
-            return clear + [d for d in wanted if not any(_is_part(d.box, t.box) for t in seen)]
+            chosen[:] = clear + self._rejections.fresh(wanted, self._frame)
+            return list(chosen)
 
         found = self._aligner.align_candidates(image, select=unknown)
+        self._rejections.update(chosen, [face.box for face in found], self._frame)
         known = [t.box for t in seen]
         looks = [_appearance(image, face, BoundingBox.around(face.landmarks), known) for face in found]
         # The best pairs first.
