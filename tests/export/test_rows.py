@@ -6,6 +6,7 @@ import pytest
 from scene import Person, face_of
 from tddfa import to_rows
 from tddfa.errors import InputError
+from tddfa.export.rows import _rounded
 from tddfa.streams.sinks.table import TableSink, row
 from tddfa.tracking import TrackedFace
 
@@ -50,3 +51,12 @@ def test_no_faces_are_no_rows_and_one_face_is_one():
 def test_what_is_no_face_is_one_line():
     with pytest.raises(InputError, match=r"faces\[1\] is a str, not a Face"):
         to_rows(iter([faces()[0], "face"]))
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 700.0, 1e6, 1e12])
+def test_numbers_are_rounded_as_python_rounds_them(scale):
+    rng = np.random.default_rng(7)
+    values = rng.normal(0, scale, 5000).astype(np.float32)
+    values[:500] = np.round(values[:500] * 64) / 64  # ties
+    for given in (values, values.astype(np.float64) / 3):
+        assert _rounded(given) == [round(v, 6) for v in given.tolist()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -49,7 +48,8 @@ class CsvTable:
 
     def add(self, values: Row) -> None:
         """Write a line."""
-        self._writer.writerow("" if _is_nan(v) else v for v in values.values())
+        # NaN alone differs from itself.
+        self._writer.writerow(["" if v != v else v for v in values.values()])
 
     def close(self) -> None:
         """Hand over what is buffered."""
@@ -65,7 +65,7 @@ class JsonLinesTable:
 
     def add(self, values: Row) -> None:
         """Write a line."""
-        record = {name: None if _is_nan(value) else value for name, value in values.items()}
+        record = {name: None if value != value else value for name, value in values.items()}
         self._file.write(json.dumps(record).encode() + b"\n")
 
     def close(self) -> None:
@@ -180,7 +180,3 @@ def table_bytes(format: str, names: Sequence[str], rows: Iterable[Row]) -> bytes
         table.add(row)
     table.close()
     return buffer.getvalue()
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
