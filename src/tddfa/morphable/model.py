@@ -193,6 +193,13 @@ class MorphableModel:
         base = self._mesh_subset.vertices(params)
         return base if self.surface is None else self.surface(base)
 
+    def _shapes(self, many: Sequence[FaceParams]) -> list[Float32[np.ndarray, "n_vertices 3"]]:
+        """Return the shape of each; three in one pass over the surface take half the time of one by one."""
+        if self._quantized is not None or self.surface is None:
+            return [self.shape(params) for params in many]
+        base = np.stack([self._mesh_subset.vertices(params) for params in many], axis=2)
+        return list(np.ascontiguousarray(np.moveaxis(self.surface(base), 2, 0)))
+
     def reconstruct(self, params: FaceParams) -> Mesh:
         """Return the dense mesh of `params` in the image frame, px."""
         self._check(params)
@@ -262,9 +269,10 @@ class MorphableModel:
         moved = basis if self.surface is None or not linear else self.surface(basis)
         shapes = dict(zip(linear, np.ascontiguousarray(np.moveaxis(moved, 2, 0)), strict=True))
         if len(linear) < len(indices):
-            neutral = self.shape(self.params(identity=identity))
-            for name in indices.keys() - shapes.keys():
-                shapes[name] = self.shape(self.params(identity=identity, expression={name: 1.0})) - neutral
+            others = sorted(indices.keys() - shapes.keys())
+            each = [self.params(identity=identity, expression={name: 1.0}) for name in others]
+            neutral, *displaced = self._shapes([self.params(identity=identity), *each])
+            shapes |= {name: shape - neutral for name, shape in zip(others, displaced, strict=True)}
         return {name: shapes[name] for name in indices}
 
     def coarse_mesh(self, shapes: Iterable[Float32[np.ndarray, "n_vertices 3"]]) -> MeshPart | None:

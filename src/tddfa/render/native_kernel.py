@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tddfa.geometry import triangles
 from tddfa.imaging.sample import Reduced
 from tddfa.native import WIDEST, _kernel
 from tddfa.render.kernel_values import (
@@ -80,9 +81,7 @@ def bounds(vertices: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "2 3"]:
 
 def vertex_normals(mesh: Mesh) -> Float32[np.ndarray, "n_vertices 3"]:
     """Return the outward unit normal of each vertex, image frame."""
-    out = np.empty((len(mesh.vertices), 3), np.float32)
-    _kernel.vertex_normals(*_mesh(mesh), out)
-    return out
+    return triangles.vertex_normals(mesh.vertices, mesh.triangles)
 
 
 def phong(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tddfa.geometry import triangles as triangles_module
+from tddfa.geometry.triangles import plain_vertex_normals
 from tddfa.render.lighting import Light, UnitCube
 from tddfa.shapes import Float32, Int32
 from tddfa.types import Mesh
@@ -35,7 +35,7 @@ def bounds(vertices: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "2 3"]:
 
 def vertex_normals(mesh: Mesh) -> Float32[np.ndarray, "n_vertices 3"]:
     """Return the outward unit normal of each vertex, image frame."""
-    return triangles_module.vertex_normals(mesh.vertices, mesh.triangles)
+    return plain_vertex_normals(mesh.vertices, mesh.triangles)
 
 
 def phong(
