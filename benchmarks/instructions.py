@@ -74,8 +74,9 @@ def count(pack: str) -> dict[str, float]:
     """
     with tempfile.TemporaryDirectory(prefix="tddfa-instructions-") as folder:
         out = Path(folder) / "out"
-        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", sys.executable]
-        command += ["-m", "benchmarks.instructions", "--drive", pack]
+        # Imports, loading and the first run of each stage would take ten minutes if they were counted.
+        command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}"]
+        command += [sys.executable, "-m", "benchmarks.instructions", "--drive", pack]
         env = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
         subprocess.run(command, check=True, env=env, stdout=subprocess.DEVNULL)
         taken = read_dumps(path.read_text(encoding="utf-8") for path in Path(folder).glob("out.*"))
@@ -104,7 +105,7 @@ def regressions(before: Mapping[str, float], now: Mapping[str, float]) -> list[s
 
 
 def _drive(pack: str) -> None:
-    """Run every stage once, after a warm-up, and have Callgrind write a dump after each."""
+    """Run every stage once, after a warm-up that does not count, and have Callgrind dump after each."""
     import cv2
 
     from benchmarks.speed.workers.ours import stages_of
@@ -116,6 +117,7 @@ def _drive(pack: str) -> None:
     prepared[_NOTHING] = lambda: None
     for run in prepared.values():
         run()
+    _control("-i", "on")
     _dump("start")
     for name, run in prepared.items():
         run()
@@ -123,7 +125,11 @@ def _drive(pack: str) -> None:
 
 
 def _dump(name: str) -> None:
-    subprocess.run(["callgrind_control", "-d", name, str(os.getpid())], check=True, capture_output=True)
+    _control("-d", name)
+
+
+def _control(*request: str) -> None:
+    subprocess.run(["callgrind_control", *request, str(os.getpid())], check=True, capture_output=True)
 
 
 if __name__ == "__main__":

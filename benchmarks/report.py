@@ -187,6 +187,7 @@ def _speed(result: dict[str, Any]) -> list[str]:
         "",
         "![Growing work](images/growth.png)",
         "",
+        *_growth_table(result["growth"], names),
         "### Peak memory of a process that has run every stage, MB",
         "",
         *table(list(result["peak_mb"]), [[f"{mb:.0f}" for mb in result["peak_mb"].values()]]),
@@ -226,6 +227,21 @@ def _cell(name: str, programs: dict[str, Any]) -> str:
     return text if faster is None else f"{text} **×{faster:.2g}**"
 
 
+def _growth_table(growth: dict[str, Any], names: Sequence[str]) -> list[str]:
+    """Faces and sizes at which programs are compared, ms."""
+    titles = {
+        "faces": "{} faces, boxes given",
+        "align_sized": "photo, {} px high",
+    }
+    rows: list[list[str]] = []
+    for stage, title in titles.items():
+        curves = growth.get(stage, {})
+        for size in sorted({int(size) for curve in curves.values() for size in curve}):
+            at = {name: curve[str(size)] for name, curve in curves.items() if str(size) in curve}
+            rows.append([title.format(size), *(_cell(name, at) for name in names)])
+    return table(["work, ms", *names], rows) if rows else []
+
+
 def _command_table(commands: dict[str, Any], names: Sequence[str]) -> list[str]:
     names = [n for n in names if any(n in programs for programs in commands.values())]
     rows: list[list[str]] = []
@@ -241,21 +257,22 @@ def _command_table(commands: dict[str, Any], names: Sequence[str]) -> list[str]:
             faster = ratio(name, medians)
             row.append(text if faster is None else f"{text} **×{faster:.2g}**")
         rows.append(row)
-    rate = ["video 3d, frames a second once it runs"]
-    rate += [_frame_rate(commands, name) for name in names]
-    return table(["command", *names], [*rows, *([rate] if any(rate[1:]) else [])])
+    for kind in ("3d", "2d_sparse"):
+        rates = [_frame_rate(commands, kind, name) for name in names]
+        rows += [[f"video {kind}, frames a second once it runs", *rates]] if any(rates) else []
+    return table(["command", *names], rows)
 
 
 def _count_or_mean(value: float | None) -> str:
     return str(value) if isinstance(value, int) else or_dash(value, ".2f")
 
 
-def _frame_rate(commands: dict[str, Any], name: str) -> str:
+def _frame_rate(commands: dict[str, Any], kind: str, name: str) -> str:
     """From the difference of two clips, so that the start does not count; empty without two clips."""
     seconds: dict[int, float] = {}
     for task, programs in commands.items():
-        if task.startswith("video 3d, ") and "s" in programs.get(name, {}):
-            seconds[int(task.removeprefix("video 3d, ").split()[0])] = programs[name]["s"]["median"]
+        if task.startswith(f"video {kind}, ") and "s" in programs.get(name, {}):
+            seconds[int(task.removeprefix(f"video {kind}, ").split()[0])] = programs[name]["s"]["median"]
     if len(seconds) < 2:
         return ""
     short, long = sorted(seconds)[:2]

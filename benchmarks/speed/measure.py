@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import shutil
 import sys
 import tempfile
@@ -190,7 +191,7 @@ def measure_speed(
             "stages": {"1": plain.stages, "2": threaded.stages},
             "growth": plain.growth,
             "peak_mb": plain.peak_mb,
-            "commands": _commands(packs, upstream, scenes, rounds, until(1)) if commands else {},
+            "commands": _commands(packs, upstream, mediapipe, scenes, rounds, until(1)) if commands else {},
             "errors": {
                 **plain.errors,
                 **{f"{key} (2 threads)": text for key, text in threaded.errors.items()},
@@ -292,9 +293,17 @@ def _rounds(jobs: Sequence[T], most: int, title: str, until: float | None) -> It
 
 
 def _commands(
-    packs: Sequence[str], upstream: Upstream | None, scenes: Path, rounds: int, until: float | None
+    packs: Sequence[str],
+    upstream: Upstream | None,
+    mediapipe: str | None,
+    scenes: Path,
+    rounds: int,
+    until: float | None,
 ) -> dict[str, dict[str, Any]]:
     """Whole processes from a cold start: photos, and clips of two lengths."""
+    for folder in (REPOSITORY / "src", *([] if upstream is None else [upstream.folder])):
+        # As an installation leaves them: a cold start reads compiled modules.
+        compileall.compile_dir(folder, quiet=2)
     photo, out = scenes / "portrait.jpg", scenes / "out"
     out.mkdir()
     clips = {n: scenes / f"clip-{n}.mp4" for n in FRAMES}
@@ -311,6 +320,16 @@ def _commands(
         for n, clip in clips.items():
             video = [*own, "video", str(clip), "-o", "3d", "-d", str(out), "--pack", pack]
             jobs.append((f"video 3d, {n} frames", pack, video, REPOSITORY, env))
+        for n in FRAMES[:-1]:
+            video = [*own, "video", str(clips[n]), "-o", "2d_sparse", "-d", str(out), "--pack", pack]
+            jobs.append((f"video 2d_sparse, {n} frames", pack, video, REPOSITORY, env))
+    if mediapipe is not None:
+        script, env = str(WORKERS / "mediapipe_command.py"), environment(None, ())
+        command = [mediapipe, script, "photo", str(photo), str(out / "mediapipe.jpg")]
+        jobs.append(("image 2d_sparse", "mediapipe", command, REPOSITORY, env))
+        for n in FRAMES[:-1]:
+            command = [mediapipe, script, "video", str(clips[n]), str(out / "mediapipe.mp4")]
+            jobs.append((f"video 2d_sparse, {n} frames", "mediapipe", command, REPOSITORY, env))
     if upstream is not None:
         (upstream.folder / "examples" / "results" / "videos").mkdir(parents=True, exist_ok=True)
         env = environment(1, ())

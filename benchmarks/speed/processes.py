@@ -42,7 +42,9 @@ class Participant:
 
 def environment(threads: int | None, paths: Sequence[Path]) -> dict[str, str]:
     """This process's environment for a program with so many threads and these folders on its path."""
-    env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+    # Without compiled modules on the disk every start would compile them.
+    unwanted = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
+    env = {key: value for key, value in os.environ.items() if key not in unwanted}
     if paths:
         env["PYTHONPATH"] = os.pathsep.join(map(str, paths))
     if threads is not None:
