@@ -434,7 +434,7 @@ class FaceTracker:
             faint = [d for d in free if d.score < self._new_score]
             worth = worth_a_look(faint, [d.box for d in known], [d.box for d in known if is_clear(d)])
             # Somebody who is missing may be half behind somebody else, and faint.
-            wanted = [d for d in faint if d in worth or self._may_be(d, missing)]
+            wanted = [d for d in faint if d in worth or self._could_match(d, missing)]
             wanted = [d for d in wanted if not any(_is_part(d.box, t.box) for t in seen)]
             clear = [d for d in free if d.score >= self._new_score]
             chosen[:] = clear + self._rejections.fresh(wanted, self._frame)
@@ -485,7 +485,7 @@ class FaceTracker:
                 matched.append(best)
         return [d for d in free if all(d.box.iou(t.box) < _ONE_FACE_IOU for t in seen)], matched
 
-    def _may_be(self, detection: Detection, missing: list[Track]) -> bool:
+    def _could_match(self, detection: Detection, missing: list[Track]) -> bool:
         """Return whether a detection lies where a missing face may be by now."""
         position = FacePosition.of_box(detection.box)
         return any(not t.in_earlier_shot and self._fits_path(t, position) for t in missing)
