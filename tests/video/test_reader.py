@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -104,6 +105,27 @@ def test_a_video_without_its_index_is_one_line(tmp_path):
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(VideoFileError, match="cut off or damaged"):
         VideoReader(tmp_path / "cut.mp4")
+
+
+def test_a_video_whose_decoder_passes_over_most_of_it_says_so(tmp_path):
+    """A decoder of HEVC drops what it does not know, without an error: here the slices of all later frames."""
+    options = {"x265-params": "log-level=none:keyint=250:bframes=0"}
+    path = write_clip(tmp_path / "a.mkv", sample_images(40), codec="libx265", options=options)
+    with av.open(str(path)) as whole, av.open(str(tmp_path / "b.mkv"), "w") as damaged:
+        track = damaged.add_stream_from_template(whole.streams.video[0])
+        for k, packet in enumerate(whole.demux(video=0)):
+            if packet.size:
+                data = bytearray(bytes(packet))
+                if k >= 8:
+                    data[4] = 41 << 1  # the type of the unit behind its length: reserved
+                changed = av.Packet(bytes(data))
+                changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base
+                changed.is_keyframe, changed.stream = packet.is_keyframe, track
+                damaged.mux(changed)
+    reader = VideoReader(tmp_path / "b.mkv")
+    assert len(list(reader)) == 8
+    assert reader.damage is not None
+    assert reader.damage.endswith("b.mkv is cut off or damaged: 8 frames can be read")
 
 
 def test_a_video_cut_off_behind_its_index_gives_what_is_there_and_says_so(tmp_path):

@@ -37,6 +37,11 @@ _MAX_STRETCH = 16.0  # width of a pixel over its height, or the other way round
 _BROADCAST = ("mpegts", "mpeg", "hls", "rtsp", "rtp", "flv")
 
 
+# Part of the packets, from the first one that gives a frame, that has to become frames. Decoders pass over
+# damaged ones without a word. A packet may hold one of the two fields of a frame, or none that is shown.
+_MIN_SHOWN = 0.4
+
+
 class EndsBeforeStartError(VideoFileError):
     """A video that has frames, and none from the one on that was to be the first."""
 
@@ -135,6 +140,7 @@ class VideoReader:
             VideoFileError: not a single frame can be decoded, or it was read before and cannot be again.
         """
         self.damage = self._interruption = None
+        self._n_packets = 0
         n_decoded, n_given, broken = 0, 0, False
         with contextlib.closing(self._opened()) as container:
             stream = self._track(container)
@@ -265,6 +271,8 @@ class VideoReader:
             except (FFmpegError, ValueError):
                 yield None
                 continue
+            is_shown = packet.size and not getattr(packet, "is_discard", False)
+            self._n_packets += bool(is_shown and (decoded or self._n_packets))
             yield from decoded
 
     def _frame(self, index: int, time: float, raw: Any) -> Frame:
@@ -286,7 +294,8 @@ class VideoReader:
             self.damage = f"{self.source.name} {self._interruption}: {n_decoded} frames were read"
             return
         cut = self.source.path is not None and is_cut_off(self.source.path)
-        if not broken and not cut:
+        skipped = n_decoded < _MIN_SHOWN * self._n_packets
+        if not broken and not cut and not skipped:
             return
         total = f" of {self._n_listed}" if n_decoded < self._n_listed else ""
         self.damage = f"{self.source.name} is cut off or damaged: {n_decoded}{total} frames can be read"
