@@ -162,8 +162,9 @@ def test_a_jump_cut_keeps_the_id_and_begins_a_new_run(aligner, people):
 
 
 @pytest.mark.parametrize("zooms", [(1.0, 2.2), (1.0, 3.0), (2.6, 1.0)])
-def test_a_jump_to_a_close_up_or_back_shows_no_ghost(aligner, people, zooms):
-    person = people[0]
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_jump_to_a_close_up_or_back_shows_no_ghost_and_the_same_person(aligner, people, zooms, who):
+    person = people[who]
     images = [*shot(person, zoom=zooms[0]), *shot(person, zoom=zooms[1])]
     frames = follow(aligner, images)
     for image, faces in zip(images, frames, strict=True):
@@ -172,6 +173,7 @@ def test_a_jump_to_a_close_up_or_back_shows_no_ghost(aligner, people, zooms):
             box = BoundingBox.around(tracked.face.landmarks)
             assert any(box.iou(true) > 0.7 for true in truth)
     assert sum(len(faces) for faces in frames) >= 2 * N - 1
+    assert {tracked.id for faces in frames for tracked in faces} == {0}, "the same person"
 
 
 def test_a_dissolve_ends_in_another_id(aligner, people):

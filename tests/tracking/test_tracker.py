@@ -129,12 +129,29 @@ def test_who_walks_out_and_comes_back_in_keeps_the_id(states_confidence):
     assert {f.id for faces in frames for f in faces} == {0}
 
 
-def test_who_stays_away_longer_than_the_grace_time_is_somebody_new():
+@pytest.mark.parametrize(("recall", "after"), [(0, 1), (30, 1), (1800, 0)])
+def test_who_stays_away_longer_than_the_grace_time_is_known_by_the_look_for_as_long_as_asked(recall, after):
     person = Person(lambda t: None if 20 <= t < 60 else (200, 150, 90, 1))
-    frames = follow(SceneAligner([person]), 80, grace=20)
+    frames = follow(SceneAligner([person]), 72, grace=20, recall=recall)
     assert ids(frames[10]) == [0]
-    assert frames[50] == []
-    assert ids(frames[75]) == [1]
+    assert frames[50] == [], "nobody is waited for"
+    assert ids(frames[71]) == [after]
+    assert [f.state for faces in frames for f in faces].count("returned") == (after == 0)
+
+
+def test_of_many_who_left_the_last_ones_are_remembered_and_nobody_gets_the_id_of_another():
+    """Eighteen people come and go; then the first and the last but one come back."""
+    back = {0: 190, 16: 200}
+
+    def place(k: int, t: int) -> tuple[float, float, float, float] | None:
+        there = 10 * k <= t < 10 * k + 5 or back.get(k, t + 1) <= t < back.get(k, t) + 8
+        return (200, 150, 90, 1) if there else None
+
+    people = [Person(lambda t, k=k: place(k, t)) for k in range(18)]
+    frames = follow(SceneAligner(people), 208, grace=3)
+    assert [ids(frames[10 * k + 4]) for k in range(18)] == [[k] for k in range(18)]
+    assert ids(frames[197]) == [18], "sixteen people have left since"
+    assert ids(frames[207]) == [16]
 
 
 def test_somebody_else_elsewhere_is_not_taken_for_who_left():

@@ -108,7 +108,7 @@ def test_a_video_without_its_index_is_one_line(tmp_path):
 
 
 def test_a_video_whose_decoder_passes_over_most_of_it_says_so(tmp_path):
-    """A decoder of HEVC drops what it does not know, without an error: here the slices of all later frames."""
+    """A decoder of HEVC drops what it does not know without an error: here the slices of later frames."""
     options = {"x265-params": "log-level=none:keyint=250:bframes=0"}
     path = write_clip(tmp_path / "a.mkv", sample_images(40), codec="libx265", options=options)
     with av.open(str(path)) as whole, av.open(str(tmp_path / "b.mkv"), "w") as damaged:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 
 import numpy as np
 
-from tddfa.shapes import Float32
+from tddfa.shapes import Bool, Float32
 from tddfa.types import Face, Image
 
 _NOSE_TIP, _N_OUTLINE = 30, 27  # landmarks 0 to 16 are the jaw line, 17 to 26 the brows
@@ -15,12 +17,19 @@ _JAW_STEPS = (0.25, 0.45, 0.65, 0.85)  # parts of the way from the tip of the no
 _BROW_STEPS = (0.3, 0.5, 0.7, 0.9, 1.1, 1.3)  # and to the brows, beyond which lies the forehead
 _BLUR = 0.03  # distance of the pixels that are averaged for a sample, in sizes of the sampled area
 _OFFSETS = np.array([(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)], np.float32)
-_LUMA = np.array([0.3, 0.6, 0.1], np.float32)
+
+# Brightness, red − green and blue − green of a colour, in columns, and the weight of the last two.
+_CHROMA_WEIGHT = np.float32(0.3)
+_OPPONENT = np.array(
+    [[0.3, _CHROMA_WEIGHT, 0], [0.6, -_CHROMA_WEIGHT, -_CHROMA_WEIGHT], [0.1, 0, _CHROMA_WEIGHT]], np.float32
+)
 _DARK = 16.0  # levels added before the logarithm: noise of dark pixels should not dominate
 
-# Weight of the difference in tint beside that of the patterns; fitted on 2,009 pairs of frames of one clip
-# and two million pairs of different people in the YouTube Faces crops.
-_TINT_WEIGHT = 2.75
+# Weight of the difference in tint beside that of the sketches. Two people in the same light differ little in
+# tint, one person in two lights much: of weights from 1 to 3, this one tells people of one photo apart best.
+_TINT_WEIGHT = 2.0
+
+_MIN_COMMON = 0.5  # part of the samples that both images have to show
 
 RELIABLE_PX = 24.0
 """Smallest size of a face, px, whose appearance says who it is."""
@@ -31,53 +40,68 @@ _ADAPTATION = 0.1  # part of the new appearance in the remembered one, per frame
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Appearance:
-    """Brightness pattern and tint of a face, sampled along rays from the tip of the nose to its outline.
+    """Colours of a face, sampled along rays from the tip of the nose to its outline.
 
     Attributes:
-        pattern: mean logarithm of the colours, without the mean over the face, of length 1.
+        colors: logarithm of the colours, RGB.
+        seen: which samples lie in the image; None for all.
+        sketch: what the pattern of the colours says about who it is, of length 1, whatever its size and the
+            brightness and contrast of the image.
         tint: mean of log(red / green) and log(blue / green).
         whole: whether all of the face was seen; the appearance of a part can show that two faces are the
             same, but not that they are different.
     """
 
-    pattern: Float32[np.ndarray, " n_samples"]
+    colors: Float32[np.ndarray, "n_samples 3"]
+    seen: Bool[np.ndarray, " n_samples"] | None
+    sketch: Float32[np.ndarray, " n_sketch"]
     tint: Float32[np.ndarray, "2"]
     whole: bool = True
 
     @classmethod
     def of(cls, image: Image, face: Face, *, whole: bool = True) -> Appearance:
         """Return the appearance of a face in an image, RGB."""
-        places = _RAYS @ face.landmarks[:, :2] + 0.5  # so that cutting off the fraction rounds
-        (x0, y0), (x1, y1) = places.min(axis=0), places.max(axis=0)
-        places = places + np.float32(_BLUR * math.sqrt((x1 - x0) * (y1 - y0))) * _OFFSETS[:, None]
-        height, width = image.shape[:2]
-        x, y = places.astype(np.int32).transpose(2, 0, 1)
-        np.minimum(np.maximum(x, 0, out=x), width - 1, out=x)
-        np.minimum(np.maximum(y, 0, out=y), height - 1, out=y)
-        colors = image[y, x].sum(axis=0, dtype=np.float32)
-        colors += np.float32(_DARK * len(_OFFSETS))
-        np.log(colors, out=colors)
-        red, green, blue = colors.mean(axis=0)
-        tint = np.array([red - green, blue - green], np.float32)
-        pattern = colors @ _LUMA
-        pattern -= pattern.mean()
-        return cls(pattern / max(float(np.linalg.norm(pattern)), 1e-6), tint, whole)
+        return cls.at(image, face.landmarks[:, :2], whole=whole)
 
-    def distance(self, other: Appearance) -> float:
-        """Return how differently two faces look: 0 for the same look.
+    @classmethod
+    def at(cls, image: Image, landmarks: Float32[np.ndarray, "68 2"], *, whole: bool = True) -> Appearance:
+        """Return the appearance of the face with these landmarks, px."""
+        colors, seen = sampled_colors(image, landmarks)
+        return cls(colors, seen, *_sketch(colors, seen), whole)
 
-        In the YouTube Faces crops, 83 % of the pairs of frames of one clip lie below 0.3, and 0.04 % of the
-        pairs of different people; below 0.6 lie 97 % and 3 %. Neighbouring frames of a clip differ by 0.02,
-        and by 0.25 at most in 1,215 frames.
+    def distance(self, other: Appearance) -> float | None:
+        """Return how differently two faces look: 0 for the same look; None where they share too little.
+
+        Only samples that both images show are compared: a close-up cuts off the forehead and the chin.
+        The module `tools/fit_appearance.py` measures how often people are told apart.
         """
-        pattern = 1 - float(self.pattern @ other.pattern)
-        return pattern + _TINT_WEIGHT * float(np.linalg.norm(self.tint - other.tint))
+        common = _intersection(self.seen, other.seen)
+        if common is None:
+            sketch, tint = other.sketch, other.tint
+            own_sketch, own_tint = self.sketch, self.tint
+        elif common.mean() < _MIN_COMMON:
+            return None
+        else:
+            sketch, tint = _sketch(other.colors, common)
+            own_sketch, own_tint = _sketch(self.colors, common)
+        return 1 - float(own_sketch @ sketch) + _TINT_WEIGHT * math.hypot(*(own_tint - tint).tolist())
 
     def mixed(self, other: Appearance, part: float) -> Appearance:
         """Return the appearance moved by `part` of the way towards another."""
-        pattern = self.pattern + np.float32(part) * (other.pattern - self.pattern)
-        tint = self.tint + np.float32(part) * (other.tint - self.tint)
-        return replace(self, pattern=pattern / max(float(np.linalg.norm(pattern)), 1e-6), tint=tint)
+        step = np.float32(part)
+        colors = self.colors + step * (other.colors - self.colors)
+        if self.seen is not None or other.seen is not None:
+            seen_before, seen_now = (
+                np.ones(len(colors), bool) if each is None else each for each in (self.seen, other.seen)
+            )
+            new, known = seen_now & ~seen_before, seen_before & ~seen_now
+            colors[new], colors[known] = other.colors[new], self.colors[known]
+            seen = seen_before | seen_now
+            seen = None if seen.all() else seen
+            return Appearance(colors, seen, *_sketch(colors, seen), self.whole)
+        sketch = self.sketch + step * (other.sketch - self.sketch)
+        tint = self.tint + step * (other.tint - self.tint)
+        return replace(self, colors=colors, sketch=_unit(sketch), tint=tint)
 
 
 class AppearanceMemory:
@@ -99,7 +123,90 @@ class AppearanceMemory:
         """Return the distance to what is remembered; None where the face was never seen from about there."""
         key = round(yaw_deg / _YAW_BIN_DEG)
         known = (self._by_yaw[k] for k in (key - 1, key, key + 1) if k in self._by_yaw)
-        return min((appearance.distance(each) for each in known), default=None)
+        distances = (appearance.distance(each) for each in known)
+        return min((d for d in distances if d is not None), default=None)
+
+
+def sampled_colors(
+    image: Image, landmarks: Float32[np.ndarray, "68 2"]
+) -> tuple[Float32[np.ndarray, "n_samples 3"], Bool[np.ndarray, " n_samples"] | None]:
+    """Return the logarithm of the colours along the rays, and which lie in the image; None for all."""
+    centers = _RAYS @ landmarks + np.float32(0.5)  # so that cutting off the fraction rounds
+    (x0, y0), (x1, y1) = centers.min(axis=0), centers.max(axis=0)
+    places = centers + np.float32(_BLUR * math.sqrt((x1 - x0) * (y1 - y0))) * _OFFSETS[:, None]
+    height, width = image.shape[:2]
+    if min(x0, y0) >= 0 and x1 < width and y1 < height:
+        seen = None
+    else:
+        x, y = centers.T
+        seen = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    x, y = places.astype(np.int32).transpose(2, 0, 1)
+    np.minimum(np.maximum(x, 0, out=x), width - 1, out=x)
+    np.minimum(np.maximum(y, 0, out=y), height - 1, out=y)
+    colors = image[y, x].sum(axis=0, dtype=np.float32)
+    colors += np.float32(_DARK * len(_OFFSETS))
+    return np.log(colors, out=colors), seen
+
+
+def color_patterns(
+    colors: Float32[np.ndarray, "n_samples 3"], seen: Bool[np.ndarray, " n_samples"] | None
+) -> tuple[Float32[np.ndarray, "n_samples 3"], Float32[np.ndarray, "2"]]:
+    """Return the patterns of brightness and colour without their means, and the tint.
+
+    The brightness is as strong in every face: a hard light raises its contrast, that of the colours it does
+    not.
+
+    Args:
+        colors: logarithm of the colours, RGB.
+        seen: which samples count, the others become 0; None for all.
+    """
+    patterns = colors @ _OPPONENT
+    if seen is not None:
+        patterns[~seen] = 0
+    n_seen = len(colors) if seen is None else max(int(seen.sum()), 1)
+    mean = patterns.sum(axis=0) / np.float32(n_seen)
+    patterns -= mean
+    if seen is not None:
+        patterns[~seen] = 0
+    brightness = patterns[:, 0]
+    strength = math.sqrt(float(brightness @ brightness) / n_seen * len(colors))
+    brightness /= np.float32(max(strength, 1e-6))
+    return patterns, mean[1:] / _CHROMA_WEIGHT
+
+
+def _sketch(
+    colors: Float32[np.ndarray, "n_samples 3"], seen: Bool[np.ndarray, " n_samples"] | None
+) -> tuple[Float32[np.ndarray, " n_sketch"], Float32[np.ndarray, "2"]]:
+    """Return the sketch and the tint of the samples that are seen; None for all."""
+    patterns, tint = color_patterns(colors, seen)
+    mean, projection = _projection()
+    patterns -= mean
+    if seen is not None:
+        patterns[~seen] = 0
+    return _unit(patterns.ravel() @ projection), tint
+
+
+@cache
+def _projection() -> tuple[Float32[np.ndarray, "n_samples 3"], Float32[np.ndarray, "n_patterns n_sketch"]]:
+    """Return the mean of the patterns of faces, and the directions in which people differ most.
+
+    Fitted by tools/fit_appearance.py: a linear discriminant analysis of frames of the same and of different
+    people.
+    """
+    with files("tddfa.tracking").joinpath("appearance.npz").open("rb") as file, np.load(file) as arrays:
+        return arrays["mean"].astype(np.float32), arrays["projection"].astype(np.float32)
+
+
+def _intersection(
+    a: Bool[np.ndarray, " n"] | None, b: Bool[np.ndarray, " n"] | None
+) -> Bool[np.ndarray, " n"] | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return a & b
+
+
+def _unit(vector: Float32[np.ndarray, " n"]) -> Float32[np.ndarray, " n"]:
+    return vector / np.float32(max(math.sqrt(float(vector @ vector)), 1e-6))
 
 
 def _ray_weights() -> Float32[np.ndarray, "n_samples 68"]:

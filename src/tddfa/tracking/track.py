@@ -34,8 +34,10 @@ class Track:
         last_check: frame in which the detector was last asked about this face.
         detector_rejected: whether the detector found no face there.
         path_before_contact: the path as it was before the face touched another; None without contact.
-        in_earlier_shot: whether the face was last seen before a cut.
-        known_by_place: whether it came back half hidden, and only its place says that it is the same person.
+        in_earlier_shot: whether the face was last seen before a cut, or only its look can tell who it is.
+        has_left: whether it is away for longer than the grace time, and known only by its look.
+        probation: differences between what is remembered and the frames since it came back, while only its
+            place says that it is the same person; None otherwise.
         recent: what the face looked like in the last frames, oldest first, and its yaw, degrees; None where
             not all of it was seen.
         memory: what it looked like over time, from each direction.
@@ -56,7 +58,8 @@ class Track:
     detector_rejected: bool = False
     path_before_contact: Trajectory | None = None
     in_earlier_shot: bool = False
-    known_by_place: bool = False
+    has_left: bool = False
+    probation: list[float] | None = None
     recent: deque[tuple[Appearance | None, float]] = field(default_factory=lambda: deque(maxlen=_N_RECENT))
     memory: AppearanceMemory = field(default_factory=AppearanceMemory)
 
@@ -72,7 +75,7 @@ class Track:
     def jumped_to(self, appearance: Appearance) -> float:
         """Return how differently a face looks from the frame before; 0 where it cannot be told."""
         last = self.recent[-1][0]
-        return 0.0 if last is None else appearance.distance(last)
+        return 0.0 if last is None else appearance.distance(last) or 0.0
 
     def drifted_to(self, appearance: Appearance, yaw_deg: float) -> float:
         """Return how differently a face looks from a dozen frames ago; 0 where that cannot be told."""
@@ -81,7 +84,7 @@ class Track:
         before, yaw_before_deg = self.recent[-DISSOLVE_FRAMES]
         if before is None or abs(yaw_deg - yaw_before_deg) > _SAME_YAW_DEG:
             return 0.0
-        return appearance.distance(before)
+        return appearance.distance(before) or 0.0
 
     def see(self, appearance: Appearance | None, yaw_deg: float) -> None:
         """Take what the face looks like in this frame; None where that cannot be told."""
@@ -90,7 +93,7 @@ class Track:
         is_fresh = not self.recent or appearance is not self.recent[-1][0]
         whole = appearance is not None and appearance.whole
         self.recent.append((appearance if whole else None, yaw_deg))
-        if appearance is not None and is_fresh and not self.known_by_place:
+        if appearance is not None and is_fresh and self.probation is None:
             self.memory.add(appearance, yaw_deg)
 
     def reported(self, frame: int) -> TrackedFace:
