@@ -52,8 +52,8 @@ def problem_response(status: int, text: str, headers: dict[str, str] | None = No
 
 def problem_page(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
     """Return the same as a page, for a person who has opened an address."""
-    said = html.escape(f"{text[:1].upper()}{text[1:]}.")
-    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>tddfa studio</title><p>{said}</p></html>"
+    line = html.escape(f"{text[:1].upper()}{text[1:]}.")
+    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>tddfa studio</title><p>{line}</p></html>"
     return HTMLResponse(page, status, headers)
 
 
