@@ -193,6 +193,7 @@ def test_buckets_that_are_not_there_are_one_line(s3, monkeypatch):
         ("AWS Error ACCESS_DENIED during PutObject operation", "access denied; check the credentials"),
         ("AWS Error INVALID_ACCESS_KEY_ID during HeadObject", "the access key is not known there"),
         ("AWS Error SIGNATURE_DOES_NOT_MATCH", "the secret key is wrong"),
+        ("UNAVAILABLE: … create a OAuth2 access token …", "set GOOGLE_APPLICATION_CREDENTIALS"),
         ("AWS Error NETWORK_CONNECTION during HeadObject\ncurlCode: 7", "the server cannot be reached"),
     ],
 )

@@ -39,6 +39,10 @@ def cluster(monkeypatch):
 
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY / "src"))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray makes workers nice, and gives up those that take a minute to start: on a busy machine, all of them.
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    monkeypatch.setenv("RAY_worker_register_timeout_seconds", "600")
+    monkeypatch.setenv("RAY_health_check_timeout_ms", "60000")
     memory = {"object_store_memory": 80 << 20}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **memory})
     cluster.nodes = [cluster.add_node(num_cpus=1, **memory) for _ in range(2)]

@@ -89,6 +89,15 @@ def test_a_server_that_is_not_there_is_one_line(photos, capsys, monkeypatch):
     assert line.endswith("the server cannot be reached; check the network and endpoint_override")
 
 
+def test_google_storage_is_tried_for_half_a_minute_and_not_for_a_quarter_of_an_hour():
+    from tddfa.batch.storage import _with_limit
+
+    assert _with_limit("gs://bucket/x") == "gs://bucket/x?retry_limit_seconds=30"
+    assert _with_limit("gs://bucket/x?scheme=http") == "gs://bucket/x?scheme=http&retry_limit_seconds=30"
+    assert _with_limit("gs://bucket/x?retry_limit_seconds=5") == "gs://bucket/x?retry_limit_seconds=5"
+    assert _with_limit("abfs://bucket@account/x") == "abfs://bucket@account/x"
+
+
 def test_a_device_that_is_not_there_is_one_line_and_leaves_no_plan(photos, tmp_path, capsys, monkeypatch):
     ort = types.SimpleNamespace(get_available_providers=lambda: ["CPUExecutionProvider"], __version__="1.2.3")
     monkeypatch.setattr("tddfa.runtime.devices.onnxruntime", lambda: ort)

@@ -19,6 +19,7 @@ from tddfa.files import atomic_path, write_once
 
 _IN_MEMORY = 64 << 20  # bytes of a new object that are held in memory before a temporary file takes them
 _CONNECT_S, _REQUEST_S, _ATTEMPTS = 10, 60, 3
+_GOOGLE_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Storage:
                 return cls(place, arrow("fs").LocalFileSystem(), os.path.abspath(path))  # noqa: PTH100
             if place.startswith("s3://"):
                 return cls(place, *_s3(place))
-            return cls(place, *arrow("fs").FileSystem.from_uri(place))
+            return cls(place, *arrow("fs").FileSystem.from_uri(_with_limit(place)))
         except (OSError, ValueError, NotImplementedError) as error:
             raise failed("open", place, error) from None
 
@@ -248,6 +249,13 @@ class Storage:
         fs.move(temporary, where)
 
 
+def _with_limit(url: str) -> str:
+    """Return a URL that says how long Google's storage is tried: Arrow's own limit is 15 minutes."""
+    if not url.startswith(("gs://", "gcs://")) or "retry_limit_seconds" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}retry_limit_seconds={_GOOGLE_S}"
+
+
 def _file_path(url: str) -> str:
     """Return the path of a file: URL, with or without percent signs for what a URL may not have."""
     path = url[len("file://") :].removeprefix("localhost")
@@ -284,6 +292,8 @@ _ADVICE = {
     "role) and what they allow",
     "INVALID_ACCESS_KEY_ID": "the access key is not known there; check AWS_ACCESS_KEY_ID",
     "SIGNATURE_DOES_NOT_MATCH": "the secret key is wrong; check AWS_SECRET_ACCESS_KEY",
+    "OAuth2 access token": "there are no credentials for Google Cloud; set GOOGLE_APPLICATION_CREDENTIALS, "
+    "or give gs://anonymous@BUCKET/FOLDER for a public bucket",
     "NO_SUCH_BUCKET": "there is no such bucket; check its name and region, or make it",
     "NETWORK_CONNECTION": "the server cannot be reached; check the network and endpoint_override",
     "Unrecognized filesystem type": "it is no storage that can be read; give a path, or an address that "
