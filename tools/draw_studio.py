@@ -1,4 +1,4 @@
-"""Draw the images of docs/studio.md: each view in Chromium, light and dark, wide and as on a phone.
+"""Draw the pictures of docs/studio.md: each view in Chromium, light and dark, wide and as on a phone.
 
     python tools/draw_studio.py [photo video camera phone]
 
@@ -25,20 +25,20 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from fake_camera import write_y4m  # noqa: E402, it lies beside the tests
+from fake_camera import write_y4m  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 EXAMPLES = ROOT / "examples"
 PLACE = ROOT / "docs" / "studio"
 _PATIENCE_MS = 240_000
 _PHONE = 390, 844
-_MAX_PHONE_PX = 1300  # height of an image of a phone: the rest is like it
+_MAX_PHONE_PX = 1300  # height of a picture of a phone: the rest is like it
 
 
 def main() -> None:
-    """Write the images of the views that are named, or of all."""
+    """Write the pictures of the views that are named, or of all."""
     wanted = sys.argv[1:] or ["photo", "video", "camera", "phone"]
     views: dict[str, tuple[tuple[int, int], Callable[[Any, str], None]]] = {
-        "photo": ((1200, 980), _photo),
+        "photo": ((1280, 860), _photo),
         "video": ((1200, 900), _video),
         "camera": ((1200, 640), _camera),
         "phone": (_PHONE, _photo),
@@ -65,12 +65,12 @@ def main() -> None:
                 page = context.new_page()
                 page.set_default_timeout(_PATIENCE_MS)
                 show(page, address)
-                data = page.screenshot(full_page=name != "camera", timeout=_PATIENCE_MS)
-                image = Image.open(io.BytesIO(data)).convert("RGB")
+                data = page.screenshot(full_page=name in ("video", "phone"), timeout=_PATIENCE_MS)
+                picture = Image.open(io.BytesIO(data)).convert("RGB")
                 if name == "phone":
-                    image = image.crop((0, 0, width, min(image.height, _MAX_PHONE_PX)))
-                image.save(PLACE / f"{name}-{scheme}.webp", quality=82, method=6)
-                print(f"{name}-{scheme}.webp", image.size)
+                    picture = picture.crop((0, 0, width, min(picture.height, _MAX_PHONE_PX)))
+                picture.save(PLACE / f"{name}-{scheme}.webp", quality=82, method=6)
+                print(f"{name}-{scheme}.webp", picture.size)
                 context.close()
         browser.close()
 
@@ -125,7 +125,8 @@ def _video(page: Any, address: str) -> None:
 def _camera(page: Any, address: str) -> None:
     page.goto(address + "#camera")
     page.get_by_role("button", name="Start the camera").click()
-    _until(page, "window.studioMeters?.n_with_face >= 30 && window.studioViewer?.drawings > 5")
+    meters = "window.studioMeters?.n_with_face >= 60 && window.studioMeters.fps > 15"
+    _until(page, f"{meters} && window.studioViewer?.drawings > 5")
 
 
 if __name__ == "__main__":
