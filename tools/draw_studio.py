@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/studio.md: each view in Chromium, light and dark, wide and as on a phone.
+"""Draw the images of docs/studio.md: each view in Chromium, light and dark, wide and as on a phone.
 
     python tools/draw_studio.py [photo video camera phone]
 
@@ -31,11 +31,11 @@ EXAMPLES = ROOT / "examples"
 PLACE = ROOT / "docs" / "studio"
 _PATIENCE_MS = 240_000
 _PHONE = 390, 844
-_MAX_PHONE_PX = 1300  # height of a picture of a phone: the rest is like it
+_MAX_PHONE_PX = 1300  # height of an image of a phone: the rest is like it
 
 
 def main() -> None:
-    """Write the pictures of the views that are named, or of all."""
+    """Write the images of the views that are named, or of all."""
     wanted = sys.argv[1:] or ["photo", "video", "camera", "phone"]
     views: dict[str, tuple[tuple[int, int], Callable[[Any, str], None]]] = {
         "photo": ((1280, 860), _photo),
@@ -66,11 +66,11 @@ def main() -> None:
                 page.set_default_timeout(_PATIENCE_MS)
                 show(page, address)
                 data = page.screenshot(full_page=name in ("video", "phone"), timeout=_PATIENCE_MS)
-                picture = Image.open(io.BytesIO(data)).convert("RGB")
+                image = Image.open(io.BytesIO(data)).convert("RGB")
                 if name == "phone":
-                    picture = picture.crop((0, 0, width, min(picture.height, _MAX_PHONE_PX)))
-                picture.save(PLACE / f"{name}-{scheme}.webp", quality=82, method=6)
-                print(f"{name}-{scheme}.webp", picture.size)
+                    image = image.crop((0, 0, width, min(image.height, _MAX_PHONE_PX)))
+                image.save(PLACE / f"{name}-{scheme}.webp", quality=82, method=6)
+                print(f"{name}-{scheme}.webp", image.size)
                 context.close()
         browser.close()
 
