@@ -139,7 +139,7 @@ def test_the_first_answer_stays_where_the_face_looks_away(recipe, model):
     np.testing.assert_allclose(faded[2], share * expression + (1 - share) * first, atol=1e-6)
 
 
-def test_gaze_is_shifted_to_rest_and_stretched_and_nothing_else_is(recipe, model):
+def test_named_expressions_are_shifted_to_rest_and_stretched_and_no_others_are(recipe, model):
     network = make_closeup_network(recipe.network, model).eval()
     with torch.no_grad():
         network.head.bias[-model.n_expression :] += 0.5 / network.regressed
@@ -147,7 +147,7 @@ def test_gaze_is_shifted_to_rest_and_stretched_and_nothing_else_is(recipe, model
     views = rng.integers(0, 256, (4, 128, 128, 3), dtype=np.uint8)
     numbers = rng.uniform(0, 1, (4, 6 + model.n_identity + model.n_expression)).astype(np.float32)
     plain = run(export_closeups(network), views, numbers)
-    stretched = run(export_closeups(network, Trust(gaze_gain=1.2, gaze_rest=0.1)), views, numbers)
+    stretched = run(export_closeups(network, Trust(stretch={"eyeLook": (1.2, 0.1)})), views, numbers)
     gaze = np.array([name.startswith("eyeLook") for name in model.expression_names])
     assert (plain[2][:, gaze] > 0).all()
     expected = np.where(gaze, np.clip(1.2 * (plain[2] - 0.1), 0, 1), plain[2])

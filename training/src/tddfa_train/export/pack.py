@@ -99,8 +99,7 @@ class ExpressionSource:
         identity_shift: .npy, added to every identity; see `Trust`.
         facing: the cosines between which the first network's camera and identity fade; see `Trust`.
         shown: the cosines between which its expressions fade.
-        gaze_gain: factor of the expressions that turn the eyes; see `Trust`.
-        gaze_rest: what is taken from them before.
+        stretch: gain and rest of expressions, by the start of their names; see `Trust`.
         int8: convolutions in int8.
     """
 
@@ -112,8 +111,7 @@ class ExpressionSource:
     identity_shift: str | None = None
     facing: tuple[float, float] = (-2.0, -1.0)
     shown: tuple[float, float] = (-2.0, -1.0)
-    gaze_gain: float = 1.0
-    gaze_rest: float = 0.0
+    stretch: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
     int8: bool = True
 
 
@@ -185,8 +183,7 @@ def expression_files(source: ExpressionSource) -> dict[str, bytes]:
         shift,
         source.facing,
         source.shown,
-        source.gaze_gain,
-        source.gaze_rest,
+        source.stretch,
     )
     data = export_closeups(network, trust)
     if source.int8:

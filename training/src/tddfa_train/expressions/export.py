@@ -2,7 +2,8 @@
 
 import io
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -46,9 +47,8 @@ class Trust:
             answer stays as it is, from the second one up, all of this network's is taken over. The views of a
             head that is turned away show little.
         shown: the same for the expressions, which are seen for longer.
-        gaze_gain: factor of the expressions that turn the eyes. A regression of what is hard to see answers
-            less than it sees.
-        gaze_rest: what is taken from them before, so that eyes that look ahead are at rest.
+        stretch: by the start of an expression's name, a gain and a rest: w becomes gain · (w − rest). A
+            regression of what is hard to see answers less than it sees, and has a little of it at rest.
     """
 
     turn: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -57,8 +57,16 @@ class Trust:
     identity_shift: Float32[np.ndarray, " i"] | None = None
     facing: tuple[float, float] = (-2.0, -1.0)
     shown: tuple[float, float] = (-2.0, -1.0)
-    gaze_gain: float = 1.0
-    gaze_rest: float = 0.0
+    stretch: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+
+
+def _stretch(stretch: Mapping[str, tuple[float, float]]) -> tuple[Tensor, Tensor]:
+    """Return gain and rest of each expression."""
+    names = open_face_model(level=0).expression_names
+    plain = (1.0, 0.0)
+    pairs = [next((v for k, v in stretch.items() if name.startswith(k)), plain) for name in names]
+    gain, rest = torch.tensor(pairs).unbind(1)
+    return gain, rest
 
 
 class _Outputs(nn.Module):
@@ -81,10 +89,9 @@ class _Outputs(nn.Module):
         shift = torch.zeros(len(scale))
         if trust.identity_shift is not None:
             shift[N_POSE : N_POSE + n_identity] = torch.from_numpy(trust.identity_shift)
-        gaze = [name.startswith("eyeLook") for name in open_face_model(level=0).expression_names]
-        turns_eyes = nn.functional.pad(torch.tensor(gaze), (len(scale) - n_expression, 0))
-        shift[turns_eyes] -= trust.gaze_gain * trust.gaze_rest
-        scale = torch.where(turns_eyes, trust.gaze_gain * scale, scale)
+        gain, rest = _stretch(trust.stretch)
+        shift[-n_expression:] -= gain * rest
+        scale[-n_expression:] *= gain
         self.head.weight = nn.Parameter((scale[:, None] * network.head.weight).detach())
         self.head.bias = nn.Parameter((scale * network.head.bias + shift).detach())
         self.parts = [N_POSE, n_identity, n_expression]
