@@ -194,18 +194,21 @@ def test_a_flash_and_a_black_frame_keep_the_id(aligner, people):
 
 
 def test_a_small_face_in_a_large_image_is_followed(aligner, people):
-    """The detector, which sees it at a sixth of its size, doubts it in every frame."""
+    """The detector, which sees it at a sixth of its size, doubts it in every frame.
+
+    The first search may miss it; the second one comes four frames later, and two more frames confirm it.
+    """
     rng = np.random.default_rng(0)
     face = cv2.resize(people[0], None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA)
     wall = cv2.resize(rng.integers(90, 140, (27, 48, 3), dtype=np.uint8), (3840, 2160))
     frames = []
-    for t in range(8):
+    for t in range(12):
         image = wall.copy()
         image[900 : 900 + face.shape[0], 1700 + t : 1700 + t + face.shape[1]] = face
         frames.append(image)
     assert aligner.align(frames[0])[0].score < 0.5
     found = follow(aligner, frames)
-    assert one_id(found[2:]) == 0
+    assert one_id(found[6:]) == 0
 
 
 def passing(people: Sequence[np.ndarray], path: Sequence[tuple[int | None, int]]) -> list[np.ndarray]:
@@ -238,4 +241,4 @@ def test_who_walks_in_where_somebody_walked_out_is_known_by_the_look(aligner, pe
     assert (before == after) == (first == second)
     # Half a face does not tell; of somebody else, a few frames may have the id of who was there before.
     named = [t.id for faces in frames[len(out) + 6 :] for t in faces]
-    assert first == second or named.count(before) <= 6
+    assert first == second or named.count(before) <= 8

@@ -26,6 +26,7 @@ from tddfa.types.arguments import as_list, as_texture, check_count, check_flag, 
 # on skin, all texels are.
 _MISFIT = 0.07
 _TURNED_AWAY = 0.6  # cosine between the surface and the viewer
+_INSIDE = 8.0  # is added to that cosine inside the mouth, so that both are interpolated at once
 
 # Smallest jump in depth that is an outline too, in heights of the face: the nose in front of the far cheek,
 # but not a lip in front of teeth.
@@ -230,7 +231,7 @@ def _views(
     scale = 1 / max(1.0, float(np.float32(min(heights, default=0.0) / _CELLS)))
     regions = [scaled_region(screen_region([mesh], height, width), scale) for mesh in meshes]
     drawn = [
-        kernel.interpolate([mesh], [np.concatenate([-normal[:, 2:], _in_mouth(mesh)], axis=1)], region, scale)
+        kernel.interpolate([mesh], [_in_mouth(mesh.topology) - normal[:, 2:]], region, scale)
         for mesh, normal, region in zip(meshes, normals, regions, strict=True)
     ]
     depths = [depth.copy() for depth, _ in drawn]
@@ -239,17 +240,18 @@ def _views(
         for front in order[rank + 1 :]:
             _hide(depths[behind], regions[behind], drawn[front][0], regions[front])
     return [
-        FaceView((height, width), scale, region, depth, _edge_distance(depth, values, tall, scale))
-        for region, depth, (_, values), tall in zip(regions, depths, drawn, heights, strict=True)
+        FaceView((height, width), scale, region, depth, _edge_distance(depth, facing[:, :, 0], tall, scale))
+        for region, depth, (_, facing), tall in zip(regions, depths, drawn, heights, strict=True)
     ]
 
 
-def _in_mouth(mesh: Mesh) -> Float32[np.ndarray, "n_vertices 1"]:
-    """Return 1 for vertices inside the mouth, 0 for others."""
-    materials = mesh.topology.materials
+@lru_cache(maxsize=4)
+def _in_mouth(topology: Topology) -> Float32[np.ndarray, "_ 1"]:
+    """Return `_INSIDE` for vertices inside the mouth, 0 for others."""
+    materials = topology.materials
     if materials is None:
-        return np.zeros((len(mesh.vertices), 1), np.float32)
-    return materials[:, N_OUTSIDE:].max(axis=1, keepdims=True)
+        return np.zeros((1, 1), np.float32)
+    return np.float32(_INSIDE) * materials[:, N_OUTSIDE:].max(axis=1, keepdims=True)
 
 
 def _hide(
@@ -268,23 +270,22 @@ def _hide(
 
 
 def _edge_distance(
-    depth: Float32[np.ndarray, "h w"], values: Float32[np.ndarray, "h w 2"], tall: float, scale: float
+    depth: Float32[np.ndarray, "h w"], facing: Float32[np.ndarray, "h w"], tall: float, scale: float
 ) -> Float32[np.ndarray, "h w"]:
     """Return the trust that follows from the distance to the outline; see `FaceView`.
 
     Args:
         depth: depth of the face; infinite beside it, minus infinity where it is hidden.
-        values: cosine between the surface and the viewer, and whether it is the mouth's inside.
+        facing: cosine between the surface and the viewer, and more than 1 inside the mouth.
         tall: height of the face, px.
         scale: cells per px.
     """
     margin = _MISFIT * tall * scale
-    facing, in_mouth = values[:, :, 0], values[:, :, 1]
     # Lips and lids that part are no outline.
     own = without_holes(np.isfinite(depth), margin / 2)
     border = own & (distance_inside(own) < 2) & (facing < _TURNED_AWAY)
     # Neither are lips in front of an open mouth, which is deeper than any other jump that counts.
-    outline = border | _depth_discontinuities(np.where(in_mouth > 0, np.float32(np.inf), depth), _JUMP * tall)
+    outline = border | _depth_discontinuities(np.where(facing > 1.5, np.float32(np.inf), depth), _JUMP * tall)
     hidden = depth == -np.inf
     if hidden.any():  # the mesh in front may miss its outline, too
         outline |= distance_inside(~hidden) < 2

@@ -285,7 +285,7 @@ class FaceTracker:
         else:
             track.n_missed += 1
             track.state, track.confidence = "lost", 0.0
-            track.path_before_contact, track.detector_rejected = None, False
+            track.path_before_contact, track.detector_rejected, track.probation = None, False, None
 
     def _report(self, track: Track) -> None:
         """Give a track its id."""
