@@ -100,3 +100,16 @@ def test_the_newcomers_overlay_draws_once_it_is_in_the_table(tmp_path, monkeypat
 def test_the_page_of_commands_is_as_the_program_is():
     done = subprocess.run([sys.executable, ROOT / "tools/write_cli_reference.py", "--check"], check=False)
     assert done.returncode == 0, "run python tools/write_cli_reference.py"
+
+
+def test_the_tests_are_collected_where_the_training_is_not_installed() -> None:
+    """`make test` installs no torch; the tests that need it are skipped, and stop nobody."""
+    program = (
+        "import sys; sys.modules['torch'] = sys.modules['tddfa_train.data'] = None; import pytest; "
+        "sys.exit(pytest.main(['-q', '--collect-only', '-p', 'no:cacheprovider', 'tests/tddfa_train']))"
+    )
+    if not (ROOT / "tests" / "tddfa_train").exists():
+        pytest.skip("the source archive has no tests of the training")
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, run.stdout[-1500:]

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from tddfa import FaceAligner, read_image
 from tddfa.detection.anchor_free import AnchorFreeDetector
-from tddfa_train.data.occlusion import OcclusionConfig, occluded
-from tddfa_train.detector.mosaics import _noisy  # pyright: ignore[reportPrivateUsage]
-from tddfa_train.detector.network import FaceDetector
-from tddfa_train.detector.recipe import load_detector
-from tddfa_train.landmarks.task import network_input
+
+torch = pytest.importorskip("torch")
+
+from tddfa_train.data.occlusion import OcclusionConfig, occluded  # noqa: E402
+from tddfa_train.detector.mosaics import _noisy  # noqa: E402  # pyright: ignore[reportPrivateUsage]
+from tddfa_train.detector.network import FaceDetector  # noqa: E402
+from tddfa_train.detector.recipe import load_detector  # noqa: E402
+from tddfa_train.landmarks.task import network_input  # noqa: E402
 
 
 def test_kept_weights_find_the_faces_that_the_shipped_detector_finds() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("jaxtyping")
+pytest.importorskip("tddfa_train.data")
 
 from tddfa_train.data.eye_light import eyes_in_other_light
 
