@@ -27,10 +27,11 @@ from scipy.linalg import eigh
 from tddfa import FaceAligner, read_image
 from tddfa.tracking.appearance import _TINT_WEIGHT, Appearance, color_patterns, sampled_colors
 
-N_SKETCH, SHRINKAGE = 48, 0.2
+N_DESCRIPTOR = 48  # directions
+SHRINKAGE = 0.2  # of the covariance of the same people towards one that is alike in all directions
 SMALL_PX = (28.0, 45.0)  # size of the face in the smaller copy of each photo
 FRAMES = 8  # of one clip
-MAX_TURN_DEG = 30.0
+MAX_TURN_DEG = 30.0  # difference in yaw up to which two photos are compared
 
 
 @dataclass(slots=True, eq=False)
@@ -107,7 +108,7 @@ def fit(samples: list[Sample], rng: np.random.Generator) -> tuple[np.ndarray, np
     ]
     within, between = (np.stack(d).T @ np.stack(d) / len(d) for d in (same, other))
     within += SHRINKAGE * np.trace(within) / len(within) * np.eye(len(within))
-    projection = eigh(between, within)[1][:, ::-1][:, :N_SKETCH]
+    projection = eigh(between, within)[1][:, ::-1][:, :N_DESCRIPTOR]
     mean = np.mean([patterns[id(s)][0] for s in samples], axis=0)
     return mean.reshape(-1, 3), projection
 
@@ -119,7 +120,7 @@ def judge(samples: list[Sample], mean: np.ndarray, projection: np.ndarray, rng: 
     appearance._projection = lambda: (mean.astype(np.float32), projection.astype(np.float32))
 
     def look(colors: np.ndarray, seen: np.ndarray | None) -> Appearance:
-        return Appearance(colors, seen, *appearance._sketch(colors, seen))
+        return Appearance(colors, seen, *appearance._descriptor(colors, seen))
 
     def cut_off(colors: np.ndarray, seen: np.ndarray | None) -> Appearance:
         """A close-up: the forehead and the chin are outside of the image."""

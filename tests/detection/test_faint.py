@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tddfa.detection.faint import is_clear, worth_a_look
+from tddfa.detection.faint import is_clear, worth_verifying
 from tddfa.types import BoundingBox, Detection
 
 
@@ -16,12 +16,12 @@ FACE = at(500, 500, 0.9)
 
 
 def kept(candidate: Detection, face: Detection = FACE) -> bool:
-    return worth_a_look([candidate], [face.box], [face.box] if is_clear(face) else []) == [candidate]
+    return worth_verifying([candidate], [face.box], [face.box] if is_clear(face) else []) == [candidate]
 
 
-def test_without_a_known_face_every_candidate_is_worth_a_look():
+def test_without_a_known_face_every_candidate_is_worth_verifying():
     candidates = [at(100, 100, 0.16), at(110, 100, 0.9, 20)]
-    assert worth_a_look(candidates, [], []) == candidates
+    assert worth_verifying(candidates, [], []) == candidates
 
 
 @pytest.mark.parametrize("score", [0.16, 0.95])

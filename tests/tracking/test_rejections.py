@@ -1,4 +1,4 @@
-"""What the network has rejected is not looked at again for a while."""
+"""Rejected detections are not verified again for a while."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def rejections() -> Rejections:
     return made
 
 
-def test_what_was_rejected_is_fresh_again_after_a_while(rejections):
-    assert rejections.fresh([at(3)], 14) == []
-    assert rejections.fresh([at(3)], 22) == [at(3)]
+def test_a_rejection_ends_after_a_while(rejections):
+    assert rejections.without_rejected([at(3)], 14) == []
+    assert rejections.without_rejected([at(3)], 22) == [at(3)]
 
 
 @pytest.mark.parametrize("other", [at(100), at(30), at(3, 0.45)], ids=["a face", "elsewhere", "much clearer"])
-def test_faces_and_what_lies_elsewhere_or_is_seen_better_stay_fresh(rejections, other):
-    assert rejections.fresh([other], 14) == [other]
+def test_faces_other_places_and_higher_scores_are_not_rejected(rejections, other):
+    assert rejections.without_rejected([other], 14) == [other]
 
 
-def test_a_later_look_renews_the_rejection_and_a_cut_ends_it(rejections):
+def test_a_second_verification_renews_a_rejection_and_a_cut_ends_it(rejections):
     rejections.update([at(3)], [], 20)
-    assert rejections.fresh([at(0)], 30) == []
+    assert rejections.without_rejected([at(0)], 30) == []
     rejections.clear()
-    assert rejections.fresh([at(0)], 30) == [at(0)]
+    assert rejections.without_rejected([at(0)], 30) == [at(0)]

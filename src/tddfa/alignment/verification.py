@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tddfa.detection import Detector
-from tddfa.detection.faint import LIKELY_SCORE, is_clear, worth_a_look
+from tddfa.detection.faint import LIKELY_SCORE, is_clear, worth_verifying
 from tddfa.geometry.boxes import non_maximum_suppression
 from tddfa.geometry.quarter_turns import quarter_turns
 from tddfa.regression import Regressor
@@ -119,7 +119,7 @@ class FaceVerifier:
         # The score means so much only where the pack knows its detector.
         known = math.isfinite(self._thresholds.sure_score)
         clear = [face.box for face in found if known and is_clear(face)]
-        return worth_a_look(candidates, [face.box for face in found], clear)
+        return worth_verifying(candidates, [face.box for face in found], clear)
 
     def _verify(
         self, images: Sequence[Image], candidates: Sequence[Sequence[Detection]]
@@ -204,7 +204,7 @@ def _log_odds(confidence: float | None) -> float:
 
 
 def _groups(candidates: Sequence[Detection]) -> tuple[list[Detection], list[Detection]]:
-    """Return the likely candidates and the others: the first tell which of the others deserve a look."""
+    """Return the likely candidates and the others: the first tell which of the others to verify."""
     likely = [d for d in candidates if d.score >= LIKELY_SCORE]
     return likely, [d for d in candidates if d.score < LIKELY_SCORE]
 

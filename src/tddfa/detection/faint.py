@@ -1,4 +1,4 @@
-"""Which faint detections deserve a closer look, once some faces of the image are known."""
+"""Select the faint detections that are worth verifying beside known faces."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _HEAD = 1.8  # side of the box around a head with its hair and neck, in sides of
 
 
 def is_clear(face: Detection) -> bool:
-    """Return whether the detector saw a face clearly: a closer look confirms it nearly always."""
+    """Return whether a detection is so clear that verification confirms it nearly always."""
     return face.score >= _CLEAR_SCORE
 
 
-def worth_a_look(
+def worth_verifying(
     candidates: Sequence[Detection], found: Sequence[BoundingBox], clear: Iterable[BoundingBox]
 ) -> list[Detection]:
     """Return the candidates that may be faces beside those that were found, in their order.
@@ -38,7 +38,7 @@ def worth_a_look(
     Args:
         candidates: detections that are not of known faces.
         found: boxes of the known faces.
-        clear: boxes of those among them that the detector saw clearly.
+        clear: boxes of the clear detections among them.
     """
     clear = list(clear)
     return [

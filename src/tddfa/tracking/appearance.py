@@ -25,8 +25,9 @@ _OPPONENT = np.array(
 )
 _DARK = 16.0  # levels added before the logarithm: noise of dark pixels should not dominate
 
-# Weight of the difference in tint beside that of the sketches. Two people in the same light differ little in
-# tint, one person in two lights much: of weights from 1 to 3, this one tells people of one photo apart best.
+# Weight of the difference in tint beside that of the descriptors. Two people in the same light differ little
+# in tint, one person in two lights much: of weights from 1 to 3, this one separates the people of one photo
+# best.
 _TINT_WEIGHT = 2.0
 
 _MIN_COMMON = 0.5  # part of the samples that both images have to show
@@ -45,8 +46,8 @@ class Appearance:
     Attributes:
         colors: logarithm of the colours, RGB.
         seen: which samples lie in the image; None for all.
-        sketch: what the pattern of the colours says about who it is, of length 1, whatever its size and the
-            brightness and contrast of the image.
+        descriptor: unit vector that describes the colour pattern of the person, independent of the size of
+            the face and of the brightness and contrast of the image.
         tint: mean of log(red / green) and log(blue / green).
         whole: whether all of the face was seen; the appearance of a part can show that two faces are the
             same, but not that they are different.
@@ -54,7 +55,7 @@ class Appearance:
 
     colors: Float32[np.ndarray, "n_samples 3"]
     seen: Bool[np.ndarray, " n_samples"] | None
-    sketch: Float32[np.ndarray, " n_sketch"]
+    descriptor: Float32[np.ndarray, " n_descriptor"]
     tint: Float32[np.ndarray, "2"]
     whole: bool = True
 
@@ -67,24 +68,24 @@ class Appearance:
     def at(cls, image: Image, landmarks: Float32[np.ndarray, "68 2"], *, whole: bool = True) -> Appearance:
         """Return the appearance of the face with these landmarks, px."""
         colors, seen = sampled_colors(image, landmarks)
-        return cls(colors, seen, *_sketch(colors, seen), whole)
+        return cls(colors, seen, *_descriptor(colors, seen), whole)
 
     def distance(self, other: Appearance) -> float | None:
         """Return how differently two faces look: 0 for the same look; None where they share too little.
 
         Only samples that both images show are compared: a close-up cuts off the forehead and the chin.
-        The module `tools/fit_appearance.py` measures how often people are told apart.
+        `tools/fit_appearance.py` measures how often people are told apart.
         """
         common = _intersection(self.seen, other.seen)
         if common is None:
-            sketch, tint = other.sketch, other.tint
-            own_sketch, own_tint = self.sketch, self.tint
+            descriptor, tint = other.descriptor, other.tint
+            own_descriptor, own_tint = self.descriptor, self.tint
         elif common.mean() < _MIN_COMMON:
             return None
         else:
-            sketch, tint = _sketch(other.colors, common)
-            own_sketch, own_tint = _sketch(self.colors, common)
-        return 1 - float(own_sketch @ sketch) + _TINT_WEIGHT * math.hypot(*(own_tint - tint).tolist())
+            descriptor, tint = _descriptor(other.colors, common)
+            own_descriptor, own_tint = _descriptor(self.colors, common)
+        return 1 - float(own_descriptor @ descriptor) + _TINT_WEIGHT * math.hypot(*(own_tint - tint).tolist())
 
     def mixed(self, other: Appearance, part: float) -> Appearance:
         """Return the appearance moved by `part` of the way towards another."""
@@ -98,10 +99,10 @@ class Appearance:
             colors[new], colors[known] = other.colors[new], self.colors[known]
             seen = seen_before | seen_now
             seen = None if seen.all() else seen
-            return Appearance(colors, seen, *_sketch(colors, seen), self.whole)
-        sketch = self.sketch + step * (other.sketch - self.sketch)
+            return Appearance(colors, seen, *_descriptor(colors, seen), self.whole)
+        descriptor = self.descriptor + step * (other.descriptor - self.descriptor)
         tint = self.tint + step * (other.tint - self.tint)
-        return replace(self, colors=colors, sketch=_unit(sketch), tint=tint)
+        return replace(self, colors=colors, descriptor=_unit(descriptor), tint=tint)
 
 
 class AppearanceMemory:
@@ -174,10 +175,10 @@ def color_patterns(
     return patterns, mean[1:] / _CHROMA_WEIGHT
 
 
-def _sketch(
+def _descriptor(
     colors: Float32[np.ndarray, "n_samples 3"], seen: Bool[np.ndarray, " n_samples"] | None
-) -> tuple[Float32[np.ndarray, " n_sketch"], Float32[np.ndarray, "2"]]:
-    """Return the sketch and the tint of the samples that are seen; None for all."""
+) -> tuple[Float32[np.ndarray, " n_descriptor"], Float32[np.ndarray, "2"]]:
+    """Return the descriptor and the tint of the samples that are seen; None for all."""
     patterns, tint = color_patterns(colors, seen)
     mean, projection = _projection()
     patterns -= mean
@@ -187,7 +188,9 @@ def _sketch(
 
 
 @cache
-def _projection() -> tuple[Float32[np.ndarray, "n_samples 3"], Float32[np.ndarray, "n_patterns n_sketch"]]:
+def _projection() -> tuple[
+    Float32[np.ndarray, "n_samples 3"], Float32[np.ndarray, "n_patterns n_descriptor"]
+]:
     """Return the mean of the patterns of faces, and the directions in which people differ most.
 
     Fitted by tools/fit_appearance.py: a linear discriminant analysis of frames of the same and of different

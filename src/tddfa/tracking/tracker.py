@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from tddfa.detection import Detector
-from tddfa.detection.faint import is_clear, worth_a_look
+from tddfa.detection.faint import is_clear, worth_verifying
 from tddfa.shapes import Float, Float32
 from tddfa.tracking.appearance import RELIABLE_PX, Appearance
 from tddfa.tracking.face import TrackedFace
@@ -64,18 +64,18 @@ _MAX_ZOOM = 2.0
 _MAX_BLIND_REACH = 2.5  # the same for a face whose look cannot be told
 _SIZE_ADAPTATION = 0.1  # part of a new size in the typical one
 
-# Distances between appearances (see `Appearance.distance`). A face that was last seen in this shot is another
-# person's only when it clearly looks so; one that was last seen before a cut, or elsewhere, has to look the
-# same. Of pairs of frames of one clip 96 % lie below the first and 98.6 % below the second; of pairs of
-# people in one photo, in the same light, 2.5 % and 7.6 %; of other pairs of people 0.1 % and 0.2 %.
+# Distances between appearances (see `Appearance.distance`). A track of this shot keeps its ID up to the
+# second limit; a track from before a cut, or from elsewhere, gets it back up to the first one. Of pairs of
+# frames of one clip 96 % lie below the first and 98.6 % below the second; of pairs of people in one photo, in
+# the same light, 2.5 % and 7.6 %; of other pairs of people 0.1 % and 0.2 %.
 _SAME_LOOK, _OTHER_LOOK = 0.35, 0.5
 
-# Between the two, or where only the place spoke for it, a face that came back is compared in so many more
-# frames; in the mean of them it may differ less.
+# A track that returned by its place, without an appearance below the first limit, is compared in more frames
+# (fewest, most), and is another person's above this mean.
 _MIN_PROBATION, _N_PROBATION = 3, 4
 _OTHER_MEAN_LOOK = 0.36
 
-# Who left for longer than the grace time is recognised by the look alone, among so many who left last.
+# Distance up to which a track is recalled after the grace time, and number of such tracks, the latest first.
 _RECALLED_LOOK, _MAX_RECALLED = 0.25, 16
 _LOOK_WEIGHT = 1.0  # sizes of the face of a path that weigh as much as one unit of that distance
 
@@ -128,7 +128,7 @@ class FaceTracker:
         grace: number of frames for which a lost face is waited for, and reported as lost.
         recall: number of frames for which somebody who left keeps the id and gets it back when they look
             very much the same; at least the grace time.
-        min_score: detection score below which candidates are not looked at.
+        min_score: detection score below which candidates are not verified.
         new_score: detection score from which a new face is reported at once. A fainter one is reported when
             the network has seen it in three frames; networks without a confidence never report it.
         motion: "constant-velocity", or "none" to look exactly where the face was, as 3DDFA_V2 does.
@@ -223,7 +223,7 @@ class FaceTracker:
             self._search(image, [t for t in self._tracks if t.has_left], reported=True)
 
     def _let_go(self) -> None:
-        """Stop waiting for those who are away for longer than the grace time, and forget them in the end."""
+        """Mark the tracks that are missing after the grace time, and drop those that cannot be recalled."""
         for track in self._tracks:
             if self._frame - track.path.frame > self._grace:
                 track.has_left = track.in_earlier_shot = True
@@ -363,16 +363,14 @@ class FaceTracker:
         if appearance is None or not appearance.whole:
             return False
         if track.probation is not None:
-            # Who walks in where somebody walked out is seen as a whole only now.
+            # A face that entered the image where another one left is whole only now.
             difference = track.difference(appearance, _yaw_deg(face))
             if difference is not None:
                 track.probation.append(difference)
             n = len(track.probation)
             if n >= _MIN_PROBATION and sum(track.probation) > n * _OTHER_MEAN_LOOK:
-                track.probation, track.in_earlier_shot = (
-                    None,
-                    True,
-                )  # the place does not speak for it any more
+                # The track can return by its appearance only: another person is in its place.
+                track.probation, track.in_earlier_shot = None, True
                 return True
             if n == _N_PROBATION:
                 track.probation = None
@@ -466,12 +464,12 @@ class FaceTracker:
             likely = [d for d in candidates if d.score >= min_score and _can_be_face(d.box, image)]
             free, known = self._unmatched(likely, seen)
             faint = [d for d in free if d.score < self._new_score]
-            worth = worth_a_look(faint, [d.box for d in known], [d.box for d in known if is_clear(d)])
-            # Somebody who is missing may be half behind somebody else, and faint.
+            worth = worth_verifying(faint, [d.box for d in known], [d.box for d in known if is_clear(d)])
+            # A missing face may be half occluded by another one, and faint.
             wanted = [d for d in faint if d in worth or self._could_match(d, missing)]
             wanted = [d for d in wanted if not any(_is_part(d.box, t.box) for t in seen)]
             clear = [d for d in free if d.score >= self._new_score]
-            chosen[:] = clear + self._rejections.fresh(wanted, self._frame)
+            chosen[:] = clear + self._rejections.without_rejected(wanted, self._frame)
             return list(chosen)
 
         found = self._aligner.align_candidates(image, select=unknown)

@@ -1,4 +1,4 @@
-"""Light on eyes: colours of irises, highlights of the cornea, shadows of lids."""
+"""Vary the eyes of renders: colours of irises, highlights of the cornea, shadows of lids."""
 
 import cv2
 import numpy as np
@@ -24,7 +24,7 @@ def eyes_in_other_light(
 ) -> UInt8[np.ndarray, "s s 3"]:
     """Return a face with other irises, highlights and shadows in its open eyes.
 
-    Networks that see a few kinds of eyeballs take their pattern of light for the gaze.
+    A network that is trained on few kinds of eyeballs confuses their highlights with the gaze.
 
     Args:
         image: RGB.
@@ -54,7 +54,7 @@ def eyes_in_other_light(
         cv2.fillPoly(open_part, [fixed(outline - (x0, y0))], 1.0, cv2.LINE_AA, SHIFT)
         yy, xx = np.mgrid[y0 : y0 + patch.shape[0], x0 : x0 + patch.shape[1]].astype(np.float32)
         away = np.hypot(xx - middle[0], yy - middle[1])
-        # The light of the scene, from the brightest of what is there.
+        # Brightness of the scene, estimated from the brightest part of the eye.
         light = float(np.percentile(patch[open_part > 0.5], 90)) / 200 if (open_part > 0.5).any() else 1.0
         eye = _mixed(patch, iris * light, recoloured * np.clip(radius - away + 0.5, 0, 1))
         if has_pupil and recoloured:
