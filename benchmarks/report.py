@@ -230,7 +230,7 @@ def _cell(name: str, programs: dict[str, Any]) -> str:
 def _growth_table(growth: dict[str, Any], names: Sequence[str]) -> list[str]:
     """Faces and sizes at which programs are compared, ms."""
     titles = {
-        "faces": "{} faces, boxes given",
+        "faces": "faces in given boxes: {}",
         "align_sized": "photo, {} px high",
     }
     rows: list[list[str]] = []
