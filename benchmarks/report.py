@@ -61,8 +61,20 @@ def _source(result: dict[str, Any], name: str) -> str:
 # Accuracy
 
 
+def _earlier(result: dict[str, Any]) -> list[str]:
+    """Return a line on the records that a run has taken from earlier ones."""
+    runs = [
+        record["run"]
+        for records in result["packs"].values()
+        for record in records.values()
+        if "run" in record
+    ]
+    commits = sorted({run["commit"] or "" for run in runs} - {result["commit"] or ""})
+    return [f"Some records were taken from earlier runs, of commit {', '.join(commits)}."] if commits else []
+
+
 def _accuracy(result: dict[str, Any]) -> list[str]:
-    lines = ["## Accuracy", "", _source(result, "accuracy"), ""]
+    lines = ["## Accuracy", "", _source(result, "accuracy"), *_earlier(result), ""]
     lines += ["Protocols: [evaluation.md](evaluation.md). Lower is better everywhere but for AUC.", ""]
     lines += _landmarks(result, GROUND_TRUTH, "AFLW2000-3D, 68 landmarks, official crops, NME in %")
     lines += _landmarks(

@@ -7,6 +7,7 @@ import jsonschema
 import numpy as np
 import pytest
 from benchmarks.__main__ import data_folders, main
+from benchmarks.accuracy import measure as accuracy_measure
 from benchmarks.accuracy.measure import measure_accuracy
 from benchmarks.readme import BEGIN, END, readme_block, write_readme
 from benchmarks.report import write_report
@@ -153,6 +154,46 @@ def test_a_run_gives_results_of_the_schema_and_a_report_with_plots(small, toy_pa
     for image in ("stages", "growth", "accuracy_speed"):
         assert (tmp_path / "docs" / "images" / f"{image}.png").stat().st_size > 5000
         assert f"images/{image}.png" in text
+
+
+def test_a_record_is_used_again_while_pack_and_code_are_the_same(small, toy_pack, tmp_path, monkeypatch):
+    write_archive(tmp_path / "aflw2000", toy_set(FaceAligner(toy_pack)))
+    packs, measured = ["3ddfa-v2-mb05"], []
+    evaluate = accuracy_measure.evaluate
+
+    def counted(protocol, *arguments, **options):
+        measured.append(protocol)
+        return evaluate(protocol, *arguments, **options)
+
+    monkeypatch.setattr(accuracy_measure, "evaluate", counted)
+    first = measure_accuracy(packs, tmp_path / "aflw2000")
+    assert "aflw2000" in measured
+    record = first["packs"]["3ddfa-v2-mb05"]["aflw2000-3d-68/ground-truth/1"]
+    measured.clear()
+    again = measure_accuracy(packs, tmp_path / "aflw2000", known=first)
+    assert measured.count("aflw2000") == 1  # with crops by the detector, which gave no record
+    assert again["packs"] == first["packs"]
+    record["run"]["networks"] = "others"
+    measured.clear()
+    measure_accuracy(packs, tmp_path / "aflw2000", known=first)
+    assert measured.count("aflw2000") == 2
+
+
+def test_accuracy_out_of_time_keeps_what_is_known_of_the_same_networks(
+    small, toy_pack, tmp_path, monkeypatch
+):
+    write_archive(tmp_path / "aflw2000", toy_set(FaceAligner(toy_pack)))
+    packs, folder = ["3ddfa-v2-mb05"], tmp_path / "aflw2000"
+    known = measure_accuracy(packs, folder)
+    records = known["packs"]["3ddfa-v2-mb05"]
+    (record,) = records.values()
+    earlier = {**record, "run": {**record["run"], "name": "stability one-euro", "source": "of before"}}
+    records["stability/synthetic/1 one-euro"] = earlier
+    hurried = measure_accuracy(packs, folder, known=known, minutes=0)
+    assert hurried["packs"]["3ddfa-v2-mb05"] == records
+    missing = {f"3ddfa-v2-mb05 {name}" for name in ("aflw2000 detector", "stability from-last-frame")}
+    assert set(hurried["errors"]) == missing
+    assert all("no time was left" in text for text in hurried["errors"].values())
 
 
 def test_one_command_measures_and_writes_everything(small, toy_pack, tmp_path, monkeypatch, capsys):
