@@ -428,6 +428,24 @@ def _reconstruct(d: _Draw) -> tuple[Any, ...]:
     return n, rows, mean, words, scales, d.floats(r), d.floats(3, 4), d.size(0, 1, 2), d.floats(n, 3)
 
 
+def _subdivide(d: _Draw) -> tuple[Any, ...]:
+    n, channels, quads, inner, boundary = (
+        d.size(1, 4, 9),
+        d.size(0, 1, 3),
+        d.size(0, 2),
+        d.size(0, 3),
+        d.size(0, 2),
+    )
+    stars = tuple(
+        (m := d.size(0, 2), d.indices(n, m), width := d.size(2, 6, 8), d.indices(n, m, width))
+        for _ in range(d.size(0, 1, 2) % 5)
+    )
+    rim, rows = d.size(0, 2), sum(max(min(k, 70), 0) for k in (n, quads, inner, boundary))
+    edges = (inner, d.indices(n, inner, 4), boundary, d.indices(n, boundary, 2))
+    mesh = (quads, d.indices(n, quads, 4), *edges, stars, rim, d.indices(n, rim, 3))
+    return n, channels, d.floats(n, channels), *mesh, d.floats(rows, channels)
+
+
 CALLS: list[tuple[str, Callable[[_Draw], tuple[Any, ...]]]] = [
     ("rasterize", _rasterize),
     ("depth", _depth),
@@ -440,6 +458,7 @@ CALLS: list[tuple[str, Callable[[_Draw], tuple[Any, ...]]]] = [
     ("texels", _texels),
     ("complete", _complete),
     ("blend_color", _blend_color),
+    ("subdivide", _subdivide),
     ("recolor", _recolor),
     ("discs", _discs),
     ("segments", _segments),

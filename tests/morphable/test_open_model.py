@@ -415,6 +415,15 @@ def test_a_frontal_face_looks_at_the_camera_at_the_same_place_and_size() -> None
     )
 
 
+def test_blendshapes_are_the_same_whether_the_face_at_rest_is_known() -> None:
+    model = open_face_model()
+    identity = np.random.default_rng(2).normal(size=model.n_identity).astype(np.float32)
+    neutral = model.shape(model.params(identity=identity))
+    expected, found = model.blendshapes(identity), model.blendshapes(identity, neutral=neutral)
+    for name, shape in expected.items():
+        np.testing.assert_array_equal(found[name], shape)
+
+
 def test_blendshapes_add_up_to_the_face_with_the_expression() -> None:
     model = open_face_model(level=0)
     identity = people(1)[0]

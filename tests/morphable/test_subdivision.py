@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tddfa import native
 from tddfa.morphable.subdivision import catmull_clark
 
 CUBE = np.array(
@@ -81,6 +82,26 @@ def test_single_and_double_precision_agree() -> None:
     vertices, quads = strip(5, 4)
     refine = catmull_clark(quads, len(vertices))
     np.testing.assert_allclose(refine(vertices.astype(np.float32)), refine(vertices), atol=1e-5)
+
+
+@pytest.mark.skipif(native.kernel is None, reason="needs the native kernel, which is not built")
+@pytest.mark.parametrize("channels", [(3,), (1,), (), (3, 5), (0,)])
+def test_the_kernel_refines_like_its_twin_to_the_last_bit(channels, monkeypatch) -> None:
+    creases = np.array([[0, 1], [1, 3], [3, 2], [2, 0]], np.int32)
+    grid, quads = strip(4, 3)
+    for refine in (
+        catmull_clark(CUBE_QUADS, 8),
+        catmull_clark(CUBE_QUADS, 8, creases),
+        catmull_clark(CUBE_QUADS[:5], 9),  # with a boundary, and a vertex without quads
+        catmull_clark(quads, len(grid)),
+    ):
+        values = np.random.default_rng(3).normal(size=(refine.n_coarse, *channels)).astype(np.float32)
+        with monkeypatch.context() as without:
+            without.setattr(native, "kernel", None)
+            expected = refine(values)
+        refined = refine(values)
+        assert refined.dtype == expected.dtype
+        np.testing.assert_array_equal(refined, expected)
 
 
 def test_orientation_is_kept() -> None:

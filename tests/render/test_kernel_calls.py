@@ -51,6 +51,12 @@ def test_sizes_whose_product_wraps_around_are_refused(count) -> None:
         lambda: _kernel.quantize(count, 4, 0, 4, 0, 0, four, four, four),
         lambda: _kernel.quantize(0, count, 0, 4, 0, 0, four[:0], four[:0], four[:0]),
         lambda: _kernel.reconstruct(count, 4, four, four, four, four, np.zeros(12, np.float32), 2, four),
+        lambda: _kernel.subdivide(
+            count, 4, four, 0, four[:0], 0, four[:0], 0, four[:0], (), 0, four[:0], four
+        ),
+        lambda: _kernel.subdivide(
+            1, 1, THREE[0, :1], count, four, 0, four[:0], 0, four[:0], (), 0, four[:0], four
+        ),
         lambda: _kernel.phong(count, THREE, THREE, (0,) * 3, (0,) * 3, 1, (0,) * 6, 5, 2, THREE),
     ]
     for call in calls:
@@ -100,6 +106,42 @@ def test_painted_and_tinted_parts_outside_the_canvas_are_refused() -> None:
             *(3, 1, THREE, ONE, 2, 0, 2, 2, 1, THREE[:, :1].copy(), FAR.copy()),
             *(3, 3, 3, np.zeros((3, 3, 3), np.uint8), None, 1.0, 0.0, 255),
         )
+
+
+def _subdivide(*, quads=None, inner=None, boundary=None, stars=(), rim=None) -> None:
+    given = [
+        (0, np.zeros((0, width), np.int32)) if index is None else (1, np.array([index], np.int32))
+        for index, width in ((quads, 4), (inner, 4), (boundary, 2), (rim, 3))
+    ]
+    out = np.zeros((3 + sum(n for n, _ in given[:3]), 3), np.float32)
+    _kernel.subdivide(3, 3, THREE, *given[0], *given[1], *given[2], stars, *given[3], out)
+
+
+def test_refining_refuses_what_is_no_mesh() -> None:
+    vertex, pair = np.zeros(1, np.int32), np.zeros((1, 2), np.int32)
+    _subdivide(
+        quads=(0, 1, 2, 0), inner=(0, 1, 3, 3), boundary=(0, 2), stars=((1, vertex, 2, pair),), rim=(2, 1, 0)
+    )
+    for index in (-1, 3, 2**31 - 1, -(2**31)):
+        for name, width in (("quads", 4), ("boundary", 2), ("rim", 3)):
+            with pytest.raises(IndexError):
+                _subdivide(**{name: (0,) * (width - 1) + (index,)})
+        for star in ((1, vertex + index, 2, pair), (1, vertex, 2, pair + index)):
+            with pytest.raises(IndexError):
+                _subdivide(stars=(star,))
+        with pytest.raises(IndexError):
+            _subdivide(inner=(0, 0, 0, index))
+    for star in (
+        (1, vertex, 1, vertex),
+        (1, vertex, 0, vertex[:0]),
+        (HUGE, vertex, 2, pair),
+        (-1, vertex, 2, pair),
+    ):
+        with pytest.raises((ValueError, IndexError, MemoryError)):
+            _subdivide(stars=(star,))
+    for star in ((), (1, vertex), (1, None, 2, None), None, 7):
+        with pytest.raises(TypeError):
+            _subdivide(stars=(star,))
 
 
 def test_indices_outside_are_refused_wherever_they_stand() -> None:

@@ -76,7 +76,11 @@ class LinearExpressions(Protocol):
         ...
 
     def blendshapes(
-        self, identity: Float32[np.ndarray, " n_identity"] | None, names: Iterable[str] | None = None
+        self,
+        identity: Float32[np.ndarray, " n_identity"] | None,
+        names: Iterable[str] | None = None,
+        *,
+        neutral: Float32[np.ndarray, "n_vertices 3"] | None = None,
     ) -> Mapping[str, Float32[np.ndarray, "n_vertices 3"]]:
         """Displacement of every vertex at weight 1 of each of these expressions: model frame, mm."""
         ...
@@ -120,7 +124,10 @@ def stored_mesh(model: FaceModel, *, full: bool) -> StoredMesh:
 
 
 def displacements(
-    model: FaceModel, identity: Float32[np.ndarray, " n_identity"], mesh: StoredMesh
+    model: FaceModel,
+    identity: Float32[np.ndarray, " n_identity"],
+    mesh: StoredMesh,
+    neutral: Float32[np.ndarray, "n_vertices 3"],
 ) -> list[Displacements]:
     """Return the morph target of each expression of a face, in the order of `model.expression_names`.
 
@@ -128,18 +135,22 @@ def displacements(
         model: model of the face.
         identity: identity coefficients of the face.
         mesh: what is stored of the mesh; its targets are those that do not depend on the identity.
+        neutral: shape of the face without an expression, mm.
     """
     linear = isinstance(model, LinearExpressions)
-    own = _own(model, identity, mesh) if linear else model.blendshapes(identity)
+    own = _own(model, identity, mesh, neutral) if linear else model.blendshapes(identity)
     targets = dict(mesh.targets) | {name: mesh.target(shape) for name, shape in own.items()}
     return [targets[name] for name in model.expression_names]
 
 
 def _own(
-    model: LinearExpressions, identity: Float32[np.ndarray, " n_identity"], mesh: StoredMesh
+    model: LinearExpressions,
+    identity: Float32[np.ndarray, " n_identity"],
+    mesh: StoredMesh,
+    neutral: Float32[np.ndarray, "n_vertices 3"],
 ) -> Mapping[str, Float32[np.ndarray, "n_vertices 3"]]:
     missing = [name for name in model.expression_names if name not in mesh.targets]
-    return model.blendshapes(identity, missing) if missing else {}
+    return model.blendshapes(identity, missing, neutral=neutral) if missing else {}
 
 
 @lru_cache(maxsize=4)

@@ -97,8 +97,7 @@ class GltfBuilder:
     def _view(self, array: np.ndarray, target: int | None) -> int:
         fill = -self._size % 4
         view = {"buffer": 0, "byteOffset": self._size + fill, "byteLength": array.nbytes}
-        data = np.ascontiguousarray(array)
-        self._parts += [b"\0" * fill, data.reshape(-1).view(np.uint8).data]
+        self._parts += [b"\0" * fill, np.ascontiguousarray(array).data.cast("B")]
         self._size += fill + array.nbytes
         return self.add("bufferViews", view if target is None else {**view, "target": target})
 

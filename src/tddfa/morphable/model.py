@@ -248,7 +248,11 @@ class MorphableModel:
         return tuple(self.expression_names[k] for k in blinks)
 
     def blendshapes(
-        self, identity: Float[np.ndarray, " n_identity"] | None = None, names: Iterable[str] | None = None
+        self,
+        identity: Float[np.ndarray, " n_identity"] | None = None,
+        names: Iterable[str] | None = None,
+        *,
+        neutral: Float32[np.ndarray, "n_vertices 3"] | None = None,
     ) -> dict[str, Float32[np.ndarray, "n_vertices 3"]]:
         """Return the displacement of every vertex at weight 1 of each expression, by name: model frame, mm.
 
@@ -256,6 +260,7 @@ class MorphableModel:
             identity: coefficients of the face; the eyelids travel as far as its eyes are open. The
                 displacements of all expressions but `corrected_expressions` are the same for every face.
             names: expressions to return; all when not given.
+            neutral: `shape` of the face without an expression, where it is known.
 
         Raises:
             InputError: the model has no expression of such a name.
@@ -264,16 +269,23 @@ class MorphableModel:
             name: self.expression_index(name) for name in (self.expression_names if names is None else names)
         }
         linear = [name for name in indices if name not in self.corrected_expressions]
-        basis = self.expression_basis[self.mesh_vertices][:, :, [indices[name] for name in linear]]
-        # All in one pass: a surface refines any number of channels at once.
-        moved = basis if self.surface is None or not linear else self.surface(basis)
-        shapes = dict(zip(linear, np.ascontiguousarray(np.moveaxis(moved, 2, 0)), strict=True))
+        shapes = self._linear_blendshapes(linear, [indices[name] for name in linear]) if linear else {}
         if len(linear) < len(indices):
             others = sorted(indices.keys() - shapes.keys())
             each = [self.params(identity=identity, expression={name: 1.0}) for name in others]
-            neutral, *displaced = self._shapes([self.params(identity=identity), *each])
+            known = [] if neutral is None else [neutral]
+            unknown = [] if known else [self.params(identity=identity)]
+            neutral, *displaced = known + self._shapes(unknown + each)
             shapes |= {name: shape - neutral for name, shape in zip(others, displaced, strict=True)}
         return {name: shapes[name] for name in indices}
+
+    def _linear_blendshapes(
+        self, names: Sequence[str], indices: Sequence[int]
+    ) -> dict[str, Float32[np.ndarray, "n_vertices 3"]]:
+        basis = self.expression_basis[self.mesh_vertices][:, :, indices]
+        # All in one pass: a surface refines any number of channels at once.
+        moved = basis if self.surface is None else self.surface(basis)
+        return dict(zip(names, np.ascontiguousarray(np.moveaxis(moved, 2, 0)), strict=True))
 
     def coarse_mesh(self, shapes: Iterable[Float32[np.ndarray, "n_vertices 3"]]) -> MeshPart | None:
         """Return the mesh without vertices that it can do without; None for a mesh that is not refined.

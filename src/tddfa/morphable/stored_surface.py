@@ -64,7 +64,7 @@ def unpack_surface(arrays: Mapping[str, np.ndarray], key: str) -> Surface:
                 coarse_quads=read(f"{number}.coarse_quads"),
                 inner_edges=read(f"{number}.inner_edges"),
                 boundary_edges=read(f"{number}.boundary_edges"),
-                stars=tuple((star[:, 0], star[:, 1:]) for star in stars),
+                stars=tuple((star[:, 0].copy(), star[:, 1:].copy()) for star in stars),
                 boundary_vertices=read(f"{number}.boundary_vertices"),
             )
         )

@@ -167,5 +167,6 @@ PyObject *discs(PyObject *self, PyObject *args);
 PyObject *segments(PyObject *self, PyObject *args);
 PyObject *quantize(PyObject *self, PyObject *args);
 PyObject *reconstruct(PyObject *self, PyObject *args);
+PyObject *subdivide(PyObject *self, PyObject *args);
 
 #endif
