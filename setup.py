@@ -8,7 +8,7 @@ import os
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-PARTS = ("module", "rasterizer", "surface", "texture", "canvas", "reconstruction", "subdivision")
+PARTS = ("module", "rasterizer", "surface", "texture", "canvas", "reconstruction", "subdivision", "sampling")
 HEADERS = ("kernel", "pixels", "blocks", "fragment_batch")
 
 # Flags of sanitizers, for tools/sanitize_kernel.py.

@@ -446,6 +446,11 @@ def _subdivide(d: _Draw) -> tuple[Any, ...]:
     return n, channels, d.floats(n, channels), *mesh, d.floats(rows, channels)
 
 
+def _warp(d: _Draw) -> tuple[Any, ...]:
+    h, w, size = d.size(0, 1, 5, 30), d.size(0, 1, 7, 30), d.size(0, 1, 9, 33)
+    return h, w, d.bytes(h, w, 3), d.size(0, 2), d.size(0, 2), *d.share(3), size, d.bytes(size, size, 3)
+
+
 CALLS: list[tuple[str, Callable[[_Draw], tuple[Any, ...]]]] = [
     ("rasterize", _rasterize),
     ("depth", _depth),
@@ -459,6 +464,7 @@ CALLS: list[tuple[str, Callable[[_Draw], tuple[Any, ...]]]] = [
     ("complete", _complete),
     ("blend_color", _blend_color),
     ("subdivide", _subdivide),
+    ("warp", _warp),
     ("recolor", _recolor),
     ("discs", _discs),
     ("segments", _segments),

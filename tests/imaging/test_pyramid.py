@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tddfa import native
 from tddfa.imaging.pyramid import Pyramid, warp_square
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (45, 70, 3), np.uint8)
@@ -40,3 +41,20 @@ def test_squares_of_one_pyramid_are_those_of_the_image(side):
         np.testing.assert_array_equal(
             warp_square(pyramid, x, y, side, 40), warp_square(image, x, y, side, 40)
         )
+
+
+@pytest.mark.parametrize("size", [1, 16, 60, 120])
+def test_the_kernel_cuts_the_pixels_that_opencv_cuts(size, monkeypatch) -> None:
+    rng = np.random.default_rng(size)
+    image = rng.integers(0, 256, (90, 130, 3), dtype=np.uint8)
+    for bgr in (image, image[..., ::-1], image[::2, 1::3]):
+        for _ in range(20):
+            x, y = rng.uniform(-60, 160, 2)
+            side = size * rng.uniform(0.05, 1.99)
+            cut = warp_square(bgr, x, y, side, size)
+            with monkeypatch.context() as without:
+                without.setattr(native, "kernel", None)
+                expected = warp_square(bgr, x, y, side, size)
+            # Versions of OpenCV and processors round a place in a thousand differently.
+            np.testing.assert_allclose(cut, expected.astype(int), atol=1)
+            assert (cut != expected).mean() < 0.02

@@ -57,6 +57,8 @@ def test_sizes_whose_product_wraps_around_are_refused(count) -> None:
         lambda: _kernel.subdivide(
             1, 1, THREE[0, :1], count, four, 0, four[:0], 0, four[:0], (), 0, four[:0], four
         ),
+        lambda: _kernel.warp(count, 4, four, 0, 0, 0.0, 0.0, 1.0, 0, four[:0]),
+        lambda: _kernel.warp(0, 4, four[:0], 0, 0, 0.0, 0.0, 1.0, count, four),
         lambda: _kernel.phong(count, THREE, THREE, (0,) * 3, (0,) * 3, 1, (0,) * 6, 5, 2, THREE),
     ]
     for call in calls:
@@ -171,6 +173,16 @@ def test_indices_outside_are_refused_wherever_they_stand() -> None:
             _kernel.recolor(16, np.zeros(48, np.uint8), 1, np.array([pixel]), np.zeros(768, np.uint8))
     with pytest.raises(IndexError):  # a mesh without vertices has no triangles
         depth(vertices=THREE[:0], n=0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38, -3e38, 2.0**31, -(2.0**63), 1e-45])
+def test_places_beyond_all_numbers_are_black(value) -> None:
+    part, out = np.full((4, 5, 3), 200, np.uint8), np.full((9, 9, 3), 7, np.uint8)
+    for places in ((value, 0.0, 1.0), (0.0, value, 1.0)):
+        if _kernel.warp(4, 5, part, 0, 0, *places, 9, out) and abs(value) > 1:
+            assert not out.any()
+        _kernel.warp(4, 5, part, 0, 0, 0.0, 0.0, value, 9, out)
+        _kernel.warp(4, 5, part, HUGE, -HUGE - 1, *places, 9, out)
 
 
 ODD = [np.nan, np.inf, -np.inf, 3e38, -3e38, 2.0**31, 2.0**40, -(2.0**63), 1e-45, 0.0]

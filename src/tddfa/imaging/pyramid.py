@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from tddfa import native
 from tddfa.imaging.opencv import cv2
 from tddfa.imaging.warp import cut
 from tddfa.types import Image
@@ -113,6 +116,26 @@ def warp_square(image: Image | Pyramid, x: float, y: float, side: float, size: i
     elif isinstance(image, Pyramid):
         image = image.image
     corner = (size - 1) / 2 * step
-    inverse = np.array([[step, 0, x - corner], [0, step, y - corner]])
+    return _sampled(image, x - corner, y - corner, step, size)
+
+
+def _sampled(image: Image, x: float, y: float, step: float, size: int) -> Image:
+    """Return pixels that are `step` apart, the first one at (x, y); bilinear, black outside the image."""
+    if native.kernel is not None:
+        height, width = image.shape[:2]
+        left, right = _span(x, step, size, width)
+        top, bottom = _span(y, step, size, height)
+        part = np.ascontiguousarray(image[top:bottom, left:right])
+        out = np.empty((size, size, 3), np.uint8)
+        # The bits of OpenCV 5, in half its time.
+        if native.kernel.warp(*part.shape[:2], part, left, top, x, y, step, size, out):
+            return out
+    inverse = np.array([[step, 0, x], [0, step, y]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(image, inverse, (size, size), flags=flags).astype(np.uint8, copy=False)
+
+
+def _span(start: float, step: float, size: int, end: int) -> tuple[int, int]:
+    """Return the first pixel that is read, and one past the last, within an image; with one to spare."""
+    first = min(max(math.floor(start) - 1, 0), end)
+    return first, max(min(math.floor(start + step * (size - 1)) + 3, end), first)

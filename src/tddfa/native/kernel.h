@@ -168,5 +168,6 @@ PyObject *segments(PyObject *self, PyObject *args);
 PyObject *quantize(PyObject *self, PyObject *args);
 PyObject *reconstruct(PyObject *self, PyObject *args);
 PyObject *subdivide(PyObject *self, PyObject *args);
+PyObject *warp(PyObject *self, PyObject *args);
 
 #endif

@@ -19,6 +19,7 @@ static PyMethodDef methods[] = {
     {"segments", segments, METH_VARARGS, "How much of each pixel line segments cover."},
     {"quantize", quantize, METH_VARARGS, "A basis in 16 bits."},
     {"reconstruct", reconstruct, METH_VARARGS, "The vertices of a face in the image."},
+    {"warp", warp, METH_VARARGS, "A square of an image at another size."},
     {"subdivide", subdivide, METH_VARARGS, "Values of the vertices of a refined mesh."},
     {NULL, NULL, 0, NULL},
 };
