@@ -109,6 +109,7 @@ async def events(socket: WebSocket) -> None:
     told: dict[str, Any] = {}
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         while True:
+            has_ended = job.ended is not None  # asked first: the last state is always told before the end
             new = _state(job, studio.videos)
             preview = job.preview
             if new != told or preview is None:
@@ -118,7 +119,7 @@ async def events(socket: WebSocket) -> None:
                 if new != told:
                     await socket.send_json(message)
                 told = new
-            if job.ended is not None:
+            if has_ended:
                 await socket.close()
                 return
             with contextlib.suppress(TimeoutError):
