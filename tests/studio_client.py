@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tddfa.studio import StudioSettings, make_app
+from waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[1]
 PHOTO = (ROOT / "examples" / "photos" / "hopper.jpg").read_bytes()
@@ -24,6 +26,15 @@ def studio(settings: StudioSettings | None = None, **options) -> Iterator:
     client = TestClient(make_app(settings), base_url=f"http://{ADDRESS}", **options)
     with client:
         yield client
+
+
+def answers(url: str) -> bool:
+    """Say whether a studio in a process of its own answers yet."""
+    try:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
 
 
 def socket(client, path: str, **options):

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from timing import cpu_seconds
+from waiting import PATIENCE_S
 
 
 def run(code: str) -> str:
     return subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=PATIENCE_S
     ).stdout
 
 

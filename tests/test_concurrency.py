@@ -5,6 +5,7 @@ import time
 import pytest
 
 from tddfa.concurrency import WorkerDiedError, in_order, in_processes
+from waiting import PATIENCE_S
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -18,7 +19,7 @@ def test_results_come_in_the_order_of_the_items(workers):
 
 
 def test_several_items_are_worked_on_at_a_time():
-    together = threading.Barrier(3, timeout=10)
+    together = threading.Barrier(3, timeout=PATIENCE_S)
     assert list(in_order(lambda k: together.wait() >= 0, range(6), 3)) == [True] * 6
 
 

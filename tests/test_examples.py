@@ -10,6 +10,7 @@ import pytest
 
 from conftest import REPOSITORY
 from tddfa.tracking import SMOOTHERS
+from waiting import PATIENCE_S
 
 EXAMPLES = REPOSITORY / "examples"
 
@@ -63,7 +64,10 @@ def test_the_tutorial_runs_from_top_to_bottom(with_pack, tmp_path):
     shutil.copytree(EXAMPLES, folder)
     notebook = nbformat.read(folder / "tutorial.ipynb", as_version=4)
     client = nbclient.NotebookClient(
-        notebook, timeout=120, resources={"metadata": {"path": str(folder)}}, kernel_name="python3"
+        notebook,
+        timeout=int(PATIENCE_S),
+        resources={"metadata": {"path": str(folder)}},
+        kernel_name="python3",
     )
     client.execute(env={**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"})
     text = str(notebook)

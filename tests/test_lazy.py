@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from waiting import PATIENCE_S
+
 PACKAGES = ("tddfa.render", "tddfa.export")
 
 
@@ -34,7 +36,7 @@ def test_drawing_landmarks_loads_no_other_drawing_and_no_file_format():
         "print({'tddfa.render.shaded', 'tddfa.export.glb', 'tddfa.export.vmc'} & {*sys.modules})"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert done.stdout.strip() == "set()"
 
@@ -45,7 +47,7 @@ def test_a_command_loads_no_other_command():
         "print(sorted(m for m in sys.modules if m.startswith('tddfa.cli.')))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert "tddfa.cli.packs" in done.stdout
     assert "tddfa.cli.video" not in done.stdout
@@ -58,12 +60,12 @@ def test_the_help_loads_no_command_and_says_what_each_does():
         "print(sorted(m for m in sys.modules if m.startswith('tddfa.')))"
     )
     run = [sys.executable, "-c", code]
-    done = subprocess.run(run, check=True, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(run, check=True, capture_output=True, text=True, timeout=PATIENCE_S)
     assert "tddfa.cli.main" in done.stdout
     assert not {"tddfa.cli.image", "tddfa.cli.video", "tddfa.kinds", "tddfa.imaging"} & {
         *ast.literal_eval(done.stdout)
     }
-    subprocess.run([*run, "the same text"], check=True, timeout=120)
+    subprocess.run([*run, "the same text"], check=True, timeout=PATIENCE_S)
 
 
 def test_a_table_of_a_video_loads_no_socket_no_page_and_no_avatar():
@@ -73,6 +75,6 @@ def test_a_table_of_a_video_loads_no_socket_no_page_and_no_avatar():
         "print([m for m in sys.modules if m.rpartition('.')[2] in heavy])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert done.stdout.strip() == "[]"

@@ -14,6 +14,7 @@ from tddfa import FaceAligner, read_image
 from tddfa.errors import PackNotFoundError
 from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.packs import ModelPack, find_pack
+from waiting import PATIENCE_S
 
 PHOTO = __file__.replace("tests/alignment/test_pickling.py", "examples/photos/hopper.jpg")
 
@@ -84,7 +85,7 @@ def test_another_process_finds_the_same_faces(toy_aligner):
     results = context.Queue()
     worker = context.Process(target=_found, args=(toy_aligner, toys.image(), results))
     worker.start()
-    found = results.get(timeout=100)
+    found = results.get(timeout=PATIENCE_S)
     worker.join()
     assert found == [(face, len(face.vertices)) for face in toy_aligner.align(toys.image())]
 

@@ -27,7 +27,6 @@ PACK = BatchSettings(pack="3ddfa-v2-mb05")
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the clusters of these tests are processes of Linux"),
-    pytest.mark.timeout(900),
 ]
 
 

@@ -18,6 +18,7 @@ from tddfa.cli.live import LatencyMeter
 from tddfa.cli.main import main
 from tddfa.streams import Avatar, TrackedFrame, destinations
 from tddfa.streams.destinations import Destination, Sender
+from waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -149,11 +150,15 @@ def test_an_endless_show_ends_with_one_signal_and_keeps_its_record(clip, tmp_pat
     process = subprocess.Popen(
         [*command, "--record", str(record), "--pack", "3ddfa-v2-mb05"], stderr=subprocess.PIPE, text=True
     )
-    while not any(tmp_path.glob(".tddfa-*")) and process.poll() is None:
-        time.sleep(0.02)
-    time.sleep(1)
+    # Until a good part of the record is written.
+    wait_until(
+        lambda: (
+            process.poll() is not None or any(f.stat().st_size > 40_000 for f in tmp_path.glob(".tddfa-*"))
+        ),
+        "a record",
+    )
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     frames = [int(row["frame"]) for row in rows(record)]

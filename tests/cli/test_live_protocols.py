@@ -21,6 +21,7 @@ from tddfa.export.livelink import SHAPES
 from tddfa.imaging import read_image
 from tddfa.streams import RealTimeFrames
 from tddfa.streams.avatar_calibration import calibration_path
+from waiting import PATIENCE_S
 
 PHOTO = Path(__file__).parents[2] / "examples" / "photos" / "hopper.jpg"
 N = 6
@@ -58,7 +59,7 @@ def receiver():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         end.bind(("127.0.0.1", 0))
-        end.settimeout(20)
+        end.settimeout(PATIENCE_S)
         yield end
 
 
@@ -110,7 +111,7 @@ def browser(monkeypatch):
         end.bind(("127.0.0.1", 0))
         port = port_of(end)
     messages: dict[str, list[str | bytes]] = {"/": [], "/floats": [], "/?landmarks": []}
-    ready = threading.Barrier(len(messages) + 1, timeout=60)
+    ready = threading.Barrier(len(messages) + 1, timeout=PATIENCE_S)
 
     def listen(path: str) -> None:
         while True:
@@ -120,7 +121,7 @@ def browser(monkeypatch):
             except ConnectionRefusedError:
                 time.sleep(0.01)
         # A pong: the server has read what came before it, so the next frame goes to this client.
-        assert client.ping().wait(60)
+        assert client.ping().wait(PATIENCE_S)
         ready.wait()
         with client:
             messages[path] += client
@@ -138,7 +139,7 @@ def browser(monkeypatch):
 
     def messages_of_clients() -> dict[str, list[str | bytes]]:
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE_S)
         return messages
 
     return f"ws://127.0.0.1:{port}", messages_of_clients

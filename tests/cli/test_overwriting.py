@@ -19,6 +19,7 @@ from clips import write_clip
 from tddfa import read_image, write_image
 from tddfa.cli.main import main
 from tddfa.kinds import KINDS, TABLES, names
+from waiting import PATIENCE_S
 
 
 @pytest.fixture(autouse=True)
@@ -187,13 +188,15 @@ def test_success_says_where_the_files_are(folder, capsys):
 
 
 RUN = """
-import sys, time
+import os, sys, time
 from tddfa.alignment import FaceAligner
 from tddfa.cli.main import main
 align = FaceAligner.align
 def slowly(self, image, **options):
     print("aligning", flush=True)
-    time.sleep(float(sys.argv[1]))
+    while not os.path.exists(sys.argv[1]):  # until the signal has been sent, and then the time that it takes
+        time.sleep(0.01)
+    time.sleep(0.3)
     return align(self, image, **options)
 FaceAligner.align = slowly
 sys.exit(main(sys.argv[2:]))
@@ -202,8 +205,9 @@ sys.exit(main(sys.argv[2:]))
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 class TestSignals:
-    def started(self, seconds: float, *command: str) -> subprocess.Popen[str]:
-        arguments = [sys.executable, "-c", RUN, str(seconds), *command, "--pack", "3ddfa-v2-mb05"]
+    def started(self, go_on: Path, *command: str) -> subprocess.Popen[str]:
+        """Start a command whose first image waits until a file is there."""
+        arguments = [sys.executable, "-c", RUN, str(go_on), *command, "--pack", "3ddfa-v2-mb05"]
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert process.stdout is not None
         assert process.stdout.readline().startswith("aligning")
@@ -212,12 +216,14 @@ class TestSignals:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     @pytest.mark.parametrize("jobs", ["1", "2"])
     def test_a_run_that_is_told_to_stop_keeps_what_is_done(self, folder, number, jobs):
+        go_on = folder / "go on"
         for k in range(9):
             save(folder / f"{k}.png")
         command = ["image", ".", "-o", "2d_sparse", "-d", "out", "--json", "faces.jsonl", "-j", jobs]
-        process = self.started(0.3, *command)
+        process = self.started(go_on, *command)
         process.send_signal(number)
-        _, error = process.communicate(timeout=60)
+        go_on.touch()
+        _, error = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 130
         assert "tddfa: interrupted" in error
         done = [json.loads(line)["file"] for line in Path("faces.jsonl").read_text().splitlines()]
@@ -228,7 +234,7 @@ class TestSignals:
     def test_what_a_killed_run_left_is_swept_and_never_read(self, folder):
         for k in range(3):
             save(folder / f"{k}.png")
-        process = self.started(60, "image", ".", "-d", ".", "--json", "faces.jsonl")
+        process = self.started(folder / "never", "image", ".", "-d", ".", "--json", "faces.jsonl")
         process.kill()
         process.communicate()
         (leftover,) = folder.glob(".*")  # the unfinished lines

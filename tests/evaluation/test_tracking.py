@@ -135,7 +135,6 @@ def test_ids_and_people_are_counted_against_each_other():
     assert people_per_id(tracks) == [2, 1]
 
 
-@pytest.mark.timeout(600)
 def test_the_open_pack_follows_two_people_of_whom_one_leaves(people, monkeypatch):
     def leave(t: int) -> Placement:
         return Placement(430 + 330 * math.sin(math.pi * max(t - 4, 0) / 30), 180, 115, HeadPose(-10, 0, 0))

@@ -41,7 +41,6 @@ pytestmark = [
     pytest.mark.skipif(
         viewer() is None, reason="needs Chromium, and Node with three and playwright-core on NODE_PATH"
     ),
-    pytest.mark.timeout(300),  # a browser starts
 ]
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from tddfa.errors import PackError
 from tddfa.packs.convert.download import Limits, download, public
+from waiting import PATIENCE_S
 
 DATA = bytes(range(256)) * 400
 FAST = Limits(attempts=3, pause_s=0.01, silence_s=0.5, window_s=0.3, least=1000, total_s=20, largest=1 << 20)
@@ -33,7 +34,7 @@ def server(answer: Answer) -> Iterator[tuple[str, list[str]]]:
             except OSError:
                 return
             with connection:
-                connection.settimeout(5)
+                connection.settimeout(PATIENCE_S)
                 try:
                     request = b""
                     while b"\r\n\r\n" not in request:
@@ -139,14 +140,12 @@ TROUBLES: dict[str, tuple[Answer, str]] = {
 @pytest.mark.parametrize("name", TROUBLES)
 def test_a_server_that_does_not_do_its_work_is_one_line(tmp_path, name):
     answer, message = TROUBLES[name]
-    began = time.monotonic()
     with server(answer) as (url, _), pytest.raises(PackError, match=message) as error:
         download(url, tmp_path / "f", limits=FAST)
     text = str(error.value)
     assert "\n" not in text
     assert text.isprintable()
     assert url in text
-    assert time.monotonic() - began < 60
 
 
 def test_a_download_ends_at_its_total_limit(tmp_path):

@@ -12,6 +12,7 @@ from tddfa.packs import ModelPack, find_pack, installed_packs, remove_pack, stor
 from tddfa.packs.convert import sources, v2
 from tddfa.packs.convert.v2 import install_v2
 from tddfa.packs.store import install, install_folder
+from waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ def test_installs_at_the_same_time_all_succeed(toy_pack, packs_folder, tmp_path,
             f"for _ in range(25): install_folder('3ddfa-v2-mb05', {str(folder)!r})"
         )
         running.append(subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True))
-    assert [process.communicate(timeout=60)[1] for process in running] == [""] * len(titles)
+    assert [process.communicate(timeout=PATIENCE_S)[1] for process in running] == [""] * len(titles)
     pack = find_pack("3ddfa-v2-mb05")
     pack.verify()
     assert pack.manifest.title in titles

@@ -13,6 +13,7 @@ from tddfa.errors import VideoFileError
 from tddfa.streams import NewestFrames, RealTimeFrames
 from tddfa.streams.live import UntilError
 from tddfa.video import Frame
+from waiting import wait_until
 
 IMAGE = np.zeros((4, 4, 3), np.uint8)
 
@@ -39,7 +40,6 @@ class Camera:
         for _ in range(n):
             self.ready.release()
             self.delivered.acquire()
-        time.sleep(0.02)  # the capture thread puts the last one into its place
 
 
 def test_the_newest_frame_wins_and_the_others_are_counted():
@@ -49,12 +49,14 @@ def test_the_newest_frame_wins_and_the_others_are_counted():
     camera.ready.release()
     assert next(taken).index == 0
     camera.delivered.acquire()
+    asked = time.perf_counter()
     camera.deliver(6)
+    wait_until(lambda: newest.dropped == 5)  # the capture thread has put the last one into its place
     before = time.perf_counter()
     frame = next(taken)
     assert frame.index == 6
     assert frame.captured is not None
-    assert before - 1 < frame.captured < before
+    assert asked <= frame.captured <= before
     assert newest.dropped == 5
     camera.ready.release(5)
     taken.close()
@@ -63,9 +65,7 @@ def test_the_newest_frame_wins_and_the_others_are_counted():
 def test_a_silent_camera_ends_when_it_is_stopped():
     stop = threading.Event()
     threading.Timer(0.2, stop.set).start()
-    start = time.perf_counter()
     assert list(NewestFrames(Camera(), stop)) == []
-    assert 0.1 < time.perf_counter() - start < 30
 
 
 def test_a_camera_that_fails_is_an_error_after_its_last_frame():

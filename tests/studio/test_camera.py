@@ -13,6 +13,7 @@ from tddfa import FaceAligner, decode_image
 from tddfa.imaging.files import encode_image
 from tddfa.studio import Limits, StudioSettings
 from tddfa.video import VideoReader
+from waiting import PATIENCE_S
 
 pytest.importorskip("starlette")
 
@@ -152,7 +153,7 @@ def test_a_recording_is_a_table_of_the_frames(client, frames):
 def test_receivers_get_the_datagrams_of_tddfa_live(client):
     with sockets.socket(sockets.AF_INET, sockets.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(10)
+        receiver.settimeout(PATIENCE_S)
         port = receiver.getsockname()[1]
         with socket(client, "/api/camera") as ws:
             ws.send_text(json.dumps({"type": "send", "to": [f"vmc://127.0.0.1:{port}"]}))

@@ -8,13 +8,13 @@ import random
 import socket
 import subprocess
 import sys
-import time
 from urllib.request import urlopen
 
 import pytest
 
-from studio_client import PHOTO, studio
+from studio_client import PHOTO, answers, studio
 from studio_client import socket as websocket
+from waiting import PATIENCE_S, wait_until
 
 pytest.importorskip("uvicorn")
 
@@ -108,11 +108,7 @@ def test_connections_that_are_cut_slow_or_no_http_leave_a_server_alive_and_quiet
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert str(port) in process.stderr.readline()
         url = f"http://127.0.0.1:{port}/api/about"
-        for _ in range(600):
-            with contextlib.suppress(OSError):
-                urlopen(url, timeout=60).read()
-                break
-            time.sleep(0.1)
+        wait_until(lambda: answers(url), url)
         for _ in range(N // 3):
             message = rng.choice(
                 [
@@ -131,15 +127,15 @@ def test_connections_that_are_cut_slow_or_no_http_leave_a_server_alive_and_quiet
             answer = b""
             with (
                 contextlib.suppress(OSError),
-                socket.create_connection(("127.0.0.1", port), 30) as connection,
+                socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection,
             ):
                 connection.sendall(message)
                 if rng.random() < 0.5:
                     connection.settimeout(0.05)
                     answer = connection.recv(4096)
             assert not answer.startswith(b"HTTP/1.1 5")
-        assert urlopen(url, timeout=60).status == 200
+        assert urlopen(url, timeout=PATIENCE_S).status == 200
         process.terminate()
-        errors = process.communicate(timeout=60)[1]
+        errors = process.communicate(timeout=PATIENCE_S)[1]
     assert "Traceback" not in errors
     assert process.returncode == 0

@@ -88,7 +88,6 @@ def _points(face: Face, follow: str) -> np.ndarray:
     return (face.landmarks if follow == "landmarks" else face.mesh.vertices)[:, :2]
 
 
-@pytest.mark.timeout(900)
 def test_a_window_of_three_is_what_the_published_program_does(aligner, shared):
     images = clip(shared, "blink_expressions_512")
     found = program(aligner, images, "landmarks")
@@ -102,7 +101,6 @@ def test_a_window_of_three_is_what_the_published_program_does(aligner, shared):
         assert np.abs(tracked.face.landmarks[:, :2] - want).max() < 1e-3
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("name", "n", "follow"),
     [("turn_expressions_512", None, "landmarks"), ("woman_talk_1280x720", 60, "mesh")],

@@ -19,6 +19,7 @@ import pytest
 from clips import sample_images, write_clip
 from tddfa.errors import VideoFileError
 from tddfa.video import Camera, VideoReader
+from waiting import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def test_standard_input_is_read_once(clip):
         "print(len(list(reader)), reader.repeatable, reader.damage)\n"
         "try:\n    list(reader)\nexcept VideoFileError as error:\n    print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], input=clip, capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], input=clip, capture_output=True, timeout=PATIENCE_S)
     assert done.stdout.decode().splitlines() == [
         "20 False None",
         "standard input can be read only once; save it to a file to read it again",
@@ -50,7 +51,9 @@ def test_standard_input_that_is_empty_or_no_video_is_one_line():
         "try:\n    VideoReader('-')\nexcept VideoFileError as error:\n    print(error)\n"
     )
     for data in (b"", b"nothing to see here\n" * 100):
-        done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-c", code], input=data, capture_output=True, timeout=PATIENCE_S
+        )
         assert done.stdout.decode() == "standard input is no video, or is cut off or damaged\n"
 
 
@@ -62,10 +65,8 @@ def test_a_fifo_is_read_and_one_without_a_writer_is_given_up(tmp_path, clip):
     writer.start()
     assert len(list(VideoReader(path))) == 20
     writer.join()
-    begin = time.monotonic()
     with pytest.raises(VideoFileError, match=r"pipe.ts gave no data for 0.3 s"):
         VideoReader(path, timeout_s=0.3)
-    assert time.monotonic() - begin < 20
 
 
 def test_file_objects_are_read(clip):
@@ -97,7 +98,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(data[:stall_at])
                 if stall_at is not None:
-                    server.over.wait(30)
+                    server.over.wait(PATIENCE_S)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -149,12 +150,10 @@ def test_a_server_that_falls_silent_ends_the_video_and_says_so(clip):
 def test_a_server_that_never_answers_is_given_up():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/a.ts"
-        begin = time.monotonic()
         with pytest.raises(VideoFileError, match=r"gave no data for 0\.5 s"):
             VideoReader(url, timeout_s=0.5)
         with pytest.raises(VideoFileError, match=r"cannot open camera .* gave no data for 0.5 s"):
             Camera(url, timeout_s=0.5)
-        assert time.monotonic() - begin < 30
 
 
 def test_a_network_camera_that_falls_silent_is_reached_again(clip):
@@ -171,7 +170,7 @@ def test_a_network_camera_that_falls_silent_is_reached_again(clip):
 def test_the_first_ctrl_c_ends_the_wait_for_a_silent_network():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
-        for waiting in (f"VideoReader({url!r}, timeout_s=60)", f"Camera({url!r}, timeout_s=60)"):
+        for waiting in (f"VideoReader({url!r}, timeout_s=1e6)", f"Camera({url!r}, timeout_s=1e6)"):
             code = (
                 "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
                 f"from tddfa.video import Camera, VideoReader\nprint('up', flush=True)\n{waiting}\n"
@@ -183,11 +182,9 @@ def test_the_first_ctrl_c_ends_the_wait_for_a_silent_network():
             process.stdout.readline()
             connection = silent.accept()
             time.sleep(0.3)
-            begin = time.monotonic()
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=20)
+            _, errors = process.communicate(timeout=PATIENCE_S)
             assert "KeyboardInterrupt" in errors
-            assert time.monotonic() - begin < 15
             connection[0].close()
 
 
