@@ -6,6 +6,7 @@ import copy
 import json
 import logging
 import pickle
+import shutil
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -362,3 +363,10 @@ def test_a_manifest_that_is_a_device_is_one_line(tmp_path, target):
     (tmp_path / "manifest.json").symlink_to(target)
     with pytest.raises(PackError, match=r"cannot read|is not a pack manifest"):
         ModelPack.open(tmp_path)
+
+
+def test_a_manifest_saved_with_a_byte_order_mark_is_read(toy_pack, tmp_path):
+    shutil.copytree(toy_pack.folder, tmp_path / "pack")
+    manifest = tmp_path / "pack" / "manifest.json"
+    manifest.write_bytes(b"\xef\xbb\xbf" + manifest.read_bytes())
+    assert ModelPack.open(tmp_path / "pack").manifest == toy_pack.manifest

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tddfa.batch.align import FATAL, ImageAligner, aligner_schema, failed_row
-from tddfa.batch.arrow import arrow
+from tddfa.batch.arrow import arrow, parquet_writer
 from tddfa.batch.inputs import Unit
 from tddfa.batch.parts import Span
 from tddfa.batch.plan import Plan, PlanReader
@@ -155,10 +155,11 @@ class ChunkJob:
         self.sweep(chunk)  # of a run that ended with the machine
         counts = _Counts()
         n_inputs = 0
-        with self._storage.writing(self._plan.part(chunk)) as file:
-            schema = self._part_schema(chunk)
-            # How many inputs there are shows at the end; Arrow writes what is added then into the footer.
-            writer = arrow("parquet").ParquetWriter(file, schema, write_page_checksum=True)
+        schema = self._part_schema(chunk)
+        with (
+            self._storage.writing(self._plan.part(chunk)) as file,
+            parquet_writer(file, schema, write_page_checksum=True) as writer,
+        ):
             rows: list[dict[str, Any]] = []
             for n, of_some in self._rows(chunk, skip, notify, 1 if careful else self._settings.group):
                 n_inputs += n
@@ -168,8 +169,8 @@ class ChunkJob:
                     rows = []
             if rows:
                 writer.write_table(counts.add(rows_table(rows, schema)))
+            # How many inputs there are shows at the end; Arrow writes what is added now into the footer.
             writer.add_key_value_metadata({"tddfa.inputs": str(n_inputs)})
-            writer.close()
         return _report(chunk, n_inputs, counts)
 
     def _rows(

@@ -5,6 +5,7 @@ Nothing is held but the names in one folder: a hundred million inputs are gone t
 
 from __future__ import annotations
 
+import codecs
 import fnmatch
 import glob
 import os
@@ -24,6 +25,7 @@ from tddfa.provenance import is_ours
 from tddfa.video.names import VIDEO_SUFFIXES
 
 _LISTS = (".txt", ".lst")
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MAX_LINE = 1 << 16  # bytes of a line of a list; a path has 4096
 _PATH_COLUMNS = ("path", "file", "url", "uri", "image_path", "filename")
 _BYTES_COLUMNS = ("bytes", "image", "content", "data", "jpg", "image_bytes")
@@ -187,7 +189,11 @@ class Sources:
     def _listed(self, path: str) -> Iterator[Unit]:
         """Yield the files that the lines of a list name; each line is an input, there or not."""
         with Storage.open(path).reading() as file:
-            for line in _lines(file):
+            for number, line in enumerate(_lines(file)):
+                if number == 0:
+                    if line.startswith(_UTF_16):
+                        raise InputError(f"{_shown(path)} is a list in UTF-16; save it as UTF-8")
+                    line = line.removeprefix(codecs.BOM_UTF8)  # as editors of Windows write it
                 name = os.fsdecode(line).strip()
                 if not name or name.startswith("#"):
                     continue

@@ -12,6 +12,7 @@ made the plan; the others join it, or are refused.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tddfa._version import __version__
-from tddfa.batch.arrow import arrow
+from tddfa.batch.arrow import arrow, parquet_writer
 from tddfa.batch.inputs import Unit
 from tddfa.batch.schema import SCHEMA
 from tddfa.batch.storage import Storage
@@ -178,7 +179,7 @@ class _PlanWriter:
     def __init__(self, storage: Storage | None, token: str) -> None:
         self._storage, self._token = storage, token
         self._schema: Any = None if storage is None else _schema()
-        self._file: Any = None
+        self._file = contextlib.ExitStack()
         self._writer: Any = None
 
     def __enter__(self) -> _PlanWriter:
@@ -189,27 +190,18 @@ class _PlanWriter:
         if self._storage is None:
             return
         if chunk % _CHUNKS_PER_FILE == 0:
-            self._close()
-            self._file = self._storage.writing(_plan_file(chunk, self._token))
-            self._writer = arrow("parquet").ParquetWriter(
-                self._file.__enter__(), self._schema, use_dictionary=["kind", "column"]
+            self._file.close()
+            file = self._file.enter_context(self._storage.writing(_plan_file(chunk, self._token)))
+            self._writer = self._file.enter_context(
+                parquet_writer(file, self._schema, use_dictionary=["kind", "column"])
             )
         paths, *others = zip(*units, strict=True)
         columns = [[os.fsencode(path) for path in paths], *others]
         arrays = [arrow().array(values, f.type) for values, f in zip(columns, self._schema, strict=True)]
         self._writer.write_table(arrow().Table.from_arrays(arrays, schema=self._schema))
 
-    def _close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._file.__exit__(None, None, None)
-            self._writer = self._file = None
-
     def __exit__(self, *error: Any) -> None:
-        if error[0] is None:
-            self._close()
-        elif self._file is not None:
-            self._file.__exit__(*error)
+        self._file.__exit__(*error)
 
 
 class PlanReader:

@@ -19,6 +19,7 @@ from tddfa.errors import TddfaError
 
 _MAX_STRIKES = 2  # times that an input may end the worker before it is left out
 _MAX_STARTS = 3  # workers in a row that end before they begin with an input
+_LOOK_S = 1.0
 _START_S = 300.0  # time that a worker may take to start; a busy machine needs half a minute
 
 
@@ -151,11 +152,16 @@ class _Process:
             self._process.stdin.flush()
 
     def receive(self, limit_s: float) -> Any:
-        """Return the next message; ("late",) when none comes in time, None when the process is dead."""
-        try:
-            return self._messages.get(timeout=limit_s)
-        except queue.Empty:
-            return ("late",)
+        """Return the next message; ("late",) when none comes in time, None when the process is dead.
+
+        Time is counted in short waits: a machine that stood still, or a job that was suspended, makes nothing
+        late.
+        """
+        while limit_s > 0:
+            with contextlib.suppress(queue.Empty):
+                return self._messages.get(timeout=min(limit_s, _LOOK_S))
+            limit_s -= _LOOK_S
+        return ("late",)
 
     def kill(self) -> int:
         """End the process and return its exit code."""

@@ -46,7 +46,7 @@ class ModelPack:
             data = read_regular(path, LARGEST)
             if len(data) > LARGEST:
                 raise PackError(f"{path} is not a pack manifest: it has more than {LARGEST} bytes")
-            text = data.decode("utf-8")
+            text = data.decode("utf-8-sig")
         except FileNotFoundError:
             raise PackError(f"{folder} is not a model pack: it has no {FILE_NAME}") from None
         except UnicodeDecodeError:

@@ -73,7 +73,7 @@ class Calibration:
             InputError: the file is missing, or not such a file.
         """
         try:
-            record: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+            record: Any = json.loads(Path(path).read_text(encoding="utf-8-sig"))
             if record["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {record['schema']!r}, not {SCHEMA!r}")
             shapes = {name: float(record["shapes"][name]) for name in ARKIT_SHAPES}
@@ -84,7 +84,7 @@ class Calibration:
                 raise ValueError("a number is out of range")
         except OSError as error:
             raise InputError(f"cannot read the calibration {path}: {error.strerror}; {_ADVICE}") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             told = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise InputError(f"{path} is no calibration: {told}; {_ADVICE}") from None
         return cls(shapes, HeadPose(*angles))
