@@ -86,7 +86,7 @@ def fill_eyes(
     if not eyes:
         return
     flat, known = image.reshape(-1, 3), trust.reshape(-1)
-    skin = image[trust > _WELL_SEEN]
+    skin = flat.take(np.flatnonzero(known > _WELL_SEEN), axis=0)
     light = float(skin.mean()) / _BRIGHT_SKIN if len(skin) else 1.0
     light = min(max(light, _DARKEST), _BRIGHTEST)
     shown = [_shown(flat, known, eye) for eye in eyes]

@@ -74,10 +74,18 @@ def skin_color(
     at = np.flatnonzero(trust > 0.5)
     if not len(at):
         return None
-    shown = colors.reshape(3, -1)[:, at[:: max(1, len(at) // _FEW)]]
-    middle = np.median(shown, axis=1, keepdims=True)
-    alike = np.abs(shown - middle).max(axis=0) < _ALIKE
-    return np.median(shown[:, alike], axis=1).astype(np.float32) if alike.any() else middle[:, 0]
+    # `take` and `partition` take a third of the time of an index and `np.median`.
+    shown = colors.reshape(3, -1).take(at[:: max(1, len(at) // _FEW)], axis=1)
+    middle = _medians(shown)
+    alike = np.flatnonzero(np.abs(shown - middle[:, None]).max(axis=0) < _ALIKE)
+    return _medians(shown.take(alike, axis=1)) if len(alike) else middle
+
+
+def _medians(rows: Float32[np.ndarray, "3 n"]) -> Float32[np.ndarray, "3"]:
+    """Return the median of each row."""
+    half = rows.shape[1] // 2
+    middle = (half,) if rows.shape[1] % 2 else (half - 1, half)
+    return np.partition(rows, middle, axis=1)[:, middle].mean(axis=1)
 
 
 def texel_materials(
