@@ -1,7 +1,7 @@
 """Close-ups with labels: photos and renders seen through the first network's answer, or near the true one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -17,6 +17,8 @@ from tddfa_train.data.augment import degrade
 from tddfa_train.data.batches import Batch, LabelledImage, LandmarkDataConfig
 from tddfa_train.data.coefficients import CoefficientBatches
 from tddfa_train.data.eye_light import eyes_in_other_light
+from tddfa_train.data.eye_openings import EyeOpenings
+from tddfa_train.data.eye_paint import Eye, with_painted_eyes
 from tddfa_train.data.occlusion import occluded
 from tddfa_train.expressions.views import HEIGHT, WIDTH, make_closeups
 from tddfa_train.parameters.batches import moved_params
@@ -28,6 +30,14 @@ _BOTH_EYES = 0.7
 """Cosine between a face and the viewer from which on both eyes show."""
 _PUPILS = [0, 5]
 """Middle of the right and of the left iris among the landmarks of irises."""
+_ELSEWHERE = 0.6
+"""How often painted eyes look elsewhere."""
+_LOOKED = 28.0
+"""How far painted eyes look to a side at the most, degrees."""
+_SIDEWAYS = ("eyeLookOutLeft", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutRight")
+"""The left eye to the left and to the right, the right eye to the left and to the right."""
+_UNIT_DEG = 30.0
+"""What a weight of 1 of these turns an eye."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +49,15 @@ class ViewConfig:
         turn_deg: sigma of a turn about each axis, degrees, for answers and for labels.
         scale: sigma of the log scale.
         shift_mm: sigma of a shift.
-        relit_eyes: how often the eyes of renders get other irises, highlights and shadows.
+        painted_eyes: how often renders get other eyes, which may look to another side.
+        relit_eyes: how often the other renders' eyes get other irises, highlights and shadows.
     """
 
     answered: float = 0.7
     turn_deg: tuple[float, float] = (1.5, 4.0)
     scale: tuple[float, float] = (0.015, 0.04)
     shift_mm: tuple[float, float] = (0.8, 2.5)
+    painted_eyes: float = 0.3
     relit_eyes: float = 0.5
 
 
@@ -60,6 +72,7 @@ class CloseUpBatches(CoefficientBatches):
         super().__init__(config, n_steps, model)
         self.view = view
         self.closeups = make_closeups(model)
+        self.openings = EyeOpenings.of(model)
         self.noise_bank = np.random.default_rng(7).normal(size=(24, HEIGHT, WIDTH, 3)).astype(np.float32)
         for folder in self.folders:
             if "first_camera" not in folder.labels:
@@ -95,8 +108,11 @@ class CloseUpBatches(CoefficientBatches):
         if np.isfinite(points).all():
             image = np.asarray(image)
             is_render = float(labels.get("rotation_weight", 0)) == 1
-            if is_render and rng.random() < self.view.relit_eyes and _facing(labels["camera"]) > _BOTH_EYES:
-                image = self._relit(image, points, labels, rng)
+            if is_render and _facing(labels["camera"]) > _BOTH_EYES:
+                if rng.random() < self.view.painted_eyes:
+                    image, labels = self._painted(image, labels, rng)
+                elif rng.random() < self.view.relit_eyes:
+                    image = self._relit(image, points, labels, rng)
             image = occluded(image, points, self.config.occlusion, self.backgrounds, rng)
         seen = camera.astype(np.float64)
         seen[:2] = back[:2, :2] @ camera[:2]
@@ -109,6 +125,30 @@ class CloseUpBatches(CoefficientBatches):
             "first_identity": numbers[12:n],
             "first_expression": numbers[n:],
         }
+
+    def _painted(
+        self, image: np.ndarray, labels: dict[str, np.ndarray], rng: np.random.Generator
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return a render with other eyes, and its labels, of which the gaze may be another one."""
+        face = FaceParams(labels["camera"].astype(np.float64), labels["identity"], labels["expression"])
+        shown, balls = self.openings.shown(face, *image.shape[:2])
+        if rng.random() < _ELSEWHERE:  # to a side, where lids hardly follow
+            face = replace(face, expression=self._looking_elsewhere(face.expression, rng))
+            labels = labels | {"expression": face.expression}
+        irises = self.model.landmarks(face, "irises")[:, :2].astype(np.float64)
+        eyes = [
+            Eye(ball, iris[0], (iris[1:3] - iris[3:5]) / 2)
+            for ball, iris in zip(balls, (irises[:5], irises[5:]), strict=True)
+        ]
+        return with_painted_eyes(image, shown, (eyes[0], eyes[1]), rng), labels
+
+    def _looking_elsewhere(self, expression: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        left = rng.uniform(-_LOOKED, _LOOKED) + rng.normal(0, 2, 2)  # of each eye, to the subject's left
+        weights = np.maximum([left[0], -left[0], left[1], -left[1]], 0) / _UNIT_DEG
+        expression = expression.copy()
+        for name, weight in zip(_SIDEWAYS, weights, strict=True):
+            expression[self.model.expression_names.index(name)] = weight
+        return expression
 
     def _relit(
         self,
