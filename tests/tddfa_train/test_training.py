@@ -21,7 +21,7 @@ from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig  # noqa
 from tddfa_train.data.points import IBUG68_MIRROR  # noqa: E402
 from tddfa_train.loop.config import from_mapping, read_config, to_json  # noqa: E402
 from tddfa_train.loop.devices import on_device  # noqa: E402
-from tddfa_train.loop.schedule import LoopConfig, learning_rate_at  # noqa: E402
+from tddfa_train.loop.schedule import LoopConfig, learning_rate_at, n_threads  # noqa: E402
 from tddfa_train.loop.train import train  # noqa: E402
 
 
@@ -231,6 +231,13 @@ def test_the_averaged_weights_not_the_last_ones_are_evaluated(write_config, tmp_
     torch.testing.assert_close(seen[0]["head.weight"], saved["average"]["head.weight"])
     assert not torch.equal(seen[0]["head.weight"], saved["network"]["head.weight"])
     torch.testing.assert_close(experiment.network.head.weight.detach(), saved["network"]["head.weight"])
+
+
+def test_the_network_leaves_the_cores_of_the_workers_alone(monkeypatch):
+    for cores, workers, threads in ((2, 1, 1), (8, 2, 6), (8, 0, 8), (1, 1, 1), (None, 1, 1)):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        assert n_threads(LoopConfig(n_steps=1, workers=workers)) == threads
+    assert n_threads(LoopConfig(n_steps=1, threads=3)) == 3
 
 
 def test_the_learning_rate_warms_up_and_ends_at_its_final_share():

@@ -1,7 +1,8 @@
 """The kernel in C: `kernel` is the extension module, or None.
 
 It is None when there was no C compiler at installation, or with `TDDFA_NATIVE=0` in the environment. NumPy
-does everything that it does, with the same results to the last bit; each layer holds its own twins.
+does everything that it does, with the same results to the last bit; each layer holds its own twins. Crops of
+images are OpenCV's without it, in which versions and processors differ by a level here and there.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """How long, how fast and how often a network is trained."""
 
 import math
+import os
 from dataclasses import dataclass
 
 
@@ -19,11 +20,16 @@ class LoopConfig:
     save_every: int = 500
     evaluate_every: int = 3000
     workers: int = 1
-    threads: int = 2
+    threads: int = 0  # of the network; 0: one for each core that the workers leave, at least one
     share_cores: bool = False  # one thread less for each core that other processes keep busy
     bf16: bool = True
     optimizer: str = "adamw"  # or "muon"
     look_ahead: int = 0  # batches of a meta-joint round; 0: every batch is one step
+
+
+def n_threads(config: LoopConfig) -> int:
+    """Threads of the network: its threads wait for one another, so none may wait for a worker's core."""
+    return config.threads or max(1, (os.cpu_count() or 1) - config.workers)
 
 
 def learning_rate_at(step: int, config: LoopConfig) -> float:

@@ -18,7 +18,7 @@ from tddfa_train.loop.average import WeightAverage
 from tddfa_train.loop.devices import on_device
 from tddfa_train.loop.journal import Journal
 from tddfa_train.loop.optimizers import make_optimizer
-from tddfa_train.loop.schedule import LoopConfig, learning_rate_at
+from tddfa_train.loop.schedule import LoopConfig, learning_rate_at, n_threads
 from tddfa_train.loop.steps import meta_joint_step, plain_step
 from tddfa_train.loop.task import StepData, Task
 from tddfa_train.loop.threads import ThreadGovernor
@@ -68,10 +68,10 @@ def train(
         KeyboardInterrupt: the run was interrupted; its last step is saved.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(config.threads)
+    torch.set_num_threads(n_threads(config))
     run = _Run(network, task, config, folder / CHECKPOINT, device)
     run.resume()
-    governor = ThreadGovernor(config.threads)
+    governor = ThreadGovernor(n_threads(config))
     with Journal(folder, config.log_every) as journal, interrupts() as stop:
         for batches in _rounds(data, run.step, config):
             if config.share_cores and governor.look() != torch.get_num_threads():
