@@ -34,12 +34,14 @@ class _Job:
         folder: its data.
         options: of the protocol.
         variants: whether variants of a pack are measured, too.
+        seconds: how long it takes, about, where it has not been measured.
     """
 
     protocol: str
     folder: Path
     options: Mapping[str, str] = field(default_factory=dict)
     variants: bool = True
+    seconds: float = 20.0
 
     @property
     def name(self) -> str:
@@ -93,7 +95,7 @@ def measure_accuracy(
             records[pack][key] = old
             continue
         begin = time.monotonic()
-        if end is not None and begin + seconds.get(job, 0.0) > end and job is not runs[0][0]:
+        if end is not None and begin + seconds.get(job, job.seconds) > end and job is not runs[0][0]:
             if old is None:
                 errors[f"{pack} {job.name}"] = "no time was left; run again to measure what is missing"
             else:
@@ -132,9 +134,11 @@ def _jobs(aflw2000: Path, eyes: Path | None, clips: Path | None, photos: Path | 
         jobs.append(_Job("eyes", eyes))
     if photos is not None:
         # Variants share the tracker with their pack: theirs would take as long and tell little.
-        jobs.append(_Job("tracking", photos, variants=False))
+        jobs.append(_Job("tracking", photos, variants=False, seconds=150.0))
     if clips is not None:
-        jobs += [_Job("stability", clips, {"smoothing": way}, variants=False) for way in _SMOOTHINGS]
+        jobs += [
+            _Job("stability", clips, {"smoothing": way}, variants=False, seconds=60.0) for way in _SMOOTHINGS
+        ]
     return jobs
 
 
