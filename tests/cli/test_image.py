@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -473,3 +474,18 @@ def test_kinds_that_are_given_one_by_one_are_all_written(photo, out):
         == 0
     )
     assert sorted(path.suffix for path in out.iterdir()) == [".jpg", ".json"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_names_of_files_give_a_terminal_no_commands(photo, tmp_path, capfd):
+    name = "new\nline \x1b[31m \x9b0m \u202egpj.jpg"
+    shutil.copyfile(photo, tmp_path / name)
+    assert main(["image", str(tmp_path / name), "-o", "pose", "-d", str(tmp_path / "out")]) == 0
+    told = capfd.readouterr().out
+    assert told.count("\n") == 1
+    assert told.rstrip("\n").isprintable()
+    (tmp_path / name).write_bytes(b"no image")
+    assert main(["image", str(tmp_path / name), "-d", str(tmp_path / "out")]) == 1
+    told = capfd.readouterr().err
+    assert told.count("\n") == 1
+    assert r"new\nline \x1b[31m \x9b0m \u202egpj.jpg is no image" in told

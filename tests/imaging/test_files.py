@@ -1,8 +1,10 @@
 import base64
+import os
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import cv2
@@ -11,6 +13,8 @@ import pytest
 
 from tddfa import decode_image, read_image, write_image
 from tddfa.errors import ImageFileError, InputError
+from tddfa.imaging.files import encode_image
+from tddfa.imaging.reading import file_bytes
 
 
 @pytest.fixture
@@ -223,3 +227,26 @@ for limit in (0, -1, "many", float("nan"), float("inf"), [], image):
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this platform has no FIFO")
+def test_a_pipe_is_read_to_its_end_and_one_without_a_writer_is_given_up(tmp_path):
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    data = encode_image(np.full((90, 120, 3), 7, np.uint8), "png") + bytes(200_000)  # more than a pipe holds
+    writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+    writer.start()
+    assert read_image(pipe).shape == (90, 120, 3)
+    writer.join()
+    with pytest.raises(ImageFileError, match=r"pipe\.png is a pipe that gave no data for 0\.05 s$"):
+        file_bytes(str(pipe), silence_s=0.05)
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/random"])
+def test_a_device_is_no_image_and_is_not_read(device, tmp_path):
+    if not Path(device).exists():
+        pytest.skip("needs the devices of Linux")
+    link = tmp_path / "photo.jpg"
+    link.symlink_to(device)
+    with pytest.raises(ImageFileError, match=r"photo\.jpg is a device, not an image$"):
+        read_image(link)

@@ -327,3 +327,12 @@ def test_a_display_matrix_and_exif_agree(orientation):
     y0 = sum(min(k, 0) * (n - 1) for k, n in ((yx, w), (yy, h)))
     for x, y in ((0, 0), (w - 1, 0), (3, 5), (w - 2, h - 4)):
         np.testing.assert_array_equal(shown[yx * x + yy * y - y0, xx * x + xy * y - x0], stored[y, x])
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers"), [("P1", "01" * 8), ("P2 4 4 255", "7 " * 16), ("P3 4 4 255", "7 " * 48)]
+)
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_numbers_in_ascii_may_end_with_the_file(kind, numbers, end):
+    header = kind if kind != "P1" else "P1 4 4"
+    assert decode_image(f"{header}\n{numbers.strip()}{end}".encode()).shape == (4, 4, 3)

@@ -17,7 +17,7 @@ from tddfa.cli.image_task import ImageTask, ImageWorker, Outcome, WorkerOfProces
 from tddfa.cli.inputs import Inputs, Job
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.lines import Lines
-from tddfa.cli.messages import note, report
+from tddfa.cli.messages import note, plain, report
 from tddfa.cli.output_arguments import Listed, add_output_options, chosen, list_of, output_options
 from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
 from tddfa.kinds import KINDS, TABLES, names
@@ -179,11 +179,11 @@ class _Work:
         out = sys.stderr if self.args.json == "-" else sys.stdout
         if n_inputs == 1:
             for path in self.last_files:
-                print(f"wrote {path}", file=out)
+                print(f"wrote {plain(path)}", file=out)
         elif self.n_files:
-            print(f"wrote {self.n_files} files of {self.n_done} images to {self.args.dir}", file=out)
+            print(f"wrote {self.n_files} files of {self.n_done} images to {plain(self.args.dir)}", file=out)
         if self.args.json not in (None, "-") and self.n_done:
-            print(f"wrote {self.args.json}", file=out)
+            print(f"wrote {plain(self.args.json)}", file=out)
         if n_inputs > 1 and (self.n_failed or self.args.resume or self.stop.is_set()):
             skipped = f", {self.n_skipped} were done before" if self.args.resume else ""
             note(f"{self.n_done} of {n_inputs} images done{skipped}; problems: {self.n_failed}")

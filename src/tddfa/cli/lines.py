@@ -101,7 +101,7 @@ class Lines:
 
 def _read(path: Path) -> Done:
     """Return what an earlier run has done, line by line; a last line that was not finished is cut off."""
-    if not path.exists():
+    if not path.is_file():
         return Done()
     with_faces, without = _none(), _none()
     whole = 0
@@ -112,7 +112,7 @@ def _read(path: Path) -> Done:
             whole += len(line)
             try:
                 name, nobody = _parsed(line)
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 raise InputError(
                     f"cannot resume: line {number} of {path} is none of 'tddfa image --json'; name another "
                     "file"

@@ -20,7 +20,7 @@ from tddfa.cli.avatar import (
 )
 from tddfa.cli.commands import COMMANDS
 from tddfa.cli.interrupts import interrupts
-from tddfa.cli.messages import report
+from tddfa.cli.messages import plain, report
 from tddfa.cli.overwriting import OverwriteGuard, Places, add_overwrite
 from tddfa.cli.video import OVERLAY_KINDS, TABLES
 from tddfa.errors import InputError, TddfaError
@@ -167,7 +167,7 @@ def play(args: argparse.Namespace) -> int:
         tracked = follow(frames, tracker, smoother, images=images, stop=stop)
         write_frames(_until_closed(tracked, window), *sinks)
     for path in args.record:
-        print(path)
+        print(plain(path))
     print(f"tddfa: {latency.summary(paced.dropped)}", file=sys.stderr)
     if frames.error is not None:
         report(frames.error)
@@ -249,7 +249,7 @@ def _until_closed(frames: Iterable[TrackedFrame], window: Any) -> Iterator[Track
 
 def _snapshot(outcome: Path | OSError | TddfaError) -> None:
     if isinstance(outcome, Path):
-        print(outcome)
+        print(plain(outcome))
     else:
         report(outcome)
 

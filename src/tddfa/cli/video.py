@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tddfa.cli.arguments import add_device, add_search_size, positive
 from tddfa.cli.commands import COMMANDS
 from tddfa.cli.interrupts import interrupts
-from tddfa.cli.messages import note, report
+from tddfa.cli.messages import note, plain, report
 from tddfa.cli.output_arguments import Listed
 from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
 from tddfa.cli.video_inputs import VideoJob, find_videos
@@ -211,7 +211,7 @@ def _process(
         with contextlib.closing(frames):
             count = write_frames(counted(frames), *sinks)
     for path in _written(sinks):
-        print(f"wrote {path}")
+        print(f"wrote {plain(path)}")
     if stop.is_set():
         report(f"interrupted: the outputs of {job.name} hold its first {count} frames")
         return False

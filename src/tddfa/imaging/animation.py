@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from tddfa.errors import ImageFileError
 from tddfa.imaging.files import decode_image, image_size, pixel_limit
 from tddfa.imaging.opencv import cv2
 from tddfa.imaging.quiet import quiet_decoders
+from tddfa.imaging.reading import file_bytes
 from tddfa.types import Image
 
 _SHOWN_S = 0.1  # duration of a frame that has none, as browsers show it
@@ -23,10 +23,7 @@ def decode_animation(path: str | os.PathLike[str]) -> tuple[list[Image], list[fl
         ImageFileError: the file is missing, damaged, or too large.
     """
     name = os.fspath(path)
-    try:
-        data = Path(name).read_bytes()
-    except OSError as error:
-        raise ImageFileError(f"cannot read {name}: {error.strerror}") from None
+    data = file_bytes(name)
     still = decode_image(data, name)  # all that is wrong with it is said here
     n_frames = data.count(b"ANMF")
     size = image_size(data)

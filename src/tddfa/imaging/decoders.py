@@ -53,9 +53,11 @@ DECODERS: Mapping[str, Callable[[ImageHeader], Image]] = {
 
 
 def _opencv(header: ImageHeader, flags: int) -> np.ndarray | None:
+    # OpenCV takes the last number of a PNM file in ASCII only with white space behind it.
+    data = bytes(header.data) + b"\n" if bytes(header.data[:2]) in (b"P1", b"P2", b"P3") else header.data
     with quiet_decoders():
         try:
-            image = cv2.imdecode(np.frombuffer(header.data, np.uint8), flags)
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         except cv2.error as error:
             if error.code == cv2.Error.StsNoMem:
                 raise MemoryError from None

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import struct
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -26,6 +24,7 @@ from tddfa.imaging.formats import (
 from tddfa.imaging.opencv import cv2
 from tddfa.imaging.orientation import apply_orientation
 from tddfa.imaging.quiet import quiet_decoders
+from tddfa.imaging.reading import file_bytes, shortened
 from tddfa.shapes import UInt8, UInt16
 from tddfa.types import Image
 from tddfa.types.arguments import as_path, check_count, shown
@@ -36,7 +35,6 @@ Pixels: TypeAlias = UInt8[np.ndarray, "..."] | UInt16[np.ndarray, "..."]
 # Largest image that is decoded, px: 2^28 is 16384², more than any camera takes, and 0.8 GB as RGB.
 MAX_PIXELS = 1 << 28
 _MAX_PIXELS_VARIABLE = "TDDFA_MAX_PIXELS"
-_MAX_FILE_BYTES = 1 << 30  # a file of 2^28 px takes about this when nothing is compressed
 
 _URL = re.compile(r"(?i)data:|[a-z][a-z0-9+.-]+:/")  # one letter is a drive; pathlib takes one / away
 _WRITABLE = ("jpg", "jpeg", "png", "webp", "tif", "tiff", "bmp")
@@ -69,10 +67,10 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int | None = None) -
         ) from None
     if _URL.match(name) and not os.path.lexists(name):
         raise ImageFileError(
-            f"{_short(name)} is a URL, and images are not downloaded; save it first, or give its bytes to "
+            f"{shortened(name)} is a URL, and images are not downloaded; save it first, or give its bytes to "
             "tddfa.decode_image"
         )
-    return decode_image(_file_bytes(name), name, max_pixels=max_pixels)
+    return decode_image(file_bytes(name), name, max_pixels=max_pixels)
 
 
 def decode_image(
@@ -229,26 +227,6 @@ def _as_bytes(data: object) -> bytes:
     raise InputError(f"decode_image needs bytes, not {type(data).__name__}{hint}")
 
 
-def _file_bytes(name: str) -> bytes:
-    try:
-        with Path(name).open("rb") as file:
-            data = file.read(_MAX_FILE_BYTES + 1)
-    except FileNotFoundError:
-        raise ImageFileError(f"no such file: {name}") from None
-    except IsADirectoryError:
-        raise ImageFileError(f"{name} is a folder, not an image") from None
-    except OSError as error:
-        hint = "; for the bytes of a file use tddfa.decode_image" if error.errno == errno.ENAMETOOLONG else ""
-        raise ImageFileError(f"cannot read {_short(name)}: {error.strerror}{hint}") from error
-    except ValueError:
-        raise ImageFileError(f"no such file: {shown(name)}") from None  # a NUL character in its name
-    except MemoryError:
-        raise ImageFileError(f"not enough memory to read {name}") from None
-    if len(data) > _MAX_FILE_BYTES:
-        raise ImageFileError(f"{name} is larger than 1 GiB, which no image needs to be")
-    return data
-
-
 def _check_size(name: str, width: int, height: int, max_pixels: int | None) -> None:
     limit = pixel_limit(max_pixels)
     if width * height > limit:
@@ -287,7 +265,3 @@ def _checked_pixels(image: object, extension: str) -> np.ndarray:
     if image.dtype == np.uint16 and extension not in ("png", "tif", "tiff"):
         raise InputError(f"{extension} holds 8 bits per channel; write uint16 as png or tiff, or convert it")
     return np.ascontiguousarray(image)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}…"
