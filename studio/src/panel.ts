@@ -1,7 +1,7 @@
 /** Numbers of a face: pose, gaze, confidence, and its strongest expressions as bars. */
 
 import { h } from "./dom";
-import { degrees, expressionWords } from "./words";
+import { columnWords, degrees } from "./words";
 
 const SHOWN = 8;
 const PROFILE_DEG = 80; // yaw from which on pitch and roll turn about almost the same axis
@@ -56,7 +56,7 @@ export class NumbersPanel {
     fit(this.bars, this.rows, top.length, barRow);
     top.forEach(([name, value], k) => {
       const row = this.rows[k]!;
-      put(row.name, expressionWords(name));
+      put(row.name, columnWords(name)); // here no group says what is down or left
       put(row.value, value.toFixed(2));
       row.bar!.style.width = `${Math.round(100 * Math.min(Math.max(value, 0), 1))}%`;
     });

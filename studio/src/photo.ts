@@ -5,11 +5,11 @@ import { arrows, button, check, chip, choice, h, ICONS, s, slider, status } from
 import { dropZone, named, picker, problem, unfit } from "./files";
 import { NumbersPanel } from "./panel";
 import type { Surface, Viewer } from "./viewer";
-import { expressionWords, grouped, kindWords, PRESETS } from "./words";
+import { columnWords, expressionWords, grouped, kindWords, PRESETS } from "./words";
 
 type View = { element: HTMLElement; leave(): void; take(file: File, aside?: string): void };
 
-const FORGOTTEN_MS = 60_000; // a photo that is gone sooner would be gone again
+const AGAIN_MS = 60_000; // a photo that was read again and is gone sooner would be gone once more
 
 /** `route` takes a file that was picked to its view. */
 export function photoView(route: (file: File) => void): View {
@@ -19,10 +19,11 @@ export function photoView(route: (file: File) => void): View {
   const body = h("div");
   element.append(h("h1", { class: "hidden" }, "Photo"), problems, body);
   let shown: PhotoCard | undefined;
-  let last: { file: File; at: number } | undefined;
+  let last: { file: File } | undefined;
+  let readAgain = -Infinity;
 
   const take = async (file: File, aside?: string): Promise<void> => {
-    const mine = (last = { file, at: Infinity });
+    const mine = (last = { file });
     problems.replaceChildren(...(aside ? [problem(aside, "remark")] : []));
     shown?.leave();
     shown = undefined;
@@ -36,7 +37,6 @@ export function photoView(route: (file: File) => void): View {
       if (mine !== last) return forget(record.id);
       const card = (shown = new PhotoCard(record, stemOf(file.name), open, fail));
       body.replaceChildren(card.element);
-      mine.at = performance.now();
       await card.start();
     } catch (error) {
       if (mine !== last) return;
@@ -47,7 +47,8 @@ export function photoView(route: (file: File) => void): View {
   const fail = (error: unknown): void => {
     if (error instanceof DOMException && error.name === "AbortError") return;
     const gone = error instanceof Refusal && error.status === 404;
-    if (gone && last && performance.now() - last.at > FORGOTTEN_MS) {
+    if (gone && last && performance.now() - readAgain > AGAIN_MS) {
+      readAgain = performance.now();
       return void take(last.file, "The studio had forgotten this photo, and has read it again.");
     }
     problems.replaceChildren(problem(error instanceof Error ? error.message : String(error)));
@@ -350,7 +351,9 @@ class PhotoCard {
           h("h3", {}, title),
           ...group.map((name) => {
             const row = slider(expressionWords(name), 0, (value) => this.viewer?.setWeights({ [name]: value }, false));
-            row.querySelector("input")!.dataset.expression = name;
+            const input = row.querySelector("input")!;
+            input.dataset.expression = name;
+            input.setAttribute("aria-label", columnWords(name));
             this.rows.set(name, row);
             return row;
           }),

@@ -67,6 +67,11 @@ export class Viewer {
     this.controls.enablePan = false;
     this.controls.addEventListener("change", () => this.draw());
     this.canvas.addEventListener("keydown", (event) => this.turn(event));
+    // A computer that slept, or a graphics card that was reset, takes the drawing away and gives it back.
+    this.canvas.addEventListener("webglcontextrestored", () => {
+      this.fence = null;
+      this.draw();
+    });
     this.watching = new ResizeObserver(() => this.resize());
     this.watching.observe(place);
     this.resize();
@@ -225,7 +230,10 @@ export class Viewer {
 
   private drawNow(): void {
     const gl = this.renderer.getContext() as WebGL2RenderingContext;
-    if (gl.isContextLost()) return;
+    if (gl.isContextLost()) {
+      this.queued = false;
+      return;
+    }
     const now = performance.now();
     if (this.fence) {
       if (gl.getSyncParameter(this.fence, gl.SYNC_STATUS) !== gl.SIGNALED && now - this.drawnAt < 2000) {

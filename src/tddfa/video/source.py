@@ -5,6 +5,7 @@ Everything that can keep silent (pipes, networks) is given up after a while, and
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import select
@@ -191,6 +192,9 @@ class VideoSource:
         if kind == "InvalidDataError" or isinstance(error, EOFError):
             empty = self.path is not None and self.path.is_file() and self.path.stat().st_size == 0
             return f"{name} is empty (0 bytes)" if empty else f"{name} is no video, or is cut off or damaged"
+        if self.path is not None and getattr(error, "errno", None) in (errno.EIO, errno.EPERM):
+            # Of a demuxer, not of the disk: a header that ends too soon, a list of files that is refused.
+            return f"{name} is no video, or is cut off or damaged"
         if kind in ("ExitError", "TimeoutError") or isinstance(error, TimeoutError):
             return f"{name} gave no data for {self._patience_s:g} s"
         if kind == "ProtocolNotFoundError":
