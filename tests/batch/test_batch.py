@@ -245,9 +245,10 @@ def test_parts_of_another_schema_or_batch_are_refused(photos, tmp_path):
     )
     with pytest.raises(InputError, match="is no plan of a batch"):
         batch(photos, out, resume=True)
-    file.write_text("{")
-    with pytest.raises(InputError, match="is no plan of a batch"):
-        batch(photos, out, resume=True)
+    for text in ("{", "[" * 200_000):
+        file.write_text(text)
+        with pytest.raises(InputError, match="is no plan of a batch"):
+            batch(photos, out, resume=True)
 
 
 def test_a_plan_of_the_first_days_without_a_token_is_gone_on_with(photos, tmp_path):
@@ -601,3 +602,16 @@ def test_a_list_as_editors_of_windows_write_it_is_read(photos, tmp_path, mark):
     listed.write_bytes(f"{photos / '0001.png'}\r\n".encode("utf-16"))
     with pytest.raises(InputError, match=r"list\.txt is a list in UTF-16; save it as UTF-8"):
         list(Sources([str(listed)]))
+
+
+def test_a_batch_in_the_folder_of_its_inputs_is_none_of_them(photos, tmp_path):
+    kinds = BatchSettings(pack=PACK.pack, kinds=("2d_sparse",))
+    batch(photos, photos, settings=kinds)
+    n = len(list(Sources([str(photos)])))
+    report = batch(photos, photos, settings=kinds, resume=True)
+    assert (n, report.n_inputs, report.n_done_before) == (10, 10, 10)
+    assert len(list(Sources([str(photos / "**")]))) == 10
+    assert batch(photos, tmp_path / "other").n_inputs == 10
+    # A table that is named is an input, whoever made it.
+    with pytest.raises(InputError, match="name it with --column"):
+        list(Sources([str(photos / "plan")]))

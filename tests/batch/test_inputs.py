@@ -204,3 +204,12 @@ def test_what_a_bucket_says_becomes_what_a_person_can_do(sign, advice):
     assert text.startswith("cannot write s3://bucket/out: ")
     assert advice in text
     assert "\n" not in text
+
+
+def test_an_empty_cell_of_a_column_of_paths_is_called_that(photos, tmp_path):
+    table = tmp_path / "table.parquet"
+    pq.write_table(pa.table({"path": [str(photos / "0003.png"), None, ""]}), table)
+    report = batched([str(table)], str(tmp_path / "out"), PACK)
+    assert (report.n_inputs, report.n_faces, report.n_errors) == (3, 1, 2)
+    errors = [error for _, _, error in faces(tmp_path / "out") if error]
+    assert errors == ["a cell of the column of paths is empty"] * 2

@@ -268,6 +268,8 @@ class ChunkJob:
                 yield next(loaded)
 
     def _item(self, unit: Unit, *, read: bool = True) -> Item:
+        if not unit.path:
+            return Item("", ImageFileError("a cell of the column of paths is empty"))
         place = self._plan.location(unit)
         name = unit.path.partition("?")[0] if is_url(place) else unit.path
         if unit.kind == "part":

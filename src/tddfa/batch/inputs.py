@@ -10,6 +10,7 @@ import fnmatch
 import glob
 import os
 import posixpath
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,10 @@ from tddfa.provenance import is_ours
 from tddfa.video.names import VIDEO_SUFFIXES
 
 _LISTS = (".txt", ".lst")
+# What a batch writes, see `plan`: in the folder of its inputs it would be inputs of the next run.
+_OF_A_BATCH = re.compile(
+    r"(?:^|/)(?:faces/\d{5}/part-\d{8}\.parquet$|plan/(?:plan\.json|\d{5}(?:-[0-9a-f]{8})?\.parquet)$|files/\d{5}/\d{8}/)"
+)
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MAX_LINE = 1 << 16  # bytes of a line of a list; a path has 4096
 _PATH_COLUMNS = ("path", "file", "url", "uri", "image_path", "filename")
@@ -117,7 +122,7 @@ class Sources:
     def _globbed(self, text: str) -> Iterator[Unit]:
         if not is_url(text):
             for match in sorted(glob.iglob(text, recursive=True)):  # noqa: PTH207, absolute patterns too
-                if Path(match).is_file() and not self._is_left_out(match):
+                if Path(match).is_file() and not (_is_table_of_a_batch(match) or self._is_left_out(match)):
                     yield from self._file(match)
             return
         folder, pattern = folder_of(text)
@@ -135,7 +140,7 @@ class Sources:
             name = posixpath.join(below, entry.name) if below else entry.name
             if entry.is_folder:
                 folders.append(name)
-            elif _kind(entry.name) and not self._is_left_out(joined(name)):
+            elif _kind(entry.name) and not (_OF_A_BATCH.search(name) or self._is_left_out(joined(name))):
                 yield from self._file(joined(name), entry)
         for name in folders:
             if not self._is_excluded(joined(name)):
@@ -293,6 +298,10 @@ def _is_glob(text: str) -> bool:
     if is_url(text):
         return glob.has_magic(text.partition("?")[0])
     return glob.has_magic(text) and not Path(text).exists()
+
+
+def _is_table_of_a_batch(path: str) -> bool:
+    return path.endswith((".parquet", ".json")) and _OF_A_BATCH.search(path.replace(os.sep, "/")) is not None
 
 
 def _is_above(folder: str, path: str) -> bool:

@@ -100,7 +100,7 @@ class Plan:
                 if plan.n_chunks < 0 or plan.n_inputs < 0 or plan.chunk_size < 1:
                     raise ValueError
                 return plan
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f"{storage.url(FILE)} is no plan of a batch; choose another folder") from None
         raise InputError(
             f"{storage.url('')} has parts of {schema}, and this version of tddfa writes {SCHEMA}; finish it "

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tddfa.batch.run import BatchEngine, BatchReport
 
 INTERRUPTED = 130
+_LARGEST_CROP = 4096
 ENGINES = ("local", "ray")
 SMOOTHINGS = ("one-euro", "none", "window", "zero-phase")
 
@@ -80,7 +81,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--crops",
         metavar="PX",
-        type=positive,
+        type=_crop_size,
         help="a square JPEG of each face of photos, PX wide, in the column crop",
     )
     parser.add_argument(
@@ -236,6 +237,13 @@ def _shard(text: str) -> Any:
     from tddfa.batch.run import Shard
 
     return Shard(int(match[1]) - 1, int(match[2]))
+
+
+def _crop_size(text: str) -> int:
+    size = positive(text)
+    if size > _LARGEST_CROP:
+        raise argparse.ArgumentTypeError(f"{text!r} is no width of a crop; give 1 to {_LARGEST_CROP} px")
+    return size
 
 
 def _count(text: str) -> int:
