@@ -301,3 +301,10 @@ def test_what_is_no_place_is_refused():
 def test_sound_alone_is_no_video(tmp_path):
     with pytest.raises(VideoFileError, match="only sound"):
         VideoReader(write_sound(tmp_path / "a.m4a"))
+
+
+def test_a_header_that_ends_too_soon_is_a_video_that_is_cut_off(tmp_path):
+    path = write_clip(tmp_path / "whole.mkv", sample_images(6))
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(VideoFileError, match=r"whole\.mkv is no video, or is cut off or damaged$"):
+        list(VideoReader(path))
