@@ -140,3 +140,12 @@ def test_a_disk_that_is_full_is_one_line_and_the_run_goes_on_from_there(photos, 
     assert not [path for path in out.rglob("*") if path.name.startswith(".")], "nothing half-written stays"
     run_batch([str(photos)], str(out), PACK, chunk_size=3, engine=InlineEngine(), resume=True)
     assert same_rows(tmp_path / "calm", out)
+
+
+@pytest.mark.parametrize("size", ["0", "-3", "4097", "99999999", "many"])
+def test_crops_have_a_size_that_fits_into_memory(size, tmp_path, capsys):
+    with pytest.raises(SystemExit) as usage:
+        main(["batch", str(tmp_path), "--out", str(tmp_path / "out"), f"--crops={size}"])
+    assert usage.value.code == 2
+    assert size in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()

@@ -463,6 +463,9 @@ class TestManyImages:
         assert main(["image", str(folder), "--json", str(tmp_path / "notes.txt"), "--resume"]) == 1
         assert "line 1 of" in capsys.readouterr().err
         assert (tmp_path / "notes.txt").read_text() == "milk\n"
+        (tmp_path / "deep.jsonl").write_text("[" * 200_000 + "\n")
+        assert main(["image", str(folder), "--json", str(tmp_path / "deep.jsonl"), "--resume"]) == 1
+        assert "line 1 of" in capsys.readouterr().err
         with pytest.raises(SystemExit) as usage:
             main(["image", str(folder), "--json", "-", "--resume"])
         assert usage.value.code == 2

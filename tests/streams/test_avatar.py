@@ -231,6 +231,7 @@ def test_calibrations_are_saved_and_loaded_per_person(tmp_path, monkeypatch):
         ("[1]", r"no calibration"),
         ('{"schema": "tddfa.calibration/9"}', r"its schema is 'tddfa.calibration/9'"),
         ('{"schema": "tddfa.calibration/1"}', r"'shapes' is missing"),
+        ("[" * 200_000, r"no calibration"),
     ],
 )
 def test_a_file_that_is_no_calibration_is_one_line(tmp_path, text, told):
@@ -240,6 +241,13 @@ def test_a_file_that_is_no_calibration_is_one_line(tmp_path, text, told):
     with pytest.raises(InputError, match=told) as error:
         Calibration.load(path)
     assert "\n" not in str(error.value)
+
+
+def test_a_calibration_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "a.json"
+    Calibration.of([RAW]).save(path)
+    path.write_text("\ufeff" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert Calibration.load(path) == Calibration.of([RAW])
 
 
 def test_a_calibration_whose_numbers_are_out_of_range_is_refused(tmp_path):
