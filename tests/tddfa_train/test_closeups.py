@@ -71,7 +71,12 @@ def test_labels_follow_the_face_into_the_frame_also_in_a_mirror(recipe, model):
             camera = batch["first_camera"][k].astype(np.float64)
             # Cameras of the first answers are the true ones here.
             points = model.landmarks(FaceParams(camera, batch["identity"][k], batch["expression"][k]))
-            np.testing.assert_allclose(points[:, :2], batch["landmarks68"][k, :, :2], atol=0.05)
+            away = np.abs(points[:, :2] - batch["landmarks68"][k, :, :2])
+            eyes = np.isin(np.arange(68), np.arange(36, 48))
+            assert away[~eyes].max() < 0.05
+            assert (
+                away[eyes].max() < 1.1
+            )  # painted eyes look elsewhere; their lids would slide by a millimetre
             assert np.abs(points[:, :2].mean(0) - 60).max() < 25
             assert points[8, 1] > points[27, 1] + 10  # the chin lies below the nose
 
