@@ -42,7 +42,7 @@ class _Look:
     lights: tuple[tuple[float, float, float, float], ...]
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator) -> "_Look":
+    def random(cls, rng: np.random.Generator) -> "_Look":
         # From nearly black to nearly as pale as the white of the eye.
         iris = rng.uniform(15, 190) * (1 + rng.normal(0, 0.25, 3))
         white = rng.uniform(130, 255) * (1 + rng.normal(0, 0.06, 3))
@@ -63,7 +63,7 @@ class _Look:
             lights=lights,
         )
 
-    def colours(self, offset: Float32[np.ndarray, "h w 2"]) -> Float32[np.ndarray, "h w 3"]:
+    def colors(self, offset: Float32[np.ndarray, "h w 2"]) -> Float32[np.ndarray, "h w 3"]:
         """Return what an eyeball shows, by the offset from the middle of its iris, 1 at the iris' rim."""
         away = np.hypot(offset[..., 0], offset[..., 1])
         turn = np.arctan2(offset[..., 1], offset[..., 0]) / (2 * np.pi) * len(self.rays)
@@ -99,7 +99,7 @@ def with_painted_eyes(
         eyes: the right one and the left one; irises may be partly or wholly behind the lids.
         rng: source of randomness; both eyes get the same look.
     """
-    look = _Look.drawn(rng)
+    look = _Look.random(rng)
     kept = rng.uniform(0, 0.35)
     out = image.copy()
     for eye in eyes:
@@ -114,7 +114,7 @@ def with_painted_eyes(
         light = np.clip(np.percentile(patch[inner], 90) / 220, 0.05, 1.2)
         yy, xx = np.mgrid[: patch.shape[0], : patch.shape[1]].astype(np.float32)
         place = np.stack([xx, yy], -1) + low - eye.iris
-        painted = light * look.colours((place @ np.linalg.inv(eye.axes)).astype(np.float32))
+        painted = light * look.colors((place @ np.linalg.inv(eye.axes)).astype(np.float32))
         # The upper lid throws a shadow; its lashes do too.
         below = np.cumsum(opening, axis=0)
         tall = max(float(below.max()), 1.0)

@@ -20,6 +20,7 @@ from tddfa_train.data.eye_light import eyes_in_other_light
 from tddfa_train.data.eye_openings import EyeOpenings
 from tddfa_train.data.eye_paint import Eye, with_painted_eyes
 from tddfa_train.data.occlusion import occluded
+from tddfa_train.data.render_expressions import GAZE_DEG_PER_UNIT
 from tddfa_train.expressions.views import HEIGHT, WIDTH, make_closeups
 from tddfa_train.parameters.batches import moved_params
 
@@ -32,12 +33,10 @@ _PUPILS = [0, 5]
 """Middle of the right and of the left iris among the landmarks of irises."""
 _ELSEWHERE = 0.6
 """How often painted eyes look elsewhere."""
-_LOOKED = 28.0
-"""How far painted eyes look to a side at the most, degrees."""
+_MAX_ASIDE_DEG = 28.0
+"""How far painted eyes look to a side at the most."""
 _SIDEWAYS = ("eyeLookOutLeft", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutRight")
 """The left eye to the left and to the right, the right eye to the left and to the right."""
-_UNIT_DEG = 30.0
-"""What a weight of 1 of these turns an eye."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ class CloseUpBatches(CoefficientBatches):
         """Return a render with other eyes, and its labels, of which the gaze may be another one."""
         face = FaceParams(labels["camera"].astype(np.float64), labels["identity"], labels["expression"])
         shown, balls = self.openings.shown(face, *image.shape[:2])
-        if rng.random() < _ELSEWHERE:  # to a side, where lids hardly follow
+        if rng.random() < _ELSEWHERE:  # to a side: lids slide by a millimetre at the most
             face = replace(face, expression=self._looking_elsewhere(face.expression, rng))
             labels = labels | {"expression": face.expression}
         irises = self.model.landmarks(face, "irises")[:, :2].astype(np.float64)
@@ -143,8 +142,9 @@ class CloseUpBatches(CoefficientBatches):
         return with_painted_eyes(image, shown, (eyes[0], eyes[1]), rng), labels
 
     def _looking_elsewhere(self, expression: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        left = rng.uniform(-_LOOKED, _LOOKED) + rng.normal(0, 2, 2)  # of each eye, to the subject's left
-        weights = np.maximum([left[0], -left[0], left[1], -left[1]], 0) / _UNIT_DEG
+        # Of each eye, to the subject's left; the eyes differ a little.
+        left = rng.uniform(-_MAX_ASIDE_DEG, _MAX_ASIDE_DEG) + rng.normal(0, 2, 2)
+        weights = np.maximum([left[0], -left[0], left[1], -left[1]], 0) / GAZE_DEG_PER_UNIT[0]
         expression = expression.copy()
         for name, weight in zip(_SIDEWAYS, weights, strict=True):
             expression[self.model.expression_names.index(name)] = weight
