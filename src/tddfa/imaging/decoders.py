@@ -77,7 +77,8 @@ def to_uint8(values: np.ndarray) -> Image:
     """Return samples of any type as 8 bits.
 
     Unsigned integers scale from their own range, signed ones from 0 to their largest value. Floats are taken
-    in the smallest of the ranges 0…1, 0…255 and 0…65535 that holds them; what is no number or negative is 0.
+    in the smallest of the ranges 0…1, 0…255 and 0…65535 that holds them, integers of 32 and 64 bits, into
+    which programs widen others, in the smallest of the last two; what is no number or negative is 0.
     """
     if values.dtype == np.uint8:
         return np.ascontiguousarray(values)
@@ -85,6 +86,9 @@ def to_uint8(values: np.ndarray) -> Image:
         top = float(np.iinfo(values.dtype).max)
         if values.dtype == np.uint16:
             return np.ascontiguousarray((values >> 8).astype(np.uint8))
+        if values.dtype.itemsize > 2:
+            largest = int(values.max(initial=0))
+            top = next((t for t in (255.0, 65535.0) if largest <= t), top)
     else:
         values = np.nan_to_num(values.astype(np.float32, copy=False), nan=0.0, posinf=0.0, neginf=0.0)
         largest = float(values.max(initial=0.0))
