@@ -76,9 +76,34 @@ def test_labels_follow_the_face_into_the_frame_also_in_a_mirror(recipe, model):
             assert away[~eyes].max() < 0.05
             assert (
                 away[eyes].max() < 1.1
-            )  # painted eyes look elsewhere; their lids would slide by a millimetre
+            )  # painted eyes look elsewhere; their lids would slide by two millimetres
             assert np.abs(points[:, :2].mean(0) - 60).max() < 25
             assert points[8, 1] > points[27, 1] + 10  # the chin lies below the nose
+
+
+def test_photos_with_painted_eyes_say_their_gaze_exactly(recipe, renders, model, tmp_path):
+    import shutil
+    from dataclasses import replace
+
+    folder = tmp_path / "photos"
+    shutil.copytree(renders / "faces", folder)
+    gaze = [k for k, name in enumerate(model.expression_names) if name.startswith("eyeLook")]
+    with np.load(folder / "labels.npz") as stored:
+        labels = dict(stored)
+    labels["rotation_weight"] = np.full_like(labels["rotation_weight"], 0.5)  # as fits of photos have it
+    labels["expression_weight"] = labels["expression_weight"].copy()
+    labels["expression_weight"][:, gaze] = 0.0
+    np.savez(folder / "labels.npz", **labels)
+    sides = abs(np.cross(*np.swapaxes(labels["camera"][:, :2, :3], 0, 1))[:, 2])
+    facing = sides / np.square(labels["camera"][:, 0, :3]).sum(1) > 0.7
+    assert facing.any()
+    for share in (0.0, 1.0):
+        view = replace(recipe.view, painted_photos=share)
+        data = replace(recipe.data, folders=(str(folder),))
+        batches = closeup_experiment(replace(recipe, data=data, view=view)).data
+        weights = np.concatenate([batches[step]["expression_weight"][:, gaze] for step in range(3)])
+        assert weights.max() == share
+        assert set(np.unique(weights)) <= {0.0, share}
 
 
 def test_both_decodings_correct_a_camera_alike():

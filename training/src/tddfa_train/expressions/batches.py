@@ -35,8 +35,12 @@ _ELSEWHERE = 0.6
 """How often painted eyes look elsewhere."""
 _MAX_ASIDE_DEG = 28.0
 """How far painted eyes look to a side at the most."""
+_LIFT_DEG = 4.0
+"""Sigma of how far they look above or below where the lids would have them."""
+_MAX_LIFT_DEG = 24.0
 _SIDEWAYS = ("eyeLookOutLeft", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutRight")
 """The left eye to the left and to the right, the right eye to the left and to the right."""
+_LIFTED = (("eyeLookUpLeft", "eyeLookDownLeft"), ("eyeLookUpRight", "eyeLookDownRight"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class ViewConfig:
         scale: sigma of the log scale.
         shift_mm: sigma of a shift.
         painted_eyes: how often renders get other eyes, which may look to another side.
+        painted_photos: how often photos with a fit get other eyes. Their irises say the gaze exactly then.
         relit_eyes: how often the other renders' eyes get other irises, highlights and shadows.
     """
 
@@ -57,6 +62,7 @@ class ViewConfig:
     scale: tuple[float, float] = (0.015, 0.04)
     shift_mm: tuple[float, float] = (0.8, 2.5)
     painted_eyes: float = 0.3
+    painted_photos: float = 0.3
     relit_eyes: float = 0.5
 
 
@@ -72,6 +78,7 @@ class CloseUpBatches(CoefficientBatches):
         self.view = view
         self.closeups = make_closeups(model)
         self.openings = EyeOpenings.of(model)
+        self._gazes = [k for k, name in enumerate(model.expression_names) if name.startswith("eyeLook")]
         self.noise_bank = np.random.default_rng(7).normal(size=(24, HEIGHT, WIDTH, 3)).astype(np.float32)
         for folder in self.folders:
             if "first_camera" not in folder.labels:
@@ -106,11 +113,12 @@ class CloseUpBatches(CoefficientBatches):
         points = labels["landmarks68"][:, :2]
         if np.isfinite(points).all():
             image = np.asarray(image)
-            is_render = float(labels.get("rotation_weight", 0)) == 1
-            if is_render and _facing(labels["camera"]) > _BOTH_EYES:
-                if rng.random() < self.view.painted_eyes:
+            if fitted and _facing(labels["camera"]) > _BOTH_EYES:
+                is_render = float(labels["rotation_weight"]) == 1
+                painted = self.view.painted_eyes if is_render else self.view.painted_photos
+                if rng.random() < painted:
                     image, labels = self._painted(image, labels, rng)
-                elif rng.random() < self.view.relit_eyes:
+                elif is_render and rng.random() < self.view.relit_eyes:
                     image = self._relit(image, points, labels, rng)
             image = occluded(image, points, self.config.occlusion, self.backgrounds, rng)
         seen = camera.astype(np.float64)
@@ -128,12 +136,16 @@ class CloseUpBatches(CoefficientBatches):
     def _painted(
         self, image: np.ndarray, labels: dict[str, np.ndarray], rng: np.random.Generator
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Return a render with other eyes, and its labels, of which the gaze may be another one."""
+        """Return a face with other eyes, and its labels, of which the gaze may be another one."""
         face = FaceParams(labels["camera"].astype(np.float64), labels["identity"], labels["expression"])
         shown, balls = self.openings.shown(face, *image.shape[:2])
-        if rng.random() < _ELSEWHERE:  # to a side: lids slide by a millimetre at the most
+        if rng.random() < _ELSEWHERE:
+            # Lids stay where they are. They would follow a gaze to the side by a millimetre at the most, and
+            # by as much one of 5° up or down.
             face = replace(face, expression=self._looking_elsewhere(face.expression, rng))
-            labels = labels | {"expression": face.expression}
+        weight = labels["expression_weight"].copy()
+        weight[self._gazes] = 1.0  # the irises are where the labels have them, in photos as well
+        labels = labels | {"expression": face.expression, "expression_weight": weight}
         irises = self.model.landmarks(face, "irises")[:, :2].astype(np.float64)
         eyes = [
             Eye(ball, iris[0], (iris[1:3] - iris[3:5]) / 2)
@@ -148,6 +160,12 @@ class CloseUpBatches(CoefficientBatches):
         expression = expression.copy()
         for name, weight in zip(_SIDEWAYS, weights, strict=True):
             expression[self.model.expression_names.index(name)] = weight
+        lift = rng.normal(0, _LIFT_DEG)
+        for names in _LIFTED:
+            up, down = (self.model.expression_names.index(name) for name in names)
+            angle = (expression[up] - expression[down]) * GAZE_DEG_PER_UNIT[1] + lift
+            angle = np.clip(angle, -_MAX_LIFT_DEG, _MAX_LIFT_DEG) / GAZE_DEG_PER_UNIT[1]
+            expression[up], expression[down] = max(angle, 0.0), max(-angle, 0.0)
         return expression
 
     def _relit(
