@@ -8,7 +8,10 @@ import os
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-PARTS = ("module", "rasterizer", "surface", "texture", "canvas", "reconstruction", "subdivision", "sampling")
+PARTS = (
+    *("module", "rasterizer", "surface", "texture", "canvas", "strokes"),
+    *("reconstruction", "subdivision", "sampling"),
+)
 HEADERS = ("kernel", "pixels", "blocks", "fragment_batch")
 
 # Flags of sanitizers, for tools/sanitize_kernel.py.

@@ -16,7 +16,7 @@ from solids import moved, random_rotation, solid, sphere
 from tddfa.imaging import draw
 from tddfa.imaging.sample import Reduced
 from tddfa.render import numpy_kernel
-from tddfa.render.kernel_values import FaceView, TexelLayout
+from tddfa.render.kernel_values import DepthBuffer, FaceView, TexelLayout
 from tddfa.render.lighting import Light
 from tddfa.types import Mesh
 
@@ -198,9 +198,35 @@ def test_both_kernels_take_the_same_texels(mesh: Mesh, size: int, scale: float, 
 )
 def test_both_kernels_cover_line_segments_the_same(points, thickness, size) -> None:
     ends = np.random.default_rng(0).integers(0, 9, (14, 2)).astype(np.int32)
-    out = np.zeros(size, np.uint8)
-    draw._draw_segments(out, points[ends], np.float32(thickness))
-    np.testing.assert_array_equal(draw.segment_coverage(points, ends, thickness, *size), out)
+    seen = np.arange(9) != 4
+    deep = np.column_stack([points, points[:, :1]])
+    for shown, origin in ((None, (0, 0)), (seen, (7, -3))):
+        moved = points - np.array(origin, np.float32)
+        out = np.zeros(size, np.uint8)
+        draw._draw_segments(
+            out, moved[ends if shown is None else ends[shown[ends].all(axis=1)]], np.float32(thickness)
+        )
+        for widest in (0, 1, 2):
+            found = draw.segment_coverage(
+                deep, ends, thickness, *size, origin=origin, seen=shown, widest=widest
+            )
+            np.testing.assert_array_equal(found, out)
+
+
+def test_both_kernels_see_the_same_vertices() -> None:
+    rng = np.random.default_rng(3)
+    vertices = rng.uniform(-20, 60, (500, 3)).astype(np.float32)
+    chosen = rng.permutation(500)[:99]
+    depth = rng.uniform(0, 60, (12, 17)).astype(np.float32)
+    depth[rng.random(depth.shape) < 0.2] = np.inf
+    for region, cells in (((-2, 3, 17, 12), depth), ((0, 0, 0, 12), depth[:, :0]), ((1, 1, 5, 0), depth[:0])):
+        buffer = DepthBuffer(1 / 3, region, cells)
+        for some in (None, chosen):
+            arguments = (vertices, some, (40, 50), buffer, np.float32(1.5))
+            found = native.visible(*arguments)
+            np.testing.assert_array_equal(found, numpy_kernel.visible(*arguments))
+            assert found.any()
+            assert not found.all()
 
 
 def test_a_segment_covers_what_a_line_of_its_thickness_covers() -> None:

@@ -34,6 +34,50 @@ def test_arrays_of_another_size_are_refused() -> None:
             depth(n=n, m=m)
 
 
+def _segments(
+    height,
+    width,
+    out=None,
+    *,
+    points,
+    ends,
+    columns=None,
+    origin=(0.0, 0.0),
+    seen=None,
+    thickness=1.0,
+    widest=2,
+) -> None:
+    points, ends = np.ascontiguousarray(points), np.ascontiguousarray(ends)
+    out = np.zeros(height * width, np.uint8) if out is None else out
+    columns = (points.shape[1] if points.ndim > 1 else 2) if columns is None else columns
+    _kernel.segments(
+        *(height, width, out, len(points), columns, points, *origin),
+        *(len(ends), ends, seen, thickness, widest),
+    )
+
+
+def _visible(
+    *, vertices=THREE, chosen=None, size=(2, 2), region=(0, 0, 2, 2), scale=1.0, buffer=FAR, tolerance=0.0
+) -> np.ndarray:
+    out = np.zeros(len(vertices) if chosen is None else len(chosen), np.bool_)
+    _kernel.visible(len(vertices), vertices, len(out), chosen, *size, region, scale, buffer, tolerance, out)
+    return out
+
+
+def test_segments_and_z_buffers_of_another_shape_are_refused() -> None:
+    for columns in (1, 0, -2):
+        with pytest.raises(ValueError, match="two coordinates"):
+            _segments(2, 2, points=THREE, ends=ONE[:, :2], columns=columns)
+    with pytest.raises(ValueError, match="bytes"):
+        _segments(2, 2, points=THREE, ends=ONE[:, :2], seen=np.ones(2, np.uint8))
+    for region in ((2**23, 0, 2, 2), (0, -(2**23), 2, 2), (0, 0, 2, 3), (0, 0, -2, -2), (0, 0, 0, 2**31 - 1)):
+        with pytest.raises(ValueError, match=r"reaches too far|an array has"):
+            _visible(region=region)
+    with pytest.raises(ValueError, match="as many as"):
+        _kernel.visible(3, THREE, 2, None, 2, 2, (0, 0, 2, 2), 1.0, FAR, 0.0, np.zeros(2, np.bool_))
+    assert _visible(region=(0, 0, 0, 0), buffer=FAR[:0]).all()  # nothing hides what no surface covers
+
+
 # Products of these wrap around to the number of bytes that the arrays have.
 @pytest.mark.parametrize("count", [HUGE, 2**62 + 1, 2**61 + 1, 2**60 + 1, -(2**62) + 1, -HUGE])
 def test_sizes_whose_product_wraps_around_are_refused(count) -> None:
@@ -47,7 +91,10 @@ def test_sizes_whose_product_wraps_around_are_refused(count) -> None:
         lambda: _kernel.blend_color(1, 1, 4, four, 0, 0, count, 4, four, (0, 0, 0), 1.0),
         lambda: _kernel.recolor(count, four, 0, four[:0], np.zeros(768, np.uint8)),
         lambda: _kernel.discs(count, 4, four, 0, four[:0], 1.0),
-        lambda: _kernel.segments(count, 4, four, 0, four[:0], 0, four[:0], 1.0),
+        lambda: _segments(count, 4, four, points=four[:0], ends=four[:0]),
+        lambda: _segments(4, 4, four, columns=count, points=four[:0], ends=four[:0]),
+        lambda: _kernel.visible(count, THREE, 0, four[:0], 2, 2, (0, 0, 2, 2), 1.0, FAR, 0.0, four[:0]),
+        lambda: _kernel.visible(3, THREE, count, four, 2, 2, (0, 0, 2, 2), 1.0, FAR, 0.0, four),
         lambda: _kernel.quantize(count, 4, 0, 4, 0, 0, four, four, four),
         lambda: _kernel.quantize(0, count, 0, 4, 0, 0, four[:0], four[:0], four[:0]),
         lambda: _kernel.reconstruct(count, 4, four, four, four, four, np.zeros(12, np.float32), 2, four),
@@ -71,7 +118,7 @@ def test_rows_without_pixels_take_no_time(height) -> None:
     nothing, points, ends = np.zeros(0, np.uint8), np.zeros((2, 2), np.float32), np.zeros((1, 2), np.int32)
     points[1] = 1e30
     for call in (
-        lambda: _kernel.segments(height, 0, nothing, 2, points, 1, ends, 1.0),
+        lambda: _segments(height, 0, nothing, points=points, ends=ends),
         lambda: _kernel.discs(height, 0, nothing, 2, points, 1e30),
     ):
         with pytest.raises(ValueError, match="too large"):
@@ -156,18 +203,11 @@ def test_indices_outside_are_refused_wherever_they_stand() -> None:
             with pytest.raises(IndexError):
                 _kernel.vertex_normals(3, 1, THREE, triangles, np.empty((3, 3), np.float32))
         with pytest.raises(IndexError):
-            _kernel.segments(
-                *(
-                    4,
-                    4,
-                    np.zeros(16, np.uint8),
-                    3,
-                    THREE[:, :2].copy(),
-                    1,
-                    np.array([[0, index]], np.int32),
-                    1.0,
-                )
+            _segments(
+                4, 4, np.zeros(16, np.uint8), points=THREE[:, :2], ends=np.array([[0, index]], np.int32)
             )
+        with pytest.raises(IndexError):
+            _visible(chosen=np.array([0, index]))
     for pixel in (-1, 16, HUGE, -HUGE):
         with pytest.raises(IndexError):
             _kernel.recolor(16, np.zeros(48, np.uint8), 1, np.array([pixel]), np.zeros(768, np.uint8))
@@ -210,7 +250,12 @@ def test_coordinates_beyond_all_numbers_draw_nothing_outside(value) -> None:
         np.empty(3, np.float32),
     )
     _kernel.discs(4, 5, np.zeros(20, np.uint8), 3, vertices[:, :2].copy(), value)
-    _kernel.segments(4, 5, np.zeros(20, np.uint8), 3, vertices[:, :2].copy(), 1, ONE[:, :2].copy(), value)
+    for widest in (-1, 0, 1, 2, 3):
+        for origin in ((0.0, 0.0), (value, value)):
+            _segments(4, 5, points=vertices, ends=ONE[:, :2], origin=origin, widest=widest)
+            _segments(4, 5, points=vertices, ends=ONE[:, :2], thickness=value, widest=widest)
+    _visible(vertices=vertices, scale=value, tolerance=value, buffer=np.full((2, 2), value, np.float32))
+    _visible(vertices=vertices, scale=value, region=(-(2**22), 2**22, 2, 2), size=(2**31 - 1, -(2**31)))
     _kernel.blend_color(
         4, 5, 4, np.zeros(80, np.uint8), 0, 0, 4, 5, np.ones(20, np.uint8), (value,) * 3, value
     )

@@ -98,29 +98,40 @@ def _draw_discs(
 
 
 def segment_coverage(
-    points: Float32[np.ndarray, "n 2"],
+    points: Float32[np.ndarray, "n d"],
     ends: Int32[np.ndarray, "m 2"],
     thickness: float,
     height: int,
     width: int,
+    *,
+    origin: tuple[int, int] = (0, 0),
+    seen: Bool[np.ndarray, " n"] | None = None,
+    widest: int = native.WIDEST,
 ) -> UInt8[np.ndarray, "height width"]:
     """Return the coverage of line segments, anti-aliased; 255 for a full pixel.
 
     For thousands of short lines, which `line_coverage` would take one by one.
 
     Args:
-        points: x and y, px, pixel centres at integers; finite.
+        points: x, y and perhaps more, px, pixel centres at integers; finite.
         ends: both ends of each segment, as indices of points.
         thickness: thickness of the lines, px.
         height: height of the result, px.
         width: width of the result, px.
+        origin: column and row of the points' frame that are column and row 0 of the result.
+        seen: points that show; a segment is drawn where both its ends do. All do when not given.
+        widest: see `tddfa.native.WIDEST`.
     """
     out = np.zeros((height, width), np.uint8)
-    points, ends = np.ascontiguousarray(points), np.ascontiguousarray(ends)
     if native.kernel is None:
-        _draw_segments(out, points[ends], np.float32(thickness))
-    else:
-        native.kernel.segments(height, width, out, len(points), points, len(ends), ends, thickness)
+        shown = ends if seen is None else ends[seen[ends].all(axis=1)]
+        _draw_segments(out, (points[:, :2] - np.array(origin, np.float32))[shown], np.float32(thickness))
+        return out
+    points, ends = np.ascontiguousarray(points), np.ascontiguousarray(ends)
+    seen = seen if seen is None else np.ascontiguousarray(seen)
+    native.kernel.segments(
+        *(height, width, out, *points.shape, points, *origin, len(ends), ends, seen, thickness, widest)
+    )
     return out
 
 

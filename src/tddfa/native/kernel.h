@@ -156,6 +156,7 @@ PyObject *depth(PyObject *self, PyObject *args);
 PyObject *interpolate(PyObject *self, PyObject *args);
 PyObject *paint(PyObject *self, PyObject *args);
 PyObject *bounds(PyObject *self, PyObject *args);
+PyObject *visible(PyObject *self, PyObject *args);
 PyObject *weighted(PyObject *self, PyObject *args);
 PyObject *vertex_normals(PyObject *self, PyObject *args);
 PyObject *phong(PyObject *self, PyObject *args);

@@ -10,6 +10,7 @@ static PyMethodDef methods[] = {
     {"texels", texels, METH_VARARGS, "Colours of texels of a mesh, and how well an image shows them."},
     {"complete", complete, METH_VARARGS, "A texture without holes."},
     {"bounds", bounds, METH_VARARGS, "Smallest and largest coordinates."},
+    {"visible", visible, METH_VARARGS, "Which vertices a z-buffer shows."},
     {"vertex_normals", vertex_normals, METH_VARARGS, "Area-weighted unit normals."},
     {"phong", phong, METH_VARARGS, "Brightness of each vertex."},
     {"paint", paint, METH_VARARGS, "Vertex values over an image."},

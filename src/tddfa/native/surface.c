@@ -81,6 +81,64 @@ PyObject *weighted(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+#define FARTHEST_CELL (1 << 22) /* of a z-buffer: floats up to this, and sums of two, are exact */
+
+/* visible(n_vertices, vertices, n, chosen or None, width, height, (x0, y0, columns, rows), scale, depth, tolerance,
+ *         out): whether each chosen vertex lies in the image, and no deeper than the nearest cell of a z-buffer and the
+ *         tolerance; see numpy_kernel.visible */
+PyObject *visible(PyObject *self, PyObject *args) {
+    Arrays arrays = {.count = 0};
+    Py_ssize_t n_vertices, n;
+    int width, height, x0, y0, columns, rows, missing = 0;
+    float scale, tolerance;
+    PyObject *vertices_object, *chosen_object, *depth_object, *out_object;
+    if (!PyArg_ParseTuple(args, "nOnOii(iiii)fOfO", &n_vertices, &vertices_object, &n, &chosen_object, &width, &height,
+                          &x0, &y0, &columns, &rows, &scale, &depth_object, &tolerance, &out_object))
+        return NULL;
+    const float *vertices, *depth;
+    const int64_t *chosen = NULL;
+    uint8_t *out;
+    if (!(vertices = elements(&arrays, vertices_object, 4, 0, SHAPE(n_vertices, 3))) ||
+        (chosen_object != Py_None && !(chosen = elements(&arrays, chosen_object, 8, 0, SHAPE(n)))) ||
+        !(depth = elements(&arrays, depth_object, 4, 0, SHAPE(rows, columns))) ||
+        !(out = elements(&arrays, out_object, 1, 1, SHAPE(n))))
+        return failed(&arrays);
+    if (!chosen && n != n_vertices) {
+        PyErr_SetString(PyExc_ValueError, "all vertices are as many as there are");
+        return failed(&arrays);
+    }
+    if (x0 < -FARTHEST_CELL || x0 > FARTHEST_CELL || y0 < -FARTHEST_CELL || y0 > FARTHEST_CELL ||
+        columns > FARTHEST_CELL || rows > FARTHEST_CELL) {
+        PyErr_SetString(PyExc_ValueError, "the z-buffer reaches too far");
+        return failed(&arrays);
+    }
+    const int empty = columns == 0 || rows == 0;
+    const float right = (float)(width - 0.5), bottom = (float)(height - 0.5);
+    const float left_cell = (float)x0, top_cell = (float)y0;
+    const float right_cell = (float)(x0 + columns - 1), bottom_cell = (float)(y0 + rows - 1);
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < n; i++) {
+        const int64_t at = chosen ? chosen[i] : i;
+        if (at < 0 || at >= n_vertices) {
+            missing = 1;
+            break;
+        }
+        const float x = vertices[3 * at], y = vertices[3 * at + 1], z = vertices[3 * at + 2];
+        float nearest = INFINITY;
+        if (!empty) {
+            const int column = (int)lrintf(clamp(x * scale, left_cell, right_cell)) - x0;
+            const int row = (int)lrintf(clamp(y * scale, top_cell, bottom_cell)) - y0;
+            nearest = depth[(Py_ssize_t)row * columns + column];
+        }
+        out[i] = (x > -0.5f) & (x < right) & (y > -0.5f) & (y < bottom) & (z <= nearest + tolerance);
+    }
+    Py_END_ALLOW_THREADS
+    if (missing) PyErr_SetString(PyExc_IndexError, "a chosen vertex is not there");
+    if (missing) return failed(&arrays);
+    release(&arrays);
+    Py_RETURN_NONE;
+}
+
 /* Sums of the normals of the triangles around each vertex, then unit length; 0 where there is no area. */
 static void normals_of(const float *vertices, Py_ssize_t n_vertices, const int32_t *triangles,
                        Py_ssize_t n_triangles, double *sums, float *out) {

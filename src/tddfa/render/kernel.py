@@ -10,9 +10,9 @@ import numpy as np
 from tddfa import native
 from tddfa.imaging.sample import Reduced
 from tddfa.render import numpy_kernel
-from tddfa.render.kernel_values import Buffers, FaceView, Region, TexelLayout
+from tddfa.render.kernel_values import Buffers, DepthBuffer, FaceView, Region, TexelLayout
 from tddfa.render.lighting import Light
-from tddfa.shapes import Float32, Int32, Int64, UInt8
+from tddfa.shapes import Bool, Float32, Int32, Int64, UInt8
 from tddfa.types import Mesh
 
 
@@ -49,6 +49,17 @@ class Kernel(Protocol):
 
     def bounds(self, vertices: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "2 3"]:
         """Return smallest and largest coordinates; NaN where one is not finite."""
+        ...
+
+    def visible(
+        self,
+        vertices: Float32[np.ndarray, "n_vertices 3"],
+        chosen: Int64[np.ndarray, " n"] | None,
+        image_size: tuple[int, int],
+        buffer: DepthBuffer,
+        tolerance: np.float32,
+    ) -> Bool[np.ndarray, " n"]:
+        """Return whether each chosen vertex lies in the image and not behind a surface."""
         ...
 
     def vertex_normals(self, mesh: Mesh) -> Float32[np.ndarray, "n_vertices 3"]:

@@ -30,6 +30,21 @@ PER_LIGHT = np.float32(1 / 56)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class DepthBuffer:
+    """The depth of one face in the cells of the part of the image that it covers.
+
+    Attributes:
+        scale: cells per px.
+        region: the part of the image, cells.
+        depth: depth of the face, px; infinite beside it.
+    """
+
+    scale: float
+    region: Region
+    depth: Float32[np.ndarray, "h w"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TexelLayout:
     """Where each texel lies on a mesh.
 

@@ -14,13 +14,14 @@ from tddfa.render.kernel_values import (
     PER_LIGHT,
     TRUSTED,
     Buffers,
+    DepthBuffer,
     FaceView,
     Region,
     TexelLayout,
     coarse_levels,
 )
 from tddfa.render.lighting import Light, UnitCube
-from tddfa.shapes import Float32, Int32, Int64, UInt8
+from tddfa.shapes import Bool, Float32, Int32, Int64, UInt8
 from tddfa.types import Mesh
 
 
@@ -76,6 +77,24 @@ def bounds(vertices: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "2 3"]:
     """Return smallest and largest coordinates of one vertex or more; NaN where one is not finite."""
     out = np.empty((2, 3), np.float32)
     _kernel.bounds(len(vertices), np.ascontiguousarray(vertices), out)
+    return out
+
+
+def visible(
+    vertices: Float32[np.ndarray, "n_vertices 3"],
+    chosen: Int64[np.ndarray, " n"] | None,
+    image_size: tuple[int, int],
+    buffer: DepthBuffer,
+    tolerance: np.float32,
+) -> Bool[np.ndarray, " n"]:
+    """Return whether each chosen vertex lies in the image and not behind a surface; see `numpy_kernel`."""
+    out = np.empty(len(vertices) if chosen is None else len(chosen), np.bool_)
+    _kernel.visible(
+        *(len(vertices), np.ascontiguousarray(vertices), len(out)),
+        chosen if chosen is None else np.ascontiguousarray(chosen),
+        *(image_size[1], image_size[0], buffer.region, buffer.scale),
+        *(np.ascontiguousarray(buffer.depth), float(tolerance), out),
+    )
     return out
 
 

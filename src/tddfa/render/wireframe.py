@@ -47,24 +47,19 @@ def draw_wireframe(
     out = canvas(image, background)
     test = DepthTest(faces, *image.shape[:2])
     for k, face in enumerate(faces):
-        vertices, (first, second) = face.mesh.vertices, _edges(face.mesh.topology)
-        seen = test.visible(k, np.arange(len(vertices)))
-        shown = np.flatnonzero(seen.take(first) & seen.take(second))
-        if not len(shown):
-            continue
+        vertices, seen = face.mesh.vertices, test.visible(k)
         low, high = kernel.bounds(vertices)[:, :2].tolist()
         x0, y0, w, h = window_between(low, high, thickness + 1, *image.shape[:2])
-        points = vertices[:, :2] - np.array([x0, y0], np.float32)
-        ends = np.stack([first.take(shown), second.take(shown)], axis=1)
-        lines = segment_coverage(points, ends, thickness, h, w)
+        ends = _edges(face.mesh.topology)
+        lines = segment_coverage(vertices, ends, thickness, h, w, origin=(x0, y0), seen=seen)
         blend_color(out, lines, color, alpha=alpha, x0=x0, y0=y0)
     return out
 
 
 @lru_cache(maxsize=4)
-def _edges(topology: Topology) -> Int32[np.ndarray, "2 n_edges"]:
+def _edges(topology: Topology) -> Int32[np.ndarray, "n_edges 2"]:
     """Return both ends of each edge of the triangles once."""
     t = topology.triangles
     pairs = np.sort(np.concatenate([t[:, [0, 1]], t[:, [1, 2]], t[:, [2, 0]]]), axis=1)
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-    return np.ascontiguousarray(np.unique(pairs, axis=0).T)
+    return np.ascontiguousarray(np.unique(pairs, axis=0), np.int32)

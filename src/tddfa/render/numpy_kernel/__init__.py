@@ -3,7 +3,7 @@
 from tddfa.render.numpy_kernel.blending import blend, blend_color, blended, paint, recolor
 from tddfa.render.numpy_kernel.completion import complete, push_pull
 from tddfa.render.numpy_kernel.rasterization import depth, interpolate, joined_triangles, rasterize
-from tddfa.render.numpy_kernel.surface import bounds, phong, vertex_normals, weighted
+from tddfa.render.numpy_kernel.surface import bounds, phong, vertex_normals, visible, weighted
 from tddfa.render.numpy_kernel.texels import texels
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "recolor",
     "texels",
     "vertex_normals",
+    "visible",
     "weighted",
 ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tddfa.geometry.triangles import plain_vertex_normals
+from tddfa.render.kernel_values import DepthBuffer
 from tddfa.render.lighting import Light, UnitCube
-from tddfa.shapes import Float32, Int32
+from tddfa.shapes import Bool, Float32, Int32, Int64
 from tddfa.types import Mesh
 
 
@@ -31,6 +32,35 @@ def bounds(vertices: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "2 3"]:
     out = np.array([[reduce(vertices[:, k]) for k in range(3)] for reduce in (np.min, np.max)], np.float32)
     out[:, ~np.isfinite(out).all(axis=0)] = np.nan
     return out
+
+
+def visible(
+    vertices: Float32[np.ndarray, "n_vertices 3"],
+    chosen: Int64[np.ndarray, " n"] | None,
+    image_size: tuple[int, int],
+    buffer: DepthBuffer,
+    tolerance: np.float32,
+) -> Bool[np.ndarray, " n"]:
+    """Return whether each chosen vertex lies in the image and not behind a surface.
+
+    Args:
+        vertices: image frame, px; finite.
+        chosen: indices of vertices; None for all.
+        image_size: height and width of the image, px.
+        buffer: the surface; beside it counts what lies at its border.
+        tolerance: depth under the surface at which a vertex still lies on it, px.
+    """
+    x, y, z = (vertices[:, k] if chosen is None else vertices[chosen, k] for k in range(3))
+    height, width = image_size
+    seen = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
+    x0, y0, columns, rows = buffer.region
+    if columns and rows:
+        scale = np.float32(buffer.scale)
+        column = np.rint(x * scale).astype(np.int64) - x0
+        row = np.rint(y * scale).astype(np.int64) - y0
+        nearest = buffer.depth[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]
+        seen &= z <= nearest + tolerance
+    return seen
 
 
 def vertex_normals(mesh: Mesh) -> Float32[np.ndarray, "n_vertices 3"]:
