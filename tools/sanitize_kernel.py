@@ -22,6 +22,8 @@ TESTS = (
     "tests/render/test_kernel_calls.py",
     "tests/fuzz/test_fuzz_kernel.py",
     "tests/imaging/test_draw.py",
+    "tests/imaging/test_pyramid.py",
+    "tests/regression/test_closeups.py",
     "tests/morphable/test_quantized_basis.py",
 )
 

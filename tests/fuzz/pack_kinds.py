@@ -446,9 +446,30 @@ def _subdivide(d: _Draw) -> tuple[Any, ...]:
     return n, channels, d.floats(n, channels), *mesh, d.floats(rows, channels)
 
 
+def _part(d: _Draw, h: int, w: int) -> np.ndarray:
+    """Pixels whose rows lie side by side, or apart as in a larger image; rarely no pixels at all."""
+    wide = d.bytes(h, w + 2, 3)
+    return (wide[:, 1:-1], wide[::-1, 1:-1], wide[:, ::-1], wide, wide[..., 0])[
+        d.size(0, 0, 0, 1, 2, 3, 4) % 5
+    ]
+
+
 def _warp(d: _Draw) -> tuple[Any, ...]:
     h, w, size = d.size(0, 1, 5, 30), d.size(0, 1, 7, 30), d.size(0, 1, 9, 33)
-    return h, w, d.bytes(h, w, 3), d.size(0, 2), d.size(0, 2), *d.share(3), size, d.bytes(size, size, 3)
+    return _part(d, h, w), d.size(0, 2), d.size(0, 2), *d.share(3), size, d.bytes(size, size, 3)
+
+
+def _sample(d: _Draw) -> tuple[Any, ...]:
+    h, w, height, width = d.size(0, 1, 3, 7), d.size(0, 1, 8, 13), d.size(7, 9), d.size(13, 15)
+    part = _part(d, d.size(0, 1, 2, 30), d.size(0, 1, 3, 30))
+    view = h, w, d.floats(3, h, w), d.floats(4, 2)
+    return part, *view, d.size(0, 0, 2, 3), d.size(0, 0, 2, 3), height, width, d.bytes(height, width, 3)
+
+
+def _halve(d: _Draw) -> tuple[Any, ...]:
+    h, w = d.size(0, 1, 5, 30), d.size(0, 1, 2, 7, 30, 59)
+    rows, columns = -(-h // 2), -(-w // 2)
+    return _part(d, h, w - 2 if d.size(0, 1) else w), rows, columns, d.bytes(rows, columns, 3)
 
 
 CALLS: list[tuple[str, Callable[[_Draw], tuple[Any, ...]]]] = [
@@ -465,6 +486,8 @@ CALLS: list[tuple[str, Callable[[_Draw], tuple[Any, ...]]]] = [
     ("blend_color", _blend_color),
     ("subdivide", _subdivide),
     ("warp", _warp),
+    ("sample", _sample),
+    ("halve", _halve),
     ("recolor", _recolor),
     ("discs", _discs),
     ("segments", _segments),

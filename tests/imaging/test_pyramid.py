@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tddfa import native
-from tddfa.imaging.pyramid import Pyramid, warp_square
+from tddfa.imaging.pyramid import Pyramid, halved, warp_square
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (45, 70, 3), np.uint8)
 
@@ -16,6 +16,20 @@ def slow_level(image, level):
         sums = padded[::2, ::2] + padded[1::2, ::2] + padded[::2, 1::2] + padded[1::2, 1::2]
         image = ((sums + 2) >> 2).astype(np.uint8)
     return image
+
+
+@pytest.mark.parametrize("with_kernel", [True, False])
+def test_halves_are_exact_means_whatever_the_sides_and_the_order_of_the_bytes(
+    with_kernel, monkeypatch
+) -> None:
+    if not with_kernel:
+        monkeypatch.setattr(native, "kernel", None)
+    rng = np.random.default_rng(3)
+    for width in range(1, 45):
+        for height in (1, 2, 3, 8):
+            wide = rng.integers(0, 256, (height, width + 3, 3), dtype=np.uint8)
+            for image in (wide[:, 1:-2], wide[::-1, :width], wide[:, :width, ::-1]):
+                np.testing.assert_array_equal(halved(image), slow_level(image, 1))
 
 
 @given(

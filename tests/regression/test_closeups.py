@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tddfa import native
 from tddfa.errors import PackError
 from tddfa.geometry.camera import project
 from tddfa.packs.specs import ANY_REGRESSOR
@@ -44,6 +45,25 @@ def test_each_pixel_of_a_view_shows_the_image_where_the_camera_shows_its_point(t
         where = project(seen, points.reshape(-1, 3).astype(np.float64))[:, :2].reshape(*points.shape[:2], 2)
         # The image is its own coordinates, so sampling is exact up to rounding and reduction.
         np.testing.assert_allclose(part[..., :2], where, atol=1.6)
+
+
+@pytest.mark.parametrize("size", [0.3, 1.2, 9.0])
+def test_the_kernel_samples_the_pixels_that_opencv_samples(size, monkeypatch):
+    rng = np.random.default_rng(int(10 * size))
+    # Views of a pack, as wide as OpenCV's blocks of pixels, and others.
+    wide = CloseUps(grid(64, 14, 40, 15), grid(48, 18, 30, 25), grid(16, 18, 60, 80))
+    image = rng.integers(0, 256, (190, 230, 3), dtype=np.uint8)
+    for views in (wide, VIEWS):
+        for seen_in in (image, image[..., ::-1], image[10:-7, 3::2]):
+            for _ in range(6):
+                seen = camera(size, *rng.uniform(-3, 3, 2), shift=rng.uniform(-60, 260, 2))
+                sampled = views(seen_in, seen)
+                with monkeypatch.context() as without:
+                    without.setattr(native, "kernel", None)
+                    expected = views(seen_in, seen)
+                # Versions of OpenCV and processors round a place in a thousand differently.
+                np.testing.assert_allclose(sampled, expected.astype(int), atol=1)
+                assert (sampled != expected).mean() < 0.02
 
 
 def test_a_turned_image_has_the_same_views():

@@ -104,8 +104,10 @@ def test_sizes_whose_product_wraps_around_are_refused(count) -> None:
         lambda: _kernel.subdivide(
             1, 1, THREE[0, :1], count, four, 0, four[:0], 0, four[:0], (), 0, four[:0], four
         ),
-        lambda: _kernel.warp(count, 4, four, 0, 0, 0.0, 0.0, 1.0, 0, four[:0]),
-        lambda: _kernel.warp(0, 4, four[:0], 0, 0, 0.0, 0.0, 1.0, count, four),
+        lambda: _kernel.sample(
+            np.zeros((1, 1, 3), np.uint8), count, 4, four, np.zeros(8, np.float32), 0, 0, 1, 1, four[:3]
+        ),
+        lambda: _kernel.warp(np.zeros((1, 1, 3), np.uint8), 0, 0, 0.0, 0.0, 1.0, count, four),
         lambda: _kernel.phong(count, THREE, THREE, (0,) * 3, (0,) * 3, 1, (0,) * 6, 5, 2, THREE),
     ]
     for call in calls:
@@ -219,10 +221,50 @@ def test_indices_outside_are_refused_wherever_they_stand() -> None:
 def test_places_beyond_all_numbers_are_black(value) -> None:
     part, out = np.full((4, 5, 3), 200, np.uint8), np.full((9, 9, 3), 7, np.uint8)
     for places in ((value, 0.0, 1.0), (0.0, value, 1.0)):
-        if _kernel.warp(4, 5, part, 0, 0, *places, 9, out) and abs(value) > 1:
+        if _kernel.warp(part, 0, 0, *places, 9, out) and abs(value) > 1:
             assert not out.any()
-        _kernel.warp(4, 5, part, 0, 0, 0.0, 0.0, value, 9, out)
-        _kernel.warp(4, 5, part, HUGE, -HUGE - 1, *places, 9, out)
+        _kernel.warp(part, 0, 0, 0.0, 0.0, value, 9, out)
+        _kernel.warp(part, HUGE, -HUGE - 1, *places, 9, out)
+    points = np.full((3, 9, 9), value, np.float32)
+    for camera in (np.ones((4, 2), np.float32), np.full((4, 2), value, np.float32)):
+        if _kernel.sample(part, 9, 9, points, camera, 0, 0, 9, 9, out) and abs(value) > 1:
+            assert not out.any()
+
+
+def test_views_and_halves_are_as_large_as_their_arrays_and_images_have_pixels_in_order() -> None:
+    image, camera = np.zeros((4, 5, 3), np.uint8), np.zeros(8, np.float32)
+
+    def sample(image=image, height=2, width=3, top=1, left=2, whole=(3, 5)):
+        _kernel.sample(
+            *(image, height, width, np.zeros((3, 2, 3), np.float32), camera),
+            *(top, left, *whole, np.zeros((3, 5, 3), np.uint8)),
+        )
+
+    sample()
+    for wrong in ({"top": 2}, {"left": 3}, {"top": -1}, {"left": -1}, {"top": HUGE}, {"left": -HUGE}):
+        with pytest.raises(ValueError, match="reaches out"):
+            sample(**wrong)
+    for wrong in (
+        {"height": 3},
+        {"width": -3},
+        {"height": 2**62 + 2},
+        {"whole": (3, 4)},
+        {"whole": (HUGE, 5)},
+    ):
+        with pytest.raises(ValueError, match="an array has"):
+            sample(**wrong)
+    strange = [image[..., ::-1], image[:, ::2], image[..., :2], image[0], image.view(np.int8)[..., :0]]
+    strange += [image.astype(np.float32), np.zeros((0, 3), np.uint8), np.zeros((1, 2**24, 3), np.uint8)]
+    for no_image in strange:
+        with pytest.raises(ValueError, match="pixels of three bytes"):
+            sample(no_image)
+        with pytest.raises(ValueError, match="pixels of three bytes"):
+            _kernel.halve(no_image, 2, 3, np.zeros((2, 3, 3), np.uint8))
+        with pytest.raises(ValueError, match="pixels of three bytes"):
+            _kernel.warp(no_image, 0, 0, 0.0, 0.0, 1.0, 1, np.zeros((1, 1, 3), np.uint8))
+    for sides in ((2, 2), (1, 3), (3, 3), (-2, 3), (HUGE, HUGE)):
+        with pytest.raises(ValueError, match=r"half the sides|an array has"):
+            _kernel.halve(image, *sides, np.zeros((max(sides[0], 0) % 9, sides[1] % 9, 3), np.uint8))
 
 
 ODD = [np.nan, np.inf, -np.inf, 3e38, -3e38, 2.0**31, 2.0**40, -(2.0**63), 1e-45, 0.0]

@@ -38,11 +38,26 @@ class Pyramid:
             x1: right side, px of the level.
             y1: lower side, px of the level.
         """
+        inner, left, top = self.within(level, x0, y0, x1, y1)
+        return cut(inner, -left, -top, x1 - x0 - left, y1 - y0 - top)
+
+    def within(self, level: int, x0: int, y0: int, x1: int, y1: int) -> tuple[Image, int, int]:
+        """Return what lies in the image of the rectangle [x0, x1) × [y0, y1) of a level, and where.
+
+        Args:
+            level: number of halvings.
+            x0: left side, px of the level.
+            y0: upper side, px of the level.
+            x1: right side, px of the level.
+            y1: lower side, px of the level.
+
+        Returns:
+            the pixels, and the column and the row of the rectangle that they begin at.
+        """
         width, height = self._size(level)
         left, top = min(max(x0, 0), width), min(max(y0, 0), height)
         right, bottom = max(min(x1, width), left), max(min(y1, height), top)
-        inner = self._inner(level, left, top, right, bottom)
-        return cut(inner, x0 - left, y0 - top, x1 - left, y1 - top)
+        return self._inner(level, left, top, right, bottom), left - x0, top - y0
 
     def _size(self, level: int) -> tuple[int, int]:
         """Return width and height of a level; blocks at the sides count as whole ones."""
@@ -72,16 +87,23 @@ class Pyramid:
         if x0 == x1 or y0 == y1:
             return np.zeros((y1 - y0, x1 - x0, 3), np.uint8)
         width, height = self._size(level - 1)
-        larger = self._inner(level - 1, 2 * x0, 2 * y0, min(2 * x1, width), min(2 * y1, height))
-        odd_rows, odd_columns = larger.shape[0] & 1, larger.shape[1] & 1
-        if odd_rows or odd_columns:
-            # A tenth of the time of np.pad.
-            larger = cv2.copyMakeBorder(
-                larger, 0, odd_rows, 0, odd_columns, cv2.BORDER_CONSTANT, value=(0, 0, 0)
-            )
-        return cv2.resize(larger, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA).astype(
-            np.uint8, copy=False
-        )
+        return halved(self._inner(level - 1, 2 * x0, 2 * y0, min(2 * x1, width), min(2 * y1, height)))
+
+
+def halved(image: Image) -> Image:
+    """Return means of two by two pixels of an image, which is black beyond its right and lower side."""
+    height, width = image.shape[:2]
+    rows, columns = -(-height // 2), -(-width // 2)
+    if native.kernel is not None:
+        out = np.empty((rows, columns, 3), np.uint8)
+        native.kernel.halve(with_whole_pixels(image), rows, columns, out)
+        return out
+    if height & 1 or width & 1:
+        # A tenth of the time of np.pad.
+        image = cv2.copyMakeBorder(
+            image, 0, height & 1, 0, width & 1, cv2.BORDER_CONSTANT, value=(0, 0, 0)
+        ).astype(np.uint8, copy=False)
+    return cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def pyramid_of(image: Image | Pyramid) -> Pyramid:
@@ -107,32 +129,50 @@ def warp_square(image: Image | Pyramid, x: float, y: float, side: float, size: i
     level = max(int(step), 1).bit_length() - 1
     shrink = 1 << level
     step /= shrink
+    left = top = 0
     if level:
         # What bilinear interpolation reads, and a pixel more on every side.
-        x0, y0 = (int(np.floor((v - side / 2) / shrink)) - 1 for v in (x, y))
-        blocks = int(np.ceil(side / shrink)) + 4
-        image = pyramid_of(image).part(level, x0, y0, x0 + blocks, y0 + blocks)
+        x0, y0 = (math.floor((v - side / 2) / shrink) - 1 for v in (x, y))
+        blocks = math.ceil(side / shrink) + 4
+        image, left, top = pyramid_of(image).within(level, x0, y0, x0 + blocks, y0 + blocks)
         x, y = ((v + 0.5) / shrink - 0.5 - v0 for v, v0 in ((x, x0), (y, y0)))
     elif isinstance(image, Pyramid):
         image = image.image
     corner = (size - 1) / 2 * step
-    return _sampled(image, x - corner, y - corner, step, size)
+    return _sampled(image, left, top, x - corner, y - corner, step, size)
 
 
-def _sampled(image: Image, x: float, y: float, step: float, size: int) -> Image:
-    """Return pixels that are `step` apart, the first one at (x, y); bilinear, black outside the image."""
+def _sampled(image: Image, left: int, top: int, x: float, y: float, step: float, size: int) -> Image:
+    """Return pixels that are `step` apart, the first one at (x, y); bilinear, black outside the image.
+
+    Args:
+        image: what is sampled.
+        left: column of its first pixel.
+        top: row of its first pixel.
+        x: column of the first pixel of the result.
+        y: row of the first pixel of the result.
+        step: distance of two pixels.
+        size: side of the result, px.
+    """
+    height, width = image.shape[:2]
     if native.kernel is not None:
-        height, width = image.shape[:2]
-        left, right = _span(x, step, size, width)
-        top, bottom = _span(y, step, size, height)
-        part = np.ascontiguousarray(image[top:bottom, left:right])
+        first, end = _span(x - left, step, size, width)
+        upper, lower = _span(y - top, step, size, height)
+        part = with_whole_pixels(image[upper:lower, first:end])
         out = np.empty((size, size, 3), np.uint8)
         # The bits of OpenCV 5, in half its time.
-        if native.kernel.warp(*part.shape[:2], part, left, top, x, y, step, size, out):
+        if native.kernel.warp(part, left + first, top + upper, x, y, step, size, out):
             return out
+    if left or top:
+        image = cut(image, -left, -top, width, height)
     inverse = np.array([[step, 0, x], [0, step, y]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(image, inverse, (size, size), flags=flags).astype(np.uint8, copy=False)
+
+
+def with_whole_pixels(image: Image) -> Image:
+    """Return an image whose pixels are three bytes in order, side by side, as the kernel reads them."""
+    return image if image.strides[1:] == (3, 1) else np.ascontiguousarray(image)
 
 
 def _span(start: float, step: float, size: int, end: int) -> tuple[int, int]:

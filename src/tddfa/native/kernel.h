@@ -90,6 +90,31 @@ static inline void *elements(Arrays *arrays, PyObject *object, Py_ssize_t itemsi
     return view->buf ? view->buf : nothing;
 }
 
+/* An RGB image whose rows may lie apart, as those of a part of a larger image do. */
+typedef struct {
+    const uint8_t *first;
+    Py_ssize_t height, width, stride; /* bytes from one row to the next */
+} Rows;
+
+/* The rows of an image (height, width, 3) of bytes; 0 with an exception when it is something else. */
+static inline int image_rows(Arrays *arrays, PyObject *object, Rows *rows) {
+    if (arrays->count == MAX_ARRAYS) {
+        PyErr_SetString(PyExc_ValueError, "too many arrays");
+        return 0;
+    }
+    Py_buffer *view = &arrays->views[arrays->count];
+    if (PyObject_GetBuffer(object, view, PyBUF_STRIDES) < 0) return 0;
+    arrays->count++;
+    if (view->itemsize != 1 || view->ndim != 3 || view->shape[2] != 3 || view->strides[2] != 1 ||
+        view->strides[1] != 3 || view->shape[0] >= 1 << 24 || view->shape[1] >= 1 << 24) {
+        PyErr_SetString(PyExc_ValueError, "an image has pixels of three bytes in a row, and sides below 2^24 px");
+        return 0;
+    }
+    rows->first = view->buf;
+    rows->height = view->shape[0], rows->width = view->shape[1], rows->stride = view->strides[0];
+    return 1;
+}
+
 /* Memory for one call, or NULL with an exception. */
 static inline void *room_for(Arrays *arrays, Py_ssize_t itemsize, const Py_ssize_t *sizes, int n_sizes) {
     const Py_ssize_t count = product(sizes, n_sizes);
@@ -170,5 +195,7 @@ PyObject *quantize(PyObject *self, PyObject *args);
 PyObject *reconstruct(PyObject *self, PyObject *args);
 PyObject *subdivide(PyObject *self, PyObject *args);
 PyObject *warp(PyObject *self, PyObject *args);
+PyObject *sample(PyObject *self, PyObject *args);
+PyObject *halve(PyObject *self, PyObject *args);
 
 #endif

@@ -21,6 +21,8 @@ static PyMethodDef methods[] = {
     {"quantize", quantize, METH_VARARGS, "A basis in 16 bits."},
     {"reconstruct", reconstruct, METH_VARARGS, "The vertices of a face in the image."},
     {"warp", warp, METH_VARARGS, "A square of an image at another size."},
+    {"sample", sample, METH_VARARGS, "An image where a camera shows points."},
+    {"halve", halve, METH_VARARGS, "An image at half its size."},
     {"subdivide", subdivide, METH_VARARGS, "Values of the vertices of a refined mesh."},
     {NULL, NULL, 0, NULL},
 };

@@ -10,8 +10,8 @@
 #define BLOCK 16 /* places that OpenCV computes together, without rounding in between */
 
 typedef struct {
-    Py_ssize_t height, width, size;
-    const uint8_t *part;
+    Rows part;
+    Py_ssize_t size;
     int32_t *columns, *rows; /* the pixel before each place, counted from one before the part */
     float *across, *down;    /* the shares of the next one */
     float *line;             /* a row of the part between black pixels */
@@ -34,13 +34,13 @@ static void find_places(Py_ssize_t size, float start, float step, int fused, Py_
 
 /* Row `r` of the part, -1 to its height, in `line`. */
 static ALWAYS_INLINE void read_line(const Crop *job, Py_ssize_t r) {
-    const Py_ssize_t n = 3 * job->width;
+    const Py_ssize_t n = 3 * job->part.width;
     float *RESTRICT line = job->line + 3;
-    if (r < 0 || r >= job->height) {
+    if (r < 0 || r >= job->part.height) {
         memset(line, 0, sizeof(float) * (size_t)n);
         return;
     }
-    const uint8_t *RESTRICT row = job->part + r * n;
+    const uint8_t *RESTRICT row = job->part.first + r * job->part.stride;
     for (Py_ssize_t i = 0; i < n; i++) line[i] = (float)row[i];
 }
 
@@ -93,8 +93,8 @@ static void cut_crop(const Crop *job) { (void)job; }
 static int can_cut(void) { return 0; }
 #endif
 
-/* warp(height, width, part, left, top, x, y, step, size, out): a square of an RGB image, bilinear and black outside of
- * its part, which begins at (left, top). The first pixel is at (x, y), the others `step` apart. False where the machine
+/* warp(part, left, top, x, y, step, size, out): a square of an RGB image, bilinear and black outside of its part, which
+ * begins at (left, top). The first pixel is at (x, y), the others `step` apart. False where the machine
  * cannot fuse products and sums in vectors: OpenCV is faster there, and nothing is done */
 PyObject *warp(PyObject *self, PyObject *args) {
     Arrays arrays = {.count = 0};
@@ -102,26 +102,24 @@ PyObject *warp(PyObject *self, PyObject *args) {
     Py_ssize_t left, top;
     float x, y, step;
     PyObject *part, *out;
-    if (!PyArg_ParseTuple(args, "nnOnnfffnO", &job.height, &job.width, &part, &left, &top, &x, &y, &step, &job.size,
-                          &out))
-        return NULL;
-    if (job.height >= 1 << 24 || job.width >= 1 << 24 || job.size >= 1 << 24) {
+    if (!PyArg_ParseTuple(args, "OnnfffnO", &part, &left, &top, &x, &y, &step, &job.size, &out)) return NULL;
+    if (job.size >= 1 << 24) {
         PyErr_SetString(PyExc_ValueError, "a side has fewer than 2^24 pixels");
         return NULL;
     }
-    if (!(job.part = elements(&arrays, part, 1, 0, SHAPE(job.height, job.width, 3))) ||
+    if (!image_rows(&arrays, part, &job.part) ||
         !(job.out = elements(&arrays, out, 1, 1, SHAPE(job.size, job.size, 3))) ||
         !(job.columns = room_for(&arrays, 4, SHAPE(job.size))) || !(job.rows = room_for(&arrays, 4, SHAPE(job.size))) ||
         !(job.across = room_for(&arrays, 4, SHAPE(job.size))) || !(job.down = room_for(&arrays, 4, SHAPE(job.size))) ||
-        !(job.line = room_for(&arrays, 4, SHAPE(job.width + 3, 3))) || /* with one that is read, and not used */
+        !(job.line = room_for(&arrays, 4, SHAPE(job.part.width + 3, 3))) || /* with one that is read, and not used */
         !(job.mixed[0] = room_for(&arrays, 4, SHAPE(job.size + 1, 3))) ||
         !(job.mixed[1] = room_for(&arrays, 4, SHAPE(job.size + 1, 3))))
         return failed(&arrays);
     const int fused = can_cut();
     Py_BEGIN_ALLOW_THREADS
-    memset(job.line, 0, sizeof(float) * 3 * (size_t)(job.width + 3));
-    find_places(job.size, x, step, 1, left, job.width, job.columns, job.across);
-    find_places(job.size, y, step, 0, top, job.height, job.rows, job.down);
+    memset(job.line, 0, sizeof(float) * 3 * (size_t)(job.part.width + 3));
+    find_places(job.size, x, step, 1, left, job.part.width, job.columns, job.across);
+    find_places(job.size, y, step, 0, top, job.part.height, job.rows, job.down);
     if (fused) cut_crop(&job);
     Py_END_ALLOW_THREADS
     release(&arrays);

@@ -13,7 +13,7 @@ from tddfa.geometry.quarter_turns import quarter_turns, turned_back
 from tddfa.imaging.pyramid import Pyramid, warp_square
 from tddfa.imaging.warp import resize
 from tddfa.packs.specs import AffineCameraSpec
-from tddfa.regression.crop import Square, box_in_crop, extent, regress_crops, shows_image
+from tddfa.regression.crop import Square, batch, box_in_crop, extent, regress_crops, shows_image
 from tddfa.regression.expressions import ExpressionNetwork
 from tddfa.runtime import Network
 from tddfa.shapes import Float, Float64
@@ -150,33 +150,29 @@ class AffineCameraRegressor:
         x, y, side = square
         if side < 1 or not shows_image(pyramid.image, x - side / 2, y - side / 2, x + side / 2, y + side / 2):
             return None
-        pixels = np.rot90(warp_square(pyramid, x, y, side, self._size), turns)
+        pixels = warp_square(pyramid, x, y, side, self._size)
+        if turns:
+            pixels = np.rot90(pixels, turns)
         return _Crop(pixels, square, pyramid, square, turns)
 
     def _decode(self, crops: Sequence[_Crop]) -> list[FaceParams]:
-        output = self._network(np.stack([crop.pixels for crop in crops]))
-        if not set(_OUTPUTS) <= set(output):
+        output = self._network(batch([crop.pixels for crop in crops]))
+        if not output.keys() >= set(_OUTPUTS):
             raise PackError(f"the pack's network gives {', '.join(output)}, but needs {', '.join(_OUTPUTS)}")
-        cameras = [
-            turned_back(output["camera"][k].astype(np.float64), crop.turns, self._size, self._size)
-            for k, crop in enumerate(crops)
-        ]
-        faces = [
-            FaceParams(
-                image_camera(camera, crop.square, self._size),
-                output["identity"][k],
-                output["expression"][k],
-                float(output["confidence"][k]),
-            )
-            for k, (camera, crop) in enumerate(zip(cameras, crops, strict=True))
-        ]
+        cameras, identities, expressions, confidences = (output[name] for name in _OUTPUTS)
+        faces: list[FaceParams] = []
+        sources: list[Float64[np.ndarray, "3 4"]] = []
+        for k, crop in enumerate(crops):
+            camera = cameras[k].astype(np.float64)
+            if crop.turns:
+                camera = turned_back(camera, crop.turns, self._size, self._size)
+            seen = image_camera(camera, crop.square, self._size)
+            faces.append(FaceParams(seen, identities[k], expressions[k], float(confidences[k])))
+            is_source = crop.source_square is crop.square
+            sources.append(seen if is_source else image_camera(camera, crop.source_square, self._size))
         if self._expressions is None:
             return faces
-        seen = [
-            image_camera(camera, crop.source_square, self._size)
-            for camera, crop in zip(cameras, crops, strict=True)
-        ]
-        return self._expressions([crop.source for crop in crops], seen, faces)
+        return self._expressions([crop.source for crop in crops], sources, faces)
 
 
 def _pyramids(images: Sequence[Image]) -> list[Pyramid]:
@@ -195,7 +191,6 @@ def image_camera(camera: Float64[np.ndarray, "3 4"], square: Square, size: int) 
     """
     x, y, side = square
     step = side / size
-    out = camera * step
-    out[:2, 3] += np.array([x, y]) - step * (size - 1) / 2
-    out[2, 3] = 0.0
+    out, middle = camera * step, step * (size - 1) / 2
+    out[:, 3] = float(out[0, 3]) + (x - middle), float(out[1, 3]) + (y - middle), 0.0
     return out

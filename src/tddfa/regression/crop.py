@@ -7,7 +7,7 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from tddfa.shapes import Float
+from tddfa.shapes import Float, Shaped
 from tddfa.types import BoundingBox, FaceParams, Image
 
 Square: TypeAlias = tuple[float, float, float]
@@ -26,8 +26,8 @@ T = TypeVar("T")
 
 def extent(points: Float[np.ndarray, "n d"]) -> tuple[float, float, float, float] | None:
     """Return the centre (x, y), width and height of the box around points, px; None where it has no area."""
-    x0, y0 = points[:, :2].min(axis=0).tolist()
-    x1, y1 = points[:, :2].max(axis=0).tolist()
+    x0, y0 = np.minimum.reduce(points)[:2].tolist()
+    x1, y1 = np.maximum.reduce(points)[:2].tolist()
     # Comparisons with NaN are false.
     if not (-_FARTHEST < x0 < x1 < _FARTHEST and -_FARTHEST < y0 < y1 < _FARTHEST):
         return None
@@ -57,6 +57,11 @@ def box_in_crop(square: Square, like: BoundingBox, *, scale: float, down: float)
     width, height = half * like.width, half * like.height
     y -= down * mean_side
     return BoundingBox(x - width, y - height, x + width, y + height)
+
+
+def batch(arrays: Sequence[Shaped[np.ndarray, "..."]]) -> Shaped[np.ndarray, "n ..."]:
+    """Return arrays of one shape as one; a single one is not copied."""
+    return np.ascontiguousarray(arrays[0])[None] if len(arrays) == 1 else np.stack(arrays)
 
 
 def regress_crops(
