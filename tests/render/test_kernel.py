@@ -138,6 +138,36 @@ def test_both_kernels_blend_a_colour_the_same(channels: int, alpha: float) -> No
     np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_both_kernels_lay_values_over_images_the_same(alpha: float, channels: int) -> None:
+    rng = np.random.default_rng(8)
+    image = rng.integers(0, 256, (30, 50, 3), dtype=np.uint8)
+    values = rng.uniform(-0.5, 1.5, (21, 40, channels)).astype(np.float32)
+    for odd in (np.nan, np.inf, -np.inf):
+        values[rng.random((21, 40)) < 0.1] = odd
+    mask = rng.random((21, 40)) < 0.7
+    for under, n in ((image, 3), (None, 3), (None, 4)):
+        one, other = (np.resize(image, (30, 50, n)) for _ in range(2))
+        for kernel, out in ((native, one), (numpy_kernel, other)):
+            kernel.blend(out, under, (6, 3), mask, values, alpha)
+        np.testing.assert_array_equal(one, other)
+        kept = np.ones((30, 50), bool)
+        kept[3:24, 6:46] = ~mask
+        np.testing.assert_array_equal(one[kept], np.resize(image, (30, 50, n))[kept])
+
+
+def test_both_kernels_give_directions_the_same_colors() -> None:
+    vectors = np.random.default_rng(9).normal(size=(40, 30, 3)).astype(np.float32)
+    vectors[0], vectors[1], vectors[2, :, 1], vectors[3] = 0, 1e-30, np.nan, 1e30
+    with np.errstate(over="ignore", under="ignore"):
+        np.testing.assert_array_equal(
+            native.direction_colors(vectors), numpy_kernel.direction_colors(vectors)
+        )
+    np.testing.assert_array_equal(native.direction_colors(np.float32([0, 0, -5])), [0.5, 0.5, 1])
+    np.testing.assert_array_equal(native.direction_colors(np.float32([3, 0, 0])), [1, 0.5, 0.5])
+
+
 def test_both_kernels_recolor_the_same_and_each_pixel_once() -> None:
     rng = np.random.default_rng(6)
     picture = rng.integers(0, 256, (7, 9, 3), dtype=np.uint8)

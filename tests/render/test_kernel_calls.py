@@ -91,6 +91,9 @@ def test_sizes_whose_product_wraps_around_are_refused(count) -> None:
         lambda: _kernel.blend_color(1, 1, 4, four, 0, 0, count, 4, four, (0, 0, 0), 1.0),
         lambda: _kernel.recolor(count, four, 0, four[:0], np.zeros(768, np.uint8)),
         lambda: _kernel.discs(count, 4, four, 0, four[:0], 1.0),
+        lambda: _kernel.blend(count, 4, 4, four, None, 0, 0, 0, 0, four, 1, four, 1.0, 0.0, 255),
+        lambda: _kernel.blend(1, 1, 4, four, None, 0, 0, count, 4, four, 1, four, 1.0, 0.0, 255),
+        lambda: _kernel.direction_colors(count, four, four),
         lambda: _segments(count, 4, four, points=four[:0], ends=four[:0]),
         lambda: _segments(4, 4, four, columns=count, points=four[:0], ends=four[:0]),
         lambda: _kernel.visible(count, THREE, 0, four[:0], 2, 2, (0, 0, 2, 2), 1.0, FAR, 0.0, four[:0]),
@@ -150,6 +153,10 @@ def test_painted_and_tinted_parts_outside_the_canvas_are_refused() -> None:
     canvas = np.zeros((4, 4, 3), np.uint8)
     ones = np.ones((2, 4), np.uint8)
     for x0, y0 in [(1, 0), (0, 3), (-1, 0), (0, -1), (HUGE, 0), (-HUGE, 0)]:
+        with pytest.raises(ValueError, match="reaches out"):
+            _kernel.blend(
+                *(4, 4, 3, canvas, None, x0, y0, 2, 4, ones, 1, np.ones(8, np.float32), 1.0, 0.0, 255),
+            )
         with pytest.raises(ValueError, match="reaches out"):
             _kernel.blend_color(4, 4, 3, canvas, x0, y0, 2, 4, ones, (0, 0, 0), 1.0)
     with pytest.raises(ValueError, match="reaches out"):
@@ -298,6 +305,14 @@ def test_coordinates_beyond_all_numbers_draw_nothing_outside(value) -> None:
             _segments(4, 5, points=vertices, ends=ONE[:, :2], thickness=value, widest=widest)
     _visible(vertices=vertices, scale=value, tolerance=value, buffer=np.full((2, 2), value, np.float32))
     _visible(vertices=vertices, scale=value, region=(-(2**22), 2**22, 2, 2), size=(2**31 - 1, -(2**31)))
+    _kernel.direction_colors(3, vertices, np.empty(9, np.float32))
+    for image in (None, np.zeros(60, np.uint8)):
+        for share in (0.5, value):
+            with contextlib.suppress(ValueError):
+                _kernel.blend(
+                    *(4, 5, 3, np.zeros(60, np.uint8), image, 0, 0, 3, 1, np.ones(3, np.uint8)),
+                    *(3, vertices, share, 0.5, 2**31 - 1),
+                )
     _kernel.blend_color(
         4, 5, 4, np.zeros(80, np.uint8), 0, 0, 4, 5, np.ones(20, np.uint8), (value,) * 3, value
     )

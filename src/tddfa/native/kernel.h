@@ -188,6 +188,8 @@ PyObject *phong(PyObject *self, PyObject *args);
 PyObject *texels(PyObject *self, PyObject *args);
 PyObject *complete(PyObject *self, PyObject *args);
 PyObject *blend_color(PyObject *self, PyObject *args);
+PyObject *blend(PyObject *self, PyObject *args);
+PyObject *direction_colors(PyObject *self, PyObject *args);
 PyObject *recolor(PyObject *self, PyObject *args);
 PyObject *discs(PyObject *self, PyObject *args);
 PyObject *segments(PyObject *self, PyObject *args);

@@ -15,6 +15,8 @@ static PyMethodDef methods[] = {
     {"phong", phong, METH_VARARGS, "Brightness of each vertex."},
     {"paint", paint, METH_VARARGS, "Vertex values over an image."},
     {"blend_color", blend_color, METH_VARARGS, "A colour over an image, as much as coverage says."},
+    {"blend", blend, METH_VARARGS, "Values of pixels over an image."},
+    {"direction_colors", direction_colors, METH_VARARGS, "Directions as colours."},
     {"recolor", recolor, METH_VARARGS, "Some pixels of an image through a table."},
     {"discs", discs, METH_VARARGS, "How much of each pixel discs cover."},
     {"segments", segments, METH_VARARGS, "How much of each pixel line segments cover."},

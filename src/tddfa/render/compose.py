@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 
 from tddfa.render.kernel import kernel
-from tddfa.render.numpy_kernel import blend, blended
+from tddfa.render.numpy_kernel import blended
 from tddfa.render.rasterizer import Layer, back_to_front, screen_region
 from tddfa.shapes import Float, Float32, Int64, UInt8
 from tddfa.types import Face, Image
@@ -70,7 +70,7 @@ def paint_layer(
     check_alpha(alpha)
     out = canvas(image, background)
     under = image if background == "photo" else None
-    blend(out, under, (layer.x0, layer.y0), layer.mask, layer.values, alpha)
+    kernel.blend(out, under, (layer.x0, layer.y0), layer.mask, layer.values, alpha)
     return out
 
 

@@ -84,6 +84,22 @@ class Kernel(Protocol):
         """Draw a mesh over a canvas, in place."""
         ...
 
+    def blend(
+        self,
+        canvas: UInt8[np.ndarray, "height width channels"],
+        image: UInt8[np.ndarray, "height width 3"] | None,
+        origin: tuple[int, int],
+        mask: Bool[np.ndarray, "h w"],
+        values: Float32[np.ndarray, "h w c"],
+        alpha: float,
+    ) -> None:
+        """Lay grey or RGB values over a part of a canvas, in place."""
+        ...
+
+    def direction_colors(self, vectors: Float32[np.ndarray, "*shape 3"]) -> Float32[np.ndarray, "*shape 3"]:
+        """Return directions in the image frame as colours."""
+        ...
+
     def blend_color(
         self,
         canvas: UInt8[np.ndarray, "height width channels"],

@@ -148,6 +148,29 @@ def paint(
     )
 
 
+def blend(
+    canvas: UInt8[np.ndarray, "height width channels"],
+    image: UInt8[np.ndarray, "height width 3"] | None,
+    origin: tuple[int, int],
+    mask: Bool[np.ndarray, "h w"],
+    values: Float32[np.ndarray, "h w c"],
+    alpha: float,
+) -> None:
+    """Lay grey or RGB values over the part of a canvas that starts at `origin`, in place."""
+    _kernel.blend(
+        *(*canvas.shape, canvas, image if image is None else np.ascontiguousarray(image), *origin),
+        *(*mask.shape, np.ascontiguousarray(mask), values.shape[2], np.ascontiguousarray(values)),
+        *(float(np.float32(alpha)), float(np.float32(1 - alpha)), round(255 * alpha)),
+    )
+
+
+def direction_colors(vectors: Float32[np.ndarray, "*shape 3"]) -> Float32[np.ndarray, "*shape 3"]:
+    """Return directions in the image frame as colours; see `numpy_kernel.direction_colors`."""
+    out = np.empty(vectors.shape, np.float32)
+    _kernel.direction_colors(vectors.size // 3, np.ascontiguousarray(vectors), out)
+    return out
+
+
 def blend_color(
     canvas: UInt8[np.ndarray, "height width channels"],
     coverage: UInt8[np.ndarray, "h w"],

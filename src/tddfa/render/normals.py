@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-import numpy as np
-
 from tddfa.render.compose import Background, Drawing, paint_layer
 from tddfa.render.kernel import kernel
 from tddfa.render.rasterizer import draw_face_values
@@ -33,9 +31,5 @@ def draw_normals(
     faces = faces_of(image, faces)
     vectors = [kernel.vertex_normals(face.mesh) for face in faces]
     layer = draw_face_values(faces, vectors, *image.shape[:2])
-    normals = layer.values
-    if faces:
-        length = np.sqrt((normals**2).sum(axis=2, keepdims=True))
-        normals = normals / np.maximum(length, np.finfo(np.float32).tiny)
-        normals = (normals * np.array([1, -1, -1], np.float32) + np.float32(1)) * np.float32(0.5)
-    return paint_layer(image, replace(layer, values=normals), alpha=alpha, background=background)
+    colors = kernel.direction_colors(layer.values) if faces else layer.values
+    return paint_layer(image, replace(layer, values=colors), alpha=alpha, background=background)

@@ -53,6 +53,20 @@ def blend(
     part[mask, 3:] = round(255 * alpha)
 
 
+def direction_colors(vectors: Float32[np.ndarray, "*shape 3"]) -> Float32[np.ndarray, "*shape 3"]:
+    """Return directions in the image frame as colours: red grows to the right, green up, blue to the viewer.
+
+    Args:
+        vectors: of any length; a vector of length 0 has the colour 0.5.
+
+    Returns:
+        RGB, 0 to 1; 0.5 is 0.
+    """
+    x, y, z = (vectors[..., k] for k in range(3))
+    length = np.maximum(np.sqrt((x * x + y * y) + z * z), np.finfo(np.float32).tiny)[..., None]
+    return (vectors / length * np.array([1, -1, -1], np.float32) + np.float32(1)) * np.float32(0.5)
+
+
 def blend_color(
     canvas: UInt8[np.ndarray, "height width channels"],
     coverage: UInt8[np.ndarray, "h w"],
