@@ -10,7 +10,7 @@ from setuptools.command.build_ext import build_ext
 
 PARTS = (
     *("module", "rasterizer", "surface", "texture", "canvas", "strokes"),
-    *("reconstruction", "subdivision", "sampling", "views", "halving"),
+    *("reconstruction", "subdivision", "sampling", "views", "halving", "text"),
 )
 HEADERS = ("kernel", "pixels", "blocks", "fragment_batch")
 

@@ -35,7 +35,7 @@ from tddfa.export import (
     write_obj,
     write_ply,
 )
-from tddfa.export.text import decimals, integers, lines
+from tddfa.export.text import decimal_lines, decimals, integers, lines
 from tddfa.types import Face, Mesh, Topology
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (100, 120, 3), dtype=np.uint8)
@@ -268,6 +268,18 @@ def test_writing_takes_the_options_of_the_bytes() -> None:
 def test_numbers_are_written_as_python_writes_them(values: np.ndarray, places: int) -> None:
     expected = "".join(f"x {v:.{places}f} {i}\n" for i, v in enumerate(values.tolist()))
     assert lines("x ", [decimals(values, places), integers(np.arange(20))]).decode() == expected
+
+
+@given(arrays(np.float32, (7, 3), elements=st.floats(-1e9, 1e9, width=32)), st.sampled_from([1, 2, 6]))
+def test_tables_of_numbers_are_written_as_python_writes_them(values: np.ndarray, places: int) -> None:
+    expected = "".join("v " + " ".join(f"{v:.{places}f}" for v in row) + "\n" for row in values.tolist())
+    assert decimal_lines("v ", [*values.T], places).decode() == expected
+    assert decimal_lines("v ", [*values[:0].T], places) == b""
+
+
+def test_tables_of_numbers_with_too_many_digits_for_the_kernel_are_still_written() -> None:
+    columns = [np.array([0.5, 3e16]), np.array([-0.0, 1.0])]
+    assert decimal_lines("", columns, 2) == b"0.50 -0.00\n30000000000000000.00 1.00\n"
 
 
 @pytest.mark.parametrize("value", [0.125, -0.125, 0.375, -0.001, -0.0, 0.0, 99.995, 123456.78, 9.999])

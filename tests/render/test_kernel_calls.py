@@ -78,6 +78,22 @@ def test_segments_and_z_buffers_of_another_shape_are_refused() -> None:
     assert _visible(region=(0, 0, 0, 0), buffer=FAR[:0]).all()  # nothing hides what no surface covers
 
 
+def test_numbers_that_do_not_fit_into_their_room_are_not_written() -> None:
+    values = np.array([[1.25, -3.0]])
+    for room in range(20):
+        out = np.full(room, 7, np.uint8)
+        written = _kernel.decimal_lines(b"v ", 1, 2, values, 1, room, out)
+        assert written == (len(b"v 1.2 -3.0\n") if room >= 11 else -1)
+        assert bytes(out[: max(written, 0)]) == b"v 1.2 -3.0\n"[: max(written, 0)]
+    for value in (np.nan, np.inf, 1e16, -1e300):
+        assert _kernel.decimal_lines(b"", 1, 1, np.array([value]), 2, 99, np.zeros(99, np.uint8)) == -1
+    for places in (0, -1, 10, 2**31 - 1):
+        with pytest.raises(ValueError, match="decimals"):
+            _kernel.decimal_lines(b"", 1, 1, np.zeros(1), places, 99, np.zeros(99, np.uint8))
+    assert _kernel.decimal_lines(b"", 1, 1, np.array([9.99e8]), 9, 99, np.zeros(99, np.uint8)) == 20
+    assert _kernel.decimal_lines(b"", 4, 0, values[:0], 2, 0, np.zeros(0, np.uint8)) == 0
+
+
 # Products of these wrap around to the number of bytes that the arrays have.
 @pytest.mark.parametrize("count", [HUGE, 2**62 + 1, 2**61 + 1, 2**60 + 1, -(2**62) + 1, -HUGE])
 def test_sizes_whose_product_wraps_around_are_refused(count) -> None:
@@ -93,6 +109,8 @@ def test_sizes_whose_product_wraps_around_are_refused(count) -> None:
         lambda: _kernel.discs(count, 4, four, 0, four[:0], 1.0),
         lambda: _kernel.blend(count, 4, 4, four, None, 0, 0, 0, 0, four, 1, four, 1.0, 0.0, 255),
         lambda: _kernel.blend(1, 1, 4, four, None, 0, 0, count, 4, four, 1, four, 1.0, 0.0, 255),
+        lambda: _kernel.decimal_lines(b"", count, 4, four, 2, 4, four),
+        lambda: _kernel.decimal_lines(b"", 1, 4, np.zeros(4), 2, count, four),
         lambda: _kernel.direction_colors(count, four, four),
         lambda: _segments(count, 4, four, points=four[:0], ends=four[:0]),
         lambda: _segments(4, 4, four, columns=count, points=four[:0], ends=four[:0]),

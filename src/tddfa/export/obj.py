@@ -15,7 +15,7 @@ import numpy as np
 
 from tddfa.errors import InputError
 from tddfa.export.files import write
-from tddfa.export.text import decimals, lines, text_triangles
+from tddfa.export.text import decimal_lines, text_triangles
 from tddfa.export.y_up import face_colors, y_up_vertices
 from tddfa.imaging.files import encode_image
 from tddfa.shapes import UInt8
@@ -131,16 +131,13 @@ def obj_bytes(
     for i, face in enumerate(faces):
         mesh = face.mesh
         points = y_up_vertices(mesh, image.shape[0])
-        columns = [decimals(points[:, k], 2) for k in range(3)]
-        if colors is not None:
-            rgb = colors[i] / 255
-            columns += [decimals(rgb[:, k], 2) for k in range(3)]
-        vertices.append(lines("v ", columns))
+        columns = [*points.T] if colors is None else [*points.T, *(colors[i] / 255).T]
+        vertices.append(decimal_lines("v ", columns, 2))
         if material_file is not None:
             uv = mesh.topology.uv
             if uv is None:
                 raise InputError("this model has no texture layout (UV), so it cannot carry a texture")
-            vertices.append(lines("vt ", [decimals(uv[:, k], 6) for k in range(2)]))
+            vertices.append(decimal_lines("vt ", [*uv.T], 6))
             corners.append(f"o face_{i + 1}\nusemtl face_{i + 1}\n".encode())
         corners.append(_triangles(mesh.topology, start, material_file is not None))
         start += len(points)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tddfa import native
 from tddfa.shapes import Bool, Float, Int32, Integer, UInt8
 
 
@@ -53,6 +54,27 @@ def decimals(values: Float[np.ndarray, " n"], places: int) -> Text:
     characters[:, width + 1] = ord(".")
     characters[:, width + 2 :] = _digits(part, places)
     return Text(characters, used)
+
+
+def decimal_lines(start: str, columns: Sequence[Float[np.ndarray, " n"]], places: int) -> bytes:
+    """Return one line per row: the start, then the values, as `decimals`, with spaces between them.
+
+    Args:
+        start: beginning of every line, ASCII.
+        columns: values of equal number, at least one column; as in `decimals`.
+        places: number of decimals, 1 to 9.
+    """
+    if native.kernel is not None:
+        values = np.stack(columns, axis=1, dtype=np.float64)
+        # Digits before the point; where there is no room for more, the way below has it.
+        width = len(str(int(np.abs(values).max(initial=0)))) if np.isfinite(values).all() else 0
+        out = np.empty(len(values) * (len(start) + len(columns) * (width + places + 4)), np.uint8)
+        written = native.kernel.decimal_lines(
+            start.encode("ascii"), *values.shape, values, places, len(out), out
+        )
+        if written >= 0:
+            return out[:written].tobytes()
+    return lines(start, [decimals(column, places) for column in columns])
 
 
 def lines(start: str, columns: Sequence[Text], *, separator: str = " ") -> bytes:

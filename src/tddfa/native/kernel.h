@@ -196,6 +196,7 @@ PyObject *segments(PyObject *self, PyObject *args);
 PyObject *quantize(PyObject *self, PyObject *args);
 PyObject *reconstruct(PyObject *self, PyObject *args);
 PyObject *subdivide(PyObject *self, PyObject *args);
+PyObject *decimal_lines(PyObject *self, PyObject *args);
 PyObject *warp(PyObject *self, PyObject *args);
 PyObject *sample(PyObject *self, PyObject *args);
 PyObject *halve(PyObject *self, PyObject *args);

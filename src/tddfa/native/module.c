@@ -25,6 +25,7 @@ static PyMethodDef methods[] = {
     {"warp", warp, METH_VARARGS, "A square of an image at another size."},
     {"sample", sample, METH_VARARGS, "An image where a camera shows points."},
     {"halve", halve, METH_VARARGS, "An image at half its size."},
+    {"decimal_lines", decimal_lines, METH_VARARGS, "A table of numbers as text."},
     {"subdivide", subdivide, METH_VARARGS, "Values of the vertices of a refined mesh."},
     {NULL, NULL, 0, NULL},
 };
