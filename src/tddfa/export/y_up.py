@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tddfa.errors import InputError
+from tddfa.geometry.percentiles import row_medians
 from tddfa.shapes import Float32, UInt8
 from tddfa.types import Face, Image, Mesh
 from tddfa.types.arguments import per_face
@@ -61,5 +62,5 @@ def vertex_colors(image: Image, mesh: Mesh) -> UInt8[np.ndarray, "n_vertices 3"]
     if materials is None or not materials[:, 0].any():
         return colors
     scalp = materials[:, :1]
-    skin = np.median(colors[scalp[:, 0] == 0], axis=0)
+    skin = row_medians(np.ascontiguousarray(colors[scalp[:, 0] == 0].T, np.float32))
     return np.rint(colors + scalp * (skin - colors)).astype(np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tddfa.geometry.percentiles import row_medians
 from tddfa.geometry.triangles import vertex_normals
 from tddfa.shapes import Bool, Float32, Int32, Int64
 
@@ -48,7 +49,8 @@ def _inner(mean: Float32[np.ndarray, "n 3"], border: Bool[np.ndarray, " n"]) -> 
     for side in (mean[:, 0] > 0, mean[:, 0] < 0):
         middle = mean[border & side].mean(axis=0)
         distance = np.linalg.norm((mean - middle)[:, :2], axis=1)
-        near |= side & (distance < np.median(distance[border & side]) * 1.3)
+        usual = row_medians(distance[None, border & side])[0]
+        near |= side & (distance < usual * 1.3)
     return near
 
 

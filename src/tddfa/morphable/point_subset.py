@@ -66,7 +66,9 @@ class PointSubset:
             return np.concatenate([of_points, gaps.reshape(-1, *values.shape[1:])])
 
         basis = np.concatenate([rows(identity_basis), rows(expression_basis)], axis=2)
-        both_blinks = basis[len(points) :, :, identity_basis.shape[2] + np.unique(blink)].sum(axis=2)
+        both_blinks = basis[
+            len(points) :, :, identity_basis.shape[2] + np.flatnonzero(np.bincount(blink))
+        ].sum(axis=2)
         return cls(
             mean=rows(mean).reshape(-1),
             # Coefficient by coefficient: each row is read once, in order.

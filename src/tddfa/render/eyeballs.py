@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tddfa.geometry.percentiles import row_percentiles
 from tddfa.render.kernel_values import TexelLayout
 from tddfa.shapes import Float32, Int64, UInt8
 from tddfa.types import Topology
@@ -92,7 +93,7 @@ def fill_eyes(
     shown = [_shown(flat, known, eye) for eye in eyes]
     # Lashes and lids shade the white of the eye more often than it glares.
     iris, sclera = (
-        np.percentile(np.concatenate(part), rank, axis=0) / 255
+        row_percentiles(np.concatenate(part).T, rank) / 255
         if sum(map(len, part)) >= _FEWEST
         else np.asarray(usual) * light
         for part, rank, usual in zip(

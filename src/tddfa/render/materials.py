@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tddfa.geometry.percentiles import row_medians
 from tddfa.render.kernel_values import TexelLayout
 from tddfa.shapes import Float32
 from tddfa.types import Topology
@@ -76,16 +77,9 @@ def skin_color(
         return None
     # `take` and `partition` take a third of the time of an index and `np.median`.
     shown = colors.reshape(3, -1).take(at[:: max(1, len(at) // _FEW)], axis=1)
-    middle = _medians(shown)
+    middle = row_medians(shown)
     alike = np.flatnonzero(np.abs(shown - middle[:, None]).max(axis=0) < _ALIKE)
-    return _medians(shown.take(alike, axis=1)) if len(alike) else middle
-
-
-def _medians(rows: Float32[np.ndarray, "3 n"]) -> Float32[np.ndarray, "3"]:
-    """Return the median of each row."""
-    half = rows.shape[1] // 2
-    middle = (half,) if rows.shape[1] % 2 else (half - 1, half)
-    return np.partition(rows, middle, axis=1)[:, middle].mean(axis=1)
+    return row_medians(shown.take(alike, axis=1)) if len(alike) else middle
 
 
 def texel_materials(
