@@ -265,6 +265,9 @@ class _Draw:
             self._rng.choice(_SIZES) if self._rng.random() < 0.08 else self._rng.choice(usual or _SIZES[:10])
         )
 
+    def chance(self) -> bool:
+        return self._rng.random() < 0.5
+
     def number(self) -> float:
         return self._rng.choice(_FLOATS) if self._rng.random() < 0.4 else self._rng.uniform(-20, 60)
 
@@ -409,7 +412,38 @@ def _discs(d: _Draw) -> tuple[Any, ...]:
 
 def _segments(d: _Draw) -> tuple[Any, ...]:
     h, w, n, m = d.size(0, 3, 40), d.size(0, 3, 40), d.size(1, 9), d.size(0, 20)
-    return h, w, d.bytes(h, w), n, d.floats(n, 2), m, d.indices(n, m, 2), d.number()
+    columns, seen = d.size(2, 3), d.bytes(n) if d.chance() else None
+    points, ends = d.floats(n, columns), d.indices(n, m, 2)
+    return (
+        *(h, w, d.bytes(h, w), n, columns, points, d.number(), d.number()),
+        *(m, ends, seen, d.number(), d.size(0, 1, 2)),
+    )
+
+
+def _visible(d: _Draw) -> tuple[Any, ...]:
+    n, w, h = d.size(1, 9), d.size(0, 3, 40), d.size(0, 3, 40)
+    chosen, m = (None, n) if d.chance() else (d.pixels(3, n), 3)
+    region = (d.size(-3, 0), d.size(0, 2), w, h)
+    return (
+        *(n, d.floats(n, 3), m, chosen, d.size(40), d.size(30), region),
+        *(d.number(), d.floats(h, w), d.number(), d.bytes(m)),
+    )
+
+
+def _blend(d: _Draw) -> tuple[Any, ...]:
+    h, w, channels, rows, columns, values = (d.size(k) for k in (7, 9, 3, 3, 4, 3))
+    image = d.bytes(h, w, 3) if d.chance() else None
+    return (
+        *(h, w, channels, d.bytes(h, w, channels), image, d.size(0, 4), d.size(0, 4)),
+        *(rows, columns, d.bytes(rows, columns), values, d.floats(rows, columns, values)),
+        *(0.5, 0.5, d.size(0, 255)),
+    )
+
+
+def _decimal_lines(d: _Draw) -> tuple[Any, ...]:
+    n, columns, room = d.size(0, 3), d.size(0, 1, 3), d.size(0, 9, 900)
+    values = np.full(max(min(n, 99), 0) * max(min(columns, 99), 0), d.number())
+    return b"v ", n, columns, values, d.size(1, 2, 9), room, d.bytes(room)
 
 
 def _quantize(d: _Draw) -> tuple[Any, ...]:
@@ -491,6 +525,10 @@ CALLS: list[tuple[str, Callable[[_Draw], tuple[Any, ...]]]] = [
     ("recolor", _recolor),
     ("discs", _discs),
     ("segments", _segments),
+    ("visible", _visible),
+    ("blend", _blend),
+    ("direction_colors", lambda d: (n := d.size(1, 16, 17), d.floats(n, 3), d.floats(n, 3))),
+    ("decimal_lines", _decimal_lines),
     ("quantize", _quantize),
     ("reconstruct", _reconstruct),
 ]
