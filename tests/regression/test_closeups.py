@@ -183,6 +183,24 @@ def test_a_network_that_gives_something_else_is_named():
         reader([places_image()], [face.camera], [face])
 
 
+@pytest.mark.parametrize("value", [0.0, 1e4, 1e30, -1e30, 3e38, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("which", ["camera", "pose"])
+def test_whatever_the_networks_of_a_pack_give_is_a_face_or_a_line(which, value):
+    def changed(network):
+        return lambda *x: {
+            name: np.full_like(v, value) if name == which else v for name, v in network(*x).items()
+        }
+
+    regressor = make_regressor(changed(FixedNetwork()), SETTINGS, arrays, changed(MeanOfViews()))
+    given = [np.full((300, 300, 3), (255, 0, 51), np.uint8)], [BoundingBox(50, 50, 250, 250)]
+    if np.isfinite(value):
+        (face,) = regressor.from_boxes(*given)
+        assert face.expression.shape == (3,)
+    else:
+        with pytest.raises(PackError, match="NaN or infinity"):
+            regressor.from_boxes(*given)
+
+
 def test_a_manifest_names_the_network_and_the_places_of_its_views():
     spec = ANY_REGRESSOR.read(SETTINGS, "regressor")
     assert spec.to_object()["expressions"] == "expressions.onnx"

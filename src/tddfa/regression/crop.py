@@ -7,6 +7,7 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
+from tddfa.errors import PackError
 from tddfa.shapes import Float, Shaped
 from tddfa.types import BoundingBox, FaceParams, Image
 
@@ -57,6 +58,20 @@ def box_in_crop(square: Square, like: BoundingBox, *, scale: float, down: float)
     width, height = half * like.width, half * like.height
     y -= down * mean_side
     return BoundingBox(x - width, y - height, x + width, y + height)
+
+
+def check_finite(name: str, values: Float[np.ndarray, "..."]) -> None:
+    """Check what a network gives.
+
+    Args:
+        name: of the values, for the error.
+        values: the output.
+
+    Raises:
+        PackError: one of them is NaN or infinite.
+    """
+    if not np.isfinite(values).all():
+        raise PackError(f"the pack's network gives {name} with NaN or infinity")
 
 
 def batch(arrays: Sequence[Shaped[np.ndarray, "..."]]) -> Shaped[np.ndarray, "n ..."]:

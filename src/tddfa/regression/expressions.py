@@ -10,12 +10,15 @@ import numpy as np
 from tddfa.errors import PackError
 from tddfa.imaging.pyramid import Pyramid
 from tddfa.regression.closeups import CloseUps
-from tddfa.regression.crop import batch
+from tddfa.regression.crop import batch, check_finite
 from tddfa.runtime import Network
 from tddfa.shapes import Float, Float32, Float64
 from tddfa.types import FaceParams, Image
 
 _OUTPUTS = ("pose", "identity", "expression")
+
+# Beyond these a camera shows nothing; the networks of any pack may say so.
+_SMALLEST, _LARGEST_LOG_SCALE = 1e-9, 50.0
 
 
 class ExpressionNetwork:
@@ -65,6 +68,7 @@ class ExpressionNetwork:
                 f"{', '.join(_OUTPUTS)}"
             )
         poses, identities, expressions = (output[name] for name in _OUTPUTS)
+        check_finite("corrections", poses)
         return [
             FaceParams(
                 corrected_camera(face.camera, poses[k]),
@@ -91,7 +95,7 @@ def state(face: FaceParams) -> Float32[np.ndarray, " s"]:
     rows = face.camera.tolist()
     x, y = _upward(rows)
     (a, b, c, _), (d, e, f, _), _ = rows
-    size = math.hypot(a, b, c)
+    size = max(math.hypot(a, b, c), _SMALLEST)
     turned = (x * d - y * a, x * e - y * b, x * f - y * c, -x * a - y * d, -x * b - y * e, -x * c - y * f)
     start = len(turned) + len(face.identity)
     out = np.empty(start + len(face.expression), np.float32)
@@ -136,7 +140,7 @@ def corrected_camera(
         (2 * (a * b + c), 1 - a * a + b * b - c * c, 2 * (b * c - a)),
         (2 * (a * c - b), 2 * (b * c + a), 1 - a * a - b * b + c * c),
     )
-    scale = math.exp(log_scale) / (1 + a * a + b * b + c * c)
+    scale = math.exp(min(log_scale, _LARGEST_LOG_SCALE)) / (1 + a * a + b * b + c * c)
     size = math.hypot(*rows[0][:3])
     first, second, third = ([scale * value for value in row[:3]] for row in rows)
     out = [[t * u + s * v + r * w for u, v, w in zip(first, second, third, strict=True)] for t, s, r in turn]
