@@ -193,19 +193,48 @@ def test_a_flash_and_a_black_frame_keep_the_id(aligner, people):
     assert all(faces for k, faces in enumerate(frames) if k not in (5, 10))
 
 
-def test_a_small_face_in_a_large_image_is_followed(aligner, people):
-    """The detector, which sees it at a sixth of its size, doubts it in every frame."""
+def in_a_large_image(face: np.ndarray | None, n: int) -> list[np.ndarray]:
+    """4K frames of a wall, and of a face before it that moves by a pixel a frame."""
     rng = np.random.default_rng(0)
-    face = cv2.resize(people[0], None, fx=1.1, fy=1.1, interpolation=cv2.INTER_LINEAR)
     wall = cv2.resize(rng.integers(90, 140, (27, 48, 3), dtype=np.uint8), (3840, 2160))
     frames = []
-    for t in range(12):
+    for t in range(n):
         image = wall.copy()
-        image[900 : 900 + face.shape[0], 1700 + t : 1700 + t + face.shape[1]] = face
+        if face is not None:
+            image[900 : 900 + face.shape[0], 1700 + t : 1700 + t + face.shape[1]] = face
         frames.append(image)
-    assert aligner.align(frames[0])[0].score < 0.5
+    return frames
+
+
+@pytest.mark.parametrize("scale", [0.7, 0.85, 1.1])
+def test_a_small_face_in_a_large_image_is_followed(aligner, people, scale):
+    """The usual copy of the image, a sixth of its size, shows the face faintly or not at all."""
+    face = cv2.resize(people[0], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    frames = in_a_large_image(face, 8)
     found = follow(aligner, frames)
-    assert one_id(found[2:]) == 0  # after three frames
+    assert one_id(found[2:]) == 0  # after three frames at the latest
+
+
+def test_a_small_face_that_comes_later_is_found_within_the_wait_and_searches_in_vain_become_rare(
+    aligner, people, monkeypatch
+):
+    face = cv2.resize(people[0], None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
+    (empty,), (shown,) = in_a_large_image(None, 1), in_a_large_image(face, 1)
+    searched: list[bool] = []
+    search = FaceAligner.search_candidates
+
+    def watched(self, image, *, select=None):
+        searched[-1] = True
+        return search(self, image, select=select)
+
+    monkeypatch.setattr(FaceAligner, "search_candidates", watched)
+    tracker, found = FaceTracker(aligner), []
+    for image in [empty] * 64 + [shown] * 26:
+        searched.append(False)
+        found.append(tracker.update(image))
+    assert np.flatnonzero(searched).tolist() == [0, 12, 36, 84]
+    assert not any(found[:84])
+    assert one_id(found[87:]) == 0
 
 
 def passing(people: Sequence[np.ndarray], path: Sequence[tuple[int | None, int]]) -> list[np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal, overload
 
@@ -34,7 +35,7 @@ from tddfa.morphable import pack_model
 from tddfa.packs import ModelPack, default_pack_name, find_pack
 from tddfa.runtime import Engine, onnx_engine
 from tddfa.shapes import Float
-from tddfa.types import BoundingBox, BoxLike, Detection, Face, FaceParams, Image
+from tddfa.types import BoxLike, Detection, Face, FaceParams, Image
 from tddfa.types.arguments import as_iterator, as_path, check_count, shown
 from tddfa.types.image import check_image
 
@@ -172,11 +173,10 @@ class FaceAligner:
         if boxes is not None and landmarks is not None:
             raise InputError("boxes and landmarks were given; pass one of them")
         if landmarks is not None:
-            points = usable("landmarks", items("landmarks", landmarks), as_points, errors)
-            given = [None if p is None else Detection(BoundingBox.around(p)) for p in points]
-            params = self._regressor.from_points(
-                [image] * sum(p is not None for p in points), [p for p in points if p is not None]
-            )
+            placed = usable("landmarks", items("landmarks", landmarks), as_points, errors)
+            given = [None if each is None else Detection(each[1]) for each in placed]
+            points = [each[0] for each in placed if each is not None]
+            params = self._regressor.from_points([image] * len(points), points)
             return self._given_faces("landmarks", image, given, params, errors)
         if boxes is not None:
             given = usable("boxes", items("boxes", boxes), as_detection, errors)
@@ -311,6 +311,28 @@ class FaceAligner:
         check_image(image)
         return self._faces_of([image], [select], search_size)[0]
 
+    def search_candidates(self, image: Image, *, select: Selection | None = None) -> Faces:
+        """Return what `align_candidates` does, from ever larger copies of the image while there is no face.
+
+        Where the first copy shows a face, it takes no longer; the last copy of a 4K image takes forty times
+        as long.
+
+        Args:
+            image: RGB (h, w, 3), uint8.
+            select: as for `align_candidates`; it is asked for each copy.
+
+        Raises:
+            InputError: the image cannot be used.
+        """
+        check_image(image)
+        detector = self._candidate_detector
+        if self._search_size is not None or not isinstance(detector, ScalableDetector):
+            return self.align_candidates(image, select=select)
+        steps = detector.search(image)
+        if select is not None:
+            steps = (replace(step, detections=list(select(step.detections))) for step in steps)
+        return self._aligned([image], SeparateSearches([steps]))[0]
+
     def align_crops(self, crops: Sequence[Image], squares: Iterable[BoxLike]) -> Faces:
         """Return the faces in crops that were cut before, as data sets have them.
 
@@ -384,7 +406,11 @@ class FaceAligner:
         search_size: int | None,
     ) -> list[Faces]:
         """Return the faces of each upright image: detect, verify, refine."""
-        verified = find_faces(images, self._searches(images, selections, search_size), self._verifier)
+        return self._aligned(images, self._searches(images, selections, search_size))
+
+    def _aligned(self, images: Sequence[Image], searches: BatchSearch) -> list[Faces]:
+        """Return the faces that searches find: verify, refine."""
+        verified = find_faces(images, searches, self._verifier)
         refined = iter(
             refine(
                 self._regressor,

@@ -76,8 +76,8 @@ def as_detection(box: BoxLike) -> Detection:
     return Detection(BoundingBox(*numbers[:4]), numbers[4] if len(numbers) == 5 else 1.0)
 
 
-def as_points(points: Any) -> Float[np.ndarray, "n d"]:
-    """Return the points of one face as an array of finite numbers.
+def as_points(points: Any) -> tuple[Float[np.ndarray, "n d"], BoundingBox]:
+    """Return the points of one face as an array of finite numbers, and the box around them.
 
     Raises:
         InputError: they are no points (n, 2) or (n, 3) with an extent.
@@ -90,8 +90,7 @@ def as_points(points: Any) -> Float[np.ndarray, "n d"]:
     array = array.astype(np.float64)
     if not np.isfinite(array).all():
         raise InputError("landmarks have coordinates that are not finite numbers")
-    BoundingBox.around(array)  # refuses points without an extent
-    return array
+    return array, BoundingBox.around(array)  # refuses points without an extent
 
 
 def no_crop(box: BoundingBox, width: int, height: int) -> InputError:

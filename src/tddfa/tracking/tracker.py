@@ -43,6 +43,10 @@ _N_SETTLE = 5
 _SEARCH_EVERY = 4  # frames between searches while a face is lost or none is there;
 _EAGER_FRAMES = 5  # after a loss in every frame for so long, then in every second, …
 
+# Frames between searches in ever larger copies of the image, for small faces, while no face is there. In 4K
+# they take up to forty times as long as others: the wait doubles with each search in vain.
+_SMALL_EVERY, _SMALL_EVERY_MOST = 12, 48
+
 _MIN_INSIDE = 0.3  # part of a face that has to be in the image
 
 # A face is seen as a whole away from the image border and behind no other face. For that the box around the
@@ -109,16 +113,25 @@ class Aligner(Protocol):
         ...
 
 
+@runtime_checkable
+class SearchingAligner(Protocol):
+    """An aligner that can search for smaller faces than `align_candidates` finds; a `FaceAligner` can."""
+
+    def search_candidates(self, image: Image, *, select: Selection | None = None) -> list[Face]:
+        """Return the faces among the candidates of ever larger copies of an image, while there is none."""
+        ...
+
+
 class FaceTracker:
     """Track every face of a video.
 
     In each frame, each face is looked for where it was, moved on with its velocity. Whether it is still
     there, the network predicts (`FaceParams.confidence`); with networks that do not, the face has to agree
     with its crop, and the detector is asked now and then. The whole image is searched every few frames, when
-    a face is lost, and while one is. People who return within the grace time keep their id, if they look as
-    before. At a cut every track ends; people who look the same in the next shot get their id back, everybody
-    else is new. Who stays away for longer is recognised by the look alone. The same frames give the same
-    faces, always.
+    a face is lost, and while one is; while none is there, now and then also in larger copies, which show
+    small faces. People who return within the grace time keep their id, if they look as before. At a cut every
+    track ends; people who look the same in the next shot get their id back, everybody else is new. Who stays
+    away for longer is recognised by the look alone. The same frames give the same faces, always.
 
     Args:
         aligner: finds faces and their parameters.
@@ -183,6 +196,7 @@ class FaceTracker:
         self._defer_search = False
         self._to_search: Image | None = None
         self._n_tracks = self._n_ids = self._n_searches = 0
+        self._small_wait, self._next_small = _SMALL_EVERY, 0
 
     def track(self, images: Iterable[Image]) -> Iterator[list[TrackedFace]]:
         """Yield the faces of each image; see `update`."""
@@ -237,6 +251,7 @@ class FaceTracker:
         self._shots.update(image)
         if self._shots.is_cut:
             self._rejections.clear()
+            self._small_wait, self._next_small = _SMALL_EVERY, self._frame
             for track in self._tracks:
                 track.in_earlier_shot = True
         missing = [t for t in self._tracks if not t.visible]
@@ -469,10 +484,11 @@ class FaceTracker:
             wanted = [d for d in faint if d in worth or self._could_match(d, missing)]
             wanted = [d for d in wanted if not any(_is_part(d.box, t.box) for t in seen)]
             clear = [d for d in free if d.score >= self._new_score]
-            chosen[:] = clear + self._rejections.without_rejected(wanted, self._frame)
-            return list(chosen)
+            picked = clear + self._rejections.without_rejected(wanted, self._frame)
+            chosen.extend(picked)
+            return picked
 
-        found = self._aligner.align_candidates(image, select=unknown)
+        found = self._candidates(image, unknown, searching=not seen)
         self._rejections.update(chosen, [face.box for face in found], self._frame)
         known = [t.box for t in seen]
         looks = [_appearance(image, face, BoundingBox.around(face.landmarks), known) for face in found]
@@ -506,6 +522,22 @@ class FaceTracker:
             verified = self._verified(image, found[k])
             if verified is not None:
                 self._begin_track(*verified, looks[k], reported=reported)
+
+    def _candidates(self, image: Image, select: Selection, *, searching: bool) -> list[Face]:
+        """Return the faces among the candidates that `select` picks.
+
+        Args:
+            image: the frame.
+            select: picks candidates.
+            searching: whether no face is there, so that small ones are worth a longer search.
+        """
+        aligner = self._aligner
+        if not searching or self._frame < self._next_small or not isinstance(aligner, SearchingAligner):
+            return aligner.align_candidates(image, select=select)
+        found = aligner.search_candidates(image, select=select)
+        self._next_small = self._frame + self._small_wait
+        self._small_wait = _SMALL_EVERY if found else min(2 * self._small_wait, _SMALL_EVERY_MOST)
+        return found
 
     def _unmatched(
         self, detections: list[Detection], seen: list[Track]
