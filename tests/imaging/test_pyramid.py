@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tddfa import native
-from tddfa.imaging.pyramid import Pyramid, halved, warp_square
+from tddfa.imaging.halving import halved
+from tddfa.imaging.pyramid import Pyramid, warp_square
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (45, 70, 3), np.uint8)
 

@@ -1,10 +1,11 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tddfa.imaging.pyramid import warp_square
-from tddfa.imaging.warp import cut
+from tddfa.imaging.warp import cut, resize
 
 
 @given(st.integers(-30, 40), st.integers(-30, 40), st.integers(1, 60), st.integers(1, 60))
@@ -16,6 +17,15 @@ def test_cutting_equals_looking_up_every_pixel(x0, y0, w, h):
             inside = 0 <= y0 + y < 20 and 0 <= x0 + x < 30
             expected = image[y0 + y, x0 + x] if inside else [0, 0, 0]
             assert (out[y, x] == expected).all()
+
+
+@pytest.mark.parametrize("sides", [(2, 2), (90, 160), (46, 30)])
+def test_an_image_is_resized_to_its_half_with_the_bits_of_opencv(sides):
+    image = np.random.default_rng(0).integers(0, 256, (*sides, 3), dtype=np.uint8)
+    for given_as in (image, image[..., ::-1], image[::-1]):
+        half = resize(given_as, sides[1] // 2, sides[0] // 2)
+        expected = cv2.resize(given_as, (sides[1] // 2, sides[0] // 2), interpolation=cv2.INTER_LINEAR)
+        np.testing.assert_array_equal(half, expected)
 
 
 @pytest.mark.parametrize("seed", range(40))

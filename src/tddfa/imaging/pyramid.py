@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from tddfa import native
+from tddfa.imaging.halving import halved, with_whole_pixels
 from tddfa.imaging.opencv import cv2
 from tddfa.imaging.warp import cut
 from tddfa.types import Image
@@ -90,22 +91,6 @@ class Pyramid:
         return halved(self._inner(level - 1, 2 * x0, 2 * y0, min(2 * x1, width), min(2 * y1, height)))
 
 
-def halved(image: Image) -> Image:
-    """Return means of two by two pixels of an image, which is black beyond its right and lower side."""
-    height, width = image.shape[:2]
-    rows, columns = -(-height // 2), -(-width // 2)
-    if native.kernel is not None:
-        out = np.empty((rows, columns, 3), np.uint8)
-        native.kernel.halve(with_whole_pixels(image), rows, columns, out)
-        return out
-    if height & 1 or width & 1:
-        # A tenth of the time of np.pad.
-        image = cv2.copyMakeBorder(
-            image, 0, height & 1, 0, width & 1, cv2.BORDER_CONSTANT, value=(0, 0, 0)
-        ).astype(np.uint8, copy=False)
-    return cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-
-
 def pyramid_of(image: Image | Pyramid) -> Pyramid:
     """Return the pyramid of an image, or the pyramid that was given."""
     return image if isinstance(image, Pyramid) else Pyramid(image)
@@ -168,11 +153,6 @@ def _sampled(image: Image, left: int, top: int, x: float, y: float, step: float,
     inverse = np.array([[step, 0, x], [0, step, y]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(image, inverse, (size, size), flags=flags).astype(np.uint8, copy=False)
-
-
-def with_whole_pixels(image: Image) -> Image:
-    """Return an image whose pixels are three bytes in order, side by side, as the kernel reads them."""
-    return image if image.strides[1:] == (3, 1) else np.ascontiguousarray(image)
 
 
 def _span(start: float, step: float, size: int, end: int) -> tuple[int, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tddfa import native
+from tddfa.imaging.halving import halved
 from tddfa.imaging.opencv import cv2
 from tddfa.shapes import Float32
 from tddfa.types import Image
@@ -11,6 +13,10 @@ from tddfa.types import Image
 
 def resize(image: Image, width: int, height: int) -> Image:
     """`image` at another size, bilinear."""
+    is_halved = image.shape == (2 * height, 2 * width, 3) and image.dtype == np.uint8
+    if is_halved and native.kernel is not None:
+        # Four pixels weigh the same: OpenCV's bits, in three quarters of its time.
+        return halved(image)
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from tddfa import native
-from tddfa.imaging.pyramid import Pyramid, pyramid_of, with_whole_pixels
+from tddfa.imaging.halving import with_whole_pixels
+from tddfa.imaging.pyramid import Pyramid, pyramid_of
 from tddfa.imaging.warp import sampled
 from tddfa.shapes import Float, Float32, UInt8
 from tddfa.types import Image
