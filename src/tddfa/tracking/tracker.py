@@ -473,8 +473,6 @@ class FaceTracker:
         thorough = any(not t.has_left for t in missing) or not seen or self._n_searches % 2
         min_score = self._min_score if thorough else max(self._min_score, self._new_score)
 
-        chosen: list[Detection] = []
-
         def unknown(candidates: list[Detection]) -> list[Detection]:
             likely = [d for d in candidates if d.score >= min_score and _can_be_face(d.box, image)]
             free, known = self._unmatched(likely, seen)
@@ -484,11 +482,9 @@ class FaceTracker:
             wanted = [d for d in faint if d in worth or self._could_match(d, missing)]
             wanted = [d for d in wanted if not any(_is_part(d.box, t.box) for t in seen)]
             clear = [d for d in free if d.score >= self._new_score]
-            picked = clear + self._rejections.without_rejected(wanted, self._frame)
-            chosen.extend(picked)
-            return picked
+            return clear + self._rejections.without_rejected(wanted, self._frame)
 
-        found = self._candidates(image, unknown, searching=not seen)
+        found, chosen = self._candidates(image, unknown, searching=not seen)
         self._rejections.update(chosen, [face.box for face in found], self._frame)
         known = [t.box for t in seen]
         looks = [_appearance(image, face, BoundingBox.around(face.landmarks), known) for face in found]
@@ -523,21 +519,34 @@ class FaceTracker:
             if verified is not None:
                 self._begin_track(*verified, looks[k], reported=reported)
 
-    def _candidates(self, image: Image, select: Selection, *, searching: bool) -> list[Face]:
-        """Return the faces among the candidates that `select` picks.
+    def _candidates(
+        self, image: Image, select: Callable[[list[Detection]], list[Detection]], *, searching: bool
+    ) -> tuple[list[Face], list[Detection]]:
+        """Return the faces among the candidates that `select` picks, and these candidates.
 
         Args:
             image: the frame.
             select: picks candidates.
             searching: whether no face is there, so that small ones are worth a longer search.
         """
-        aligner = self._aligner
+        aligner, picked = self._aligner, list[Detection]()
+
+        def pick(candidates: list[Detection]) -> list[Detection]:
+            picked[:] = select(candidates)
+            return list(picked)
+
         if not searching or self._frame < self._next_small or not isinstance(aligner, SearchingAligner):
-            return aligner.align_candidates(image, select=select)
-        found = aligner.search_candidates(image, select=select)
+            return aligner.align_candidates(image, select=pick), picked
+
+        def pick_more(candidates: list[Detection]) -> list[Detection]:
+            more = select(candidates)
+            picked.extend(more)
+            return more
+
+        found = aligner.search_candidates(image, select=pick_more)
         self._next_small = self._frame + self._small_wait
         self._small_wait = _SMALL_EVERY if found else min(2 * self._small_wait, _SMALL_EVERY_MOST)
-        return found
+        return found, picked
 
     def _unmatched(
         self, detections: list[Detection], seen: list[Track]
