@@ -193,11 +193,11 @@ def test_whatever_the_networks_of_a_pack_give_is_a_face_or_a_line(which, value):
 
     regressor = make_regressor(changed(FixedNetwork()), SETTINGS, arrays, changed(MeanOfViews()))
     given = [np.full((300, 300, 3), (255, 0, 51), np.uint8)], [BoundingBox(50, 50, 250, 250)]
-    if np.isfinite(value):
+    if abs(value) < 1e12:
         (face,) = regressor.from_boxes(*given)
         assert face.expression.shape == (3,)
     else:
-        with pytest.raises(PackError, match="NaN or infinity"):
+        with pytest.raises(PackError, match="NaN or numbers beyond"):
             regressor.from_boxes(*given)
 
 

@@ -13,7 +13,15 @@ from tddfa.geometry.quarter_turns import quarter_turns, turned_back
 from tddfa.imaging.pyramid import Pyramid, warp_square
 from tddfa.imaging.warp import resize
 from tddfa.packs.specs import AffineCameraSpec
-from tddfa.regression.crop import Square, batch, box_in_crop, check_finite, extent, regress_crops, shows_image
+from tddfa.regression.crop import (
+    Square,
+    batch,
+    box_in_crop,
+    check_bounded,
+    extent,
+    regress_crops,
+    shows_image,
+)
 from tddfa.regression.expressions import ExpressionNetwork
 from tddfa.runtime import Network
 from tddfa.shapes import Float, Float64
@@ -160,7 +168,7 @@ class AffineCameraRegressor:
         if not output.keys() >= set(_OUTPUTS):
             raise PackError(f"the pack's network gives {', '.join(output)}, but needs {', '.join(_OUTPUTS)}")
         cameras, identities, expressions, confidences = (output[name] for name in _OUTPUTS)
-        check_finite("cameras", cameras)
+        check_bounded("cameras", cameras)
         faces: list[FaceParams] = []
         sources: list[Float64[np.ndarray, "3 4"]] = []
         for k, crop in enumerate(crops):

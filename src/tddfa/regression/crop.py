@@ -22,6 +22,8 @@ _FARTHEST = 1e9  # px; coordinates beyond it are no coordinates of a face
 # Crops per run of a network: more are no faster, and a crowd would need gigabytes for its activations.
 _MAX_BATCH = 64
 
+_LARGEST_OUTPUT = 1e12
+
 T = TypeVar("T")
 
 
@@ -62,7 +64,7 @@ def box_in_crop(square: Square, like: BoundingBox, *, scale: float, down: float)
     return BoundingBox(x - width, y - height, x + width, y + height)
 
 
-def check_finite(name: str, values: Float[np.ndarray, "..."]) -> None:
+def check_bounded(name: str, values: Float[np.ndarray, "..."]) -> None:
     """Check what a network gives.
 
     Args:
@@ -70,10 +72,10 @@ def check_finite(name: str, values: Float[np.ndarray, "..."]) -> None:
         values: the output.
 
     Raises:
-        PackError: one of them is NaN or infinite.
+        PackError: one of them is NaN, or so large that what is computed from it is not finite.
     """
-    if not np.isfinite(values).all():
-        raise PackError(f"the pack's network gives {name} with NaN or infinity")
+    if not (np.abs(values) < _LARGEST_OUTPUT).all():
+        raise PackError(f"the pack's network gives {name} with NaN or numbers beyond {_LARGEST_OUTPUT:g}")
 
 
 def batch(arrays: Sequence[Shaped[np.ndarray, "..."]]) -> Shaped[np.ndarray, "n ..."]:

@@ -10,7 +10,7 @@ import numpy as np
 from tddfa.errors import PackError
 from tddfa.imaging.pyramid import Pyramid
 from tddfa.regression.closeups import CloseUps
-from tddfa.regression.crop import batch, check_finite
+from tddfa.regression.crop import batch, check_bounded
 from tddfa.runtime import Network
 from tddfa.shapes import Float, Float32, Float64
 from tddfa.types import FaceParams, Image
@@ -68,7 +68,7 @@ class ExpressionNetwork:
                 f"{', '.join(_OUTPUTS)}"
             )
         poses, identities, expressions = (output[name] for name in _OUTPUTS)
-        check_finite("corrections", poses)
+        check_bounded("corrections", poses)
         return [
             FaceParams(
                 corrected_camera(face.camera, poses[k]),
