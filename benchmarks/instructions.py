@@ -28,9 +28,8 @@ STAGES = (
     "reconstruct",
     *(
         f"draw_{kind}"
-        for kind in ("2d_sparse", "2d_dense", "3d", "depth", "pncc", "uv_tex", "pose", "normals")
+        for kind in ("2d_sparse", "2d_dense", "3d", "depth", "pncc", "uv_tex", "pose", "normals", "wireframe")
     ),
-    "draw_wireframe",
     *(f"write_{kind}" for kind in ("ply", "obj", "glb", "json", "npz")),
 )
 _NOTHING = "nothing"  # a stage that does nothing: what marking the end of a stage costs

@@ -30,6 +30,7 @@ TITLES = {
     "draw_uv_tex": "unroll the texture",
     "draw_pose": "draw the head pose",
     "draw_normals": "draw normals",
+    "draw_wireframe": "draw the wireframe",
     "write_ply": "write PLY",
     "write_obj": "write OBJ",
     "write_glb": "write GLB",

@@ -58,6 +58,7 @@ STAGES = (
             "uv_tex",
             "pose",
             "normals",
+            "wireframe",
         )
     ),
     *(f"write_{kind}" for kind in ("ply", "obj", "glb", "json", "npz")),
