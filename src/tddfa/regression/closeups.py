@@ -18,10 +18,6 @@ from tddfa.types import Image
 # Views are sampled bilinearly; where one shows less than two of three pixels, the image is halved first.
 _COARSEST = 1.5
 
-_FARTHEST = (
-    1e30  # px, or px per mm; a camera with larger numbers shows nothing, and single precision ends at 3e38
-)
-
 
 @dataclass(frozen=True, eq=False)
 class CloseUps:
@@ -51,12 +47,9 @@ class CloseUps:
         Returns:
             RGB; black where the image ends.
         """
-        across, down = camera[:2].tolist()
-        if not max(map(abs, across + down)) < _FARTHEST:
-            return np.zeros(self.shape, np.uint8)
         out = np.empty(self.shape, np.uint8)
-        size = math.hypot(*across[:3])
-        rows = np.array(list(zip(across, down, strict=True)), np.float32)
+        size = math.hypot(*camera[0, :3].tolist())
+        rows = np.ascontiguousarray(camera[:2].T, np.float32)
         pyramid = pyramid_of(image)
         for view in self._views:
             view.sample(pyramid, rows, size, out)

@@ -128,10 +128,11 @@ class FaceTracker:
     In each frame, each face is looked for where it was, moved on with its velocity. Whether it is still
     there, the network predicts (`FaceParams.confidence`); with networks that do not, the face has to agree
     with its crop, and the detector is asked now and then. The whole image is searched every few frames, when
-    a face is lost, and while one is; while none is there, now and then also in larger copies, which show
-    small faces. People who return within the grace time keep their id, if they look as before. At a cut every
-    track ends; people who look the same in the next shot get their id back, everybody else is new. Who stays
-    away for longer is recognised by the look alone. The same frames give the same faces, always.
+    a face is lost, and while one is; while no face is there, larger copies of the image, which show small
+    faces, are searched now and then. People who return within the grace time keep their id, if they look as
+    before. At a cut every track ends; people who look the same in the next shot get their id back, and
+    everybody else gets a new one. People who stay away longer are recognised by their appearance alone. The
+    same frames give the same faces, always.
 
     Args:
         aligner: finds faces and their parameters.
@@ -529,7 +530,8 @@ class FaceTracker:
             select: picks candidates.
             searching: whether no face is there, so that small ones are worth a longer search.
         """
-        aligner, picked = self._aligner, list[Detection]()
+        aligner = self._aligner
+        picked: list[Detection] = []
 
         def pick(candidates: list[Detection]) -> list[Detection]:
             picked[:] = select(candidates)
