@@ -63,10 +63,21 @@ class _CStderr:
 
 
 _log = _OpenCVLog()
+_looking = threading.Lock()
+
+
+def _c_stderr() -> _CStderr | None:
+    """Return the one `_CStderr` of this process.
+
+    Threads that decode for the first time ask at once: a cache alone would give each of them one of its own,
+    and they would count apart.
+    """
+    with _looking:
+        return _find_c_stderr()
 
 
 @cache
-def _c_stderr() -> _CStderr | None:
+def _find_c_stderr() -> _CStderr | None:
     """Return the C library's `stderr`; None where it cannot be assigned, as in musl and on Windows."""
     # The GNU C library's manual says that the variable can be set like any other; macOS's is one as well.
     name = "__stderrp" if sys.platform == "darwin" else "stderr"
