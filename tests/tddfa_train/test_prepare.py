@@ -28,7 +28,7 @@ def prepared(published_pack, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
     broken = folder / "broken.jpg"
     broken.write_text("no picture")
-    counts = prepare_folder([*photos_in(PHOTOS), broken], folder / "faces", FaceAligner(published_pack))
+    counts = prepare_folder([*photos_in(PHOTOS), broken], folder / "faces", [FaceAligner(published_pack)])
     return counts, open_face_folder(folder / "faces")
 
 
@@ -55,16 +55,26 @@ def test_averaged_labels_mirror_with_the_image(published_pack):
     aligner = FaceAligner(published_pack)
     image = read_image(PHOTOS / "astronaut.jpg")
     first = aligner.align(image)[0].landmarks
-    points, spread = teacher_landmarks(aligner, image, first)
+    points, spread = teacher_landmarks([aligner], image, first)
     flipped = np.ascontiguousarray(image[:, ::-1])
     from tddfa_train.data.points import IBUG68_MIRROR
 
     mirrored_first = first[IBUG68_MIRROR] * [-1, 1, 1] + [image.shape[1] - 1, 0, 0]
-    mirrored, _ = teacher_landmarks(aligner, flipped, mirrored_first.astype(np.float32))
+    mirrored, _ = teacher_landmarks([aligner], flipped, mirrored_first.astype(np.float32))
     back = mirrored[IBUG68_MIRROR] * [-1, 1, 1] + [image.shape[1] - 1, 0, 0]
     # The jitter has one crop to each side, so only rounding of the crops' corners is left.
     np.testing.assert_allclose(back[:, :2], points[:, :2], atol=0.02 * np.ptp(points[:, :2], axis=0).max())
     assert 0 < spread < 0.03 * np.ptp(points[:, :2], axis=0).max()
+
+
+def test_labels_of_two_teachers_are_their_mean(published_pack):
+    image = read_image(PHOTOS / "astronaut.jpg")
+    teachers = [FaceAligner(published_pack), FaceAligner("open")]
+    first = teachers[0].align(image)[0].landmarks
+    both, spread = teacher_landmarks(teachers, image, first)
+    each = [teacher_landmarks([teacher], image, first) for teacher in teachers]
+    np.testing.assert_allclose(both, np.mean([points for points, _ in each], axis=0), atol=1e-3)
+    assert spread > max(own for _, own in each)
 
 
 def test_a_contact_sheet_shows_the_faces_asked_for(prepared):

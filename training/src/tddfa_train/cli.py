@@ -26,7 +26,10 @@ def build_parser() -> argparse.ArgumentParser:
     prepare.add_argument("photos", type=Path, metavar="FOLDER")
     prepare.add_argument("output", type=Path, metavar="DATASET")
     prepare.add_argument(
-        "--pack", help="the teacher: name or folder of a model pack (default: the default pack)"
+        "--pack",
+        action="append",
+        help="the teacher: name or folder of a model pack (default: the default pack); given again, the "
+        "labels are the mean of all of them",
     )
     prepare.add_argument("--side", type=int, default=160, help="of the stored crops, px (default: 160)")
     prepare.add_argument(
@@ -190,7 +193,8 @@ def _prepare(args: argparse.Namespace) -> None:
         from tddfa_train.data.face_landmarker import FaceLandmarker
 
         teacher = FaceLandmarker(args.face_landmarker)  # first: photos are not read for nothing
-    counts = prepare_folder(photos_in(args.photos), args.output, FaceAligner(args.pack), side=args.side)
+    aligners = [FaceAligner(pack) for pack in args.pack or [None]]
+    counts = prepare_folder(photos_in(args.photos), args.output, aligners, side=args.side)
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
     if teacher is not None:
         from tddfa_train.data.prepare import ask_teacher

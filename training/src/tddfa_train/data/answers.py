@@ -11,13 +11,15 @@ from tddfa_train.data.folder import open_face_folder
 FIRST_ANSWER = ("first_camera", "first_identity", "first_expression")
 """Labels that are added."""
 
-_JITTER = 0.03  # sigma of the crop's scale and place, in sides of the box around the landmarks
+# Sigma of the crop's scale and place, in sides of the box around the landmarks: of crops that follow a face,
+# and of those around a detection.
+_JITTER = 0.03, 0.06
 
 
 def add_answers(folder: Path, aligner: FaceAligner, *, seed: int = 0) -> int:
     """Add `first_camera`, `first_identity` and `first_expression` to the labels of a dataset folder.
 
-    The crops are cut around the landmarks, moved a little, as those of a tracker or of a refined detection.
+    The crops are cut around the landmarks, moved a little, as those of a tracker or around a detection.
 
     Args:
         folder: the dataset folder; its labels are replaced.
@@ -38,8 +40,9 @@ def add_answers(folder: Path, aligner: FaceAligner, *, seed: int = 0) -> int:
         points = np.array(faces.labels["landmarks68"][row], np.float32)
         side = float(np.ptp(points[:, :2], axis=0).max())
         middle = points[:, :2].mean(0)
-        points[:, :2] = middle + (points[:, :2] - middle) * np.exp(rng.normal(0, _JITTER))
-        points[:, :2] += rng.normal(0, _JITTER / 2, 2) * side
+        jitter = _JITTER[row % len(_JITTER)]
+        points[:, :2] = middle + (points[:, :2] - middle) * np.exp(rng.normal(0, jitter))
+        points[:, :2] += rng.normal(0, jitter / 2, 2) * side
         image = np.ascontiguousarray(faces.images[row])
         (face,) = aligner.align(image, landmarks=[points], errors="none")
         if face is None:

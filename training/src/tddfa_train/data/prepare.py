@@ -1,7 +1,7 @@
 """A folder of photos becomes a dataset folder: faces found, cut out and labelled by a pack as teacher."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -34,12 +34,12 @@ _JITTER = (
 
 
 def teacher_landmarks(
-    aligner: FaceAligner, image: Image, landmarks: Float[np.ndarray, "68 3"]
+    aligners: Sequence[FaceAligner], image: Image, landmarks: Float[np.ndarray, "68 3"]
 ) -> tuple[Float32[np.ndarray, "68 3"], float]:
-    """Landmarks averaged over jittered and mirrored crops, and how far the crops disagree.
+    """Landmarks averaged over teachers and their jittered and mirrored crops, and how far these disagree.
 
     Args:
-        aligner: the teacher.
+        aligners: the teachers. The mean of two that err differently errs less than either.
         image: RGB.
         landmarks: a first guess; the crops are cut around it.
 
@@ -53,14 +53,14 @@ def teacher_landmarks(
     for scale, dx, dy in _JITTER:
         center = middle + 2 * half * (dx, dy)
         corners.append(np.stack([center - half * scale, center + half * scale]).astype(np.float32))
-    plain = [face.landmarks for face in aligner.align(image, landmarks=corners)]
+    plain = [face.landmarks for each in aligners for face in each.align(image, landmarks=corners)]
     width = image.shape[1]
     flipped = np.ascontiguousarray(image[:, ::-1])
     mirrored_corners = [
         np.stack([np.array([width - 1 - c[1, 0], c[0, 1]]), np.array([width - 1 - c[0, 0], c[1, 1]])])
         for c in corners
     ]
-    for face in aligner.align(flipped, landmarks=mirrored_corners):
+    for face in (face for each in aligners for face in each.align(flipped, landmarks=mirrored_corners)):
         back = face.landmarks[IBUG68_MIRROR].copy()
         back[:, 0] = width - 1 - back[:, 0]
         plain.append(back)
@@ -100,7 +100,7 @@ def photos_in(folder: Path) -> list[Path]:
 def prepare_folder(
     photos: Iterable[Path],
     target: Path,
-    aligner: FaceAligner,
+    aligners: Sequence[FaceAligner],
     *,
     side: int = 160,
     margin: float = 1.8,
@@ -112,7 +112,7 @@ def prepare_folder(
     Args:
         photos: image files; one that cannot be read is counted and left out.
         target: folder to write.
-        aligner: finds and labels the faces.
+        aligners: label the faces, each of them; the first one finds them.
         side: of the stored crops, px.
         margin: side of the crop over the longer side of the landmark box.
         smallest_face: longer side of the landmark box in the photo, px.
@@ -132,12 +132,12 @@ def prepare_folder(
         except ImageFileError:
             counts["unreadable photos"] += 1
             continue
-        for number, face in enumerate(aligner.align(image)):
+        for number, face in enumerate(aligners[0].align(image)):
             extent = float(np.ptp(face.landmarks[:, :2], axis=0).max())
             if extent < smallest_face:
                 counts["too small"] += 1
                 continue
-            landmarks, spread = teacher_landmarks(aligner, image, face.landmarks)
+            landmarks, spread = teacher_landmarks(aligners, image, face.landmarks)
             if spread > largest_spread * extent:
                 counts["teacher unsure"] += 1
                 continue

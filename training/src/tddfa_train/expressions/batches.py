@@ -33,7 +33,7 @@ _PUPILS = [0, 5]
 """Middle of the right and of the left iris among the landmarks of irises."""
 _ELSEWHERE = 0.6
 """How often painted eyes look elsewhere."""
-_MAX_ASIDE_DEG = 28.0
+_MAX_ASIDE_DEG = 34.0
 """How far painted eyes look to a side at the most."""
 _LIFT_DEG = 4.0
 """Sigma of how far they look above or below where the lids would have them."""
