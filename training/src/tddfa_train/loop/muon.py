@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tddfa_train.loop.precision import has_bfloat16
+
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _ROUNDS = 5
 _ADAM_RMS = 0.2  # what AdamW's updates have on average: one learning rate serves both
@@ -20,7 +22,9 @@ def orthogonalized(matrix: Tensor) -> Tensor:
     a, b, c = _NEWTON_SCHULZ
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else matrix.T
-    x = (x / (x.norm() + 1e-7)).bfloat16()  # the rounds forgive eight bits
+    x = x / (x.norm() + 1e-7)
+    if has_bfloat16(matrix.device.type):
+        x = x.bfloat16()  # the rounds forgive eight bits
     for _ in range(_ROUNDS):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x

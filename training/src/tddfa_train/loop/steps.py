@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from tddfa.errors import InputError
+from tddfa_train.loop.precision import has_bfloat16
 from tddfa_train.loop.schedule import LoopConfig
 from tddfa_train.loop.task import Task, TaskWithBranches
 from tddfa_train.parameters.losses.meta_joint import meta_joint_round
@@ -18,7 +19,7 @@ def plain_step(
 ) -> tuple[dict[str, Tensor], bool]:
     """The loss terms of a batch, and whether the step could be taken."""
     kind = next(iter(batch.values())).device.type
-    with torch.autocast(kind, torch.bfloat16, enabled=config.bf16):
+    with torch.autocast(kind, torch.bfloat16, enabled=config.bf16 and has_bfloat16(kind)):
         terms = task.losses(network, batch)
     loss = torch.stack([term.float() for term in terms.values()]).sum()
     optimizer.zero_grad(set_to_none=True)
