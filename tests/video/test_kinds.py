@@ -216,21 +216,35 @@ def test_interlaced_frames_are_made_whole(tmp_path):
     assert torn(frames[4].image) < 0.4 * torn(woven[4])
 
 
-def test_the_largest_of_several_tracks_is_read(tmp_path):
-    with av.open(str(tmp_path / "a.ts"), "w") as container:
+def write_tracks(path, tracks):
+    """Tracks of (height, width, number of frames)."""
+    with av.open(str(path), "w") as container:
         streams = []
-        for height, width in ((48, 64), (96, 128)):
+        for height, width, length in tracks:
             stream = container.add_stream("libx264", rate=25)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            streams.append((stream, sample_images(1, height, width)[0]))
-        for k in range(5):
-            for stream, image in streams:
-                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-                frame.pts = k
-                container.mux(stream.encode(frame))
-        for stream, _ in streams:
+            streams.append((stream, sample_images(1, height, width)[0], length))
+        for k in range(max(length for _, _, length in tracks)):
+            for stream, image, length in streams:
+                if k < length:
+                    frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                    frame.pts = k
+                    container.mux(stream.encode(frame))
+        for stream, _, _ in streams:
             container.mux(stream.encode(None))
+
+
+def test_the_largest_of_several_tracks_is_read(tmp_path):
+    write_tracks(tmp_path / "a.ts", [(48, 64, 5), (96, 128, 5)])
     assert next(iter(VideoReader(tmp_path / "a.ts"))).image.shape == (96, 128, 3)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
+def test_a_larger_track_of_a_single_frame_is_a_cover(tmp_path, name):
+    """Not all programs mark their covers as such."""
+    write_tracks(tmp_path / name, [(96, 128, 1), (48, 64, 5)])
+    frames = list(VideoReader(tmp_path / name))
+    assert [frame.image.shape for frame in frames] == [(48, 64, 3)] * 5
 
 
 def test_gif_and_other_containers_are_read(tmp_path):

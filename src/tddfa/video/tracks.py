@@ -15,8 +15,9 @@ _DEFAULT, _ATTACHED, _THUMBNAILS, _STILL = 0x1, 0x400, 0x800, 0x100000  # FFmpeg
 def video_track(container: InputContainer, name: str) -> Any:
     """Return the best video stream of a container.
 
-    Covers and thumbnails are none. Among several (programmes of a broadcast, sizes of a stream), the one that
-    is marked as default is taken, then the largest.
+    Covers and thumbnails are none. Among several (programmes of a broadcast, sizes of a stream), those that
+    are known to have a single frame come last; of the others the one that is marked as default is taken, then
+    the largest.
 
     Args:
         container: an open file.
@@ -45,7 +46,8 @@ def video_track(container: InputContainer, name: str) -> Any:
 def _rank(stream: Any) -> tuple[bool, bool, int, int]:
     disposition = _disposition(stream)
     area = int(stream.codec_context.width or 0) * int(stream.codec_context.height or 0)
-    return not disposition & _STILL, bool(disposition & _DEFAULT), area, -int(stream.index)
+    moves = not disposition & _STILL and stream.frames != 1  # 0 where the container does not tell
+    return moves, bool(disposition & _DEFAULT), area, -int(stream.index)
 
 
 def _disposition(stream: Any) -> int:
