@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -88,8 +89,8 @@ def mean_interval(values: Float64[np.ndarray, " n"]) -> tuple[float, float]:
 
 
 def rounded(value: float | None) -> float | None:
-    """Return a number rounded to four digits, more than any set supports."""
-    return None if value is None else round(float(value), 4)
+    """Return a number rounded to four digits, more than any set supports; None for one that is not known."""
+    return None if value is None or math.isnan(value) else round(float(value), 4)
 
 
 def _resampled_means(

@@ -35,6 +35,12 @@ def test_the_truth_follows_all_and_a_still_face_nothing() -> None:
     assert movement_followed(base, base, base, base + d) == pytest.approx((0, 1))
 
 
+def test_nothing_is_said_of_a_movement_that_rounding_made() -> None:
+    rng = np.random.default_rng(1)
+    base, d = _face(rng), _movement(rng)
+    assert np.isnan(movement_followed(base, base + d, base, base + 1e-6 * d)).all()
+
+
 def test_a_movement_at_right_angles_is_not_followed_and_counts_as_another() -> None:
     rng = np.random.default_rng(2)
     base, d = _face(rng), _movement(rng)

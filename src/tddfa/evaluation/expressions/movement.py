@@ -9,6 +9,7 @@ from tddfa.shapes import Bool, Float, Float64
 _STILL = 0.1  # of the largest movement: points that move less stand still
 _FEWEST_STILL = 10
 _ROUNDS = 10
+_LEAST = 1e-4  # largest movement that is one, in sides of the box around the points; less is rounding
 
 
 def movement_followed(
@@ -24,7 +25,7 @@ def movement_followed(
     prediction each; a point stands still where the truth moves by less than a tenth of its largest movement.
     With d and r the movements of all points of the truth and of the prediction in x and y, the first number
     is r·d / d·d: 1 when all of the movement is followed, 0 when none is, whatever else moves. The second is
-    ‖r − d‖ / ‖d‖: 0 for a perfect prediction, 1 for one that never moves.
+    ‖r − d‖ / ‖d‖: 0 for a perfect prediction, 1 for one that never moves. Both are NaN where nothing moves.
 
     Args:
         base: predicted points, px.
@@ -37,7 +38,7 @@ def movement_followed(
     d = (truth - true_base)[:, :2].astype(np.float64)
     r = (held_still(moved, base, still) - base)[:, :2].astype(np.float64)
     total = float((d * d).sum())
-    if total == 0:
+    if np.abs(d).max() < _LEAST * np.ptp(true_base[:, :2], axis=0).max():
         return float("nan"), float("nan")
     return float((r * d).sum()) / total, float(np.sqrt(np.square(r - d).sum() / total))
 

@@ -143,7 +143,9 @@ def _followed_record(
         table[np.searchsorted(people, data.person[moved][mine]), u] = numbers[mine]
     visible = far >= _VISIBLE_PERCENT
     one_sided = np.array([has_twin(unit) and unit not in GAZE_UNITS for unit in units], bool)
-    part, otherwise = np.nanmean(table, axis=0).T if len(people) else np.full((2, len(units)), np.nan)
+    part, otherwise = np.full((2, len(units)), np.nan)
+    for u in np.flatnonzero(np.isfinite(table[..., 0]).any(axis=0)):
+        part[u], otherwise[u] = np.nanmean(table[:, u], axis=0)
     half = data.weight[moved] == 0.5
     halves = {
         unit: float(numbers[half & (data.unit[moved] == unit), 0].mean())
