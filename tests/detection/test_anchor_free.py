@@ -156,7 +156,22 @@ def test_images_are_read_together_by_size_and_found_as_each_by_itself():
         expected = {k: step for k in active if (step := next(alone[k], None)) is not None}
         assert steps == expected
         active = list(steps)
-    assert sorted(network.batches[:4]) == [(1, 512, 640), (2, 640, 448), (3, 448, 640), (6, 128, 128)]
+    # The face of the last image is too small for the base copy, so its smallest copy is read as well.
+    assert sorted(network.batches[:4]) == [(1, 128, 128), (1, 512, 640), (2, 640, 448), (3, 448, 640)]
+
+
+@pytest.mark.parametrize(("score", "n_copies"), [(0.79, 2), (0.81, 1)])
+def test_the_smallest_copy_is_read_only_where_no_face_is_clear(score, n_copies):
+    sides = []
+
+    def network(x):
+        sides.append(x.shape[2])
+        boxes = [(100, 100, 180, 180)] if x.shape[2] == 640 else []
+        return {"places": places_of(boxes, [score] * len(boxes), *x.shape[1:3])}
+
+    (face,) = make_detector(network, BIG).detect(np.full((640, 640, 3), 99, np.uint8))
+    assert face.score == pytest.approx(score)
+    assert sides == [640, 128][:n_copies]
 
 
 def test_a_plain_detection_takes_one_step():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from tddfa.detection.faint import CLEAR_SCORE
 from tddfa.detection.levels import RELIABLE_PX, Level, SearchStep, Tile, levels, tiles, whole
 from tddfa.errors import PackError
 from tddfa.geometry.boxes import non_maximum_suppression
@@ -232,6 +233,20 @@ class AnchorFreeSearch:
         """Return the next step of some of the images, by their number; those at their end are left out."""
         groups = {k: self._left[k].popleft() for k in active if self._left[k]}
         found: dict[int, list[_Candidates]] = {k: [] for k in groups}
+        self._read({k: [level for level in group if not level.fallback] for k, group in groups.items()}, found)
+        # The base copy comes first in each group.
+        unclear = {k: group for k, group in groups.items() if not (found[k][0].scores >= CLEAR_SCORE).any()}
+        self._read({k: [level for level in group if level.fallback] for k, group in unclear.items()}, found)
+        return {
+            k: SearchStep(
+                self._detector.detections(found[k]),
+                RELIABLE_PX * max(self._images[k].shape[:2]) / group[0].side,
+            )
+            for k, group in groups.items()
+        }
+
+    def _read(self, groups: Mapping[int, Sequence[Level]], found: Mapping[int, list[_Candidates]]) -> None:
+        """Add the candidates in some copies of each image to `found`."""
         waiting: list[tuple[int, _Copy]] = []
         n_pixels = 0
 
@@ -250,13 +265,6 @@ class AnchorFreeSearch:
                     read()
                     n_pixels = 0
         read()
-        return {
-            k: SearchStep(
-                self._detector.detections(found[k]),
-                RELIABLE_PX * max(self._images[k].shape[:2]) / group[0].side,
-            )
-            for k, group in groups.items()
-        }
 
 
 def _cut_padded(image: Image, tile: Tile) -> Image:

@@ -9,7 +9,8 @@ from tddfa.types import BoundingBox, Detection
 LIKELY_SCORE = 0.5
 """Score from which a detection is likely: nine in ten are faces. Of the others one in twenty is."""
 
-_CLEAR_SCORE = 0.8
+CLEAR_SCORE = 0.8
+"""Score from which a detection is so clear that verification confirms it nearly always."""
 
 # A candidate that shares this part of the smaller box with a face is hardly ever another face: of 218 on
 # 453 images three were accepted, of which one was hair.
@@ -27,7 +28,7 @@ _HEAD = 1.8  # side of the box around a head with its hair and neck, in sides of
 
 def is_clear(face: Detection) -> bool:
     """Return whether a detection is so clear that verification confirms it nearly always."""
-    return face.score >= _CLEAR_SCORE
+    return face.score >= CLEAR_SCORE
 
 
 def worth_verifying(
