@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 
 from tddfa.detection import make_detector
+from tddfa.detection.faint import FaintDetection
 from tddfa.errors import PackError
+from tddfa.types import Detection
 
 SETTINGS = {
     "kind": "anchor-free",
@@ -172,6 +174,25 @@ def test_the_smallest_copy_is_read_only_where_no_face_is_clear(score, n_copies):
     (face,) = make_detector(network, BIG).detect(np.full((640, 640, 3), 99, np.uint8))
     assert face.score == pytest.approx(score)
     assert sides == [640, 128][:n_copies]
+
+
+def test_faint_faces_tell_the_scores_of_all_cells_that_overlap_them():
+    """Three cells agree on one face, a fourth stands alone, a fifth is below every score that counts."""
+    boxes = [(100, 100, 140, 140), (108, 100, 148, 140), (100, 108, 140, 148), (300, 300, 330, 330)]
+    boxes += [(500, 500, 540, 540), (104, 92, 144, 132)]
+    scores = [0.4, 0.3, 0.1, 0.2, 0.6, 0.02]
+
+    def network(x):
+        known = range(len(boxes)) if x.shape[2] == 640 else []
+        return {"places": places_of([boxes[k] for k in known], [scores[k] for k in known], *x.shape[1:3])}
+
+    image = np.full((640, 640, 3), 99, np.uint8)
+    likely, first, alone = make_detector(network, {**BIG, "min_score": 0.15}).detect(image)
+    assert [round(d.score, 3) for d in (likely, first, alone)] == [0.6, 0.4, 0.2]
+    assert type(likely) is Detection
+    assert isinstance(first, FaintDetection)
+    assert isinstance(alone, FaintDetection)
+    assert (first.support, alone.support) == (pytest.approx(0.8), pytest.approx(0.2))
 
 
 def test_a_plain_detection_takes_one_step():

@@ -5,7 +5,9 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+
+import torch
 
 from tddfa.packs import find_pack
 from tddfa_train.detector.network import DetectorConfig, FaceDetector

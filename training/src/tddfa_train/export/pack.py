@@ -217,7 +217,9 @@ def detector_onnx(
         data = export_detector(network)
         if int8 is not None:
             recipe = read_config(DetectorRecipe, Path(int8))
-            return streamlined(fused(int8_detector(data, calibration_images(recipe.data, read_box_rule(recipe)))))
+            return streamlined(
+                fused(int8_detector(data, calibration_images(recipe.data, read_box_rule(recipe))))
+            )
     return data if float32 else half_precision_storage(data)
 
 

@@ -29,7 +29,6 @@ def streamlined(onnx_bytes: bytes) -> bytes:
             if all(tensor.name != name for tensor in graph.initializer):
                 graph.initializer.append(numpy_helper.from_array(np.array([0, 5, -1]), name))
             node.input[1] = name
-    weights = {tensor.name: tensor for tensor in graph.initializer}
     for node in [node for node in graph.node if node.op_type == "Resize"]:
         (added,) = [other for other in graph.node if node.output[0] in other.input]
         finer = next(name for name in (added.input[0], added.input[3]) if name != node.output[0])
