@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 
 from tddfa.detection import make_detector
+from tddfa.detection.faint import FaintDetection
 from tddfa.errors import PackError
+from tddfa.types import Detection
 
 SETTINGS = {
     "kind": "anchor-free",
@@ -156,7 +158,41 @@ def test_images_are_read_together_by_size_and_found_as_each_by_itself():
         expected = {k: step for k in active if (step := next(alone[k], None)) is not None}
         assert steps == expected
         active = list(steps)
-    assert sorted(network.batches[:4]) == [(1, 512, 640), (2, 640, 448), (3, 448, 640), (6, 128, 128)]
+    # The face of the last image is too small for the base copy, so its smallest copy is read as well.
+    assert sorted(network.batches[:4]) == [(1, 128, 128), (1, 512, 640), (2, 640, 448), (3, 448, 640)]
+
+
+@pytest.mark.parametrize(("score", "n_copies"), [(0.79, 2), (0.81, 1)])
+def test_the_smallest_copy_is_read_only_where_no_face_is_clear(score, n_copies):
+    sides = []
+
+    def network(x):
+        sides.append(x.shape[2])
+        boxes = [(100, 100, 180, 180)] if x.shape[2] == 640 else []
+        return {"places": places_of(boxes, [score] * len(boxes), *x.shape[1:3])}
+
+    (face,) = make_detector(network, BIG).detect(np.full((640, 640, 3), 99, np.uint8))
+    assert face.score == pytest.approx(score)
+    assert sides == [640, 128][:n_copies]
+
+
+def test_faint_faces_tell_the_scores_of_all_cells_that_overlap_them():
+    """Three cells agree on one face, a fourth stands alone, a fifth is below every score that counts."""
+    boxes = [(100, 100, 140, 140), (108, 100, 148, 140), (100, 108, 140, 148), (300, 300, 330, 330)]
+    boxes += [(500, 500, 540, 540), (104, 92, 144, 132)]
+    scores = [0.4, 0.3, 0.1, 0.2, 0.6, 0.02]
+
+    def network(x):
+        known = range(len(boxes)) if x.shape[2] == 640 else []
+        return {"places": places_of([boxes[k] for k in known], [scores[k] for k in known], *x.shape[1:3])}
+
+    image = np.full((640, 640, 3), 99, np.uint8)
+    likely, first, alone = make_detector(network, {**BIG, "min_score": 0.15}).detect(image)
+    assert [round(d.score, 3) for d in (likely, first, alone)] == [0.6, 0.4, 0.2]
+    assert type(likely) is Detection
+    assert isinstance(first, FaintDetection)
+    assert isinstance(alone, FaintDetection)
+    assert (first.support, alone.support) == (pytest.approx(0.8), pytest.approx(0.2))
 
 
 def test_a_plain_detection_takes_one_step():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tddfa.detection.faint import is_clear, worth_verifying
+from tddfa.detection.faint import FaintDetection, is_clear, worth_verifying
 from tddfa.types import BoundingBox, Detection
 
 
@@ -35,6 +35,17 @@ def test_what_shares_much_with_a_face_is_part_of_it_whatever_its_score(score):
 def test_beside_a_clear_face_a_candidate_needs_more_of_a_score(score, is_kept):
     assert kept(at(900, 500, score)) == is_kept
     assert kept(at(900, 500, score), at(500, 500, 0.7))
+
+
+@pytest.mark.parametrize(
+    ("score", "support", "is_kept"),
+    [(0.16, 0.8, True), (0.16, 0.7, False), (0.3, 0.38, False), (0.3, 0.42, True)],
+)
+def test_beside_a_clear_face_what_many_cells_support_needs_less_of_a_score(score, support, is_kept):
+    candidate = FaintDetection(at(900, 500, score).box, score, support)
+    assert kept(candidate) == is_kept
+    assert kept(candidate, at(500, 500, 0.7))
+    assert not kept(FaintDetection(at(520, 500, score).box, score, 9.0))
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(75, 0), (-75, 20), (60, -75), (0, 80), (-80, 80)])

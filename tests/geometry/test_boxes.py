@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tddfa.errors import InputError
-from tddfa.geometry.boxes import intersection_over_union, non_maximum_suppression
+from tddfa.geometry.boxes import intersection_over_union, non_maximum_suppression, overlapping
 from tddfa.types import BoundingBox
 
 
@@ -26,6 +26,12 @@ def test_overlap_equals_counting_pixels(seed):
 
     counted = [[(pixels(p) & pixels(q)).sum() / (pixels(p) | pixels(q)).sum() for q in b] for p in a]
     np.testing.assert_allclose(intersection_over_union(a, b), counted)
+
+
+@given(st.integers(0, 500), st.sampled_from([0.0, 0.31, 0.71]))
+def test_boxes_overlap_where_their_overlap_is_more_than_the_limit(seed, limit):
+    a, b = random_boxes(seed, 4), random_boxes(seed + 1, 5)
+    np.testing.assert_array_equal(overlapping(a, b, limit), intersection_over_union(a, b) > limit)
 
 
 @given(st.integers(0, 500), st.sampled_from([0.0, 1.0]))

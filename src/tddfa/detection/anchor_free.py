@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from tddfa.detection.faint import CLEAR_SCORE, LIKELY_SCORE, FaintDetection
 from tddfa.detection.levels import RELIABLE_PX, Level, SearchStep, Tile, levels, tiles, whole
 from tddfa.errors import PackError
-from tddfa.geometry.boxes import non_maximum_suppression
+from tddfa.geometry.boxes import non_maximum_suppression, overlapping
 from tddfa.imaging.light import brighten_dark, brightness
 from tddfa.imaging.warp import cut, resize
 from tddfa.packs.specs import AnchorFreeSpec
@@ -22,6 +23,7 @@ from tddfa.shapes import Float, Float32
 from tddfa.types import BoundingBox, Detection, Image
 
 _MAX_CANDIDATES = 2000  # of one tile, before overlapping ones are suppressed
+_SUPPORT_LOGIT = -3.5  # from which a cell supports the faint candidates that its box overlaps
 _MAX_FACES = 1000  # of an image: verification crops each of them
 _MAX_BATCH = 32  # tiles that the network reads at a time,
 _MAX_PIXELS = 1 << 24  # and pixels, that are held until it does: its first layers need 20 bytes for each
@@ -36,17 +38,21 @@ LARGEST_LOG = 6.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Candidates:
-    """Boxes (x0, y0, x1, y1), px, and their scores."""
+    """Boxes (x0, y0, x1, y1), px, their scores, and the support of the faint ones."""
 
     boxes: Float[np.ndarray, "n 4"]
     scores: Float[np.ndarray, " n"]
+    support: Float[np.ndarray, " n"]
 
     @classmethod
     def joined(cls, parts: Sequence[_Candidates]) -> _Candidates:
-        return cls(np.concatenate([p.boxes for p in parts]), np.concatenate([p.scores for p in parts]))
+        if len(parts) == 1:
+            return parts[0]
+        columns = zip(*((p.boxes, p.scores, p.support) for p in parts), strict=True)
+        return cls(*(np.concatenate(column) for column in columns))
 
     def where(self, kept: np.ndarray) -> _Candidates:
-        return _Candidates(self.boxes[kept], self.scores[kept])
+        return _Candidates(self.boxes[kept], self.scores[kept], self.support[kept])
 
 
 class AnchorFreeDetector:
@@ -115,9 +121,12 @@ class AnchorFreeDetector:
         """Return the candidates of several copies of an image, one for each face, best first."""
         every = _Candidates.joined(found)
         kept = non_maximum_suppression(every.boxes, every.scores, self._max_overlap)[:_MAX_FACES]
+        columns = (every.boxes[kept], every.scores[kept], every.support[kept])
         return [
             Detection(BoundingBox(*box), score)
-            for box, score in zip(every.boxes[kept].tolist(), every.scores[kept].tolist(), strict=True)
+            if score >= LIKELY_SCORE
+            else FaintDetection(BoundingBox(*box), score, support)
+            for box, score, support in zip(*(column.tolist() for column in columns), strict=True)
         ]
 
     def read(self, copies: Sequence[_Copy]) -> list[_Candidates]:
@@ -134,7 +143,7 @@ class AnchorFreeDetector:
             sides = boxes[:, 2:] - boxes[:, :2]
             side = sides.mean(axis=1)
             fits = (side >= copy.level.min_face) & (side <= copy.level.max_face)
-            found.append(_Candidates(boxes, every.scores).where((sides > 0).all(axis=1) & fits))
+            found.append(replace(every, boxes=boxes).where((sides > 0).all(axis=1) & fits))
         return found
 
     def _cells(self, places: Sequence[tuple[Image, Tile]]) -> list[Float32[np.ndarray, "5 _"]]:
@@ -156,19 +165,31 @@ class AnchorFreeDetector:
 
     def _candidates(self, cells: Float32[np.ndarray, "5 _"], tile: Tile) -> _Candidates:
         """Return the candidates in a tile of a copy whose centres no other tile has, in px of the copy."""
-        found = np.flatnonzero(cells[0] > self._min_logit)
+        found = np.flatnonzero(cells[0] > min(self._min_logit, _SUPPORT_LOGIT))
         found = found[np.argsort(-cells[0, found], kind="stable")][:_MAX_CANDIDATES]
         centers, strides = _grid(*_padded_size(tile))
-        # Only candidates are decoded: most cells see no face.
+        # Only candidates and what supports them are decoded: most cells see no face.
         sides = np.exp(np.minimum(cells[1:, found].T, LARGEST_LOG)) * strides[found, None]
         boxes = np.concatenate([centers[found] - sides[:, :2], centers[found] + sides[:, 2:]], axis=1)
         scores = 1 / (1 + np.exp(-cells[0, found]))
-        kept = non_maximum_suppression(boxes, scores, self._max_overlap)
-        boxes = boxes[kept] + np.array([tile.x0, tile.y0] * 2, np.float32)
+        n_candidates = np.count_nonzero(cells[0, found] > self._min_logit)
+        kept = non_maximum_suppression(boxes[:n_candidates], scores[:n_candidates], self._max_overlap)
+        candidates = _Candidates(boxes[kept], scores[kept], self._support(boxes, scores, kept))
+        boxes = candidates.boxes + np.array([tile.x0, tile.y0] * 2, np.float32)
         x, y = ((boxes[:, k] + boxes[:, k + 2]) / 2 for k in (0, 1))
         x0, y0, x1, y1 = tile.core
         inside = (x0 <= x) & (x < x1) & (y0 <= y) & (y < y1)
-        return _Candidates(boxes, scores[kept]).where(inside)
+        return replace(candidates, boxes=boxes).where(inside)
+
+    def _support(
+        self, boxes: Float32[np.ndarray, "n 4"], scores: Float32[np.ndarray, " n"], kept: np.ndarray
+    ) -> Float32[np.ndarray, " kept"]:
+        """Return the sum of the scores of all boxes that overlap each kept one, where that one is faint."""
+        support = np.zeros(len(kept), np.float32)
+        faint = np.flatnonzero(scores[kept] < LIKELY_SCORE)
+        if len(faint):
+            support[faint] = overlapping(boxes[kept[faint]], boxes, self._max_overlap) @ scores
+        return support
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -232,6 +253,22 @@ class AnchorFreeSearch:
         """Return the next step of some of the images, by their number; those at their end are left out."""
         groups = {k: self._left[k].popleft() for k in active if self._left[k]}
         found: dict[int, list[_Candidates]] = {k: [] for k in groups}
+        self._read(
+            {k: [level for level in group if not level.fallback] for k, group in groups.items()}, found
+        )
+        # The base copy comes first in each group.
+        unclear = {k: group for k, group in groups.items() if not (found[k][0].scores >= CLEAR_SCORE).any()}
+        self._read({k: [level for level in group if level.fallback] for k, group in unclear.items()}, found)
+        return {
+            k: SearchStep(
+                self._detector.detections(found[k]),
+                RELIABLE_PX * max(self._images[k].shape[:2]) / group[0].side,
+            )
+            for k, group in groups.items()
+        }
+
+    def _read(self, groups: Mapping[int, Sequence[Level]], found: Mapping[int, list[_Candidates]]) -> None:
+        """Add the candidates in some copies of each image to `found`."""
         waiting: list[tuple[int, _Copy]] = []
         n_pixels = 0
 
@@ -250,13 +287,6 @@ class AnchorFreeSearch:
                     read()
                     n_pixels = 0
         read()
-        return {
-            k: SearchStep(
-                self._detector.detections(found[k]),
-                RELIABLE_PX * max(self._images[k].shape[:2]) / group[0].side,
-            )
-            for k, group in groups.items()
-        }
 
 
 def _cut_padded(image: Image, tile: Tile) -> Image:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tddfa.shapes import Float, Int
+from tddfa.shapes import Bool, Float, Int
 
 
 def intersection_over_union(
@@ -16,6 +16,18 @@ def intersection_over_union(
     area_a = (a[:, 2:] - a[:, :2]).prod(axis=1)
     area_b = (b[:, 2:] - b[:, :2]).prod(axis=1)
     return shared / np.maximum(area_a[:, None] + area_b[None, :] - shared, np.finfo(a.dtype).tiny)
+
+
+def overlapping(
+    a: Float[np.ndarray, "n 4"], b: Float[np.ndarray, "m 4"], min_overlap: float
+) -> Bool[np.ndarray, "n m"]:
+    """Return of which pairs of boxes (x0, y0, x1, y1) the intersection over union is more than a limit."""
+    # Column by column, without a division: a quarter of the time of all overlaps.
+    (x0, y0, x1, y1), (u0, v0, u1, v1) = np.ascontiguousarray(a.T)[:, :, None], np.ascontiguousarray(b.T)
+    width, height = np.minimum(x1, u1) - np.maximum(x0, u0), np.minimum(y1, v1) - np.maximum(y0, v0)
+    shared = np.maximum(width, 0) * np.maximum(height, 0)
+    union = (x1 - x0) * (y1 - y0) + (u1 - u0) * (v1 - v0) - shared
+    return shared > min_overlap * union
 
 
 _BLOCK = 64  # boxes whose overlaps with all others are held at a time

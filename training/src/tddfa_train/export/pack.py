@@ -37,6 +37,7 @@ from tddfa_train.export.onnx import (
     export_faceboxes,
     half_precision_storage,
 )
+from tddfa_train.export.upsample import streamlined
 from tddfa_train.export.widen import widened
 from tddfa_train.expressions.export import (
     Trust,
@@ -216,7 +217,9 @@ def detector_onnx(
         data = export_detector(network)
         if int8 is not None:
             recipe = read_config(DetectorRecipe, Path(int8))
-            return fused(int8_detector(data, calibration_images(recipe.data, read_box_rule(recipe))))
+            return streamlined(
+                fused(int8_detector(data, calibration_images(recipe.data, read_box_rule(recipe))))
+            )
     return data if float32 else half_precision_storage(data)
 
 
