@@ -108,16 +108,20 @@ def test_a_box_that_frames_its_face_well_is_cropped_once(one_network, images):
         assert np.linalg.norm(found.landmarks - face.landmarks, axis=1).mean() < 0.02 * size
 
 
-def test_a_face_of_another_network_is_always_cropped_again(images):
+def test_the_regressor_sees_what_another_network_has_not_seen_well(images):
     engine = CountingEngine()
     aligner = FaceAligner(pack_with(file="regressor-small.onnx", verifier="verifier.onnx"), engine=engine)
     (face,) = aligner.align(images[0])
     around = aligner._regressor.box_around(face.landmarks, face.box)
-    engine.taken()
-    aligner.align(images[0], boxes=[around])
+    for box, crops in ((around, []), (around.shifted(0.2 * around.width, 0.0), [1])):
+        engine.taken()
+        aligner.align(images[0], boxes=[box])
+        runs = engine.taken()
+        assert (runs["verifier.onnx"], runs["regressor-small.onnx"]) == ([1], crops)
+        assert runs["expressions.onnx"] == [1]
+    aligner.align(images[0], landmarks=[face.landmarks])
     runs = engine.taken()
-    assert (len(runs["verifier.onnx"]), runs["regressor-small.onnx"]) == (1, [1])
-    assert runs["expressions.onnx"] == [1]
+    assert (runs["verifier.onnx"], runs["regressor-small.onnx"]) == ([], [1])
 
 
 def test_a_verifier_that_is_the_network_itself_is_no_other_network(one_network, images):
@@ -125,9 +129,11 @@ def test_a_verifier_that_is_the_network_itself_is_no_other_network(one_network, 
     assert same.align(images[0]) == one_network[0].align(images[0])
 
 
-def test_without_close_ups_a_face_is_always_cropped_again(images):
+@pytest.mark.parametrize("verifier", [None, "verifier.onnx"])
+def test_without_close_ups_a_face_is_always_cropped_again(images, verifier):
     engine = CountingEngine()
-    aligner = FaceAligner(pack_with(**ONE_NETWORK, expressions=None, closeups=None), engine=engine)
+    settings = {"file": "verifier.onnx", "verifier": verifier, "expressions": None, "closeups": None}
+    aligner = FaceAligner(pack_with(**settings), engine=engine)
     (face,) = aligner.align(images[0])
     around = aligner._regressor.box_around(face.landmarks, face.box)
     engine.taken()

@@ -61,7 +61,8 @@ class PackNetworks:
     @cached_property
     def verifying_regressor(self) -> Regressor:
         """The network that sees detections first: one of its own, or the regressor."""
-        return self.regressor if self._verifier is None else self._regressor(self._verifier)
+        file = self._spec.verifier
+        return self.regressor if file in (None, self._spec.file) else self._regressor(file)
 
     @cached_property
     def expressions(self) -> ExpressionNetwork | None:
@@ -79,11 +80,10 @@ class PackNetworks:
             sources: what shows each face.
             predictions: what the verifying network predicted.
         """
-        # Where another network sees detections first, the last prediction is never its own.
-        most = max(self._spec.refinements, 0 if self._verifier is None else 1)
-        # Close-ups correct what a crop that is a little off costs.
-        settles = self._verifier is None and self.expressions is not None
-        return refine(self.regressor, sources, predictions, least=0 if settles else min(most, 1), most=most)
+        # Without close-ups, which correct either network, the last prediction is never another network's.
+        most = max(self._spec.refinements, 0 if self._spec.verifier is None else 1)
+        least = 0 if self.expressions is not None else min(most, 1)
+        return refine(self.regressor, sources, predictions, least=least, most=most)
 
     def corrected(self, sources: Sequence[Source], params: Sequence[FaceParams]) -> list[FaceParams]:
         """Return parameters as the close-ups correct them; the same in packs without close-ups.
@@ -106,11 +106,6 @@ class PackNetworks:
         """
         reader = self.expressions
         return list(params) if reader is None else reader.from_crops(crops, squares, params)
-
-    @property
-    def _verifier(self) -> str | None:
-        """File of the network that verifies, where it is another one."""
-        return None if self._spec.verifier == self._spec.file else self._spec.verifier
 
     def thresholds(self, *, own_detector: bool) -> AcceptanceThresholds:
         """Return when a candidate is a face; the pack knows the scores of its own detector only."""
