@@ -1,5 +1,6 @@
 """Faces of every size: those that fill the image, and those of crowds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import pytest
 
 import toys
 from tddfa import BoundingBox, Detection, FaceAligner, read_image
+from tddfa.alignment.prediction import Prediction
 from tddfa.alignment.refinement import refine
 from tddfa.errors import InputError
 from tddfa.geometry.camera import scaled_camera
@@ -160,19 +162,74 @@ def square_of_landmarks(params):
     return (ring + params.camera[:, 3]).astype(np.float32)
 
 
+def seen_around(x):
+    """A prediction for a crop around landmarks, as one that lies at x."""
+    return Prediction(at(x), np.zeros((68, 3), np.float32), square_of_landmarks)
+
+
+def refined(regressor, starts, least=1):
+    images = [np.zeros((9, 9, 3), np.uint8)] * len(starts)
+    return [
+        each.params
+        for each in refine(regressor, images, [seen_around(x) for x in starts], least=least, most=9)
+    ]
+
+
 @pytest.mark.parametrize(("start", "crops"), [(0.0, 1), (5.0, 1), (20.0, 3), (80.0, 5), (1e9, 1)])
 def test_a_face_is_cropped_again_until_its_crop_hardly_moves(start, crops):
     regressor = Approaches()
-    (params,) = refine(regressor, square_of_landmarks, [np.zeros((9, 9, 3), np.uint8)], [at(start)], times=9)
+    (params,) = refined(regressor, [start])
     assert regressor.crops == crops
     assert params.camera[0, 3] == (start if start > 1e6 else pytest.approx(start / 2**crops, abs=0.5))
 
 
 def test_faces_of_a_batch_are_refined_each_as_long_as_it_moves():
     regressor = Approaches()
-    images = [np.zeros((9, 9, 3), np.uint8)] * 3
-    together = refine(regressor, square_of_landmarks, images, [at(0), at(80), at(20)], times=9)
+    together = refined(regressor, [0, 80, 20])
     assert regressor.crops == 1 + 5 + 3
-    alone = [refine(Approaches(), square_of_landmarks, images[:1], [at(x)], times=9)[0] for x in (0, 80, 20)]
-    assert together == alone
-    assert refine(regressor, square_of_landmarks, images[:1], [at(80)], times=0) == [at(80)]
+    assert together == [refined(Approaches(), [x])[0] for x in (0, 80, 20)]
+    none = refine(regressor, [np.zeros((9, 9, 3), np.uint8)], [seen_around(80)], least=0, most=0)
+    assert [each.params for each in none] == [at(80)]
+
+
+class Boxed(Approaches):
+    """The same, whose crop of a detection box shows the box alone."""
+
+    def box_around(self, points, like):
+        return BoundingBox.around(points)
+
+
+def seen_in_box(dx=0.0, dy=0.0, grown=1.0, confidence=0.9999, turned=False):
+    """A prediction for the crop of a box that differs from the box around its landmarks, in sides of it."""
+
+    def landmarks(params):
+        points = square_of_landmarks(params)
+        return points[:, [1, 0, 2]] if turned else points
+
+    params = replace(at(0.0), confidence=confidence)
+    around = BoundingBox.around(landmarks(params))
+    side = (around.width + around.height) / 2
+    return Prediction(params, around.scaled(grown).shifted(dx * side, dy * side), landmarks)
+
+
+@pytest.mark.parametrize(
+    ("seen", "again"),
+    [
+        (seen_in_box(), False),
+        (seen_in_box(0.07, -0.07, 1.07), False),
+        (seen_in_box(dx=-0.09), True),
+        (seen_in_box(dy=0.09), True),
+        (seen_in_box(grown=1.09), True),
+        (seen_in_box(grown=0.91), True),
+        (seen_in_box(confidence=0.999), True),
+        (seen_in_box(confidence=None), False),
+        (seen_in_box(turned=True), True),
+    ],
+)
+def test_a_verified_face_is_cropped_again_if_its_crop_differs_or_the_network_is_not_sure(seen, again):
+    image = [np.zeros((9, 9, 3), np.uint8)]
+    for least, most, expected in ((0, 1, again), (1, 1, True), (0, 0, False)):
+        regressor = Boxed()
+        (found,) = refine(regressor, image, [seen], least=least, most=most)
+        assert regressor.crops == expected
+        assert (found is not seen) == expected

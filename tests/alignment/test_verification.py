@@ -66,12 +66,12 @@ def test_only_uncertain_candidates_are_verified_and_only_faces_remain():
     assert found == [sure, at(200, 100, 0.5)]  # the uncertain box is moved onto the face
 
 
-def test_faces_are_the_detections_and_the_parameters_predicted_for_each():
+def test_faces_are_the_detections_and_the_predictions_for_each():
     regressor = Sees((100, 100), (200, 100))
     candidates = [at(100, 100, 0.9), at(205, 100, 0.5), at(300, 100, 0.4)]
     found = faces(verifier(regressor), candidates)
     assert [d for d, _ in found] == verifier(regressor).detections(IMAGE, candidates)
-    np.testing.assert_array_equal([p.camera[:2, 3] for _, p in found], [(100, 100), (200, 100)])
+    np.testing.assert_array_equal([p.params.camera[:2, 3] for _, p in found], [(100, 100), (200, 100)])
 
 
 def test_two_candidates_that_are_drawn_to_one_face_are_one():
@@ -143,9 +143,9 @@ def test_an_upside_down_face_is_judged_by_two_crops(first, second, together):
     )
     found = faces(both, [at(90, 100, 0.7)])
     assert len(found) == (together >= 0.98)
-    for _, params in found:
-        assert params.confidence == pytest.approx(together, abs=1e-3)
-        assert params.camera[0, 3] == 100
+    for _, prediction in found:
+        assert prediction.params.confidence == pytest.approx(together, abs=1e-3)
+        assert prediction.params.camera[0, 3] == 100
 
 
 def counted(toy_pack, candidates, **settings):

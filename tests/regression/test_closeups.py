@@ -159,28 +159,64 @@ SETTINGS = {
 }
 
 
-def arrays(name):
-    assert name == "closeups.npz"
-    return {"eyes": VIEWS.eyes, "mouth": VIEWS.mouth, "face": VIEWS.face}
+def read(image, first=None, closeups=None, box=(50, 50, 250, 250)):
+    """The face in a box, after the close-ups."""
+    regressor = make_regressor(first or FixedNetwork(), SETTINGS, lambda name: {})
+    faces = regressor.from_boxes([image], [BoundingBox(*box)])
+    return ExpressionNetwork(closeups or MeanOfViews(), VIEWS)([image], faces)[0]
 
 
 def test_expressions_come_from_the_second_network_and_the_image_itself():
-    regressor = make_regressor(FixedNetwork(), SETTINGS, arrays, MeanOfViews())
     image = np.full((300, 300, 3), (255, 0, 51), np.uint8)
-    (face,) = regressor.from_boxes([image], [BoundingBox(50, 50, 250, 250)])
+    face = read(image)
     np.testing.assert_allclose(face.expression, [1, 0, 0.2], atol=0.01)
     np.testing.assert_allclose(face.identity, 0.5)
-    # A crop that was cut before is read as it lies, and the face is in the frame of its image.
-    (cut,) = regressor.from_crops([image[50:250, 50:250]], [BoundingBox(50, 50, 250, 250)])
-    np.testing.assert_allclose(cut.expression, face.expression, atol=0.01)
-    np.testing.assert_allclose(cut.camera, face.camera, atol=0.6)
+
+
+@pytest.mark.parametrize("side", [100, 200, 333])
+def test_a_crop_that_was_cut_before_is_read_as_it_lies(side):
+    """The views of a crop are those of the image it was cut from."""
+    rng = np.random.default_rng(side)
+    image = cv2.GaussianBlur(rng.integers(0, 256, (300, 300, 3), dtype=np.uint8), (0, 0), 6)
+    square, views = BoundingBox(50, 40, 250, 240), []
+
+    def closeups(x, numbers):
+        views.append(x[0].astype(int))
+        return MeanOfViews()(x, numbers)
+
+    face = read(image, closeups=closeups, box=square)
+    first = FaceParams(face.camera, face.identity - 0.5, np.zeros(3, np.float32))
+    crop = cv2.resize(image[40:240, 50:250], (side, side), interpolation=cv2.INTER_AREA)
+    (cut,) = ExpressionNetwork(closeups, VIEWS).from_crops([crop], [square], [first])
+    np.testing.assert_array_equal(cut.camera, face.camera)
+    np.testing.assert_allclose(cut.expression, face.expression, atol=0.02)
+    if side == 200:
+        assert np.abs(views[0] - views[1]).max() <= 1
+    else:
+        assert np.abs(views[0] - views[1]).mean() < 4
 
 
 def test_a_network_that_gives_something_else_is_named():
     reader = ExpressionNetwork(lambda x, numbers: {"expression": np.zeros((1, 3))}, VIEWS)
     face = FaceParams(camera(), np.zeros(2, np.float32), np.zeros(3, np.float32))
     with pytest.raises(PackError, match="needs pose, identity, expression"):
-        reader([places_image()], [face.camera], [face])
+        reader([places_image()], [face])
+
+
+def test_a_crowd_is_read_in_batches_and_each_face_as_alone():
+    sizes = []
+
+    def closeups(x, numbers):
+        sizes.append(len(x))
+        return MeanOfViews()(x, numbers)
+
+    zeros = np.zeros(2, np.float32), np.zeros(3, np.float32)
+    faces = [FaceParams(camera(0.5, shift=(40.0 + k, 90.0)), *zeros) for k in range(150)]
+    reader = ExpressionNetwork(closeups, VIEWS)
+    together = reader([places_image()] * 150, faces)
+    assert sizes == [64, 64, 22]
+    assert [reader([places_image()], [face])[0] for face in faces[::30]] == together[::30]
+    assert reader([], []) == []
 
 
 @pytest.mark.parametrize("value", [0.0, 1e4, 1e30, -1e30, 3e38, np.nan, np.inf, -np.inf])
@@ -191,14 +227,12 @@ def test_whatever_the_networks_of_a_pack_give_is_a_face_or_a_line(which, value):
             name: np.full_like(v, value) if name == which else v for name, v in network(*x).items()
         }
 
-    regressor = make_regressor(changed(FixedNetwork()), SETTINGS, arrays, changed(MeanOfViews()))
-    given = [np.full((300, 300, 3), (255, 0, 51), np.uint8)], [BoundingBox(50, 50, 250, 250)]
+    given = np.full((300, 300, 3), (255, 0, 51), np.uint8), changed(FixedNetwork()), changed(MeanOfViews())
     if abs(value) < 1e12:
-        (face,) = regressor.from_boxes(*given)
-        assert face.expression.shape == (3,)
+        assert read(*given).expression.shape == (3,)
     else:
         with pytest.raises(PackError, match="NaN or numbers beyond"):
-            regressor.from_boxes(*given)
+            read(*given)
 
 
 def test_a_manifest_names_the_network_and_the_places_of_its_views():

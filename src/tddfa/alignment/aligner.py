@@ -23,19 +23,20 @@ from tddfa.alignment.inputs import (
     usable,
 )
 from tddfa.alignment.networks import PackNetworks
-from tddfa.alignment.orientation import better_orientation, face_turned_back, turns_to_upright
-from tddfa.alignment.refinement import refine
+from tddfa.alignment.orientation import face_turned_back, turning_helps, turns_to_upright
+from tddfa.alignment.prediction import predict_boxes, predict_points
 from tddfa.alignment.search import SeparateSearches, find_faces
-from tddfa.alignment.verification import FaceVerifier, VerifiedDetector
+from tddfa.alignment.verification import FaceVerifier, Verified, VerifiedDetector
 from tddfa.concurrency import in_order
 from tddfa.deprecation import warn_renamed
 from tddfa.detection import BatchDetector, BatchSearch, Detector, ScalableDetector, SearchStep
 from tddfa.errors import InputError
+from tddfa.imaging.pyramid import Pyramid
 from tddfa.morphable import pack_model
 from tddfa.packs import ModelPack, default_pack_name, find_pack
 from tddfa.runtime import Engine, onnx_engine
 from tddfa.shapes import Float
-from tddfa.types import BoxLike, Detection, Face, FaceParams, Image
+from tddfa.types import BoundingBox, BoxLike, Detection, Face, FaceParams, Image
 from tddfa.types.arguments import as_iterator, as_path, check_count, shown
 from tddfa.types.image import check_image
 
@@ -99,6 +100,7 @@ class FaceAligner:
         }
         self.model = pack_model(self.pack)
         self._networks = PackNetworks(self.pack, engine or onnx_engine(threads=threads, device=device))
+        self._networks.load()
         self._regressor = self._networks.regressor
         self._detector = detector
         self._search_size = check_search_size(search_size)
@@ -172,17 +174,17 @@ class FaceAligner:
         check_policy(errors)
         if boxes is not None and landmarks is not None:
             raise InputError("boxes and landmarks were given; pass one of them")
+        source = Pyramid(image)
         if landmarks is not None:
             placed = usable("landmarks", items("landmarks", landmarks), as_points, errors)
             given = [None if each is None else Detection(each[1]) for each in placed]
             points = [each[0] for each in placed if each is not None]
-            params = self._regressor.from_points([image] * len(points), points)
-            return self._given_faces("landmarks", image, given, params, errors)
+            params = predict_points(self._regressor, [source] * len(points), points)
+            return self._given_faces("landmarks", source, given, params, errors)
         if boxes is not None:
             given = usable("boxes", items("boxes", boxes), as_detection, errors)
-            there = [d.box for d in given if d is not None]
-            params = self._networks.verifying_regressor.from_boxes([image] * len(there), there)
-            return self._given_faces("boxes", image, given, self._refined(image, params), errors)
+            params = self._params_of_boxes(source, [d.box for d in given if d is not None])
+            return self._given_faces("boxes", source, given, params, errors)
         return self._found_faces([image], search_size)[0]
 
     @overload
@@ -309,7 +311,7 @@ class FaceAligner:
             InputError: the image cannot be used.
         """
         check_image(image)
-        return self._faces_of([image], [select], search_size)[0]
+        return self._search_faces(image, self._searches([image], [select], search_size))
 
     def search_candidates(self, image: Image, *, select: Selection | None = None) -> Faces:
         """Return what `align_candidates` does, from ever larger copies of the image while there is no face.
@@ -331,7 +333,7 @@ class FaceAligner:
         steps = detector.search(image)
         if select is not None:
             steps = (replace(step, detections=list(select(step.detections))) for step in steps)
-        return self._aligned([image], SeparateSearches([steps]))[0]
+        return self._search_faces(image, SeparateSearches([steps]))
 
     def align_crops(self, crops: Sequence[Image], squares: Iterable[BoxLike]) -> Faces:
         """Return the faces in crops that were cut before, as data sets have them.
@@ -352,7 +354,8 @@ class FaceAligner:
             check_image(crop)
             if crop.shape[0] != crop.shape[1]:
                 raise InputError(f"a crop is {crop.shape[1]}×{crop.shape[0]} px; crops are square")
-        params = self._regressor.from_crops(crops, [d.box for d in detections])
+        boxes = [d.box for d in detections]
+        params = self._networks.corrected_crops(crops, boxes, self._regressor.from_crops(crops, boxes))
         return Faces(Face(d, p, self.model) for d, p in zip(detections, params, strict=True))
 
     def smallest_face(self, image: Image, *, search_size: int | None = None) -> float | None:
@@ -385,43 +388,55 @@ class FaceAligner:
 
     def _found_faces(self, images: Sequence[Image], search_size: int | None) -> list[Faces]:
         """Return the faces of each image, turned where that finds more of them."""
-        found = self._faces_of(images, [None] * len(images), search_size)
+        sources = [Pyramid(image) for image in images]
+        found = self._verified(sources, self._searches(images, [None] * len(images), search_size))
         if not self._thresholds.enabled:
-            return found
+            return self._faces(sources, found)
         turns = {k: n for k, faces in enumerate(found) if (n := turns_to_upright(faces))}
-        turned_images = [np.ascontiguousarray(np.rot90(images[k], n)) for k, n in turns.items()]
+        turned = {k: np.ascontiguousarray(np.rot90(images[k], n)) for k, n in turns.items()}
         # Without any face, nothing but a clear one justifies the turn.
         selections = [None if found[k] else _clear for k in turns]
-        again = self._faces_of(turned_images, selections, search_size)
-        for (k, n), image, faces in zip(turns.items(), turned_images, again, strict=True):
-            height, width = image.shape[:2]
-            back = [face_turned_back(face, n, width, height) for face in faces]
-            found[k] = Faces(better_orientation(found[k], back, n))
-        return found
+        searches = self._searches(list(turned.values()), selections, search_size)
+        again = self._verified([Pyramid(image) for image in turned.values()], searches)
+        better = {
+            k: faces
+            for k, faces in zip(turns, again, strict=True)
+            if turning_helps(found[k], faces, turns[k])
+        }
+        for k, faces in better.items():
+            sources[k], found[k] = Pyramid(turned[k]), faces
+        aligned = self._faces(sources, found)
+        for k in better:
+            height, width = turned[k].shape[:2]
+            aligned[k] = Faces(face_turned_back(face, turns[k], width, height) for face in aligned[k])
+        return aligned
 
-    def _faces_of(
-        self,
-        images: Sequence[Image],
-        selections: Sequence[Selection | None],
-        search_size: int | None,
-    ) -> list[Faces]:
-        """Return the faces of each upright image: detect, verify, refine."""
-        return self._aligned(images, self._searches(images, selections, search_size))
+    def _search_faces(self, image: Image, search: BatchSearch) -> Faces:
+        """Return the faces that a search of one upright image finds."""
+        sources = [Pyramid(image)]
+        return self._faces(sources, self._verified(sources, search))[0]
 
-    def _aligned(self, images: Sequence[Image], searches: BatchSearch) -> list[Faces]:
-        """Return the faces that searches find: verify, refine."""
-        verified = find_faces(images, searches, self._verifier)
+    def _verified(self, sources: Sequence[Pyramid], searches: BatchSearch) -> list[list[Verified]]:
+        """Return the faces that searches of upright images find, with predictions: verify, refine."""
+        verified = find_faces(sources, searches, self._verifier)
         refined = iter(
-            refine(
-                self._regressor,
-                self.model.landmarks,
-                [image for image, each in zip(images, verified, strict=True) for _ in each],
-                [face.params for each in verified for face in each],
-                times=self._networks.n_refinements,
+            self._networks.refined(
+                [source for source, each in zip(sources, verified, strict=True) for _ in each],
+                [face.prediction for each in verified for face in each],
             )
         )
-        faces = [[Face(face.detection, next(refined), self.model) for face in each] for each in verified]
-        return [Faces(face for face in each if self._thresholds.accepts(face.params)) for each in faces]
+        faces = [[Verified(face.detection, next(refined)) for face in each] for each in verified]
+        return [[face for face in each if self._thresholds.accepts(face.prediction.params)] for each in faces]
+
+    def _faces(self, sources: Sequence[Pyramid], found: Sequence[Sequence[Verified]]) -> list[Faces]:
+        """Return the faces for predictions, the close-ups of all of them read in one batch."""
+        params = iter(
+            self._networks.corrected(
+                [source for source, each in zip(sources, found, strict=True) for _ in each],
+                [face.prediction.params for each in found for face in each],
+            )
+        )
+        return [Faces(Face(face.detection, next(params), self.model) for face in each) for each in found]
 
     def _searches(
         self, images: Sequence[Image], selections: Sequence[Selection | None], search_size: int | None
@@ -448,25 +463,27 @@ class FaceAligner:
         candidates = list(found) if select is None else list(select(list(found)))
         return iter([SearchStep(candidates, 0.0)])
 
-    def _refined(self, image: Image, params: Sequence[FaceParams | None]) -> list[FaceParams | None]:
-        there = [p for p in params if p is not None]
-        times = self._networks.n_refinements
-        refined = iter(
-            refine(self._regressor, self.model.landmarks, [image] * len(there), there, times=times)
-        )
-        return [None if p is None else next(refined) for p in params]
+    def _params_of_boxes(self, source: Pyramid, boxes: Sequence[BoundingBox]) -> list[FaceParams | None]:
+        """Return the refined parameters of the face in each box; None where no crop can be cut."""
+        regressor = self._networks.verifying_regressor
+        predicted = predict_boxes(regressor, self.model.landmarks, [source] * len(boxes), boxes)
+        there = [p for p in predicted if p is not None]
+        refined = iter(self._networks.refined([source] * len(there), there))
+        return [None if p is None else next(refined).params for p in predicted]
 
     def _given_faces(
         self,
         name: str,
-        image: Image,
+        source: Pyramid,
         given: Sequence[Detection | None],
         params: Sequence[FaceParams | None],
         errors: ErrorPolicy,
     ) -> Faces | list[Face | None]:
         """Return the face of each box or set of points; `params` are those of the usable ones."""
-        height, width = image.shape[:2]
-        predicted = iter(params)
+        height, width = source.image.shape[:2]
+        there = [p for p in params if p is not None]
+        corrected = iter(self._networks.corrected([source] * len(there), there))
+        predicted = iter([None if p is None else next(corrected) for p in params])
         faces: list[Face | None] = []
         for index, detection in enumerate(given):
             face_params = None if detection is None else next(predicted)

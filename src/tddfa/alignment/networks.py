@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 
+from tddfa.alignment.prediction import Prediction, Source
+from tddfa.alignment.refinement import refine
 from tddfa.alignment.verification import AcceptanceThresholds
 from tddfa.detection import Detector, make_detector
 from tddfa.errors import InputError
 from tddfa.packs import ModelPack
+from tddfa.packs.specs import AffineCameraSpec
 from tddfa.regression import Regressor, make_regressor
+from tddfa.regression.expressions import ExpressionNetwork
 from tddfa.runtime import Engine, Network
+from tddfa.types import BoundingBox, FaceParams, Image
 
 
 class PackNetworks:
@@ -24,6 +30,14 @@ class PackNetworks:
     def __init__(self, pack: ModelPack, engine: Engine) -> None:
         self._pack, self._engine = pack, engine
         self._spec = pack.manifest.regressor
+
+    def load(self) -> None:
+        """Load the networks that every face needs, so that a broken pack is refused at once.
+
+        Raises:
+            PackError: one of them is broken.
+        """
+        _ = self.regressor, self.expressions
 
     @cached_property
     def detector(self) -> Detector:
@@ -42,19 +56,56 @@ class PackNetworks:
     @cached_property
     def regressor(self) -> Regressor:
         """The network that predicts the faces that are returned."""
-        file = getattr(self._spec, "expressions", None)
-        return self._regressor(self._spec.file, None if file is None else self._network(file))
+        return self._regressor(self._spec.file)
 
     @cached_property
     def verifying_regressor(self) -> Regressor:
         """The network that sees detections first: one of its own, or the regressor."""
-        return self.regressor if self._spec.verifier is None else self._regressor(self._spec.verifier)
+        file = self._spec.verifier
+        return self.regressor if file in (None, self._spec.file) else self._regressor(file)
 
-    @property
-    def n_refinements(self) -> int:
-        """How often the regressor crops a detected face again."""
-        # Where another network sees detections first, the last prediction is never its own.
-        return max(self._spec.refinements, 0 if self._spec.verifier is None else 1)
+    @cached_property
+    def expressions(self) -> ExpressionNetwork | None:
+        """The network that reads close-ups of the faces; None in packs without one."""
+        spec = self._spec
+        if not isinstance(spec, AffineCameraSpec) or spec.expressions is None or spec.closeups is None:
+            return None
+        network = self._network(spec.expressions)
+        return ExpressionNetwork.from_arrays(network, self._pack.arrays(spec.closeups))
+
+    def refined(self, sources: Sequence[Source], predictions: Sequence[Prediction]) -> list[Prediction]:
+        """Return predictions for detections after cropping the faces again, as the pack says.
+
+        Args:
+            sources: what shows each face.
+            predictions: what the verifying network predicted.
+        """
+        # Without close-ups, which correct either network, the last prediction is never another network's.
+        most = max(self._spec.refinements, 0 if self._spec.verifier is None else 1)
+        least = 0 if self.expressions is not None else min(most, 1)
+        return refine(self.regressor, sources, predictions, least=least, most=most)
+
+    def corrected(self, sources: Sequence[Source], params: Sequence[FaceParams]) -> list[FaceParams]:
+        """Return parameters as the close-ups correct them; the same in packs without close-ups.
+
+        Args:
+            sources: what shows each face.
+            params: what the regressor predicted.
+        """
+        return list(params) if self.expressions is None else self.expressions(sources, params)
+
+    def corrected_crops(
+        self, crops: Sequence[Image], squares: Sequence[BoundingBox], params: Sequence[FaceParams]
+    ) -> list[FaceParams]:
+        """Return parameters as the close-ups of crops correct them, that were cut before.
+
+        Args:
+            crops: square images of any size.
+            squares: where each was cut from its image, px.
+            params: what the regressor predicted, in the frames of the images.
+        """
+        reader = self.expressions
+        return list(params) if reader is None else reader.from_crops(crops, squares, params)
 
     def thresholds(self, *, own_detector: bool) -> AcceptanceThresholds:
         """Return when a candidate is a face; the pack knows the scores of its own detector only."""
@@ -62,8 +113,8 @@ class PackNetworks:
         trusted = None if detector is None else detector.trusted_score
         return AcceptanceThresholds(self._spec.min_confidence, math.inf if trusted is None else trusted)
 
-    def _regressor(self, file: str, expressions: Network | None = None) -> Regressor:
-        return make_regressor(self._network(file), self._spec, self._pack.arrays, expressions)
+    def _regressor(self, file: str) -> Regressor:
+        return make_regressor(self._network(file), self._spec, self._pack.arrays)
 
     def _network(self, file: str) -> Network:
         return self._engine(self._pack.read(file), f"{file} of pack {self._pack.manifest.name!r}")

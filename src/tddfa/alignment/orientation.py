@@ -6,16 +6,27 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tddfa.geometry.quarter_turns import box_turned_back, quarter_turns, turned_back
+from tddfa.alignment.verification import Verified
+from tddfa.geometry.quarter_turns import box_turned_back, turned_back
 from tddfa.types import BoundingBox, Face
 
 
-def turns_to_upright(faces: Sequence[Face]) -> int:
+def turns_to_upright(faces: Sequence[Verified]) -> int:
     """Return how often `np.rot90` turns an image until most of its faces are upright; twice without faces."""
     if not faces:
         return 2
-    turns, count = Counter(quarter_turns(face.landmarks) for face in faces).most_common(1)[0]
+    turns, count = Counter(face.prediction.turns for face in faces).most_common(1)[0]
     return turns if count > len(faces) / 2 else 0
+
+
+def turning_helps(found: Sequence[Verified], turned: Sequence[Verified], turns: int) -> bool:
+    """Return whether the faces of the turned image are better than those of the image.
+
+    Upright detections among rotated faces are mostly false positives: the turned image may lose them, but
+    none of the rotated faces.
+    """
+    lost = len(turned) < sum(face.prediction.turns == turns for face in found)
+    return bool(turned) and not lost
 
 
 def face_turned_back(face: Face, turns: int, width: int, height: int) -> Face:
@@ -33,13 +44,3 @@ def face_turned_back(face: Face, turns: int, width: int, height: int) -> Face:
     return replace(
         face, detection=replace(face.detection, box=box), params=replace(face.params, camera=camera)
     )
-
-
-def better_orientation(found: list[Face], turned: list[Face], turns: int) -> list[Face]:
-    """Return the faces of an image or those of its turned copy, in the frame of the image.
-
-    Upright detections among rotated faces are mostly false positives: the turned copy may lose them, but none
-    of the rotated faces.
-    """
-    lost = len(turned) < sum(quarter_turns(face.landmarks) == turns for face in found)
-    return found if lost or not turned else turned

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from tddfa.alignment.prediction import Source
 from tddfa.alignment.verification import FaceVerifier, Verified
 from tddfa.detection import BatchSearch, SearchStep
-from tddfa.types import Detection, Image
+from tddfa.types import Detection
 
 _SAME_FACE = 0.4  # intersection over union of two boxes on one face
 
@@ -28,7 +29,7 @@ class SeparateSearches:
 
 
 def find_faces(
-    images: Sequence[Image], searches: BatchSearch, verifier: FaceVerifier
+    images: Sequence[Source], searches: BatchSearch, verifier: FaceVerifier
 ) -> list[list[Verified]]:
     """Return the faces of each image, best first.
 
@@ -36,7 +37,7 @@ def find_faces(
     there may be smaller ones. A portrait is searched once, a crowd down to the pixels.
 
     Args:
-        images: RGB images.
+        images: RGB images, or their pyramids.
         searches: the detector's search of the images.
         verifier: decides which candidates are faces.
     """

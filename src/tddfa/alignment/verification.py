@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from tddfa.alignment.prediction import LandmarkModel, Prediction, Source, predict_again, predict_boxes
 from tddfa.detection import Detector
 from tddfa.detection.faint import LIKELY_SCORE, is_clear, worth_verifying
 from tddfa.geometry.boxes import non_maximum_suppression
-from tddfa.geometry.quarter_turns import quarter_turns
 from tddfa.regression import Regressor
-from tddfa.shapes import Float32
 from tddfa.types import Detection, FaceParams, Image
 
 # Confidence from which a lying or upside-down face is cropped once more, upright: nine in ten of such faces
@@ -51,10 +50,10 @@ class AcceptanceThresholds:
 
 
 class Verified(NamedTuple):
-    """A candidate that is a face, and the parameters that verification predicted for it."""
+    """A candidate that is a face, and what the network predicted for it."""
 
     detection: Detection
-    params: FaceParams
+    prediction: Prediction
 
 
 class FaceVerifier:
@@ -67,10 +66,7 @@ class FaceVerifier:
     """
 
     def __init__(
-        self,
-        regressor: Regressor,
-        landmarks: Callable[[FaceParams], Float32[np.ndarray, "68 3"]],
-        thresholds: AcceptanceThresholds,
+        self, regressor: Regressor, landmarks: LandmarkModel, thresholds: AcceptanceThresholds
     ) -> None:
         self._regressor = regressor
         self._landmarks = landmarks
@@ -88,13 +84,13 @@ class FaceVerifier:
         return [found[k] for k in _distinct(found)]
 
     def faces(
-        self, images: Sequence[Image], candidates: Sequence[Sequence[Detection]]
+        self, images: Sequence[Source], candidates: Sequence[Sequence[Detection]]
     ) -> list[list[Verified]]:
-        """Return the faces among the candidates of each image, best first, with their parameters."""
+        """Return the faces among the candidates of each image, best first, with their predictions."""
         if not self._thresholds.enabled:
             pairs = [(image, d) for image, each in zip(images, candidates, strict=True) for d in each]
-            params = iter(self._regress(pairs))
-            every = [[(d, next(params)) for d in each] for each in candidates]
+            predicted = iter(self._predict(pairs))
+            every = [[(d, next(predicted)) for d in each] for each in candidates]
             return [[Verified(d, p) for d, p in each if p is not None] for each in every]
         found: list[list[Verified]] = [[] for _ in images]
         for groups in zip(*(_groups(each) for each in candidates), strict=True):
@@ -122,58 +118,55 @@ class FaceVerifier:
         return worth_verifying(candidates, [face.box for face in found], clear)
 
     def _verify(
-        self, images: Sequence[Image], candidates: Sequence[Sequence[Detection]]
+        self, images: Sequence[Source], candidates: Sequence[Sequence[Detection]]
     ) -> list[list[Verified]]:
         """Return the candidates of each image that are faces, best first.
 
         None is given up early: in crowds, clear faces come after long rows of false candidates.
         """
         pairs = [(image, d) for image, each in zip(images, candidates, strict=True) for d in each]
-        params = iter(self._regress(pairs))
+        predicted = iter(self._predict(pairs))
         found: list[list[Verified]] = []
         for each in candidates:
             verified: list[Verified] = []
             for detection in each:
-                face = next(params)
+                face = next(predicted)
                 if face is None:  # no crop can be cut
                     continue
                 if self._thresholds.trusts(detection):
                     verified.append(Verified(detection, face))
-                elif self._thresholds.accepts(face):
+                elif self._thresholds.accepts(face.params):
                     verified.append(Verified(self._moved(detection, face), face))
             found.append(verified)
         return found
 
-    def _regress(self, candidates: Sequence[tuple[Image, Detection]]) -> list[FaceParams | None]:
-        """Return the parameters of each candidate; None where no crop can be cut."""
+    def _predict(self, candidates: Sequence[tuple[Source, Detection]]) -> list[Prediction | None]:
+        """Return the prediction for each candidate; None where no crop can be cut."""
         images = [image for image, _ in candidates]
-        params = self._regressor.from_boxes(images, [d.box for _, d in candidates])
-        return self._upright(images, params)
+        boxes = [d.box for _, d in candidates]
+        return self._upright(images, predict_boxes(self._regressor, self._landmarks, images, boxes))
 
-    def _upright(self, images: Sequence[Image], params: list[FaceParams | None]) -> list[FaceParams | None]:
+    def _upright(
+        self, images: Sequence[Source], predicted: list[Prediction | None]
+    ) -> list[Prediction | None]:
         """Crop the faces that lie or are upside down once more, upright.
 
         Only both crops together tell whether it is a face: turned far enough, some foreheads look like chins.
         """
-        lying: list[tuple[int, FaceParams, Float32[np.ndarray, "68 3"]]] = []
-        for k, face in enumerate(params):
-            if face is None or face.confidence is None or face.confidence < _MIN_UPRIGHT_CONFIDENCE:
-                continue
-            points = self._landmarks(face)
-            if quarter_turns(points):
-                lying.append((k, face, points))
+        lying = [(k, face) for k, face in enumerate(predicted) if face is not None and _lies(face)]
         if not lying:
-            return params
-        again = self._regressor.from_points([images[k] for k, _, _ in lying], [p for _, _, p in lying])
-        out = list(params)
-        for (k, first, _), second in zip(lying, again, strict=True):
+            return predicted
+        again = predict_again(self._regressor, [images[k] for k, _ in lying], [face for _, face in lying])
+        out = list(predicted)
+        for (k, first), second in zip(lying, again, strict=True):
             if second is not None:
-                out[k] = replace(second, confidence=_combined(first, second))
+                confidence = _combined(first.params, second.params)
+                out[k] = replace(second, params=replace(second.params, confidence=confidence))
         return out
 
-    def _moved(self, detection: Detection, params: FaceParams) -> Detection:
+    def _moved(self, detection: Detection, face: Prediction) -> Detection:
         """Move an uncertain detection onto the landmarks that verified it."""
-        box = self._regressor.box_around(self._landmarks(params), detection.box)
+        box = self._regressor.box_around(face.landmarks, detection.box)
         return detection if box is None else Detection(box, detection.score)
 
 
@@ -191,6 +184,12 @@ class VerifiedDetector:
     def detect(self, image: Image) -> list[Detection]:
         """Return the faces of `image`, best first; boxes may reach outside the image."""
         return self._verifier.detections(image, self._detector.detect(image))
+
+
+def _lies(face: Prediction) -> bool:
+    """Return whether the network saw a face that lies or is upside down."""
+    confidence = face.params.confidence
+    return confidence is not None and confidence >= _MIN_UPRIGHT_CONFIDENCE and face.turns != 0
 
 
 def _combined(first: FaceParams, second: FaceParams) -> float:

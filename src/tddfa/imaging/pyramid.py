@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -94,6 +95,12 @@ class Pyramid:
 def pyramid_of(image: Image | Pyramid) -> Pyramid:
     """Return the pyramid of an image, or the pyramid that was given."""
     return image if isinstance(image, Pyramid) else Pyramid(image)
+
+
+def pyramids_of(images: Sequence[Image | Pyramid]) -> list[Pyramid]:
+    """Return the pyramid of each image, or the one that was given; one for all crops of an image."""
+    made = {id(image): pyramid_of(image) for image in images}
+    return [made[id(image)] for image in images]
 
 
 def warp_square(image: Image | Pyramid, x: float, y: float, side: float, size: int) -> Image:

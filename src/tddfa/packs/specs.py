@@ -152,7 +152,7 @@ class RegressorSpec(Part):
     Attributes:
         file: its network.
         architecture: of the network, for people.
-        refinements: how often a face found in a box is cropped again, from its landmarks.
+        refinements: how often a face found in a box is cropped again at most, from its landmarks.
         min_confidence: smallest confidence of a detected face; 0 accepts every detection.
         verifier: another network with the same inputs and outputs that reads detections and boxes first.
     """
@@ -237,7 +237,7 @@ class AffineCameraSpec(RegressorSpec):
     Attributes:
         size: side of the crop, px.
         crop: how it follows from a box or from points.
-        expressions: another network, which reads the expressions from close-ups of eyes and mouth.
+        expressions: another network, which corrects each face from close-ups of eyes and mouth, once.
         closeups: file that says where the close-ups lie on the face.
     """
 

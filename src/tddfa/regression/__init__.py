@@ -65,15 +65,11 @@ REGRESSORS: Mapping[str, Callable[..., Regressor]] = {
     "3ddfa-v2": V2Regressor.from_spec,
     "affine-camera": AffineCameraRegressor.from_spec,
 }
-"""Kind in a pack's manifest → regressor from its network, its spec, its arrays by file name, and a network of
-expressions where the spec names one."""
+"""Kind in a pack's manifest → regressor from its network, its spec, and its arrays by file name."""
 
 
 def make_regressor(
-    network: Network,
-    spec: RegressorSpec | Mapping[str, Any],
-    arrays: Callable[[str], Mapping[str, Any]],
-    expressions: Network | None = None,
+    network: Network, spec: RegressorSpec | Mapping[str, Any], arrays: Callable[[str], Mapping[str, Any]]
 ) -> Regressor:
     """Return the regressor that a manifest describes.
 
@@ -81,14 +77,12 @@ def make_regressor(
         network: its network.
         spec: the manifest's `regressor`, or the JSON object of one.
         arrays: reads an .npz of the pack.
-        expressions: the network that reads the expressions, of manifests that name one.
 
     Raises:
         PackError: its kind is unknown, or a field is missing or wrong.
     """
     read = ANY_REGRESSOR.read(spec, "regressor")
-    more = {} if expressions is None else {"expressions": expressions}
-    return REGRESSORS[str(read.kind)](network, read, arrays, **more)
+    return REGRESSORS[str(read.kind)](network, read, arrays)
 
 
 __getattr__ = renamed_names(

@@ -10,7 +10,7 @@ import numpy as np
 
 from tddfa.errors import PackError
 from tddfa.geometry.quarter_turns import quarter_turns, turned_back
-from tddfa.imaging.pyramid import Pyramid, warp_square
+from tddfa.imaging.pyramid import Pyramid, pyramids_of, warp_square
 from tddfa.imaging.warp import resize
 from tddfa.packs.specs import AffineCameraSpec
 from tddfa.regression.crop import (
@@ -22,7 +22,6 @@ from tddfa.regression.crop import (
     regress_crops,
     shows_image,
 )
-from tddfa.regression.expressions import ExpressionNetwork
 from tddfa.runtime import Network
 from tddfa.shapes import Float, Float64
 from tddfa.types import BoundingBox, FaceParams, Image
@@ -37,15 +36,11 @@ class _Crop:
     Attributes:
         pixels: RGB (size, size, 3), after the turns.
         square: where it was cut from the image.
-        source: what shows the face at its best: the image, or a crop that was cut before; with its halves.
         turns: number of `np.rot90` that turned it upright.
-        source_square: where the network's crop lies in the source.
     """
 
     pixels: Image
     square: Square
-    source: Pyramid
-    source_square: Square
     turns: int = 0
 
 
@@ -60,7 +55,6 @@ class AffineCameraRegressor:
         box_scale: side of the crop in mean sides of a detection box.
         box_down: distance of the crop's centre below the centre of the box, in mean sides of the box.
         points_scale: side of the crop in longer sides of the box around landmarks.
-        expressions: reads the expressions from close-ups of eyes and mouth; the network's own when not given.
     """
 
     def __init__(
@@ -71,44 +65,38 @@ class AffineCameraRegressor:
         box_scale: float,
         box_down: float,
         points_scale: float,
-        expressions: ExpressionNetwork | None = None,
     ) -> None:
-        self._network, self._expressions = network, expressions
-        self._size = size
+        self._network, self._size = network, size
         self._box_scale, self._box_down, self._points_scale = box_scale, box_down, points_scale
 
     @classmethod
     def from_spec(
-        cls,
-        network: Network,
-        spec: AffineCameraSpec,
-        arrays: Callable[[str], Mapping[str, Any]],
-        *,
-        expressions: Network | None = None,
+        cls, network: Network, spec: AffineCameraSpec, _arrays: Callable[[str], Mapping[str, Any]]
     ) -> AffineCameraRegressor:
         """Return the regressor that a manifest describes."""
-        reader = None
-        if expressions is not None and spec.closeups is not None:
-            reader = ExpressionNetwork.from_arrays(expressions, arrays(spec.closeups))
         return cls(
             network,
             size=spec.size,
             box_scale=spec.crop.box_scale,
             box_down=spec.crop.box_down,
             points_scale=spec.crop.points_scale,
-            expressions=reader,
         )
 
-    def from_boxes(self, images: Sequence[Image], boxes: Sequence[BoundingBox]) -> list[FaceParams | None]:
+    takes_pyramids = True
+    """Whether pyramids may be given for images: those of one image share its halves."""
+
+    def from_boxes(
+        self, images: Sequence[Image | Pyramid], boxes: Sequence[BoundingBox]
+    ) -> list[FaceParams | None]:
         """Return the parameters of the face in each detection box; None where no crop can be cut."""
         crops = [
             self._crop(pyramid, self._around_box(box))
-            for pyramid, box in zip(_pyramids(images), boxes, strict=True)
+            for pyramid, box in zip(pyramids_of(images), boxes, strict=True)
         ]
         return regress_crops(crops, self._decode)
 
     def from_points(
-        self, images: Sequence[Image], points: Sequence[Float[np.ndarray, "_n _d"]]
+        self, images: Sequence[Image | Pyramid], points: Sequence[Float[np.ndarray, "_n _d"]]
     ) -> list[FaceParams | None]:
         """Return the parameters of the face on each set of points; None where no crop can be cut.
 
@@ -116,7 +104,7 @@ class AffineCameraRegressor:
         """
         crops = [
             self._crop(pyramid, self._around_points(p), quarter_turns(p))
-            for pyramid, p in zip(_pyramids(images), points, strict=True)
+            for pyramid, p in zip(pyramids_of(images), points, strict=True)
         ]
         return regress_crops(crops, self._decode)
 
@@ -127,8 +115,6 @@ class AffineCameraRegressor:
             _Crop(
                 resize(crop, self._size, self._size),
                 (box.x0 + (box.width - 1) / 2, box.y0 + (box.height - 1) / 2, box.width),
-                Pyramid(crop),
-                ((crop.shape[1] - 1) / 2, (crop.shape[0] - 1) / 2, crop.shape[1]),
             )
             for crop, box in zip(crops, squares, strict=True)
         ]
@@ -161,7 +147,7 @@ class AffineCameraRegressor:
         pixels = warp_square(pyramid, x, y, side, self._size)
         if turns:
             pixels = np.rot90(pixels, turns)
-        return _Crop(pixels, square, pyramid, square, turns)
+        return _Crop(pixels, square, turns)
 
     def _decode(self, crops: Sequence[_Crop]) -> list[FaceParams]:
         output = self._network(batch([crop.pixels for crop in crops]))
@@ -170,24 +156,13 @@ class AffineCameraRegressor:
         cameras, identities, expressions, confidences = (output[name] for name in _OUTPUTS)
         check_bounded("cameras", cameras)
         faces: list[FaceParams] = []
-        sources: list[Float64[np.ndarray, "3 4"]] = []
         for k, crop in enumerate(crops):
             camera = cameras[k].astype(np.float64)
             if crop.turns:
                 camera = turned_back(camera, crop.turns, self._size, self._size)
             seen = image_camera(camera, crop.square, self._size)
             faces.append(FaceParams(seen, identities[k], expressions[k], float(confidences[k])))
-            is_source = crop.source_square is crop.square
-            sources.append(seen if is_source else image_camera(camera, crop.source_square, self._size))
-        if self._expressions is None:
-            return faces
-        return self._expressions([crop.source for crop in crops], sources, faces)
-
-
-def _pyramids(images: Sequence[Image]) -> list[Pyramid]:
-    """Return the pyramid of each image; one for all crops of an image."""
-    made = {id(image): Pyramid(image) for image in images}
-    return [made[id(image)] for image in images]
+        return faces
 
 
 def image_camera(camera: Float64[np.ndarray, "3 4"], square: Square, size: int) -> Float64[np.ndarray, "3 4"]:

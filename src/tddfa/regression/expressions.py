@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 from tddfa.errors import PackError
-from tddfa.imaging.pyramid import Pyramid
+from tddfa.imaging.pyramid import Pyramid, pyramids_of
 from tddfa.regression.closeups import CloseUps
-from tddfa.regression.crop import batch, check_bounded
+from tddfa.regression.crop import batch, check_bounded, regress_crops
 from tddfa.runtime import Network
 from tddfa.shapes import Float, Float32, Float64
-from tddfa.types import FaceParams, Image
+from tddfa.types import BoundingBox, FaceParams, Image
 
 _OUTPUTS = ("pose", "identity", "expression")
 
 # Beyond these a camera shows nothing; the networks of any pack may say so.
 _SMALLEST, _LARGEST_LOG_SCALE = 1e-9, 50.0
+
+
+_Shown: TypeAlias = tuple[Pyramid, Float[np.ndarray, "3 4"], FaceParams]
+"""What shows a face, `camera` of the face in that frame, and the face itself."""
 
 
 class ExpressionNetwork:
@@ -44,23 +49,46 @@ class ExpressionNetwork:
         """
         return cls(network, CloseUps(*(arrays[k].astype(np.float32) for k in ("eyes", "mouth", "face"))))
 
-    def __call__(
+    def __call__(self, images: Sequence[Image | Pyramid], faces: Sequence[FaceParams]) -> list[FaceParams]:
+        """Return the faces with their expressions read anew.
+
+        Args:
+            images: the image of each face, or its pyramid.
+            faces: what another network predicted.
+
+        Raises:
+            PackError: the network gives something else.
+        """
+        return self._batches(images, [face.camera for face in faces], faces)
+
+    def from_crops(
+        self, crops: Sequence[Image], squares: Sequence[BoundingBox], faces: Sequence[FaceParams]
+    ) -> list[FaceParams]:
+        """Return the faces in crops that were cut before, in the frames of their images.
+
+        Args:
+            crops: square images of any size.
+            squares: where each was cut from its image, px.
+            faces: what another network predicted, in the frames of the images.
+        """
+        each = zip(crops, squares, faces, strict=True)
+        cameras = [crop_camera(face.camera, square, len(crop)) for crop, square, face in each]
+        return self._batches(crops, cameras, faces)
+
+    def _batches(
         self,
         images: Sequence[Image | Pyramid],
         cameras: Sequence[Float[np.ndarray, "3 4"]],
         faces: Sequence[FaceParams],
     ) -> list[FaceParams]:
-        """Return the faces with their expressions read anew.
+        """Return the faces that `images` show with `cameras`."""
+        shown = list(zip(pyramids_of(images), cameras, faces, strict=True))
+        return [face for face in regress_crops(shown, self._read) if face is not None]
 
-        Args:
-            images: what shows each face.
-            cameras: of each face in the frame of its image in `images`.
-            faces: the first answers, in any frame that is neither turned nor mirrored against that one.
-
-        Raises:
-            PackError: the network gives something else.
-        """
-        views = batch([self._closeups(image, c) for image, c in zip(images, cameras, strict=True)])
+    def _read(self, shown: Sequence[_Shown]) -> list[FaceParams]:
+        """Return the faces of one batch."""
+        faces = [face for _, _, face in shown]
+        views = batch([self._closeups(image, camera) for image, camera, _ in shown])
         output = self._network(views, batch([state(face) for face in faces]))
         if not output.keys() >= set(_OUTPUTS):
             raise PackError(
@@ -78,6 +106,23 @@ class ExpressionNetwork:
             )
             for k, face in enumerate(faces)
         ]
+
+
+def crop_camera(
+    camera: Float[np.ndarray, "3 4"], square: BoundingBox, side: int
+) -> Float64[np.ndarray, "3 4"]:
+    """Return the camera of a crop for that of the image it was cut from.
+
+    Args:
+        camera: `image_from_model`.
+        square: where the crop was cut from the image, px.
+        side: side of the crop, px of the crop.
+    """
+    # The corner of a square is a pixel that was cut, and the position of a pixel is its centre.
+    step, middle = side / square.width, (square.width - 1) / 2
+    out = step * camera
+    out[:2, 3] -= step * (square.x0 + middle) - (side - 1) / 2, step * (square.y0 + middle) - (side - 1) / 2
+    return out
 
 
 def roll_correction(camera: Float[np.ndarray, "3 4"]) -> Float64[np.ndarray, "2 2"]:

@@ -132,19 +132,24 @@ def sampled_colors(
     image: Image, landmarks: Float32[np.ndarray, "68 2"]
 ) -> tuple[Float32[np.ndarray, "n_samples 3"], Bool[np.ndarray, " n_samples"] | None]:
     """Return the logarithm of the colours along the rays, and which lie in the image; None for all."""
-    centers = _RAYS @ landmarks + np.float32(0.5)  # so that cutting off the fraction rounds
-    (x0, y0), (x1, y1) = centers.min(axis=0), centers.max(axis=0)
-    places = centers + np.float32(_BLUR * math.sqrt((x1 - x0) * (y1 - y0))) * _OFFSETS[:, None]
+    # Coordinate by coordinate: NumPy is slow along rows of two.
+    x, y = np.ascontiguousarray((_RAYS @ landmarks + np.float32(0.5)).T)  # cutting off the fraction rounds
+    x0, y0, x1, y1 = x.min(), y.min(), x.max(), y.max()
     height, width = image.shape[:2]
     if min(x0, y0) >= 0 and x1 < width and y1 < height:
         seen = None
     else:
-        x, y = centers.T
         seen = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    x, y = places.astype(np.int32).transpose(2, 0, 1)
-    np.minimum(np.maximum(x, 0, out=x), width - 1, out=x)
-    np.minimum(np.maximum(y, 0, out=y), height - 1, out=y)
-    colors = image[y, x].sum(axis=0, dtype=np.float32)
+    blur = np.float32(_BLUR * math.sqrt((x1 - x0) * (y1 - y0)))
+    columns, rows = (
+        np.minimum(np.maximum((center + blur * offset).astype(np.intp), 0), side - 1)
+        for center, offset, side in ((x, _OFFSETS[:, :1], width), (y, _OFFSETS[:, 1:], height))
+    )
+    if image.flags.c_contiguous:
+        samples = image.reshape(-1, 3).take(rows * width + columns, axis=0)  # half the time of two indices
+    else:
+        samples = image[rows, columns]
+    colors = samples.sum(axis=0, dtype=np.float32)
     colors += np.float32(_DARK * len(_OFFSETS))
     return np.log(colors, out=colors), seen
 

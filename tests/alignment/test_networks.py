@@ -1,0 +1,151 @@
+"""Which network of a pack sees a face, and how often."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tddfa import FaceAligner, read_image
+from tddfa.errors import PackError
+from tddfa.packs import find_pack
+from tddfa.runtime import OnnxNetwork
+
+PHOTOS = Path(__file__).parents[2] / "examples/photos"
+
+
+class CountingEngine:
+    """Makes networks of ONNX Runtime.
+
+    Attributes:
+        runs: sizes of the batches that each network was given, by its file.
+    """
+
+    def __init__(self):
+        self.runs = {}
+
+    def __call__(self, model, name):
+        network, sizes = OnnxNetwork(model, name), self.runs.setdefault(name.split(" ")[0], [])
+
+        def run(x, *numbers):
+            sizes.append(len(x))
+            return network(x, *numbers)
+
+        return run
+
+    def taken(self):
+        """The batches since the last call."""
+        taken = {name: list(sizes) for name, sizes in self.runs.items()}
+        for sizes in self.runs.values():
+            sizes.clear()
+        return taken
+
+
+def pack_with(**settings):
+    """The default pack with other settings of its regressor."""
+    pack = find_pack("open")
+    regressor = {**pack.manifest.regressor, **settings}
+    return replace(pack, manifest=replace(pack.manifest, regressor=regressor))
+
+
+ONE_NETWORK = {"file": "verifier.onnx", "verifier": None}
+
+
+@pytest.fixture(scope="module")
+def images():
+    return [read_image(PHOTOS / name) for name in ("astronaut.jpg", "group.jpg")]
+
+
+@pytest.fixture(scope="module")
+def one_network():
+    engine = CountingEngine()
+    return FaceAligner(pack_with(**ONE_NETWORK), engine=engine), engine
+
+
+def test_close_ups_are_read_once_for_each_face_that_is_returned(one_network, images):
+    aligner, engine = one_network
+    alone = [aligner.align(image) for image in images]
+    n_faces = [len(faces) for faces in alone]
+    assert n_faces[0] == 1 < n_faces[1]
+    assert engine.taken()["expressions.onnx"] == n_faces
+    # Those of a batch of images in one run, and the faces are the same.
+    together = aligner.align_batch(images)
+    assert engine.taken()["expressions.onnx"] == [sum(n_faces)]
+    for faces, expected in zip(together, alone, strict=True):
+        assert [face.detection for face in faces] == [face.detection for face in expected]
+        for face, other in zip(faces, expected, strict=True):
+            np.testing.assert_allclose(face.landmarks, other.landmarks, atol=0.02)
+
+
+def test_detections_need_no_close_ups(one_network, images):
+    aligner, engine = one_network
+    assert len(aligner.detector.detect(images[0])) == 1
+    runs = engine.taken()
+    assert runs["verifier.onnx"]
+    assert not runs.get("expressions.onnx")
+
+
+def test_landmarks_take_one_run_of_each_network(one_network, images):
+    aligner, engine = one_network
+    (face,) = aligner.align(images[0])
+    engine.taken()
+    aligner.align(images[0], landmarks=[face.landmarks, face.landmarks])
+    runs = engine.taken()
+    assert (runs["verifier.onnx"], runs["expressions.onnx"]) == ([2], [2])
+
+
+def test_a_box_that_frames_its_face_well_is_cropped_once(one_network, images):
+    aligner, engine = one_network
+    (face,) = aligner.align(images[0])
+    around = aligner._regressor.box_around(face.landmarks, face.box)
+    for box, crops in ((around, 1), (around.shifted(0.2 * around.width, 0.0), 2)):
+        engine.taken()
+        (found,) = aligner.align(images[0], boxes=[box])
+        runs = engine.taken()
+        assert len(runs["verifier.onnx"]) == crops
+        assert runs["expressions.onnx"] == [1]
+        size = np.ptp(face.landmarks[:, 1])
+        assert np.linalg.norm(found.landmarks - face.landmarks, axis=1).mean() < 0.02 * size
+
+
+def test_the_regressor_sees_what_another_network_has_not_seen_well(images):
+    engine = CountingEngine()
+    aligner = FaceAligner(pack_with(file="regressor-small.onnx", verifier="verifier.onnx"), engine=engine)
+    (face,) = aligner.align(images[0])
+    around = aligner._regressor.box_around(face.landmarks, face.box)
+    for box, crops in ((around, []), (around.shifted(0.2 * around.width, 0.0), [1])):
+        engine.taken()
+        aligner.align(images[0], boxes=[box])
+        runs = engine.taken()
+        assert (runs["verifier.onnx"], runs["regressor-small.onnx"]) == ([1], crops)
+        assert runs["expressions.onnx"] == [1]
+    aligner.align(images[0], landmarks=[face.landmarks])
+    runs = engine.taken()
+    assert (runs["verifier.onnx"], runs["regressor-small.onnx"]) == ([], [1])
+
+
+def test_a_verifier_that_is_the_network_itself_is_no_other_network(one_network, images):
+    same = FaceAligner(pack_with(file="verifier.onnx", verifier="verifier.onnx"))
+    assert same.align(images[0]) == one_network[0].align(images[0])
+
+
+@pytest.mark.parametrize("verifier", [None, "verifier.onnx"])
+def test_without_close_ups_a_face_is_always_cropped_again(images, verifier):
+    engine = CountingEngine()
+    settings = {"file": "verifier.onnx", "verifier": verifier, "expressions": None, "closeups": None}
+    aligner = FaceAligner(pack_with(**settings), engine=engine)
+    (face,) = aligner.align(images[0])
+    around = aligner._regressor.box_around(face.landmarks, face.box)
+    engine.taken()
+    aligner.align(images[0], boxes=[around])
+    assert engine.taken()["verifier.onnx"] == [1, 1]
+
+
+def test_a_broken_network_of_close_ups_is_refused_when_the_pack_is_opened():
+    def engine(model, name):
+        if name.startswith("expressions.onnx"):
+            raise PackError(f"{name} is broken")
+        return OnnxNetwork(model, name)
+
+    with pytest.raises(PackError, match=r"expressions\.onnx .* is broken"):
+        FaceAligner(pack_with(**ONE_NETWORK), engine=engine)
