@@ -13,7 +13,14 @@ from tddfa.deprecation import warn_renamed
 from tddfa.errors import InputError
 from tddfa.files import atomic_path
 
-KEPT = ("open", "open:verifier", "open:expressions", "open:detector", "open:detector-noise")
+KEPT = (
+    "open",
+    "open:verifier",
+    "open:expressions",
+    "open:expressions-mean",
+    "open:detector",
+    "open:detector-noise",
+)
 """Names of the weights that come with this package: networks of the pack `open`, and their successors."""
 
 
