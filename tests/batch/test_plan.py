@@ -62,7 +62,8 @@ def test_memory_does_not_grow_with_the_number_of_inputs(tmp_path, monkeypatch):
         return size
 
     peak(1)  # what is loaded once
-    assert peak(10) < 1.2 * peak(2)
+    # Five times as much, a megabyte, if it did; a few kilobytes come and go.
+    assert peak(10) < 2 * peak(2)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs resource")
