@@ -55,15 +55,16 @@ def test_memory_does_not_grow_with_the_number_of_inputs(tmp_path, monkeypatch):
     monkeypatch.setattr("tddfa.batch.plan._CHUNKS_PER_FILE", 32)
 
     def peak(n_files: int) -> int:
-        tracemalloc.start()
-        make_plan(photos_by_number(16 * 32 * n_files), {}, storage, chunk_size=16)
-        size = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return size
+        sizes: list[int] = []
+        for _ in range(3):  # the smallest: what others allocate meanwhile comes and goes
+            tracemalloc.start()
+            make_plan(photos_by_number(16 * 32 * n_files), {}, storage, chunk_size=16)
+            sizes.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        return min(sizes)
 
     peak(1)  # what is loaded once
-    # Five times as much, a megabyte, if it did; a few kilobytes come and go.
-    assert peak(10) < 2 * peak(2)
+    assert peak(10) < 1.2 * peak(2)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs resource")

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 CODE = """
-import threading
+import sys, threading
 sys.setswitchinterval(1e-6)
 from tddfa.imaging import quiet
 together = threading.Barrier(16)
@@ -24,7 +24,5 @@ print(len(variables), len(set(map(id, variables))))
 @pytest.mark.skipif(sys.platform == "win32", reason="its C library's variable cannot be assigned")
 def test_threads_that_ask_for_the_first_time_at_once_get_the_same_variable():
     """With one each, the first that ends shows the errors of the others."""
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys" + CODE], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     assert done.stdout == "16 1\n"

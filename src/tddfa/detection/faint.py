@@ -22,8 +22,8 @@ _PART_OF_A_FACE = 0.3
 _SCORE_BESIDE_CLEAR = 0.19
 
 # Minimum of score × support beside a clear face. Of 1,387 real faces among faint detections in training
-# mosaics, 96.0 % reach it, and 54 % of what is none; a score of 0.19 is reached by 95.7 % and 69 %. It is the
-# largest that loses no face of a set of photos, degraded and turned ones among them, so that set cannot
+# mosaics, 96.0 % reach it, and 54 % of the false ones; a score of 0.19 is reached by 95.7 % and 69 %. It is
+# the largest that loses no face of a set of photos, degraded and turned ones among them, so that set cannot
 # judge it; 655 detections are verified there instead of 880.
 _SUPPORTED_SCORE_BESIDE_CLEAR = 0.1217
 

@@ -39,6 +39,7 @@ def test_nothing_is_said_of_a_movement_that_rounding_made() -> None:
     rng = np.random.default_rng(1)
     base, d = _face(rng), _movement(rng)
     assert np.isnan(movement_followed(base, base + d, base, base + 1e-6 * d)).all()
+    assert np.isnan(movement_followed(base, base + d, 0 * base, 0 * base)).all()
 
 
 def test_a_movement_at_right_angles_is_not_followed_and_counts_as_another() -> None:

@@ -38,7 +38,7 @@ def movement_followed(
     d = (truth - true_base)[:, :2].astype(np.float64)
     r = (held_still(moved, base, still) - base)[:, :2].astype(np.float64)
     total = float((d * d).sum())
-    if np.abs(d).max() < _LEAST * np.ptp(true_base[:, :2], axis=0).max():
+    if np.abs(d).max() <= _LEAST * np.ptp(true_base[:, :2], axis=0).max():
         return float("nan"), float("nan")
     return float((r * d).sum()) / total, float(np.sqrt(np.square(r - d).sum() / total))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -120,6 +121,8 @@ def _followed(data: PortraitSet, predicted: Predictions) -> tuple[dict[str, Any]
         ]
         record[name] = _followed_record(data, pairs, np.array(numbers).reshape(-1, 2), truth)
         for k, (part, otherwise) in zip(pairs.moved, numbers, strict=True):
+            if math.isnan(part):  # the expression moves none of these points
+                continue
             rows[k][f"followed_{name}"] = part
             if data.weight[k] == 1:
                 rows[k]["error"] = otherwise

@@ -22,7 +22,7 @@ class LoopConfig:
     workers: int = 1
     threads: int = 0  # of the network; 0: one for each core that the workers leave, at least one
     share_cores: bool = False  # one thread less for each core that other processes keep busy
-    bf16: bool = True
+    bf16: bool = True  # where the device computes it
     optimizer: str = "adamw"  # or "muon"
     look_ahead: int = 0  # batches of a meta-joint round; 0: every batch is one step
 
