@@ -10,7 +10,13 @@ torch = pytest.importorskip("torch")
 from tddfa.morphable import open_face_model  # noqa: E402
 from tddfa.regression.expressions import corrected_camera, state  # noqa: E402
 from tddfa.types import FaceParams  # noqa: E402
-from tddfa_train.expressions.export import Trust, closeup_arrays, export_closeups, int8_closeups  # noqa: E402
+from tddfa_train.expressions.export import (  # noqa: E402
+    Trust,
+    closeup_arrays,
+    export_closeups,
+    export_following,
+    int8_closeups,
+)
 from tddfa_train.expressions.network import FirstAnswer, corrected  # noqa: E402
 from tddfa_train.expressions.recipe import CloseUpRecipe, closeup_experiment, make_closeup_network  # noqa: E402
 from tddfa_train.expressions.task import first_answer  # noqa: E402
@@ -186,11 +192,37 @@ def test_named_expressions_are_shifted_to_rest_and_stretched_and_no_others_are(r
         np.testing.assert_allclose(after, before, atol=1e-6)
 
 
-def run(data, views, numbers):
+def test_a_network_that_follows_says_what_it_says_of_a_face_that_is_not_known_yet(recipe, model):
+    network = make_closeup_network(recipe.network, model).eval()
+    rng = np.random.default_rng(4)
+    views = rng.integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)
+    numbers = np.zeros((3, 6 + model.n_identity + model.n_expression), np.float32)
+    numbers[:, :6] = rng.normal(size=(3, 6))
+    trust = Trust(turn=(0.5, 1, 1), stretch={"eyeLook": (1.2, 0.1)})
+    following = export_following(network, trust)
+    expected = run(export_closeups(network, trust), views, numbers)
+    for ours, theirs in zip(run(following, views, numbers[:, :6], "rotation"), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    quantized = int8_closeups(following, views, numbers, numbers="rotation")
+    for ours, theirs in zip(run(quantized, views, numbers[:, :6], "rotation"), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=0.15)
+
+
+def test_where_only_a_camera_is_known_identity_and_expression_begin_at_rest(recipe):
+    known = closeup_experiment(recipe).data[0]
+    assert known["first_identity"].any()
+    view = replace(recipe.view, camera_only=1.0)
+    batch = closeup_experiment(replace(recipe, view=view)).data[0]
+    assert not batch["first_identity"].any()
+    assert not batch["first_expression"].any()
+    assert batch["identity"].any()
+
+
+def run(data, views, numbers, name="state"):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    return session.run(None, {"input": views, "state": numbers.astype(np.float32)})
+    return session.run(None, {"input": views, name: numbers.astype(np.float32)})
 
 
 def test_views_are_sampled_from_the_front_of_the_face(model):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,7 +25,7 @@ from tddfa.tracking.presence import (
 from tddfa.tracking.rejections import Rejections
 from tddfa.tracking.shots import ShotDetector
 from tddfa.tracking.track import Track
-from tddfa.tracking.trajectory import FacePosition, Trajectory, moved_to
+from tddfa.tracking.trajectory import FacePosition, Trajectory, moved_box, moved_params, moved_to
 from tddfa.types import BoundingBox, Detection, Face, Image
 from tddfa.types.arguments import check_choice, check_count, check_number
 from tddfa.types.image import check_image
@@ -83,6 +85,11 @@ _OTHER_MEAN_LOOK = 0.36
 _RECALLED_LOOK, _MAX_RECALLED = 0.25, 16
 _LOOK_WEIGHT = 1.0  # sizes of the face of a path that weigh as much as one unit of that distance
 
+# A face that is followed is verified every few frames. Below this confidence, or when its appearance differs
+# by more from that of the frame before, both networks look at once.
+_VERIFY_EVERY = 6
+_MIN_FOLLOWED, _FOLLOWED_LOOK = 0.9, 0.25
+
 _RESTING = 0.002  # dissimilarity of two frames of a still camera, up to which little can have changed
 _LOOK_EVERY = 3  # frames between looks at a face then
 
@@ -120,6 +127,30 @@ class SearchingAligner(Protocol):
     def search_candidates(self, image: Image, *, select: Selection | None = None) -> list[Face]:
         """Return the faces among the candidates of ever larger copies of an image, while there is none."""
         ...
+
+
+@runtime_checkable
+class FollowingAligner(Protocol):
+    """An aligner that can follow faces at half the cost of finding them; a `FaceAligner` can."""
+
+    @property
+    def can_follow(self) -> bool:
+        """Whether its networks can."""
+        ...
+
+    def follow(
+        self, image: Image, faces: Iterable[Face], *, verify: Iterable[bool] | None = None
+    ) -> list[Face | None]:
+        """Return the faces of the frame before; None for those that have to be found anew."""
+        ...
+
+
+class _Expected(NamedTuple):
+    """Where the face of a track should be: the box around its landmarks, and what its crop is cut around."""
+
+    track: Track
+    box: BoundingBox
+    crop: Float32[np.ndarray, "n 3"]
 
 
 class FaceTracker:
@@ -313,9 +344,7 @@ class FaceTracker:
     def _follow_tracks(self, image: Image) -> list[Track]:
         """Continue every visible track; returns those whose face is not there."""
         missing: list[Track] = []
-        tracks: list[Track] = []
-        expected: list[BoundingBox] = []
-        crops: list[Float32[np.ndarray, "n 3"]] = []
+        expected: list[_Expected] = []
         for track in self._tracks:
             if not track.visible:
                 continue
@@ -328,16 +357,18 @@ class FaceTracker:
                 track.n_missed = _MAX_MISSED  # it has left the image and counts as lost at once
                 missing.append(track)
                 continue
-            tracks.append(track)
-            expected.append(box)
             mesh = self._follow == "mesh"
-            crops.append(moved_to(track.face.mesh.vertices, start, end) if mesh else landmarks)
-        faces = self._aligner.align(image, landmarks=crops) if crops else []
-        for track, where, face in zip(tracks, expected, faces, strict=True):
+            crop = moved_to(track.face.mesh.vertices, start, end) if mesh else landmarks
+            expected.append(_Expected(track, box, crop))
+        followed = self._followed(image, [each.track for each in expected])
+        anew = [each for each in expected if each.track.key not in followed]
+        faces = self._aligner.align(image, landmarks=[each.crop for each in anew]) if anew else []
+        found = dict(zip((each.track.key for each in anew), faces, strict=True))
+        for track, where, _ in expected:
+            face, appearance = followed.get(track.key) or (found[track.key], None)
             box = BoundingBox.around(face.landmarks)
             confidence = self._confidence(track, where, face, box, image)
-            appearance = None
-            if confidence >= _MIN_CONFIDENCE:
+            if confidence >= _MIN_CONFIDENCE and appearance is None:
                 appearance = self._followed_appearance(track, face, box, image)
             is_doubted = track.id is None and track.n_to_confirm > 0
             if confidence < (_MIN_CONFIRM if is_doubted else _MIN_CONFIDENCE):
@@ -350,6 +381,38 @@ class FaceTracker:
                 self._update(owner or track, face, box, confidence, appearance)
                 track.n_missed = 0 if owner is None else 1
         return missing
+
+    def _followed(self, image: Image, tracks: Sequence[Track]) -> dict[int, tuple[Face, Appearance | None]]:
+        """Return the faces that one look at where they were suffices for, and their looks, by track."""
+        aligner = None if self._shots.has_changed else self._follower
+        tracks = [track for track in tracks if track.is_settled]
+        if aligner is None or not tracks:
+            return {}
+        faces = [_expected_face(track, self._frame) for track in tracks]
+        verify = [(self._frame + track.key) % _VERIFY_EVERY == 0 for track in tracks]
+        out: dict[int, tuple[Face, Appearance | None]] = {}
+        for track, face in zip(tracks, aligner.follow(image, faces, verify=verify), strict=True):
+            if face is None:
+                continue
+            box = BoundingBox.around(face.landmarks)
+            if (face.confidence or 0.0) < _MIN_FOLLOWED or not _can_be_face(box, image):
+                continue
+            appearance = self._followed_appearance(track, face, box, image)
+            # What looks different has to be looked at anew.
+            if appearance is None or track.jumped_to(appearance) <= _FOLLOWED_LOOK:
+                out[track.key] = face, appearance
+        return out
+
+    @cached_property
+    def _follower(self) -> FollowingAligner | None:
+        """What follows faces; None where each is cropped anew."""
+        aligner = self._aligner
+        as_3ddfa_v2 = self._motion == "none" or self._follow == "mesh"
+        return (
+            aligner
+            if not as_3ddfa_v2 and isinstance(aligner, FollowingAligner) and aligner.can_follow
+            else None
+        )
 
     def _confidence(
         self, track: Track, expected: BoundingBox, face: Face, found: BoundingBox, image: Image
@@ -656,6 +719,13 @@ class FaceTracker:
             track.n_to_confirm = 0
             if not reported:
                 self._report(track)
+
+
+def _expected_face(track: Track, frame: int) -> Face:
+    """Return the face of a track as it is expected in a frame."""
+    start, end = FacePosition.of_box(track.box), track.path.predict(frame)
+    face = replace(track.face, detection=Detection(moved_box(track.box, start, end)))
+    return face if start == end else replace(face, params=moved_params(face.params, start, end))
 
 
 def _appearance(
