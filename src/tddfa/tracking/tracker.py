@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -15,6 +14,7 @@ from tddfa.detection.faint import is_clear, worth_verifying
 from tddfa.shapes import Float, Float32
 from tddfa.tracking.appearance import RELIABLE_PX, Appearance
 from tddfa.tracking.face import TrackedFace
+from tddfa.tracking.following import FollowingAligner, followed
 from tddfa.tracking.presence import (
     crop_consistency,
     detect_near,
@@ -25,7 +25,7 @@ from tddfa.tracking.presence import (
 from tddfa.tracking.rejections import Rejections
 from tddfa.tracking.shots import ShotDetector
 from tddfa.tracking.track import Track
-from tddfa.tracking.trajectory import FacePosition, Trajectory, moved_box, moved_params, moved_to
+from tddfa.tracking.trajectory import FacePosition, Trajectory, moved_to
 from tddfa.types import BoundingBox, Detection, Face, Image
 from tddfa.types.arguments import check_choice, check_count, check_number
 from tddfa.types.image import check_image
@@ -85,10 +85,9 @@ _OTHER_MEAN_LOOK = 0.36
 _RECALLED_LOOK, _MAX_RECALLED = 0.25, 16
 _LOOK_WEIGHT = 1.0  # sizes of the face of a path that weigh as much as one unit of that distance
 
-# A face that is followed is verified every few frames. Below this confidence, or when its appearance differs
-# by more from that of the frame before, both networks look at once.
-_VERIFY_EVERY = 6
-_MIN_FOLLOWED, _FOLLOWED_LOOK = 0.9, 0.25
+# Distance of the appearance of a face that is followed from that of the frame before, from which on it is
+# cropped anew.
+_FOLLOWED_LOOK = 0.25
 
 _RESTING = 0.002  # dissimilarity of two frames of a still camera, up to which little can have changed
 _LOOK_EVERY = 3  # frames between looks at a face then
@@ -126,22 +125,6 @@ class SearchingAligner(Protocol):
 
     def search_candidates(self, image: Image, *, select: Selection | None = None) -> list[Face]:
         """Return the faces among the candidates of ever larger copies of an image, while there is none."""
-        ...
-
-
-@runtime_checkable
-class FollowingAligner(Protocol):
-    """An aligner that can follow faces at half the cost of finding them; a `FaceAligner` can."""
-
-    @property
-    def can_follow(self) -> bool:
-        """Whether its networks can."""
-        ...
-
-    def follow(
-        self, image: Image, faces: Iterable[Face], *, verify: Iterable[bool] | None = None
-    ) -> list[Face | None]:
-        """Return the faces of the frame before; None for those that have to be found anew."""
         ...
 
 
@@ -388,14 +371,9 @@ class FaceTracker:
         tracks = [track for track in tracks if track.is_settled]
         if aligner is None or not tracks:
             return {}
-        faces = [_expected_face(track, self._frame) for track in tracks]
-        verify = [(self._frame + track.key) % _VERIFY_EVERY == 0 for track in tracks]
         out: dict[int, tuple[Face, Appearance | None]] = {}
-        for track, face in zip(tracks, aligner.follow(image, faces, verify=verify), strict=True):
-            if face is None:
-                continue
-            box = BoundingBox.around(face.landmarks)
-            if (face.confidence or 0.0) < _MIN_FOLLOWED or not _can_be_face(box, image):
+        for track, face in zip(tracks, followed(aligner, image, tracks, self._frame), strict=True):
+            if face is None or not _can_be_face(box := BoundingBox.around(face.landmarks), image):
                 continue
             appearance = self._followed_appearance(track, face, box, image)
             # What looks different has to be looked at anew.
@@ -719,13 +697,6 @@ class FaceTracker:
             track.n_to_confirm = 0
             if not reported:
                 self._report(track)
-
-
-def _expected_face(track: Track, frame: int) -> Face:
-    """Return the face of a track as it is expected in a frame."""
-    start, end = FacePosition.of_box(track.box), track.path.predict(frame)
-    face = replace(track.face, detection=Detection(moved_box(track.box, start, end)))
-    return face if start == end else replace(face, params=moved_params(face.params, start, end))
 
 
 def _appearance(
