@@ -19,7 +19,6 @@ KEPT = (
     "open:expressions",
     "open:expressions-mean",
     "open:detector",
-    "open:detector-noise",
 )
 """Names of the weights that come with this package: networks of the pack `open`, and their successors."""
 
