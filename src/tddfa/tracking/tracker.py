@@ -139,8 +139,10 @@ class _Expected(NamedTuple):
 class FaceTracker:
     """Track every face of a video.
 
-    In each frame, each face is looked for where it was, moved on with its velocity. Whether it is still
-    there, the network predicts (`FaceParams.confidence`); with networks that do not, the face has to agree
+    In each frame, each face is looked for where it was, moved on with its velocity: followed by one network
+    where the aligner can (`FaceAligner.follow`), and cropped anew where it cannot, or where anything is in
+    doubt. Whether it is still there, the network predicts (`FaceParams.confidence`), for faces that are
+    followed in every sixth frame; with networks that do not, the face has to agree
     with its crop, and the detector is asked now and then. The whole image is searched every few frames, when
     a face is lost, and while one is; while no face is there, larger copies of the image, which show small
     faces, are searched now and then. People who return within the grace time keep their id, if they look as
@@ -159,9 +161,10 @@ class FaceTracker:
         min_score: detection score below which candidates are not verified.
         new_score: detection score from which a new face is reported at once. A fainter one is reported when
             the network has seen it in three frames; networks without a confidence never report it.
-        motion: "constant-velocity", or "none" to look exactly where the face was, as 3DDFA_V2 does.
-        follow: cut the next crop around the "landmarks" or, as 3DDFA_V2 does for its dense images, around the
-            whole "mesh".
+        motion: "constant-velocity", or "none" to crop exactly where the face was, in every frame, as 3DDFA_V2
+            does.
+        follow: cut the next crop around the "landmarks" or, as 3DDFA_V2 does for its dense images, in every
+            frame around the whole "mesh".
 
     Raises:
         InputError: a number is out of range.
@@ -343,12 +346,12 @@ class FaceTracker:
             mesh = self._follow == "mesh"
             crop = moved_to(track.face.mesh.vertices, start, end) if mesh else landmarks
             expected.append(_Expected(track, box, crop))
-        followed = self._followed(image, [each.track for each in expected])
-        anew = [each for each in expected if each.track.key not in followed]
+        kept = self._followed(image, [each.track for each in expected])
+        anew = [each for each in expected if each.track.key not in kept]
         faces = self._aligner.align(image, landmarks=[each.crop for each in anew]) if anew else []
         found = dict(zip((each.track.key for each in anew), faces, strict=True))
         for track, where, _ in expected:
-            face, appearance = followed.get(track.key) or (found[track.key], None)
+            face, appearance = kept.get(track.key) or (found[track.key], None)
             box = BoundingBox.around(face.landmarks)
             confidence = self._confidence(track, where, face, box, image)
             if confidence >= _MIN_CONFIDENCE and appearance is None:
