@@ -45,7 +45,7 @@ class Says:
 
 
 def test_a_face_has_the_coefficients_of_the_network_and_the_corrected_camera():
-    pose = np.array([0.02, -0.03, 0.01, 0.05, 2.0, -1.0], np.float32)
+    pose = np.array([0.01, -0.02, 0.005, 0.02, 1.5, -1.0], np.float32)
     network = Says(pose=pose)
     faces = [face(), face(yaw=0.4, roll=2.0, confidence=None)]
     found = FollowingNetwork(network, VIEWS)([IMAGE, IMAGE], faces)
@@ -58,6 +58,19 @@ def test_a_face_has_the_coefficients_of_the_network_and_the_corrected_camera():
     np.testing.assert_array_equal(views[0], VIEWS(IMAGE, faces[0].camera))
     np.testing.assert_allclose(rotations, [upright_rotation(each.camera) for each in faces], rtol=1e-6)
     np.testing.assert_allclose(rotations[0], [1, 0, 0, 0, -1, 0], atol=1e-6)
+
+
+def test_a_face_whose_views_were_off_is_read_again_where_it_is():
+    far, near = np.array([0, 0, 0, 0, 5, 0], np.float32), np.array([0, 0, 0, 0, 1, 0], np.float32)
+    network = Says(pose=far)
+    [twice] = FollowingNetwork(network, VIEWS)([IMAGE], [face()])
+    assert len(network.asked) == 2
+    once = corrected_camera(face().camera, far)
+    np.testing.assert_array_equal(network.asked[1][0][0], VIEWS(IMAGE, once))
+    np.testing.assert_allclose(twice.camera, corrected_camera(once, far))
+    network = Says(pose=near)
+    FollowingNetwork(network, VIEWS)([IMAGE], [face()])
+    assert len(network.asked) == 1
 
 
 def test_faces_that_look_away_are_not_followed_and_cost_nothing():

@@ -25,7 +25,7 @@ _LEAST_FACING = 0.82
 # mm. The network learned from corrections half as large; a face that moved more has to be looked for. After
 # more than a part of it, the views were so far off that the face is read again where it is.
 _LARGEST = np.array([0.12, 0.12, 0.12, 0.12, 9.0, 9.0], np.float32)
-_SETTLED = 0.3
+_SETTLED = 0.2
 
 
 class FollowingNetwork:

@@ -15,6 +15,10 @@ VERIFY_EVERY = 6
 
 _MIN_CONFIDENCE = 0.9  # below which a face is cropped anew
 
+# Speed, sizes of the face per frame, that is taken for noise: with it, the landmarks of a face at rest shake
+# by .22 % of its size in a camera's noise, and without by .29 %.
+_DEAD_ZONE = 0.03
+
 
 @runtime_checkable
 class FollowingAligner(Protocol):
@@ -45,14 +49,14 @@ def followed(
     """
     # Every track has its own turn, so that no frame takes much longer than the others.
     verify = [(frame + track.key) % VERIFY_EVERY == 0 for track in tracks]
-    faces = aligner.follow(image, [_expected(track, frame) for track in tracks], verify=verify)
+    faces = aligner.follow(image, [_expected(track) for track in tracks], verify=verify)
     return [
         face if face is not None and (face.confidence or 0.0) >= _MIN_CONFIDENCE else None for face in faces
     ]
 
 
-def _expected(track: Track, frame: int) -> Face:
-    """Return the face of a track as it is expected in a frame."""
-    start, end = FacePosition.of_box(track.box), track.path.predict(frame)
+def _expected(track: Track) -> Face:
+    """Return the face of a track as it is expected in the next frame."""
+    start, end = FacePosition.of_box(track.box), track.path.predict_crop(_DEAD_ZONE)
     face = replace(track.face, detection=Detection(moved_box(track.box, start, end)))
     return face if start == end else replace(face, params=moved_params(face.params, start, end))

@@ -76,11 +76,15 @@ class Trajectory:
         n_steps = sum(_VELOCITY_DECAY**k for k in range(frame - self.frame))
         return replace(last, x=last.x + n_steps * dx, y=last.y + n_steps * dy)
 
-    def predict_crop(self) -> FacePosition:
-        """Return where to crop in the frame after the last position."""
+    def predict_crop(self, dead_zone: float = _DEAD_ZONE) -> FacePosition:
+        """Return where to look in the frame after the last position.
+
+        Args:
+            dead_zone: speed that does not count, sizes of the face per frame.
+        """
         last, (dx, dy) = self.positions[-1], self._step
         speed = math.hypot(dx, dy) / last.size
-        part = 1 - _DEAD_ZONE / speed if speed > _DEAD_ZONE else 0.0
+        part = 1 - dead_zone / speed if speed > dead_zone else 0.0
         return replace(last, x=last.x + part * dx, y=last.y + part * dy)
 
     @property

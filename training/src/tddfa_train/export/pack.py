@@ -31,7 +31,13 @@ from tddfa_train.detector.faceboxes import FaceBoxesNetwork
 from tddfa_train.detector.network import FaceDetector
 from tddfa_train.detector.recipe import DetectorRecipe, load_detector, read_box_rule
 from tddfa_train.export.fuse import fused
-from tddfa_train.export.int8 import calibration_crops, calibration_images, int8_detector, int8_network
+from tddfa_train.export.int8 import (
+    PERCENTILE,
+    calibration_crops,
+    calibration_images,
+    int8_detector,
+    int8_network,
+)
 from tddfa_train.export.onnx import (
     export_alignment,
     export_detector,
@@ -105,6 +111,7 @@ class ExpressionSource:
         shown: the cosines between which its expressions fade.
         stretch: gain and rest of expressions, by the start of their names; see `Trust`.
         int8: convolutions in int8.
+        percentile: part of a map's numbers, %, that the range of its integers holds; see `quantized`.
     """
 
     checkpoint: str
@@ -117,6 +124,7 @@ class ExpressionSource:
     shown: tuple[float, float] = (-2.0, -1.0)
     stretch: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
     int8: bool = True
+    percentile: float = PERCENTILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +223,9 @@ def _closeups_onnx(
     data = export(network, trust)
     if not source.int8:
         return half_precision_storage(data)
-    return int8_closeups(data, *calibration_closeups(recipe, model), numbers=numbers)
+    return int8_closeups(
+        data, *calibration_closeups(recipe, model), numbers=numbers, percentile=source.percentile
+    )
 
 
 def detector_onnx(

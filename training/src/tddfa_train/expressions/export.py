@@ -14,7 +14,7 @@ from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.regression.closeups import CloseUps
 from tddfa_train.data.answers import FIRST_ANSWER
 from tddfa_train.export.fuse import fused
-from tddfa_train.export.int8 import quantized
+from tddfa_train.export.int8 import PERCENTILE, quantized
 from tddfa_train.export.uint8_input import reading_bytes
 from tddfa_train.export.widen import widened
 from tddfa_train.expressions.batches import CloseUpBatches
@@ -34,7 +34,8 @@ N_ROTATION = 6
 """Numbers of the state that say how a face is turned; they come first."""
 
 _OUTPUTS = ("pose", "identity", "expression")
-_TRUNKS = ("/eyes/", "/mouth/", "/face/", "/join/")  # names of the nodes that may run on integers
+_TRUNKS = "/eyes/", "/mouth/", "/face/"  # names of the nodes that run on integers,
+_JOIN = "/join/"  # and of the layer that may, where it is large: that knows identity and expression as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,7 @@ def int8_closeups(
     states: Float[np.ndarray, "n s"],
     *,
     numbers: str = "state",
+    percentile: float = PERCENTILE,
 ) -> bytes:
     """The same network with its convolutions in int8, calibrated on training close-ups.
 
@@ -196,14 +198,17 @@ def int8_closeups(
         views: the close-ups.
         states: what is known of the faces; a network that reads rotations alone gets those.
         numbers: name of that input.
+        percentile: see `quantized`.
     """
+    nodes = (*_TRUNKS, _JOIN)
     if numbers == "rotation":
-        states = states[:, :N_ROTATION]
+        nodes, states = _TRUNKS, states[:, :N_ROTATION]
     chunks = [
         {"input": views[k : k + 32], numbers: states[k : k + 32].astype(np.float32)}
         for k in range(0, len(views), 32)
     ]
-    return widened(fused(quantized(onnx_bytes, chunks, lambda node: node.startswith(_TRUNKS))))
+    data = quantized(onnx_bytes, chunks, lambda node: node.startswith(nodes), percentile)
+    return widened(fused(data))
 
 
 def calibration_closeups(

@@ -18,6 +18,7 @@ KEPT = (
     "open:verifier",
     "open:expressions",
     "open:expressions-mean",
+    "open:following",
     "open:detector",
 )
 """Names of the weights that come with this package: networks of the pack `open`, and their successors."""
