@@ -6,39 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from counting import CountingEngine
 from tddfa import FaceAligner, read_image
 from tddfa.errors import PackError
 from tddfa.packs import find_pack
 from tddfa.runtime import OnnxNetwork
 
 PHOTOS = Path(__file__).parents[2] / "examples/photos"
-
-
-class CountingEngine:
-    """Makes networks of ONNX Runtime.
-
-    Attributes:
-        runs: sizes of the batches that each network was given, by its file.
-    """
-
-    def __init__(self):
-        self.runs = {}
-
-    def __call__(self, model, name):
-        network, sizes = OnnxNetwork(model, name), self.runs.setdefault(name.split(" ")[0], [])
-
-        def run(x, *numbers):
-            sizes.append(len(x))
-            return network(x, *numbers)
-
-        return run
-
-    def taken(self):
-        """The batches since the last call."""
-        taken = {name: list(sizes) for name, sizes in self.runs.items()}
-        for sizes in self.runs.values():
-            sizes.clear()
-        return taken
 
 
 def pack_with(**settings):

@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,13 @@ torch = pytest.importorskip("torch")
 from tddfa.morphable import open_face_model  # noqa: E402
 from tddfa.regression.expressions import corrected_camera, state  # noqa: E402
 from tddfa.types import FaceParams  # noqa: E402
-from tddfa_train.expressions.export import Trust, closeup_arrays, export_closeups, int8_closeups  # noqa: E402
+from tddfa_train.expressions.export import (  # noqa: E402
+    Trust,
+    closeup_arrays,
+    export_closeups,
+    export_following,
+    int8_closeups,
+)
 from tddfa_train.expressions.network import FirstAnswer, corrected  # noqa: E402
 from tddfa_train.expressions.recipe import CloseUpRecipe, closeup_experiment, make_closeup_network  # noqa: E402
 from tddfa_train.expressions.task import first_answer  # noqa: E402
@@ -186,11 +193,45 @@ def test_named_expressions_are_shifted_to_rest_and_stretched_and_no_others_are(r
         np.testing.assert_allclose(after, before, atol=1e-6)
 
 
-def run(data, views, numbers):
+def test_a_network_that_follows_says_what_it_says_of_a_face_that_is_not_known_yet(recipe, model):
+    network = make_closeup_network(recipe.network, model).eval()
+    rng = np.random.default_rng(4)
+    views = rng.integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)
+    numbers = np.zeros((3, 6 + model.n_identity + model.n_expression), np.float32)
+    yaw = np.deg2rad([0.0, -10.0, 25.0])
+    numbers[:, :6] = np.stack([np.cos(yaw), 0 * yaw, -np.sin(yaw), 0 * yaw, 0 * yaw - 1, 0 * yaw], 1)
+    trust = Trust(turn=(0.5, 1, 1), stretch={"eyeLook": (1.2, 0.1)})
+    following = export_following(network, trust)
+    expected = run(export_closeups(network, trust), views, numbers)
+    for ours, theirs in zip(run(following, views, numbers[:, :6], "rotation"), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    quantized = int8_closeups(following, views, numbers, numbers="rotation")
+    for ours, theirs in zip(run(quantized, views, numbers[:, :6], "rotation"), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=0.15)
+
+
+def test_where_only_a_camera_is_known_identity_and_expression_begin_at_rest(recipe, renders, tmp_path):
+    import shutil
+
+    shutil.copytree(renders / "faces", tmp_path / "faces")
+    with np.load(tmp_path / "faces" / "labels.npz") as stored:
+        labels = dict(stored)
+    labels["first_identity"] = labels["first_identity"] + 1
+    np.savez(tmp_path / "faces" / "labels.npz", **labels)
+    answered = replace(recipe, data=replace(recipe.data, folders=(str(tmp_path / "faces"),)))
+    assert closeup_experiment(answered).data[0]["first_identity"].any()
+    followed = replace(answered, view=replace(recipe.view, camera_only=1.0))
+    batch = closeup_experiment(followed).data[0]
+    assert not batch["first_identity"].any()
+    assert not batch["first_expression"].any()
+    assert batch["identity"].any()
+
+
+def run(data, views, numbers, name="state"):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    return session.run(None, {"input": views, "state": numbers.astype(np.float32)})
+    return session.run(None, {"input": views, name: numbers.astype(np.float32)})
 
 
 def test_views_are_sampled_from_the_front_of_the_face(model):
@@ -211,8 +252,6 @@ def test_views_are_sampled_from_the_front_of_the_face(model):
 
 
 def test_a_folder_without_first_answers_is_named(recipe, drawn_faces):
-    from dataclasses import replace
-
     from tddfa.errors import InputError
 
     other = replace(recipe, data=replace(recipe.data, folders=(str(drawn_faces / "faces"),)))
@@ -273,3 +312,23 @@ def test_the_kept_weights_answer_as_the_network_that_ships(model):
     with torch.no_grad():
         ours = network.eval()(network_input(torch.from_numpy(views)), first).expression.clamp(0, 1).numpy()
     assert np.abs(said - ours).mean() < 0.02
+
+
+def test_the_kept_weights_follow_as_the_network_that_ships_does(model):
+    from tddfa import FaceAligner, read_image
+    from tddfa.packs import find_pack
+    from tddfa.regression.expressions import upright_rotation
+    from tddfa_train.expressions.network import CloseUpConfig
+    from tddfa_train.weights import load_weights
+
+    network = make_closeup_network(CloseUpConfig(), model)
+    assert load_weights(network, "open:following") == []
+    photo = read_image(Path(__file__).parents[2] / "examples/photos/group.jpg")
+    faces = [face.params for face in FaceAligner("open").align(photo)]
+    views = np.stack([make_closeups(model)(photo, face.camera) for face in faces])
+    rotations = np.array([upright_rotation(face.camera) for face in faces], np.float32)
+    shipped = run(find_pack("open").read("following.onnx"), views, rotations, "rotation")
+    kept = run(export_following(network.eval()), views, rotations, "rotation")
+    assert np.abs(shipped[0][:, :3] - kept[0][:, :3]).max() < 0.01
+    gaze = np.array([name.startswith(("eyeLook", "eyeSquint")) for name in model.expression_names])
+    assert np.abs(shipped[2] - kept[2])[:, ~gaze].mean() < 0.02

@@ -49,7 +49,9 @@ def main() -> None:
 
 
 def _network_bytes(pack) -> int:
-    return pack.manifest.files[pack.manifest.regressor.file].bytes
+    spec = pack.manifest.regressor
+    files = {getattr(spec, name, None) for name in ("file", "verifier", "expressions", "following")}
+    return sum(pack.manifest.files[file].bytes for file in files if file is not None)
 
 
 def _rasteriser() -> str:
@@ -66,6 +68,7 @@ def stages_of(aligner):
     from tddfa.imaging import read_image, write_image
     from tddfa.morphable import open_face_model
     from tddfa.render import OVERLAYS, rasterize
+    from tddfa.tracking.following import VERIFY_EVERY
     from tddfa.types import Mesh
 
     image = portrait()
@@ -96,10 +99,16 @@ def stages_of(aligner):
     def track(_):
         # The head sways by a few pixels, as in a clip: no two crops are alike.
         shifted = itertools.cycle([np.roll(image, k, axis=1) for k in (0, 2, 4, 2, 0, -2, -4, -2)])
-        state = {"points": face.landmarks}
+        verified = itertools.cycle([False] * (VERIFY_EVERY - 1) + [True])
+        state = {"face": face}
 
         def frame():
-            state["points"] = aligner.align(next(shifted), landmarks=[state["points"]])[0].landmarks
+            image, last = next(shifted), state["face"]
+            now = None
+            if aligner.can_follow:
+                [now] = aligner.follow(image, [last], verify=[next(verified)])
+            state["face"] = now or aligner.align(image, landmarks=[last.landmarks])[0]
+            return state["face"].landmarks
 
         return frame
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -14,6 +15,7 @@ from tddfa.alignment.faces import Faces
 from tddfa.alignment.inputs import (
     ErrorPolicy,
     as_detection,
+    as_face,
     as_points,
     at,
     check_policy,
@@ -43,6 +45,10 @@ from tddfa.types.image import check_image
 # Minimum score of a candidate in an image that was turned upside down because no face was found. With it, no
 # face is found in 700 face-free images; without it, three are.
 _MIN_TURNED_SCORE = 0.5
+
+# Mean distance of the landmarks of a face that is followed from those that the verifying network sees there,
+# in sizes of the face, up to which both mean the same.
+_MAX_APART = 0.06
 
 _DEFAULTS = (None, 1, "cpu")  # of the options
 _MAX_WORKERS = 1024
@@ -358,6 +364,60 @@ class FaceAligner:
         params = self._networks.corrected_crops(crops, boxes, self._regressor.from_crops(crops, boxes))
         return Faces(Face(d, p, self.model) for d, p in zip(detections, params, strict=True))
 
+    @property
+    def can_follow(self) -> bool:
+        """Whether the pack can `follow` faces from frame to frame."""
+        return self._networks.following is not None
+
+    def follow(
+        self, image: Image, faces: Iterable[Face], *, verify: Iterable[bool] | None = None
+    ) -> list[Face | None]:
+        """Return the faces of the frame before as they are in this one.
+
+        It takes half as long as `align` on their landmarks, which two networks read. What is returned has
+        the detection of the face that was given, and its confidence, unless it is verified.
+
+        Args:
+            image: RGB (h, w, 3), uint8: the frame.
+            faces: of this aligner, each where it is expected in the frame.
+            verify: for each face, whether the network that sees detections looks as well, and says how
+                confident it is; none is verified by default.
+
+        Returns:
+            None for a face that cannot be followed: it is turned away, it has moved too far, or the other
+            network sees it elsewhere. `align` on its landmarks finds it, or not.
+
+        Raises:
+            InputError: the image or a face cannot be used, or the pack cannot follow faces.
+
+        Example:
+            >>> for frame in VideoReader("clip.mp4"):
+            >>>     faces = [face for face in aligner.follow(frame.image, faces) if face is not None]
+        """
+        check_image(image)
+        given: list[Face] = usable(
+            "faces", faces, partial(as_face, n_identity=self.model.n_identity), "raise"
+        )
+        wanted = [False] * len(given) if verify is None else list(verify)
+        network = self._networks.following
+        if network is None:
+            raise InputError(
+                f"pack {self.pack.manifest.name!r} has no network that follows faces; see `can_follow`"
+            )
+        if len(wanted) != len(given):
+            raise InputError(f"{len(given)} faces and {len(wanted)} verify were given; one each is needed")
+        source = Pyramid(image)
+        params = network([source] * len(given), [face.params for face in given])
+        found = {
+            k: Face(before.detection, each, self.model)
+            for k, (before, each) in enumerate(zip(given, params, strict=True))
+            if each is not None
+        }
+        doubted = [k for k in found if wanted[k]]
+        confirmed = zip(doubted, self._confirmed(source, [found[k] for k in doubted]), strict=True)
+        now: dict[int, Face | None] = {**found, **dict(confirmed)}
+        return [now.get(k) for k in range(len(given))]
+
     def smallest_face(self, image: Image, *, search_size: int | None = None) -> float | None:
         """Return the side from which nearly all faces are found in an image, px; None where it is not known.
 
@@ -471,6 +531,17 @@ class FaceAligner:
         refined = iter(self._networks.refined([source] * len(there), there))
         return [None if p is None else next(refined).params for p in predicted]
 
+    def _confirmed(self, source: Pyramid, faces: Sequence[Face]) -> list[Face | None]:
+        """Return faces with the confidence of the verifying network; None where it sees them elsewhere."""
+        regressor = self._networks.verifying_regressor
+        seen = predict_points(regressor, [source] * len(faces), [face.landmarks for face in faces])
+        return [
+            replace(face, params=replace(face.params, confidence=params.confidence))
+            if params is not None and _apart(face.landmarks, self.model.landmarks(params)) <= _MAX_APART
+            else None
+            for face, params in zip(faces, seen, strict=True)
+        ]
+
     def _given_faces(
         self,
         name: str,
@@ -497,6 +568,13 @@ class FaceAligner:
 
 def _clear(candidates: list[Detection]) -> list[Detection]:
     return [d for d in candidates if d.score >= _MIN_TURNED_SCORE]
+
+
+def _apart(a: Float[np.ndarray, "68 3"], b: Float[np.ndarray, "68 3"]) -> float:
+    """Return the mean distance of the landmarks of two faces, in sizes of the first."""
+    x, y = a[:, 0], a[:, 1]
+    size = math.sqrt((float(x.max()) - float(x.min())) * (float(y.max()) - float(y.min())))
+    return float(np.hypot(x - b[:, 0], y - b[:, 1]).mean()) / max(size, 1e-9)
 
 
 def _make(pack: ModelPack, options: dict[str, Any]) -> FaceAligner:

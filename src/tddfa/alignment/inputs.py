@@ -10,7 +10,7 @@ import numpy as np
 
 from tddfa.errors import InputError
 from tddfa.shapes import Float
-from tddfa.types import BoundingBox, BoxLike, Detection
+from tddfa.types import BoundingBox, BoxLike, Detection, Face
 from tddfa.types.arguments import as_iterator, shown
 
 _MIN_SEARCH_SIZE = 32
@@ -91,6 +91,28 @@ def as_points(points: Any) -> tuple[Float[np.ndarray, "n d"], BoundingBox]:
     if not np.isfinite(array).all():
         raise InputError("landmarks have coordinates that are not finite numbers")
     return array, BoundingBox.around(array)  # refuses points without an extent
+
+
+def as_face(face: Any, n_identity: int) -> Face:
+    """Return a face that can be followed.
+
+    Args:
+        face: what the caller gave.
+        n_identity: identity coefficients of the aligner's face model.
+
+    Raises:
+        InputError: it is no face, or one of another model, or its camera shows nothing.
+    """
+    if not isinstance(face, Face):
+        raise InputError(f"faces of the frame before are needed, as `align` returns them, not {shown(face)}")
+    if len(face.params.identity) != n_identity:
+        raise InputError(
+            f"the face has {len(face.params.identity)} identity coefficients and the pack's model "
+            f"{n_identity}; faces are followed by an aligner of the same pack"
+        )
+    if not np.isfinite(face.params.camera).all():
+        raise InputError("the camera of the face has numbers that are not finite")
+    return face
 
 
 def no_crop(box: BoundingBox, width: int, height: int) -> InputError:

@@ -15,6 +15,7 @@ from tddfa.packs import ModelPack
 from tddfa.packs.specs import AffineCameraSpec
 from tddfa.regression import Regressor, make_regressor
 from tddfa.regression.expressions import ExpressionNetwork
+from tddfa.regression.following import FollowingNetwork
 from tddfa.runtime import Engine, Network
 from tddfa.types import BoundingBox, FaceParams, Image
 
@@ -72,6 +73,15 @@ class PackNetworks:
             return None
         network = self._network(spec.expressions)
         return ExpressionNetwork.from_arrays(network, self._pack.arrays(spec.closeups))
+
+    @cached_property
+    def following(self) -> FollowingNetwork | None:
+        """The network that follows faces from frame to frame; None in packs without one."""
+        spec = self._spec
+        if not isinstance(spec, AffineCameraSpec) or spec.following is None or spec.closeups is None:
+            return None
+        network = self._network(spec.following)
+        return FollowingNetwork.from_arrays(network, self._pack.arrays(spec.closeups))
 
     def refined(self, sources: Sequence[Source], predictions: Sequence[Prediction]) -> list[Prediction]:
         """Return predictions for detections after cropping the faces again, as the pack says.

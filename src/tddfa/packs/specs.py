@@ -239,6 +239,7 @@ class AffineCameraSpec(RegressorSpec):
         crop: how it follows from a box or from points.
         expressions: another network, which corrects each face from close-ups of eyes and mouth, once.
         closeups: file that says where the close-ups lie on the face.
+        following: another network, which follows faces from frame to frame by such close-ups.
     """
 
     kind: ClassVar[str | None] = "affine-camera"
@@ -247,6 +248,7 @@ class AffineCameraSpec(RegressorSpec):
     crop: CropSpec = setting(CropSpec)
     expressions: str | None = setting(OrNull(_FILE), default=None)
     closeups: str | None = setting(OrNull(_FILE), default=None)
+    following: str | None = setting(OrNull(_FILE), default=None)
 
     def layouts(self) -> dict[str, dict[str, ArrayLayout]]:
         """Return what the arrays in the files of this part have to be, by file."""

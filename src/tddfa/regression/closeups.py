@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,6 +37,15 @@ class CloseUps:
     eyes: Float32[np.ndarray, "eyes_height eyes_width 3"]
     mouth: Float32[np.ndarray, "mouth_height mouth_width 3"]
     face: Float32[np.ndarray, "mouth_height face_width 3"]
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> CloseUps:
+        """Return the close-ups of a pack.
+
+        Args:
+            arrays: `eyes`, `mouth` and `face`, points of the model frame, mm.
+        """
+        return cls(*(arrays[name].astype(np.float32) for name in ("eyes", "mouth", "face")))
 
     def __call__(self, image: Image | Pyramid, camera: Float[np.ndarray, "3 4"]) -> Image:
         """Return the views of a face.

@@ -9,7 +9,7 @@ import numpy as np
 
 from tddfa.errors import PackError
 from tddfa.shapes import Float, Shaped
-from tddfa.types import BoundingBox, FaceParams, Image
+from tddfa.types import BoundingBox, Image
 
 Square: TypeAlias = tuple[float, float, float]
 """Centre (x, y) and side of a crop, image frame, px."""
@@ -25,6 +25,7 @@ _MAX_BATCH = 64
 _LARGEST_OUTPUT = 1e12
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def extent(points: Float[np.ndarray, "n d"]) -> tuple[float, float, float, float] | None:
@@ -83,10 +84,8 @@ def batch(arrays: Sequence[Shaped[np.ndarray, "..."]]) -> Shaped[np.ndarray, "n 
     return np.ascontiguousarray(arrays[0])[None] if len(arrays) == 1 else np.stack(arrays)
 
 
-def regress_crops(
-    crops: Sequence[T | None], decode: Callable[[Sequence[T]], list[FaceParams]]
-) -> list[FaceParams | None]:
-    """Return the parameters of each crop, in batches; None where there is no crop."""
+def regress_crops(crops: Sequence[T | None], decode: Callable[[Sequence[T]], Sequence[R]]) -> list[R | None]:
+    """Return what is decoded from each crop, in batches; None where there is no crop."""
     there = [crop for crop in crops if crop is not None]
     found = iter(
         params

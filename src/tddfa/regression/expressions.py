@@ -45,9 +45,9 @@ class ExpressionNetwork:
 
         Args:
             network: the network.
-            arrays: `eyes`, `mouth` and `face`, points of the model frame, mm.
+            arrays: see `CloseUps.from_arrays`.
         """
-        return cls(network, CloseUps(*(arrays[k].astype(np.float32) for k in ("eyes", "mouth", "face"))))
+        return cls(network, CloseUps.from_arrays(arrays))
 
     def __call__(self, images: Sequence[Image | Pyramid], faces: Sequence[FaceParams]) -> list[FaceParams]:
         """Return the faces with their expressions read anew.
@@ -137,16 +137,22 @@ def roll_correction(camera: Float[np.ndarray, "3 4"]) -> Float64[np.ndarray, "2 
 
 def state(face: FaceParams) -> Float32[np.ndarray, " s"]:
     """Return what the network knows of a first answer: rotation of the upright face, identity, expression."""
-    rows = face.camera.tolist()
+    turned = upright_rotation(face.camera)
+    start = len(turned) + len(face.identity)
+    out = np.empty(start + len(face.expression), np.float32)
+    out[: len(turned)] = turned
+    out[len(turned) : start], out[start:] = face.identity, face.expression
+    return out
+
+
+def upright_rotation(camera: Float[np.ndarray, "3 4"]) -> list[float]:
+    """Return the first two rows of the rotation of a face in the image in which it is upright."""
+    rows = camera.tolist()
     x, y = _upward(rows)
     (a, b, c, _), (d, e, f, _), _ = rows
     size = max(math.hypot(a, b, c), _SMALLEST)
     turned = (x * d - y * a, x * e - y * b, x * f - y * c, -x * a - y * d, -x * b - y * e, -x * c - y * f)
-    start = len(turned) + len(face.identity)
-    out = np.empty(start + len(face.expression), np.float32)
-    out[: len(turned)] = [value / size for value in turned]
-    out[len(turned) : start], out[start:] = face.identity, face.expression
-    return out
+    return [value / size for value in turned]
 
 
 def _upward(rows: Sequence[Sequence[float]]) -> tuple[float, float]:

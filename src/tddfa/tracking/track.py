@@ -68,6 +68,14 @@ class Track:
         """Whether the face does not count as lost."""
         return self.state != "lost"
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the face was there in the frame before, and nothing is open about it."""
+        known = self.id is not None and self.state != "lost" and self.n_missed == 0
+        return (
+            known and not self.in_earlier_shot and self.probation is None and self.path_before_contact is None
+        )
+
     def difference(self, appearance: Appearance | None, yaw_deg: float) -> float | None:
         """Return how differently a face looks from what is remembered; None where it cannot be told."""
         return None if appearance is None else self.memory.distance(appearance, yaw_deg)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from tddfa.detection.faint import is_clear, worth_verifying
 from tddfa.shapes import Float, Float32
 from tddfa.tracking.appearance import RELIABLE_PX, Appearance
 from tddfa.tracking.face import TrackedFace
+from tddfa.tracking.following import FollowingAligner, followed
 from tddfa.tracking.presence import (
     crop_consistency,
     detect_near,
@@ -83,6 +85,10 @@ _OTHER_MEAN_LOOK = 0.36
 _RECALLED_LOOK, _MAX_RECALLED = 0.25, 16
 _LOOK_WEIGHT = 1.0  # sizes of the face of a path that weigh as much as one unit of that distance
 
+# Distance of the appearance of a face that is followed from that of the frame before, from which on it is
+# cropped anew.
+_FOLLOWED_LOOK = 0.25
+
 _RESTING = 0.002  # dissimilarity of two frames of a still camera, up to which little can have changed
 _LOOK_EVERY = 3  # frames between looks at a face then
 
@@ -122,11 +128,21 @@ class SearchingAligner(Protocol):
         ...
 
 
+class _Expected(NamedTuple):
+    """Where the face of a track should be: the box around its landmarks, and what its crop is cut around."""
+
+    track: Track
+    box: BoundingBox
+    crop: Float32[np.ndarray, "n 3"]
+
+
 class FaceTracker:
     """Track every face of a video.
 
-    In each frame, each face is looked for where it was, moved on with its velocity. Whether it is still
-    there, the network predicts (`FaceParams.confidence`); with networks that do not, the face has to agree
+    In each frame, each face is looked for where it was, moved on with its velocity: followed by one network
+    where the aligner can (`FaceAligner.follow`), and cropped anew where it cannot, or where anything is in
+    doubt. Whether it is still there, the network predicts (`FaceParams.confidence`), for faces that are
+    followed in every sixth frame; with networks that do not, the face has to agree
     with its crop, and the detector is asked now and then. The whole image is searched every few frames, when
     a face is lost, and while one is; while no face is there, larger copies of the image, which show small
     faces, are searched now and then. People who return within the grace time keep their id, if they look as
@@ -145,9 +161,10 @@ class FaceTracker:
         min_score: detection score below which candidates are not verified.
         new_score: detection score from which a new face is reported at once. A fainter one is reported when
             the network has seen it in three frames; networks without a confidence never report it.
-        motion: "constant-velocity", or "none" to look exactly where the face was, as 3DDFA_V2 does.
-        follow: cut the next crop around the "landmarks" or, as 3DDFA_V2 does for its dense images, around the
-            whole "mesh".
+        motion: "constant-velocity", or "none" to crop exactly where the face was, in every frame, as 3DDFA_V2
+            does.
+        follow: cut the next crop around the "landmarks" or, as 3DDFA_V2 does for its dense images, in every
+            frame around the whole "mesh".
 
     Raises:
         InputError: a number is out of range.
@@ -313,9 +330,7 @@ class FaceTracker:
     def _follow_tracks(self, image: Image) -> list[Track]:
         """Continue every visible track; returns those whose face is not there."""
         missing: list[Track] = []
-        tracks: list[Track] = []
-        expected: list[BoundingBox] = []
-        crops: list[Float32[np.ndarray, "n 3"]] = []
+        expected: list[_Expected] = []
         for track in self._tracks:
             if not track.visible:
                 continue
@@ -328,16 +343,18 @@ class FaceTracker:
                 track.n_missed = _MAX_MISSED  # it has left the image and counts as lost at once
                 missing.append(track)
                 continue
-            tracks.append(track)
-            expected.append(box)
             mesh = self._follow == "mesh"
-            crops.append(moved_to(track.face.mesh.vertices, start, end) if mesh else landmarks)
-        faces = self._aligner.align(image, landmarks=crops) if crops else []
-        for track, where, face in zip(tracks, expected, faces, strict=True):
+            crop = moved_to(track.face.mesh.vertices, start, end) if mesh else landmarks
+            expected.append(_Expected(track, box, crop))
+        kept = self._followed(image, [each.track for each in expected])
+        anew = [each for each in expected if each.track.key not in kept]
+        faces = self._aligner.align(image, landmarks=[each.crop for each in anew]) if anew else []
+        found = dict(zip((each.track.key for each in anew), faces, strict=True))
+        for track, where, _ in expected:
+            face, appearance = kept.get(track.key) or (found[track.key], None)
             box = BoundingBox.around(face.landmarks)
             confidence = self._confidence(track, where, face, box, image)
-            appearance = None
-            if confidence >= _MIN_CONFIDENCE:
+            if confidence >= _MIN_CONFIDENCE and appearance is None:
                 appearance = self._followed_appearance(track, face, box, image)
             is_doubted = track.id is None and track.n_to_confirm > 0
             if confidence < (_MIN_CONFIRM if is_doubted else _MIN_CONFIDENCE):
@@ -350,6 +367,33 @@ class FaceTracker:
                 self._update(owner or track, face, box, confidence, appearance)
                 track.n_missed = 0 if owner is None else 1
         return missing
+
+    def _followed(self, image: Image, tracks: Sequence[Track]) -> dict[int, tuple[Face, Appearance | None]]:
+        """Return the faces that one look at where they were suffices for, and their looks, by track."""
+        aligner = None if self._shots.has_changed else self._follower
+        tracks = [track for track in tracks if track.is_settled]
+        if aligner is None or not tracks:
+            return {}
+        out: dict[int, tuple[Face, Appearance | None]] = {}
+        for track, face in zip(tracks, followed(aligner, image, tracks, self._frame), strict=True):
+            if face is None or not _can_be_face(box := BoundingBox.around(face.landmarks), image):
+                continue
+            appearance = self._followed_appearance(track, face, box, image)
+            # What looks different has to be looked at anew.
+            if appearance is None or track.jumped_to(appearance) <= _FOLLOWED_LOOK:
+                out[track.key] = face, appearance
+        return out
+
+    @cached_property
+    def _follower(self) -> FollowingAligner | None:
+        """What follows faces; None where each is cropped anew."""
+        aligner = self._aligner
+        as_3ddfa_v2 = self._motion == "none" or self._follow == "mesh"
+        return (
+            aligner
+            if not as_3ddfa_v2 and isinstance(aligner, FollowingAligner) and aligner.can_follow
+            else None
+        )
 
     def _confidence(
         self, track: Track, expected: BoundingBox, face: Face, found: BoundingBox, image: Image

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tddfa.shapes import Float32
-from tddfa.types import BoundingBox, Face
+from tddfa.types import BoundingBox, Face, FaceParams
 
 _N_STEPS = 3  # steps whose mean is the velocity
 
@@ -76,11 +76,15 @@ class Trajectory:
         n_steps = sum(_VELOCITY_DECAY**k for k in range(frame - self.frame))
         return replace(last, x=last.x + n_steps * dx, y=last.y + n_steps * dy)
 
-    def predict_crop(self) -> FacePosition:
-        """Return where to crop in the frame after the last position."""
+    def predict_crop(self, dead_zone: float = _DEAD_ZONE) -> FacePosition:
+        """Return where to look in the frame after the last position.
+
+        Args:
+            dead_zone: speed that does not count, sizes of the face per frame.
+        """
         last, (dx, dy) = self.positions[-1], self._step
         speed = math.hypot(dx, dy) / last.size
-        part = 1 - _DEAD_ZONE / speed if speed > _DEAD_ZONE else 0.0
+        part = 1 - dead_zone / speed if speed > dead_zone else 0.0
         return replace(last, x=last.x + part * dx, y=last.y + part * dy)
 
     @property
@@ -99,3 +103,22 @@ def moved_to(
         return points
     shift = np.array([start.x, start.y, 0.0]), np.array([end.x, end.y, 0.0])
     return ((points - shift[0]) * (end.size / start.size) + shift[1]).astype(np.float32)
+
+
+def moved_box(box: BoundingBox, start: FacePosition, end: FacePosition) -> BoundingBox:
+    """Return the box of a face at `start` as it is when the face has moved to `end`."""
+    scale = end.size / start.size
+    (x0, y0), (x1, y1) = (
+        (end.x + scale * (x - start.x), end.y + scale * (y - start.y))
+        for x, y in ((box.x0, box.y0), (box.x1, box.y1))
+    )
+    return BoundingBox(x0, y0, x1, y1)
+
+
+def moved_params(params: FaceParams, start: FacePosition, end: FacePosition) -> FaceParams:
+    """Return the parameters of a face at `start` as they are when it has moved to `end`."""
+    scale = end.size / start.size
+    camera = scale * params.camera
+    camera[0, 3] += end.x - scale * start.x
+    camera[1, 3] += end.y - scale * start.y
+    return replace(params, camera=camera)

@@ -13,7 +13,7 @@ from tddfa.evaluation.expressions.teacher_set import IBUG68, TeacherSet, read_te
 from tddfa.imaging import write_image
 
 NAMES = ("_neutral", "jawOpen", "eyeBlinkLeft")
-N = 24
+N = 40
 
 
 def moving_clip() -> TeacherSet:
@@ -58,11 +58,34 @@ def of_teacher(data: TeacherSet) -> Predictions:
 def test_a_teacher_follows_itself_fully() -> None:
     data = moving_clip()
     record = report_teacher(data, of_teacher(data)).record
-    assert record["protocol"] == "expressions/clips/1"
+    assert record["protocol"] == "expressions/clips/2"
     assert record["followed"]["mediapipe478"]["followed"] == pytest.approx(1)
     assert record["followed"]["ibug51"]["followed"] == pytest.approx(1)
     assert record["coefficients"]["mean_correlation"] == pytest.approx(1)
     assert record["coefficients"]["measured"] == 2
+
+
+def test_faces_whose_heads_are_seen_otherwise_are_left_out_and_counted() -> None:
+    data = moving_clip()
+    pose = np.stack([-data.yaw_deg, 0 * data.yaw_deg, 0 * data.yaw_deg], 1)  # of the other convention
+    wrong = data.coefficients.copy()
+    wrong[:6] = 0.5
+    mine = replace(of_teacher(data), pose_deg=pose, coefficients=wrong)
+    agreed = report_teacher(data, mine).record
+    assert agreed["disputed"] == 0
+    assert agreed["coefficients"]["mean_correlation"] < 0.99
+    pose[:6, 0] = 80
+    record = report_teacher(data, mine).record
+    assert record["disputed"] == 6
+    assert record["coefficients"]["mean_correlation"] == pytest.approx(1)
+
+
+def test_a_clip_of_a_few_frames_has_no_correlation() -> None:
+    data = moving_clip()
+    pose = np.zeros((N, 3), np.float32)
+    pose[5:, 0] = 80
+    record = report_teacher(data, replace(of_teacher(data), pose_deg=pose)).record
+    assert record["coefficients"]["mean_correlation"] is None
 
 
 def test_half_of_the_movement_is_half_whatever_the_face_and_its_pose() -> None:

@@ -21,7 +21,9 @@ MOVES = 0.2
 """Range of a teacher's coefficient, 5th to 95th percentile, from which it moves in a clip."""
 
 _FEWEST_FACES = 8  # of one person; people with fewer are taken together
+_FEWEST_FRAMES = 30  # of a clip whose correlations count: in a few tenths of a second, little moves
 _OTHERS = "others"
+_DISPUTED_DEG = 25.0  # between two readings of a head's yaw, of which one is wrong
 _LARGEST_TURN_DEG = 15.0  # of the head, between two faces of a person whose points are compared
 _LEAST_MOVEMENT = 0.04  # of the size of the face: smaller ones are the teacher's noise
 
@@ -46,8 +48,10 @@ def report_teacher(data: TeacherSet, predicted: Predictions) -> Report:
         predicted: one row per face.
     """
     found = predicted.found
+    disputed = found & _disputed(data, predicted)
+    agreed = found & ~disputed
     record: dict[str, Any] = {
-        "protocol": f"expressions/{'clips' if data.clips else 'photos'}/1",
+        "protocol": f"expressions/{'clips' if data.clips else 'photos'}/2",
         "pack": predicted.source,
         "data": data.folder.name,
         "count": len(data),
@@ -56,8 +60,9 @@ def report_teacher(data: TeacherSet, predicted: Predictions) -> Report:
         "largest_yaw_deg": LARGEST_YAW_DEG,
         "people": len(np.unique(data.person)),
         "found": int(found.sum()),
-        "coefficients": _coefficients(data, predicted, found),
-        "followed": _followed(data, predicted, found),
+        "disputed": int(disputed.sum()),
+        "coefficients": _coefficients(data, predicted, agreed),
+        "followed": _followed(data, predicted, agreed),
         "identity": None,
     }
     if predicted.identity is not None:
@@ -75,6 +80,14 @@ def report_teacher(data: TeacherSet, predicted: Predictions) -> Report:
         return View(image, truth[:, :2].astype(np.float64), mine[:, :2].astype(np.float64))
 
     return Report(record, _text(record), rows, view if predicted.points68 is not None else None)
+
+
+def _disputed(data: TeacherSet, predicted: Predictions) -> Bool[np.ndarray, " n"]:
+    """Return the faces whose heads the teacher sees turned otherwise: it takes some profiles for fronts."""
+    if predicted.pose_deg is None:
+        return np.zeros(len(data), bool)
+    yaw = np.abs(predicted.pose_deg[:, 0]).astype(np.float64)
+    return np.abs(yaw - np.abs(data.yaw_deg)) > _DISPUTED_DEG
 
 
 def _one(data: TeacherSet, row: int) -> TeacherSet:
@@ -128,7 +141,7 @@ def _coefficients(
     by_group: dict[str, list[float]] = {}
     for group in np.unique(groups):
         mine = found & (groups == group)
-        if mine.sum() < _FEWEST_FACES:
+        if mine.sum() < (_FEWEST_FRAMES if data.clips else _FEWEST_FACES):
             continue
         for name in names:
             theirs = data.coefficients[mine, data.coefficient_names.index(name)]
@@ -256,7 +269,8 @@ def _text(record: Mapping[str, Any]) -> str:
     lines: list[str] = [
         *headline(record),
         f"teacher    {record['teacher']}, faces within {record['largest_yaw_deg']:.0f}° of yaw; "
-        f"{record['found']} of {record['count']} found; {record['people']} people",
+        f"{record['found']} of {record['count']} found, {record['disputed']} of them left out as the heads "
+        f"are seen turned otherwise; {record['people']} people",
     ]
     for points, one in record["followed"].items():
         low, high = one["interval"]

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,13 @@ from tddfa_train.detector.faceboxes import FaceBoxesNetwork
 from tddfa_train.detector.network import FaceDetector
 from tddfa_train.detector.recipe import DetectorRecipe, load_detector, read_box_rule
 from tddfa_train.export.fuse import fused
-from tddfa_train.export.int8 import calibration_crops, calibration_images, int8_detector, int8_network
+from tddfa_train.export.int8 import (
+    PERCENTILE,
+    calibration_crops,
+    calibration_images,
+    int8_detector,
+    int8_network,
+)
 from tddfa_train.export.onnx import (
     export_alignment,
     export_detector,
@@ -44,8 +51,10 @@ from tddfa_train.expressions.export import (
     calibration_closeups,
     closeup_arrays,
     export_closeups,
+    export_following,
     int8_closeups,
 )
+from tddfa_train.expressions.network import CloseUpNetwork
 from tddfa_train.expressions.recipe import CloseUpRecipe, make_closeup_network
 from tddfa_train.expressions.views import make_closeups
 from tddfa_train.loop.config import read_config
@@ -63,7 +72,7 @@ _MIN_SCORE, _MIN_CONFIDENCE = 0.15, 0.993
 _SURE_SCORE = 0.9
 _SIDE = 120
 _VERIFIER = "verifier.onnx"
-_EXPRESSIONS, _CLOSEUPS = "expressions.onnx", "closeups.npz"
+_EXPRESSIONS, _CLOSEUPS, _FOLLOWING = "expressions.onnx", "closeups.npz", "following.onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +111,7 @@ class ExpressionSource:
         shown: the cosines between which its expressions fade.
         stretch: gain and rest of expressions, by the start of their names; see `Trust`.
         int8: convolutions in int8.
+        percentile: part of a map's numbers, %, that the range of its integers holds; see `quantized`.
     """
 
     checkpoint: str
@@ -114,6 +124,7 @@ class ExpressionSource:
     shown: tuple[float, float] = (-2.0, -1.0)
     stretch: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
     int8: bool = True
+    percentile: float = PERCENTILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +145,7 @@ class PackConfig:
             from other things and to read them at any angle, and need not be exact. None: each network for
             itself.
         expressions: reads close-ups for the networks that ask for it.
+        following: follows faces from frame to frame by such close-ups; `facing` and `shown` do not apply.
         min_confidence: of a detected face, in the networks' own judgement; 0 for networks that trained too
             little to have one.
         measured: numbers measured with the pack, by protocol.
@@ -148,6 +160,7 @@ class PackConfig:
     detector_int8: str | None = None
     verifier: Source | None = None
     expressions: ExpressionSource | None = None
+    following: ExpressionSource | None = None
     min_confidence: float = _MIN_CONFIDENCE
     measured: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -171,6 +184,27 @@ def alignment_onnx(source: Source, *, float32: bool = False) -> bytes:
 def expression_files(source: ExpressionSource) -> dict[str, bytes]:
     """ONNX of a network of close-ups, and the places of its views."""
     model = open_face_model(level=0, crop="head")
+    places = io.BytesIO()
+    np.savez_compressed(places, **closeup_arrays(make_closeups(model)))  # pyright: ignore
+    return {_EXPRESSIONS: _closeups_onnx(source, export_closeups, "state"), _CLOSEUPS: places.getvalue()}
+
+
+def following_onnx(source: ExpressionSource) -> bytes:
+    """ONNX of a network of close-ups that follows faces: all that it knows of them is their camera."""
+    return _closeups_onnx(source, export_following, "rotation")
+
+
+def _closeups_onnx(
+    source: ExpressionSource, export: Callable[[CloseUpNetwork, Trust], bytes], numbers: str
+) -> bytes:
+    """ONNX of a network of close-ups.
+
+    Args:
+        source: the checkpoint, and what becomes of it.
+        export: writes the network.
+        numbers: name of its second input.
+    """
+    model = open_face_model(level=0, crop="head")
     recipe = read_config(CloseUpRecipe, Path(source.config))
     network = make_closeup_network(recipe.network, model)
     missing = load_weights(network, source.checkpoint)
@@ -186,14 +220,12 @@ def expression_files(source: ExpressionSource) -> dict[str, bytes]:
         source.shown,
         source.stretch,
     )
-    data = export_closeups(network, trust)
-    if source.int8:
-        data = int8_closeups(data, *calibration_closeups(recipe, model))
-    else:
-        data = half_precision_storage(data)
-    places = io.BytesIO()
-    np.savez_compressed(places, **closeup_arrays(make_closeups(model)))  # pyright: ignore
-    return {_EXPRESSIONS: data, _CLOSEUPS: places.getvalue()}
+    data = export(network, trust)
+    if not source.int8:
+        return half_precision_storage(data)
+    return int8_closeups(
+        data, *calibration_closeups(recipe, model), numbers=numbers, percentile=source.percentile
+    )
 
 
 def detector_onnx(
@@ -240,6 +272,7 @@ def _regressor(file: str, source: Source, config: PackConfig) -> AffineCameraSpe
         verifier=None if config.verifier is None else _VERIFIER,
         expressions=_EXPRESSIONS if source.expressions else None,
         closeups=_CLOSEUPS if source.expressions else None,
+        following=_FOLLOWING if source.expressions and config.following is not None else None,
     )
 
 
@@ -299,6 +332,11 @@ def write_pack(folder: Path, config: PackConfig) -> Manifest:
     if config.expressions is not None:
         files |= expression_files(config.expressions)
         runs["expressions"] = _record(config.expressions.checkpoint)
+    if config.following is not None:
+        if not requesting:
+            raise InputError("the pack has following, but no network has expressions: true")
+        files[_FOLLOWING] = following_onnx(config.following)
+        runs["following"] = _record(config.following.checkpoint)
     detector_spec = None
     if detector is not None:
         files["detector.onnx"], detector_spec = _detector(detector, config.detector_int8)

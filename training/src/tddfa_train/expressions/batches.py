@@ -49,6 +49,8 @@ class ViewConfig:
 
     Attributes:
         answered: how often through the first network's answer, moved a little; else near the label's camera.
+        camera_only: how often a camera is all that is known, as of a face that is followed from frame to
+            frame: identity and expression of the first answer are 0.
         turn_deg: sigma of a turn about each axis, degrees, for answers and for labels.
         scale: sigma of the log scale.
         shift_mm: sigma of a shift.
@@ -58,6 +60,7 @@ class ViewConfig:
     """
 
     answered: float = 0.7
+    camera_only: float = 0.0
     turn_deg: tuple[float, float] = (1.5, 4.0)
     scale: tuple[float, float] = (0.015, 0.04)
     shift_mm: tuple[float, float] = (0.8, 2.5)
@@ -101,11 +104,10 @@ class CloseUpBatches(CoefficientBatches):
         fitted = float(labels.get("fit_weight", 0)) > 0
         kind = 0 if rng.random() < self.view.answered or not fitted else 1
         start = labels["camera"] if kind else labels["first_camera"]
-        first = FaceParams(
-            self._moved(start.astype(np.float64), kind, rng),
-            labels["first_identity"],
-            labels["first_expression"],
-        )
+        identity, expression = labels["first_identity"], labels["first_expression"]
+        if self.view.camera_only and rng.random() < self.view.camera_only:
+            identity, expression = np.zeros_like(identity), np.zeros_like(expression)
+        first = FaceParams(self._moved(start.astype(np.float64), kind, rng), identity, expression)
         matrix = frame_from_image(first.camera, mirror=mirror)
         numbers = moved_params(first, matrix, self.model)
         camera, n = numbers[:12].reshape(3, 4), 12 + self.model.n_identity

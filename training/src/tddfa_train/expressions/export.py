@@ -14,7 +14,7 @@ from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.regression.closeups import CloseUps
 from tddfa_train.data.answers import FIRST_ANSWER
 from tddfa_train.export.fuse import fused
-from tddfa_train.export.int8 import quantized
+from tddfa_train.export.int8 import PERCENTILE, quantized
 from tddfa_train.export.uint8_input import reading_bytes
 from tddfa_train.export.widen import widened
 from tddfa_train.expressions.batches import CloseUpBatches
@@ -30,8 +30,12 @@ from tddfa_train.expressions.network import (
 from tddfa_train.expressions.recipe import CloseUpRecipe
 from tddfa_train.expressions.views import HEIGHT, WIDTH
 
+N_ROTATION = 6
+"""Numbers of the state that say how a face is turned; they come first."""
+
 _OUTPUTS = ("pose", "identity", "expression")
-_TRUNKS = ("/eyes/", "/mouth/", "/face/", "/join/")  # names of the nodes that may run on integers
+_TRUNKS = "/eyes/", "/mouth/", "/face/"  # names of the nodes that run on integers,
+_JOIN = "/join/"  # and of the layer that may, where it is large: that knows identity and expression as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,42 +73,38 @@ def _stretch(stretch: Mapping[str, tuple[float, float]]) -> tuple[Tensor, Tensor
     return gain, rest
 
 
-class _Outputs(nn.Module):
-    """The network on bytes, with outputs that need no further decoding."""
+class _Trunks(nn.Module):
+    """The part that reads the views, on bytes."""
 
-    unit: Tensor
-
-    def __init__(self, network: CloseUpNetwork, trust: Trust):
+    def __init__(self, network: CloseUpNetwork):
         super().__init__()
         self.tall, self.narrow = network.config.eyes_size[0], network.config.mouth_size[1]
         self.eyes = reading_bytes(network.eyes, network.config.eyes_size)
         self.mouth = reading_bytes(network.mouth, network.config.mouth_size)
         self.face = reading_bytes(network.face, network.config.face_size)
-        self.join, self.head = network.join, nn.Linear(network.head.in_features, network.head.out_features)
-        n_identity, n_expression = network.n_identity, len(network.regressed)
-        units = [TURN / 2] * 3 + [LOG_SCALE] + [SHIFT_MM] * 2
-        taken = [*trust.turn, trust.place, trust.place, trust.place]
-        pose = torch.tensor([unit * share for unit, share in zip(units, taken, strict=True)])
-        scale = torch.cat([pose, torch.full((n_identity,), trust.identity), network.regressed])
-        shift = torch.zeros(len(scale))
-        if trust.identity_shift is not None:
-            shift[N_POSE : N_POSE + n_identity] = torch.from_numpy(trust.identity_shift)
-        gain, rest = _stretch(trust.stretch)
-        shift[-n_expression:] -= gain * rest
-        scale[-n_expression:] *= gain
-        self.head.weight = nn.Parameter((scale[:, None] * network.head.weight).detach())
-        self.head.bias = nn.Parameter((scale * network.head.bias + shift).detach())
-        self.parts = [N_POSE, n_identity, n_expression]
+
+    def seen(self, views: Tensor) -> Tensor:
+        eyes, below = views[:, : self.tall], views[:, self.tall :]
+        mouth, face = below[:, :, : self.narrow], below[:, :, self.narrow :]
+        return torch.cat([self.eyes(eyes), self.mouth(mouth), self.face(face)], 1)
+
+
+class _Outputs(_Trunks):
+    """The network with outputs that need no further decoding."""
+
+    unit: Tensor
+
+    def __init__(self, network: CloseUpNetwork, trust: Trust):
+        super().__init__(network)
+        self.join = network.join
+        self.head, self.parts = _decoding_head(network, trust)
         self.facing, self.shown = trust.facing, trust.shown
-        n_state = 6 + n_identity + n_expression
-        unit = torch.ones(n_state)
-        unit[6 : 6 + n_identity] = IDENTITY_UNIT
+        unit = torch.ones(N_ROTATION + sum(self.parts[1:]))
+        unit[N_ROTATION : N_ROTATION + network.n_identity] = IDENTITY_UNIT
         self.register_buffer("unit", unit)
 
     def forward(self, views: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        eyes, below = views[:, : self.tall], views[:, self.tall :]
-        mouth, face = below[:, :, : self.narrow], below[:, :, self.narrow :]
-        seen = torch.cat([self.eyes(eyes), self.mouth(mouth), self.face(face)], 1)
+        seen = self.seen(views)
         joined = torch.relu(self.join(torch.cat([seen, state * self.unit], 1)))
         pose, identity, expression = self.head(torch.cat([joined, seen], 1)).split(self.parts, 1)
         # The third row of a rotation is the cross product of the others; its last number is the cosine.
@@ -116,10 +116,57 @@ class _Outputs(nn.Module):
         return share * pose, share * identity, expression
 
 
+class _Following(_Trunks):
+    """The network for faces of which the camera alone is known."""
+
+    def __init__(self, network: CloseUpNetwork, trust: Trust):
+        super().__init__(network)
+        known = 3 * network.config.feature + N_ROTATION
+        self.join = nn.Linear(known, network.join.out_features)
+        self.join.weight = nn.Parameter(network.join.weight[:, :known].detach())
+        self.join.bias = network.join.bias
+        self.head, self.parts = _decoding_head(network, trust)
+
+    def forward(self, views: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        seen = self.seen(views)
+        joined = torch.relu(self.join(torch.cat([seen, rotation], 1)))
+        pose, identity, expression = self.head(torch.cat([joined, seen], 1)).split(self.parts, 1)
+        return pose, identity, expression.clamp(0, 1)
+
+
+def _decoding_head(network: CloseUpNetwork, trust: Trust) -> tuple[nn.Linear, list[int]]:
+    """Return the last layer with units, trust and stretch in its weights, and the lengths of its outputs."""
+    n_identity, n_expression = network.n_identity, len(network.regressed)
+    units = [TURN / 2] * 3 + [LOG_SCALE] + [SHIFT_MM] * 2
+    taken = [*trust.turn, trust.place, trust.place, trust.place]
+    pose = torch.tensor([unit * share for unit, share in zip(units, taken, strict=True)])
+    scale = torch.cat([pose, torch.full((n_identity,), trust.identity), network.regressed])
+    shift = torch.zeros(len(scale))
+    if trust.identity_shift is not None:
+        shift[N_POSE : N_POSE + n_identity] = torch.from_numpy(trust.identity_shift)
+    gain, rest = _stretch(trust.stretch)
+    shift[-n_expression:] -= gain * rest
+    scale[-n_expression:] *= gain
+    head = nn.Linear(network.head.in_features, network.head.out_features)
+    head.weight = nn.Parameter((scale[:, None] * network.head.weight).detach())
+    head.bias = nn.Parameter((scale * network.head.bias + shift).detach())
+    return head, [N_POSE, n_identity, n_expression]
+
+
 def export_closeups(network: CloseUpNetwork, trust: Trust = Trust()) -> bytes:
     """ONNX: `input` (n, h, w, 3) RGB bytes and `state` (n, s) → `pose`, `identity`, `expression`."""
-    module = _Outputs(network, trust).cpu().float().eval()
-    example = (torch.zeros(2, HEIGHT, WIDTH, 3, dtype=torch.uint8), torch.zeros(2, len(module.unit)))
+    module = _Outputs(network, trust)
+    return _exported(module, "state", len(module.unit))
+
+
+def export_following(network: CloseUpNetwork, trust: Trust = Trust()) -> bytes:
+    """ONNX: `input` (n, h, w, 3) RGB bytes and `rotation` (n, 6) → `pose`, `identity`, `expression`."""
+    return _exported(_Following(network, trust), "rotation", N_ROTATION)
+
+
+def _exported(module: nn.Module, numbers: str, n_numbers: int) -> bytes:
+    module = module.cpu().float().eval()
+    example = (torch.zeros(2, HEIGHT, WIDTH, 3, dtype=torch.uint8), torch.zeros(2, n_numbers))
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -127,9 +174,9 @@ def export_closeups(network: CloseUpNetwork, trust: Trust = Trust()) -> bytes:
             module,
             example,
             buffer,  # pyright: ignore[reportArgumentType]
-            input_names=["input", "state"],
+            input_names=["input", numbers],
             output_names=list(_OUTPUTS),
-            dynamic_axes={name: {0: "batch"} for name in ("input", "state", *_OUTPUTS)},
+            dynamic_axes={name: {0: "batch"} for name in ("input", numbers, *_OUTPUTS)},
             opset_version=17,
             dynamo=False,
         )
@@ -137,14 +184,31 @@ def export_closeups(network: CloseUpNetwork, trust: Trust = Trust()) -> bytes:
 
 
 def int8_closeups(
-    onnx_bytes: bytes, views: UInt8[np.ndarray, "n h w 3"], states: Float[np.ndarray, "n s"]
+    onnx_bytes: bytes,
+    views: UInt8[np.ndarray, "n h w 3"],
+    states: Float[np.ndarray, "n s"],
+    *,
+    numbers: str = "state",
+    percentile: float = PERCENTILE,
 ) -> bytes:
-    """The same network with its convolutions in int8, calibrated on training close-ups."""
+    """The same network with its convolutions in int8, calibrated on training close-ups.
+
+    Args:
+        onnx_bytes: of either network.
+        views: the close-ups.
+        states: what is known of the faces; a network that reads rotations alone gets those.
+        numbers: name of that input.
+        percentile: see `quantized`.
+    """
+    nodes = (*_TRUNKS, _JOIN)
+    if numbers == "rotation":
+        nodes, states = _TRUNKS, states[:, :N_ROTATION]
     chunks = [
-        {"input": views[k : k + 32], "state": states[k : k + 32].astype(np.float32)}
+        {"input": views[k : k + 32], numbers: states[k : k + 32].astype(np.float32)}
         for k in range(0, len(views), 32)
     ]
-    return widened(fused(quantized(onnx_bytes, chunks, lambda node: node.startswith(_TRUNKS))))
+    data = quantized(onnx_bytes, chunks, lambda node: node.startswith(nodes), percentile)
+    return widened(fused(data))
 
 
 def calibration_closeups(

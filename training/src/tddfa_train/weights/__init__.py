@@ -18,8 +18,8 @@ KEPT = (
     "open:verifier",
     "open:expressions",
     "open:expressions-mean",
+    "open:following",
     "open:detector",
-    "open:detector-noise",
 )
 """Names of the weights that come with this package: networks of the pack `open`, and their successors."""
 
