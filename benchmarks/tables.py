@@ -20,6 +20,7 @@ TITLES = {
     "photo_landmarks": "photo → 68 landmarks",
     "photo_mesh": "photo → dense mesh",
     "track": "next frame of a clip, one face, 68 landmarks",
+    "track_verified": "the same, verified, as every sixth frame is",
     "draw_2d_sparse": "draw landmarks",
     "draw_2d_dense": "draw the dense points",
     "draw_3d": "draw the lit mesh",

@@ -45,6 +45,7 @@ STAGES = (
     "photo_landmarks",
     "photo_mesh",
     "track",
+    "track_verified",
     *(
         f"draw_{kind}"
         for kind in (

@@ -8,6 +8,7 @@ import argparse  # noqa: E402
 import itertools  # noqa: E402
 import tempfile  # noqa: E402
 from dataclasses import replace  # noqa: E402
+from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -68,7 +69,6 @@ def stages_of(aligner):
     from tddfa.imaging import read_image, write_image
     from tddfa.morphable import open_face_model
     from tddfa.render import OVERLAYS, rasterize
-    from tddfa.tracking.following import VERIFY_EVERY
     from tddfa.types import Mesh
 
     image = portrait()
@@ -96,17 +96,16 @@ def stages_of(aligner):
 
         return prepare
 
-    def track(_):
+    def track(_, *, verified=False):
         # The head sways by a few pixels, as in a clip: no two crops are alike.
         shifted = itertools.cycle([np.roll(image, k, axis=1) for k in (0, 2, 4, 2, 0, -2, -4, -2)])
-        verified = itertools.cycle([False] * (VERIFY_EVERY - 1) + [True])
         state = {"face": face}
 
         def frame():
             image, last = next(shifted), state["face"]
             now = None
             if aligner.can_follow:
-                [now] = aligner.follow(image, [last], verify=[next(verified)])
+                [now] = aligner.follow(image, [last], verify=[verified])
             state["face"] = now or aligner.align(image, landmarks=[last.landmarks])[0]
             return state["face"].landmarks
 
@@ -147,6 +146,7 @@ def stages_of(aligner):
         "photo_landmarks": lambda _: lambda: aligner.align(image),
         "photo_mesh": lambda _: lambda: [f.mesh for f in aligner.align(image)],
         "track": track,
+        "track_verified": partial(track, verified=True),
         **{f"draw_{kind}": overlay(kind) for kind in OVERLAYS},
         "draw_3d_1080": lambda _: draw_sized(1080),
         **{f"write_{kind}": export(kind) for kind in EXPORTS},

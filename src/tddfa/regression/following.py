@@ -22,10 +22,12 @@ _OUTPUTS = ("pose", "identity", "expression")
 _LEAST_FACING = 0.82
 
 # Largest correction that is believed: half the tangent of a turn (of 14°), logarithm of the scale, and shift,
-# mm. The network learned from corrections half as large; a face that moved more has to be looked for. After
-# more than a part of it, the views were so far off that the face is read again where it is.
+# mm. The network learned from corrections half as large; a face that moved more has to be looked for.
 _LARGEST = np.array([0.12, 0.12, 0.12, 0.12, 9.0, 9.0], np.float32)
-_SETTLED = 0.2
+
+# Correction after which the views were so far off that the face is read again where it is: a turn of 3°, a
+# fortieth of the size, or 3 mm.
+_OFF = np.array([0.026, 0.026, 0.026, 0.025, 3.0, 3.0], np.float32)
 
 
 class FollowingNetwork:
@@ -98,7 +100,8 @@ class FollowingNetwork:
                 FaceParams(
                     corrected_camera(face.camera, poses[k]), identities[k], expressions[k], face.confidence
                 ),
-                float((np.abs(poses[k]) / _LARGEST).max()),
+                bool((np.abs(poses[k]) <= _LARGEST).all()),
+                bool((np.abs(poses[k]) <= _OFF).all()),
             )
             for k, (_, face) in enumerate(shown)
         ]
@@ -109,21 +112,13 @@ class _Read(NamedTuple):
 
     Attributes:
         face: with a corrected camera.
-        moved: size of the correction, in the largest one that is believed.
+        is_near: whether it is where it was expected, more or less.
+        is_settled: whether its views were at the right place.
     """
 
     face: FaceParams
-    moved: float
-
-    @property
-    def is_near(self) -> bool:
-        """Whether the face is where it was expected."""
-        return self.moved <= 1
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether its views were at the right place."""
-        return self.moved <= _SETTLED
+    is_near: bool
+    is_settled: bool
 
 
 def _looks_away(face: FaceParams) -> bool:
