@@ -9,7 +9,7 @@ import pytest
 from tddfa.errors import PackError
 from tddfa.regression.closeups import CloseUps
 from tddfa.regression.expressions import corrected_camera, upright_rotation
-from tddfa.regression.following import FollowingNetwork
+from tddfa.regression.frame_to_frame import FollowingNetwork
 from tddfa.types import FaceParams
 
 

@@ -15,7 +15,7 @@ from tddfa.packs import ModelPack
 from tddfa.packs.specs import AffineCameraSpec
 from tddfa.regression import Regressor, make_regressor
 from tddfa.regression.expressions import ExpressionNetwork
-from tddfa.regression.following import FollowingNetwork
+from tddfa.regression.frame_to_frame import FollowingNetwork
 from tddfa.runtime import Engine, Network
 from tddfa.types import BoundingBox, FaceParams, Image
 

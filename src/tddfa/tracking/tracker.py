@@ -14,7 +14,7 @@ from tddfa.detection.faint import is_clear, worth_verifying
 from tddfa.shapes import Float, Float32
 from tddfa.tracking.appearance import RELIABLE_PX, Appearance
 from tddfa.tracking.face import TrackedFace
-from tddfa.tracking.following import FollowingAligner, followed
+from tddfa.tracking.frame_to_frame import FollowingAligner, followed
 from tddfa.tracking.presence import (
     crop_consistency,
     detect_near,
