@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from tddfa.tracking.track import Track
 from tddfa.tracking.trajectory import FacePosition, moved_box, moved_params
-from tddfa.types import Detection, Face, Image
+from tddfa.types import BoundingBox, Detection, Face, Image
 
 VERIFY_EVERY = 6
 """Frames between two in which the network that sees detections looks at a face as well."""
@@ -36,19 +36,24 @@ class FollowingAligner(Protocol):
         ...
 
 
-def followed(
-    aligner: FollowingAligner, image: Image, tracks: Sequence[Track], frame: int
-) -> list[Face | None]:
+def turn_of(box: BoundingBox) -> int:
+    """Return where in the cycle of verifications a face begins that was cropped anew.
+
+    Faces that were found together are verified in different frames, so that none takes much longer than the
+    others; in which ones depends on nothing but the face, so that a part of a video gives the same numbers.
+    """
+    return int(abs(box.x0)) % VERIFY_EVERY + 1
+
+
+def followed(aligner: FollowingAligner, image: Image, tracks: Sequence[Track]) -> list[Face | None]:
     """Return the faces of tracks in the next frame; None for those that have to be cropped anew.
 
     Args:
         aligner: follows them.
         image: the frame.
         tracks: whose faces were there in the frame before.
-        frame: number of the frame.
     """
-    # Every track has its own turn, so that no frame takes much longer than the others.
-    verify = [(frame + track.key) % VERIFY_EVERY == 0 for track in tracks]
+    verify = [track.n_followed % VERIFY_EVERY == 0 for track in tracks]
     faces = aligner.follow(image, [_expected(track) for track in tracks], verify=verify)
     return [
         face if face is not None and (face.confidence or 0.0) >= _MIN_CONFIDENCE else None for face in faces

@@ -31,6 +31,7 @@ class Track:
         first_frame: frame in which the face was first reported.
         n_to_confirm: frames in which the face still has to be seen before it is reported.
         n_missed: frames in a row in which the face was not found, although it does not count as lost yet.
+        n_followed: frames since it was cropped anew, from any number of the cycle of verifications on.
         last_check: frame in which the detector was last asked about this face.
         detector_rejected: whether the detector found no face there.
         path_before_contact: the path as it was before the face touched another; None without contact.
@@ -54,6 +55,7 @@ class Track:
     first_frame: int
     n_to_confirm: int = 0
     n_missed: int = 0
+    n_followed: int = 0
     last_check: int = 0
     detector_rejected: bool = False
     path_before_contact: Trajectory | None = None

@@ -14,7 +14,7 @@ from tddfa.detection.faint import is_clear, worth_verifying
 from tddfa.shapes import Float, Float32
 from tddfa.tracking.appearance import RELIABLE_PX, Appearance
 from tddfa.tracking.face import TrackedFace
-from tddfa.tracking.frame_to_frame import FollowingAligner, followed
+from tddfa.tracking.frame_to_frame import FollowingAligner, followed, turn_of
 from tddfa.tracking.presence import (
     crop_consistency,
     detect_near,
@@ -305,6 +305,7 @@ class FaceTracker:
             track.path = track.path.extended(position, self._frame)
             track.typical_size *= (position.size / track.typical_size) ** _SIZE_ADAPTATION
         track.face, track.box, track.confidence, track.n_missed = face, box, confidence, 0
+        track.n_followed = turn_of(box)
         track.see(appearance, _yaw_deg(face))
         if track.id is None:
             track.n_to_confirm -= 1
@@ -364,8 +365,11 @@ class FaceTracker:
                 missing.append(track)
             else:
                 owner = self._owner(track, face, appearance)
+                n_followed = track.n_followed + 1
                 self._update(owner or track, face, box, confidence, appearance)
                 track.n_missed = 0 if owner is None else 1
+                if track.key in kept:
+                    track.n_followed = n_followed
         return missing
 
     def _followed(self, image: Image, tracks: Sequence[Track]) -> dict[int, tuple[Face, Appearance | None]]:
@@ -375,7 +379,7 @@ class FaceTracker:
         if aligner is None or not tracks:
             return {}
         out: dict[int, tuple[Face, Appearance | None]] = {}
-        for track, face in zip(tracks, followed(aligner, image, tracks, self._frame), strict=True):
+        for track, face in zip(tracks, followed(aligner, image, tracks), strict=True):
             if face is None or not _can_be_face(box := BoundingBox.around(face.landmarks), image):
                 continue
             appearance = self._followed_appearance(track, face, box, image)
@@ -688,6 +692,7 @@ class FaceTracker:
             id=None,
             first_frame=now,
             n_to_confirm=_N_CONFIRM - 1,
+            n_followed=turn_of(box),
             last_check=now,
         )
         track.see(appearance, _yaw_deg(face))
