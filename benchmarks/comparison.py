@@ -60,7 +60,9 @@ def comparison(accuracy: dict[str, Any], speed: dict[str, Any]) -> list[str]:
         "![Accuracy against speed of each pack](images/accuracy_speed.png)",
         "",
         *table(head, rows),
-        "Times: one thread, one face, 1280×720; a frame is cropped from the landmarks of the one before, a "
+        "Times: one thread, one face, 1280×720; in a frame, `open` follows the face with a network of its "
+        "own, whose accuracy the model card has (verified in every sixth, see below), the others crop it "
+        "from the landmarks of the frame before; a "
         "photo goes through the detector. NME: AFLW2000-3D, 68 landmarks, mean of bins, in %: on official "
         "crops with both ground truths, and on crops by the pack's own detector (original truth, the faces "
         "that it found). Pose, eyes, unsteadiness (from last frame): see below. MediaPipe's points are not "

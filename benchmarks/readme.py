@@ -71,4 +71,6 @@ def _accuracy(result: dict[str, Any], speed: dict[str, Any] | None) -> list[str]
         "([protocol](docs/evaluation.md), [results](benchmarks/results)):",
         "",
         *table(head, rows),
+        "Accuracy is that of photos. In a clip, `open` follows a face with a network of its own "
+        "([model card](docs/model-card.md)), and verifies it in every sixth frame, which takes longer.",
     ]
