@@ -375,12 +375,12 @@ class FaceTracker:
     def _followed(self, image: Image, tracks: Sequence[Track]) -> dict[int, tuple[Face, Appearance | None]]:
         """Return the faces that one look at where they were suffices for, and their looks, by track."""
         aligner = None if self._shots.has_changed else self._follower
-        tracks = [track for track in tracks if track.is_settled]
+        tracks = [track for track in tracks if track.is_settled and _is_inside(track.box, image)]
         if aligner is None or not tracks:
             return {}
         out: dict[int, tuple[Face, Appearance | None]] = {}
         for track, face in zip(tracks, followed(aligner, image, tracks), strict=True):
-            if face is None or not _can_be_face(box := BoundingBox.around(face.landmarks), image):
+            if face is None or not _is_inside(box := BoundingBox.around(face.landmarks), image):
                 continue
             appearance = self._followed_appearance(track, face, box, image)
             # What looks different has to be looked at anew.
@@ -714,11 +714,16 @@ def _appearance(
     if math.sqrt(box.area) < RELIABLE_PX:
         return None
     around = box.scaled(_WHOLE)
-    whole = part_inside(around, *image.shape[:2]) >= _MIN_WHOLE and not any(
+    whole = _is_inside(box, image) and not any(
         (shared := around.intersection(other.scaled(_WHOLE))) and shared.area > _MAX_COVERED * around.area
         for other in others
     )
     return Appearance.of(image, face, whole=whole)
+
+
+def _is_inside(box: BoundingBox, image: Image) -> bool:
+    """Return whether all of a face lies in the image."""
+    return part_inside(box.scaled(_WHOLE), *image.shape[:2]) >= _MIN_WHOLE
 
 
 def _is_part(box: BoundingBox, face: BoundingBox) -> bool:
