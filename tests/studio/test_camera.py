@@ -107,7 +107,7 @@ def test_a_command_that_cannot_be_used_is_refused_in_one_line(client, text):
 
 def test_the_avatar_heeds_its_settings_and_its_calibration(client):
     with socket(client, "/api/camera") as ws:
-        for _ in range(4):  # each crop is cut around the landmarks before: they settle
+        for _ in range(12):  # each frame begins where the face was in the one before: it settles
             ws.send_bytes(PHOTO)
             before = ws.receive_json()["avatar"]["faces"][0]
         ws.send_text(json.dumps({"type": "settings", "mirrored": True, "gains": {"mouthSmileLeft": 2.0}}))
