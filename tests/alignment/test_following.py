@@ -97,6 +97,8 @@ def test_what_cannot_be_followed_is_refused_in_one_line(aligner, photo, face):
         aligner.follow(photo, [face, face.box])
     with pytest.raises(InputError, match="1 faces and 2 verify"):
         aligner.follow(photo, [face], verify=[True, False])
+    with pytest.raises(InputError, match="verify=True; it takes a list"):
+        aligner.follow(photo, [face], verify=True)
     nowhere = replace(face, params=replace(face.params, camera=np.full((3, 4), np.nan)))
     with pytest.raises(InputError, match="finite"):
         aligner.follow(photo, [nowhere])
@@ -107,6 +109,20 @@ def test_what_cannot_be_followed_is_refused_in_one_line(aligner, photo, face):
     assert not small.can_follow
     with pytest.raises(InputError, match="no network that follows"):
         small.follow(photo, [face])
+
+
+@pytest.mark.parametrize("scale", [1e-12, 0, 1e4, 1e30, 1e200])
+def test_cameras_that_show_no_face_give_none(aligner, photo, face, scale):
+    camera = scale * face.params.camera
+    assert aligner.follow(photo, [replace(face, params=replace(face.params, camera=camera))]) == [None]
+
+
+@pytest.mark.parametrize("shift", [(600, 0), (-600, 0), (0, 1e6), (1e15, -1e15)])
+def test_a_face_outside_the_image_is_not_followed(aligner, photo, face, shift):
+    camera = face.params.camera.copy()
+    camera[:2, 3] += shift
+    outside = replace(face, params=replace(face.params, camera=camera))
+    assert aligner.follow(photo, [outside]) == [None]
 
 
 def frames(photo, n):
@@ -139,7 +155,7 @@ def test_a_tracker_that_follows_tells_what_one_that_crops_anew_tells(aligner, ph
         assert apart(a.face, b.face) < 2.5
 
 
-def test_a_face_that_is_covered_is_lost_at_once(aligner, photo, face):
+def test_a_face_that_is_covered_is_lost_within_three_frames(aligner, photo, face):
     tracker = FaceTracker(aligner)
     for _ in range(9):
         tracker.update(photo)

@@ -86,7 +86,7 @@ def test_faces_that_look_away_are_not_followed_and_cost_nothing():
 
 
 @pytest.mark.parametrize(("index", "value"), [(0, 0.2), (1, -0.2), (3, 0.3), (4, 12.0), (5, -12.0)])
-def test_a_face_that_moved_too_far_is_not_believed(index, value):
+def test_a_correction_that_is_too_large_is_rejected(index, value):
     pose = np.zeros(6, np.float32)
     pose[index] = value
     assert FollowingNetwork(Says(pose=pose), VIEWS)([IMAGE], [face()]) == [None]

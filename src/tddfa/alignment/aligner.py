@@ -16,6 +16,7 @@ from tddfa.alignment.inputs import (
     ErrorPolicy,
     as_detection,
     as_face,
+    as_flags,
     as_points,
     at,
     check_policy,
@@ -384,8 +385,8 @@ class FaceAligner:
                 confident it is; none is verified by default.
 
         Returns:
-            None for a face that cannot be followed: it is turned away, it has moved too far, or the other
-            network sees it elsewhere. `align` on its landmarks finds it, or not.
+            None for a face that cannot be followed: it is turned away or outside the image, it has moved too
+            far, or the other network sees it elsewhere. `align` on its landmarks finds it, or not.
 
         Raises:
             InputError: the image or a face cannot be used, or the pack cannot follow faces.
@@ -398,14 +399,12 @@ class FaceAligner:
         given: list[Face] = usable(
             "faces", faces, partial(as_face, n_identity=self.model.n_identity), "raise"
         )
-        wanted = [False] * len(given) if verify is None else list(verify)
+        wanted = [False] * len(given) if verify is None else as_flags(verify, len(given))
         network = self._networks.following
         if network is None:
             raise InputError(
                 f"pack {self.pack.manifest.name!r} has no network that follows faces; see `can_follow`"
             )
-        if len(wanted) != len(given):
-            raise InputError(f"{len(given)} faces and {len(wanted)} verify were given; one each is needed")
         source = Pyramid(image)
         params = network([source] * len(given), [face.params for face in given])
         found = {

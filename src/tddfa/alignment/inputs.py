@@ -115,6 +115,23 @@ def as_face(face: Any, n_identity: int) -> Face:
     return face
 
 
+def as_flags(verify: Any, n_faces: int) -> list[bool]:
+    """Return for each face whether it is to be verified.
+
+    Raises:
+        InputError: there is not one flag for each face.
+    """
+    try:
+        flags = [bool(each) for each in verify]
+    except (TypeError, ValueError):
+        raise InputError(
+            f"verify={shown(verify)}; it takes a list of True and False, one for each face"
+        ) from None
+    if len(flags) != n_faces:
+        raise InputError(f"{n_faces} faces and {len(flags)} verify were given; one each is needed")
+    return flags
+
+
 def no_crop(box: BoundingBox, width: int, height: int) -> InputError:
     """Return the error for a face that no crop can be cut for.
 

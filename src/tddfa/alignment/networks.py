@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import TypeVar
 
 from tddfa.alignment.prediction import Prediction, Source
 from tddfa.alignment.refinement import refine
@@ -14,10 +15,13 @@ from tddfa.errors import InputError
 from tddfa.packs import ModelPack
 from tddfa.packs.specs import AffineCameraSpec
 from tddfa.regression import Regressor, make_regressor
+from tddfa.regression.closeups import CloseUps
 from tddfa.regression.expressions import ExpressionNetwork
 from tddfa.regression.frame_to_frame import FollowingNetwork
 from tddfa.runtime import Engine, Network
 from tddfa.types import BoundingBox, FaceParams, Image
+
+T = TypeVar("T")
 
 
 class PackNetworks:
@@ -68,20 +72,12 @@ class PackNetworks:
     @cached_property
     def expressions(self) -> ExpressionNetwork | None:
         """The network that reads close-ups of the faces; None in packs without one."""
-        spec = self._spec
-        if not isinstance(spec, AffineCameraSpec) or spec.expressions is None or spec.closeups is None:
-            return None
-        network = self._network(spec.expressions)
-        return ExpressionNetwork.from_arrays(network, self._pack.arrays(spec.closeups))
+        return self._reader(lambda spec: spec.expressions, ExpressionNetwork)
 
     @cached_property
     def following(self) -> FollowingNetwork | None:
         """The network that follows faces from frame to frame; None in packs without one."""
-        spec = self._spec
-        if not isinstance(spec, AffineCameraSpec) or spec.following is None or spec.closeups is None:
-            return None
-        network = self._network(spec.following)
-        return FollowingNetwork.from_arrays(network, self._pack.arrays(spec.closeups))
+        return self._reader(lambda spec: spec.following, FollowingNetwork)
 
     def refined(self, sources: Sequence[Source], predictions: Sequence[Prediction]) -> list[Prediction]:
         """Return predictions for detections after cropping the faces again, as the pack says.
@@ -122,6 +118,21 @@ class PackNetworks:
         detector = self._pack.manifest.detector if own_detector else None
         trusted = None if detector is None else detector.trusted_score
         return AcceptanceThresholds(self._spec.min_confidence, math.inf if trusted is None else trusted)
+
+    def _reader(
+        self, file_of: Callable[[AffineCameraSpec], str | None], kind: Callable[[Network, CloseUps], T]
+    ) -> T | None:
+        """Return a network that reads close-ups; None where the pack has no such file."""
+        spec, closeups = self._spec, self._closeups
+        file = file_of(spec) if isinstance(spec, AffineCameraSpec) else None
+        return None if file is None or closeups is None else kind(self._network(file), closeups)
+
+    @cached_property
+    def _closeups(self) -> CloseUps | None:
+        spec = self._spec
+        if not isinstance(spec, AffineCameraSpec) or spec.closeups is None:
+            return None
+        return CloseUps.from_arrays(self._pack.arrays(spec.closeups))
 
     def _regressor(self, file: str) -> Regressor:
         return make_regressor(self._network(file), self._spec, self._pack.arrays)

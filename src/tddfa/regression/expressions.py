@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -38,16 +38,6 @@ class ExpressionNetwork:
 
     def __init__(self, network: Network, closeups: CloseUps) -> None:
         self._network, self._closeups = network, closeups
-
-    @classmethod
-    def from_arrays(cls, network: Network, arrays: Mapping[str, np.ndarray]) -> ExpressionNetwork:
-        """Return the reader of a pack.
-
-        Args:
-            network: the network.
-            arrays: see `CloseUps.from_arrays`.
-        """
-        return cls(network, CloseUps.from_arrays(arrays))
 
     def __call__(self, images: Sequence[Image | Pyramid], faces: Sequence[FaceParams]) -> list[FaceParams]:
         """Return the faces with their expressions read anew.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from tddfa.errors import PackError
 from tddfa.imaging.pyramid import Pyramid, pyramids_of
 from tddfa.regression.closeups import CloseUps
-from tddfa.regression.crop import batch, check_bounded, regress_crops
+from tddfa.regression.crop import batch, check_bounded, regress_crops, shows_image
 from tddfa.regression.expressions import corrected_camera, upright_rotation
 from tddfa.runtime import Network
 from tddfa.types import FaceParams, Image
@@ -21,7 +22,9 @@ _OUTPUTS = ("pose", "identity", "expression")
 # the close-ups show one half of it.
 _LEAST_FACING = 0.82
 
-# Largest correction that is believed: half the tangent of a turn (of 14°), logarithm of the scale, and shift,
+_HALF_MM = 120.0  # half a head around the origin of the model, which lies in it
+
+# Largest correction that is accepted: half the tangent of a turn (of 14°), logarithm of the scale, and shift,
 # mm. The network learned from corrections half as large; a face that moved more has to be looked for.
 _LARGEST = np.array([0.12, 0.12, 0.12, 0.12, 9.0, 9.0], np.float32)
 
@@ -44,16 +47,6 @@ class FollowingNetwork:
     def __init__(self, network: Network, closeups: CloseUps) -> None:
         self._network, self._closeups = network, closeups
 
-    @classmethod
-    def from_arrays(cls, network: Network, arrays: Mapping[str, np.ndarray]) -> FollowingNetwork:
-        """Return the network of a pack.
-
-        Args:
-            network: the network.
-            arrays: see `CloseUps.from_arrays`.
-        """
-        return cls(network, CloseUps.from_arrays(arrays))
-
     def __call__(
         self, images: Sequence[Image | Pyramid], faces: Sequence[FaceParams]
     ) -> list[FaceParams | None]:
@@ -64,7 +57,7 @@ class FollowingNetwork:
             faces: of the frame before, moved to where they are expected.
 
         Returns:
-            None for faces that are turned away, or are not where they were expected.
+            None for faces that are turned away, outside the image, or not where they were expected.
 
         Raises:
             PackError: the network gives something else.
@@ -78,9 +71,15 @@ class FollowingNetwork:
         return [None if each is None or _looks_away(each.face) else each.face for each in read]
 
     def _read_all(self, pyramids: Sequence[Pyramid], faces: Sequence[FaceParams]) -> list[_Read | None]:
-        """Return what the network reads of each face; None where it is turned away, or moved too far."""
+        """Return what the network reads of each face.
+
+        None where it is turned away, outside the image, or moved too far.
+        """
         pairs = zip(pyramids, faces, strict=True)
-        shown = [None if _looks_away(face) else (pyramid, face) for pyramid, face in pairs]
+        shown = [
+            None if _looks_away(face) or not _is_in_image(face, pyramid.image) else (pyramid, face)
+            for pyramid, face in pairs
+        ]
         return [each if each and each.is_near else None for each in regress_crops(shown, self._read)]
 
     def _read(self, shown: Sequence[tuple[Pyramid, FaceParams]]) -> list[_Read]:
@@ -119,6 +118,13 @@ class _Read(NamedTuple):
     face: FaceParams
     is_near: bool
     is_settled: bool
+
+
+def _is_in_image(face: FaceParams, image: Image) -> bool:
+    """Return whether the image shows some of a face, and not so much else that none could be seen."""
+    a, b, c, _ = face.camera[0].tolist()
+    (x, y), half = face.camera[:2, 3].tolist(), _HALF_MM * math.hypot(a, b, c)
+    return shows_image(image, x - half, y - half, x + half, y + half)
 
 
 def _looks_away(face: FaceParams) -> bool:
