@@ -16,7 +16,6 @@ import argparse
 import csv
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
@@ -88,7 +87,7 @@ class Surface:
     def load(cls) -> Surface:
         """The shipped model."""
         model = open_face_model(level=1, crop="head")
-        with np.load(str(files("tddfa.morphable") / FILE)) as archive:
+        with np.load(FILE) as archive:
             data = dict(archive)
         n = len(data["mean"])
         masks = np.unpackbits(data["regions"], axis=1, count=n).astype(bool)

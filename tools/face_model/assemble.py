@@ -20,7 +20,7 @@ from face_model.mouth import find_mouth
 from face_model.regions import build_regions, ear_mask, in_face
 from face_model.source import Source, read_base_object, read_mirror
 from tddfa.morphable.crop import face_depth
-from tddfa.morphable.open_model import build_surface, one_side, surface_key
+from tddfa.morphable.open_model import build_surface, one_side, rim_light, rim_light_key, surface_key
 from tddfa.morphable.stored_surface import pack_surface
 from tddfa.morphable.subdivision import catmull_clark
 
@@ -124,7 +124,8 @@ def build_arrays(source: Source) -> tuple[dict[str, np.ndarray], list[str]]:
         sets, {"mediapipe478": np.array(mediapipe_numbers()), "irises": np.arange(468, 478)}
     )
     built = build_surface(arrays, 1, "face")
-    arrays |= pack_surface(built, surface_key(1, "face", mouth=True))
+    key = surface_key(1, "face", mouth=True)
+    arrays |= pack_surface(built, key) | {rim_light_key(key): rim_light(arrays, built, 1).astype(np.uint16)}
     side = one_side(mesh.mirror.astype(np.int64))
     for name in ("mean", "identity_basis", "expression_basis"):
         arrays[name] = arrays[name][side]  # the other side is its exact mirror image

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from importlib.resources import as_file, files
+from pathlib import Path
 
 import numpy as np
 
@@ -18,12 +18,12 @@ from tddfa.morphable.model import MorphableModel, mirrored_expressions
 from tddfa.morphable.registry import remember
 from tddfa.morphable.stored_surface import unpack_surface
 from tddfa.morphable.surface import QuadMesh, Surface, pncc_colors
-from tddfa.shapes import Bool, Float, Float32, Int64
+from tddfa.shapes import Bool, Float, Float32, Int32, Int64
 from tddfa.types import Topology
 
 N_LEVELS = 3
 CROPS = ("face", "head", "mannequin")
-FILE = "data/open_face_model.npz"
+FILE = Path(__file__).parent / "data" / "open_face_model.npz"
 INSIDE = ("mouth", "teeth", "tongue")
 """Regions that are hidden while the mouth is closed."""
 _FLIP = np.array([[-1], [1], [1]], np.float32)
@@ -62,7 +62,7 @@ def _remembered(level: int, crop: str, mouth: bool) -> MorphableModel:
 @cache
 def read_arrays() -> dict[str, np.ndarray]:
     """Return the arrays of the model's file; mean and bases, of which it has one side, of both sides."""
-    with as_file(files("tddfa.morphable") / FILE) as path, np.load(path, allow_pickle=False) as archive:
+    with np.load(FILE, allow_pickle=False) as archive:
         arrays: dict[str, np.ndarray] = {name: archive[name] for name in archive.files}
     mirror, n_expression = arrays["mirror"].astype(np.int64), len(arrays["expression_names"])
     side = one_side(mirror)
@@ -96,17 +96,14 @@ def one_side(mirror: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n_side"]:
 def _model(level: int, crop: str, mouth: bool) -> MorphableModel:
     arrays = read_arrays()
     mean: Float32[np.ndarray, "n 3"] = arrays["mean"]
-    names: list[str] = arrays["region_names"].tolist()
-    masks = _region_masks(arrays)
     key = surface_key(level, crop, mouth=mouth)
     if key in STORED_SURFACES:
         surface = unpack_surface(arrays, key)
+        lit = arrays[rim_light_key(key)].astype(np.int32)
     else:
         surface = build_surface(arrays, level, crop, mouth=mouth)
-    mesh_mean = surface(mean[surface.base])
-    shares = surface(masks.T.astype(np.float32)[surface.base])
-    # The mouth begins at the edge of the lips, which belongs to them; other regions share what lies between.
-    regions = {name: shares[:, i] > (0 if name in INSIDE else 0.5) for i, name in enumerate(names)}
+        lit = rim_light(arrays, surface, level)
+    mesh_mean, regions = surface(mean[surface.base]), _regions(arrays, surface)
     inside = np.any([regions[name] for name in INSIDE], axis=0)
     expression_names = tuple(arrays["expression_names"].tolist())
     eyes = _eyes(arrays, expression_names, mesh_mean, regions["eyeballs"])
@@ -123,7 +120,7 @@ def _model(level: int, crop: str, mouth: bool) -> MorphableModel:
             pncc_colors(mesh_mean, ~inside),
             _materials(mesh_mean, regions, whole_head=crop != "face"),
             eyes.offsets,
-            lit_as(mesh_mean, surface.triangles, regions["left_eyelids"] | regions["right_eyelids"], level),
+            lit,
         ),
         landmark_sets=_landmark_sets(arrays),
         regions=regions,
@@ -161,6 +158,32 @@ def _ramp(x: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Return a smooth step from 0 at 0 to 1 at 1."""
     x = np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)
+
+
+def rim_light_key(key: str) -> str:
+    """Return the name of the array that says which vertex has the light of which, for a stored surface."""
+    return f"surface.{key}.lit_as"
+
+
+def rim_light(arrays: dict[str, np.ndarray], surface: Surface, level: int) -> Int32[np.ndarray, " n"]:
+    """Return for each vertex of a surface the one whose light it has; see `lit_as`.
+
+    Args:
+        arrays: the arrays of the model's file.
+        surface: a surface of the model.
+        level: how often its base mesh was refined.
+    """
+    regions = _regions(arrays, surface)
+    on_lids = regions["left_eyelids"] | regions["right_eyelids"]
+    return lit_as(surface(arrays["mean"][surface.base]), surface.triangles, on_lids, level)
+
+
+def _regions(arrays: dict[str, np.ndarray], surface: Surface) -> dict[str, Bool[np.ndarray, " n"]]:
+    """Return which vertices of a surface each region has."""
+    shares = surface(_region_masks(arrays).T.astype(np.float32)[surface.base])
+    names: list[str] = arrays["region_names"].tolist()
+    # The mouth begins at the edge of the lips, which belongs to them; other regions share what lies between.
+    return {name: shares[:, i] > (0 if name in INSIDE else 0.5) for i, name in enumerate(names)}
 
 
 def surface_key(level: int, crop: str, *, mouth: bool) -> str:

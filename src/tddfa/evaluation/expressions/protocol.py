@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from importlib.resources import files
 from pathlib import Path
 
 from tddfa.alignment import FaceAligner
@@ -57,6 +56,6 @@ def cached_folder() -> Path:
     """Return where the portraits of this version and this face model are kept."""
     import platformdirs
 
-    model = hashlib.sha256((files("tddfa.morphable") / FILE).read_bytes()).hexdigest()[:8]
+    model = hashlib.sha256(FILE.read_bytes()).hexdigest()[:8]
     cache = Path(platformdirs.user_cache_dir("tddfa", appauthor=False))
     return cache / "evaluation" / f"portraits-{VERSION}-{model}"
