@@ -99,10 +99,10 @@ def _model(level: int, crop: str, mouth: bool) -> MorphableModel:
     key = surface_key(level, crop, mouth=mouth)
     if key in STORED_SURFACES:
         surface = unpack_surface(arrays, key)
-        lit = arrays[rim_light_key(key)].astype(np.int32)
+        lit_by = arrays[rim_light_key(key)].astype(np.int32)
     else:
         surface = build_surface(arrays, level, crop, mouth=mouth)
-        lit = rim_light(arrays, surface, level)
+        lit_by = rim_light(arrays, surface, level)
     mesh_mean, regions = surface(mean[surface.base]), _regions(arrays, surface)
     inside = np.any([regions[name] for name in INSIDE], axis=0)
     expression_names = tuple(arrays["expression_names"].tolist())
@@ -120,7 +120,7 @@ def _model(level: int, crop: str, mouth: bool) -> MorphableModel:
             pncc_colors(mesh_mean, ~inside),
             _materials(mesh_mean, regions, whole_head=crop != "face"),
             eyes.offsets,
-            lit,
+            lit_by,
         ),
         landmark_sets=_landmark_sets(arrays),
         regions=regions,

@@ -34,8 +34,9 @@ N_ROTATION = 6
 """Numbers of the state that say how a face is turned; they come first."""
 
 _OUTPUTS = ("pose", "identity", "expression")
-_TRUNKS = "/eyes/", "/mouth/", "/face/"  # names of the nodes that run on integers,
-_JOIN = "/join/"  # and of the layer that may, where it is large: that knows identity and expression as well
+# Names of the nodes that run on integers. The layer that joins them stays in floats: it has a fortieth of the
+# work, and integers there cost .02 of NME, .04 degrees of the head's pose and .2 of the gaze.
+_TRUNKS = "/eyes/", "/mouth/", "/face/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,14 +201,13 @@ def int8_closeups(
         numbers: name of that input.
         percentile: see `quantized`.
     """
-    nodes = (*_TRUNKS, _JOIN)
     if numbers == "rotation":
-        nodes, states = _TRUNKS, states[:, :N_ROTATION]
+        states = states[:, :N_ROTATION]
     chunks = [
         {"input": views[k : k + 32], numbers: states[k : k + 32].astype(np.float32)}
         for k in range(0, len(views), 32)
     ]
-    data = quantized(onnx_bytes, chunks, lambda node: node.startswith(nodes), percentile)
+    data = quantized(onnx_bytes, chunks, lambda node: node.startswith(_TRUNKS), percentile)
     return widened(fused(data))
 
 

@@ -17,7 +17,6 @@ KEPT = (
     "open",
     "open:verifier",
     "open:expressions",
-    "open:expressions-mean",
     "open:following",
     "open:detector",
 )
