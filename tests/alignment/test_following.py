@@ -155,6 +155,22 @@ def test_a_tracker_that_follows_tells_what_one_that_crops_anew_tells(aligner, ph
         assert apart(a.face, b.face) < 2.5
 
 
+def test_the_best_quality_crops_every_face_anew(photo):
+    engine = CountingEngine()
+    aligner = FaceAligner("open", engine=engine)
+    best = FaceTracker(aligner, quality="best")
+    images = frames(photo, 9)
+    best.update(images[0])
+    engine.taken()
+    for image in images[1:]:
+        [person] = best.update(image)
+        [there] = aligner.align(image, landmarks=[person.face.landmarks])
+        assert apart(person.face, there) < 0.8
+    taken = engine.taken()
+    assert len(taken["expressions.onnx"]) == 16
+    assert not taken.get("following.onnx")
+
+
 def test_a_face_that_is_covered_is_lost_within_three_frames(aligner, photo, face):
     tracker = FaceTracker(aligner)
     for _ in range(9):

@@ -46,6 +46,8 @@ for value in (None, "fast", 3, image, ["none"]):
     refused("follow", FaceTracker, None, follow=value)
     refused("smoothing", make_smoother, value)
     refused("device", onnx_engine, device=value)
+for value in (None, "good", 3, image, ["best"]):
+    refused("quality", FaceTracker, None, quality=value)
 for value in ("2", float("nan"), float("inf"), [1], image, True, -1, 0):
     refused("timeout_s", VideoReader, clip, timeout_s=value)
     refused("rate", VideoWriter, "a.mp4", rate=value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from tddfa.alignment import FaceAligner
 from tddfa.errors import PackError
@@ -33,6 +33,7 @@ class BatchSettings:
         crops: width of a square JPEG of each face of photos, px, for the column `crop`; none when not given.
         device: where networks run; see `FaceAligner`.
         group: photos that are aligned at a time with `align_batch`, as far as memory goes.
+        quality: how faces of videos are read, "fast" or "best"; see `FaceTracker`.
     """
 
     pack: str | None = None
@@ -45,6 +46,7 @@ class BatchSettings:
     device: str = "cpu"
     group: int = GROUP
     video_part_s: float = VIDEO_PART_S
+    quality: Literal["fast", "best"] = "fast"
 
     def resolved(self) -> BatchSettings:
         """Return the settings with the name of the pack, which is the same on every machine then.
@@ -72,6 +74,7 @@ class BatchSettings:
             "search_size": self.search_size,
             "max_faces": self.max_faces,
             "smooth": self.smooth,
+            "quality": self.quality,
             "kinds": list(self.kinds),
             "options": asdict(self.options),
             "crops": self.crops,

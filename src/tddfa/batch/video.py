@@ -54,7 +54,7 @@ def video_rows(
 
     with opened(source) as place:
         part = VideoPart(place, span, beat)
-        tracker = FaceTracker(aligner, max_faces=settings.max_faces)
+        tracker = FaceTracker(aligner, max_faces=settings.max_faces, quality=settings.quality)
         frames = follow(part, tracker, settings.smooth, images=True, progress=beat)
         rows: list[dict[str, Any]] = []
         n_rows = 0

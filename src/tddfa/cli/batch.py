@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tddfa.cli.arguments import add_device, add_search_size, check_presence, positive
+from tddfa.cli.arguments import add_device, add_quality, add_search_size, check_presence, positive
 from tddfa.cli.commands import COMMANDS
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import note, plain, report
@@ -103,6 +103,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--max-faces", metavar="N", type=positive, help="the N largest faces of a photo, N tracks of a video"
     )
+    add_quality(parser)
     add_search_size(parser, "as large as the faces that are found suggest")
     parser.add_argument(
         "--smooth", choices=SMOOTHINGS, default="one-euro", help="smoothing of videos (default: one-euro)"
@@ -144,6 +145,7 @@ def run(args: argparse.Namespace) -> int:
         search_size=args.search_size,
         max_faces=args.max_faces,
         smooth=args.smooth,
+        quality=args.quality,
         kinds=tuple(args.kinds),
         options=options,
         crops=args.crops,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tddfa.cli.arguments import Once, add_device, add_search_size, positive
+from tddfa.cli.arguments import Once, add_device, add_quality, add_search_size, positive
 from tddfa.cli.avatar import (
     add_avatar_arguments,
     avatar_of,
@@ -111,6 +111,7 @@ def add_tracking_arguments(parser: argparse.ArgumentParser) -> None:
         "--smooth", choices=("one-euro", "none"), default="one-euro", help="(default: one-euro)"
     )
     parser.add_argument("--max-faces", metavar="N", type=positive, help="follow at most N faces at a time")
+    add_quality(parser)
     add_search_size(parser, "640: faces of a thirtieth of the frame")
     parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
     add_device(parser)
@@ -152,7 +153,7 @@ def play(args: argparse.Namespace) -> int:
         _warm_up(aligner)
         if args.to:
             warn_without_expressions(aligner.model.expression_names)
-        tracker = FaceTracker(aligner, max_faces=args.max_faces)
+        tracker = FaceTracker(aligner, max_faces=args.max_faces, quality=args.quality)
         latency = LatencyMeter()
         sinks.append(latency)
         sinks += [TableSink(path, aligner.model.expression_names) for path in args.record]

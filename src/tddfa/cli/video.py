@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tddfa.cli.arguments import add_device, add_search_size, positive
+from tddfa.cli.arguments import add_device, add_quality, add_search_size, positive
 from tddfa.cli.commands import COMMANDS
 from tddfa.cli.interrupts import interrupts
 from tddfa.cli.messages import note, plain, report
@@ -108,6 +108,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--end", metavar="WHEN", type=_moment, help="stop before this frame")
     parser.add_argument("--max-faces", metavar="N", type=positive, help="follow at most N faces at a time")
+    add_quality(parser)
     add_search_size(parser, "640: faces of a thirtieth of the frame")
     parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
     add_device(parser)
@@ -189,7 +190,7 @@ def _process(
     from tddfa.video import open_video
 
     reader = open_video(job.place, fps=args.fps if job.is_sequence else None, start=args.start, end=args.end)
-    tracker = FaceTracker(aligner, max_faces=args.max_faces)
+    tracker = FaceTracker(aligner, max_faces=args.max_faces, quality=args.quality)
     sinks = _sinks(_target(args.dir / job.target), args, reader, aligner)
     guard.check_sinks(sinks)
     ids: set[int] = set()

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -19,14 +20,14 @@ from tddfa.video import Behind, FrameSource, VideoReader, VideoWriter
 Drawing: TypeAlias = Callable[[Image, list[Face]], Image]
 """Draws the faces of an image: (image, faces) → image."""
 
-_WRITE_BEHIND = 8  # frames that wait for the thread that draws and encodes
+_DRAW_BEHIND, _ENCODE_BEHIND = 8, 2  # frames that wait to be drawn, and drawn ones that wait to be encoded
 _FALLBACK_RATE = Fraction(30)
 
 
 class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
     """Draw the faces of each frame and write an H.264 MP4 file.
 
-    Drawing and encoding happen in a thread, beside the tracking of later frames.
+    Drawing and encoding happen in a thread each, beside the tracking of later frames.
 
     Args:
         path: of the file; ends in .mp4.
@@ -76,7 +77,7 @@ class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
             crf=crf,
         )
         self._exit = contextlib.ExitStack()
-        self._thread: Behind | None = None
+        self._drawing: Behind | None = None
 
     def targets(self) -> list[Path]:
         """Return the file that is written."""
@@ -85,23 +86,24 @@ class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
     def __enter__(self) -> VideoSink:
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._writer)
-            self._thread = stack.enter_context(Behind(self._write, _WRITE_BEHIND))
+            encoding = stack.enter_context(Behind(self._writer.write, _ENCODE_BEHIND))
+            self._drawing = stack.enter_context(Behind(partial(self._draw_frame, encoding), _DRAW_BEHIND))
             self._exit = stack.pop_all()
         return self
 
     def write(self, frame: TrackedFrame) -> None:
         """Draw and add a frame; returns before it is encoded."""
         check_frame(frame, str(self.path))
-        if self._thread is None:
+        if self._drawing is None:
             raise not_open(self)
-        self._thread.put(frame)
+        self._drawing.put(frame)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._thread = None
+        self._drawing = None
         self._exit.__exit__(kind, error, trace)
 
-    def _write(self, frame: TrackedFrame) -> None:
+    def _draw_frame(self, encoding: Behind, frame: TrackedFrame) -> None:
         assert frame.image is not None
-        self._writer.write(self._draw(frame.image, frame.visible_faces, **self._options), frame.time, frame)
+        encoding.put(self._draw(frame.image, frame.visible_faces, **self._options), frame.time, frame)
