@@ -117,7 +117,7 @@ def test_a_second_pass_is_the_face_cropped_from_the_landmarks_of_the_first(toy_p
 def test_detections_that_the_network_does_not_believe_are_dropped_but_given_boxes_are_kept(toy_pack):
     settings = {**toy_pack.manifest.regressor, "min_confidence": 0.9}
     aligner = FaceAligner(replace(toy_pack, manifest=replace(toy_pack.manifest, regressor=settings)))
-    plain = aligner._regressor
+    plain = aligner._networks.regressor
 
     class Doubtful:
         def from_boxes(self, images, boxes):
@@ -132,7 +132,7 @@ def test_detections_that_the_network_does_not_believe_are_dropped_but_given_boxe
         def box_around(self, points, like):
             return plain.box_around(points, like)
 
-    aligner._regressor = aligner._networks.regressor = Doubtful()
+    aligner._networks.regressor = aligner._networks.verifying_regressor = Doubtful()
     assert aligner.align(toys.image()) == []
     assert aligner.detector.detect(toys.image()) == []
     assert len(aligner.align(toys.image(), boxes=[(10, 10, 90, 90)])) == 1

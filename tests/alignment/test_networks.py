@@ -71,7 +71,7 @@ def test_landmarks_take_one_run_of_each_network(one_network, images):
 def test_a_box_that_frames_its_face_well_is_cropped_once(one_network, images):
     aligner, engine = one_network
     (face,) = aligner.align(images[0])
-    around = aligner._regressor.box_around(face.landmarks, face.box)
+    around = aligner._networks.regressor.box_around(face.landmarks, face.box)
     for box, crops in ((around, 1), (around.shifted(0.2 * around.width, 0.0), 2)):
         engine.taken()
         (found,) = aligner.align(images[0], boxes=[box])
@@ -86,7 +86,7 @@ def test_the_regressor_sees_what_another_network_has_not_seen_well(images):
     engine = CountingEngine()
     aligner = FaceAligner(pack_with(file="regressor-small.onnx", verifier="verifier.onnx"), engine=engine)
     (face,) = aligner.align(images[0])
-    around = aligner._regressor.box_around(face.landmarks, face.box)
+    around = aligner._networks.regressor.box_around(face.landmarks, face.box)
     for box, crops in ((around, []), (around.shifted(0.2 * around.width, 0.0), [1])):
         engine.taken()
         aligner.align(images[0], boxes=[box])
@@ -109,7 +109,7 @@ def test_without_close_ups_a_face_is_always_cropped_again(images, verifier):
     settings = {"file": "verifier.onnx", "verifier": verifier, "expressions": None, "closeups": None}
     aligner = FaceAligner(pack_with(**settings), engine=engine)
     (face,) = aligner.align(images[0])
-    around = aligner._regressor.box_around(face.landmarks, face.box)
+    around = aligner._networks.regressor.box_around(face.landmarks, face.box)
     engine.taken()
     aligner.align(images[0], boxes=[around])
     assert engine.taken()["verifier.onnx"] == [1, 1]

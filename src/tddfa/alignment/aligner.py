@@ -108,7 +108,6 @@ class FaceAligner:
         self.model = pack_model(self.pack)
         self._networks = PackNetworks(self.pack, engine or onnx_engine(threads=threads, device=device))
         self._networks.load()
-        self._regressor = self._networks.regressor
         self._detector = detector
         self._search_size = check_search_size(search_size)
         self._thresholds = self._networks.thresholds(own_detector=detector is None)
@@ -186,7 +185,7 @@ class FaceAligner:
             placed = usable("landmarks", items("landmarks", landmarks), as_points, errors)
             given = [None if each is None else Detection(each[1]) for each in placed]
             points = [each[0] for each in placed if each is not None]
-            params = predict_points(self._regressor, [source] * len(points), points)
+            params = predict_points(self._networks.regressor, [source] * len(points), points)
             return self._given_faces("landmarks", source, given, params, errors)
         if boxes is not None:
             given = usable("boxes", items("boxes", boxes), as_detection, errors)
@@ -362,7 +361,9 @@ class FaceAligner:
             if crop.shape[0] != crop.shape[1]:
                 raise InputError(f"a crop is {crop.shape[1]}×{crop.shape[0]} px; crops are square")
         boxes = [d.box for d in detections]
-        params = self._networks.corrected_crops(crops, boxes, self._regressor.from_crops(crops, boxes))
+        params = self._networks.corrected_crops(
+            crops, boxes, self._networks.regressor.from_crops(crops, boxes)
+        )
         return Faces(Face(d, p, self.model) for d, p in zip(detections, params, strict=True))
 
     @property

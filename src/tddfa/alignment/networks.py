@@ -37,12 +37,14 @@ class PackNetworks:
         self._spec = pack.manifest.regressor
 
     def load(self) -> None:
-        """Load the networks that every face needs, so that a broken pack is refused at once.
+        """Load the networks that every photo needs, so that a broken pack is refused at once.
+
+        The regressor is another one where detections have a verifier: faces that are framed well do without.
 
         Raises:
             PackError: one of them is broken.
         """
-        _ = self.regressor, self.expressions
+        _ = self.verifying_regressor, self.expressions
 
     @cached_property
     def detector(self) -> Detector:
