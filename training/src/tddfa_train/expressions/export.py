@@ -34,8 +34,9 @@ N_ROTATION = 6
 """Numbers of the state that say how a face is turned; they come first."""
 
 _OUTPUTS = ("pose", "identity", "expression")
-# Names of the nodes that run on integers. The layer that joins them stays in floats: it has a fortieth of the
-# work, and integers there cost .02 of NME, .04 degrees of the head's pose and .2 of the gaze.
+# Names of the nodes that run on integers. The layer that joins them stays in floats: it has a hundredth of
+# the work, and with integers there a still face in noise shakes by .23 % of its size a frame instead of .12,
+# the NME is .02 larger and the head's pose .04 degrees farther off.
 _TRUNKS = "/eyes/", "/mouth/", "/face/"
 
 
