@@ -116,7 +116,7 @@ def test_the_metadata_names_schema_version_and_pack(photos, tmp_path, toy_pack):
 def test_no_list_has_a_fixed_length_since_spark_has_none():
     kinds = [field.type for field in table_schema(("smile",))]
     assert not any(pa.types.is_fixed_size_list(kind) for kind in kinds)
-    assert sum(pa.types.is_list(kind) for kind in kinds) == 2
+    assert sum(pa.types.is_list(kind) for kind in kinds) == 3
 
 
 def test_resuming_does_what_is_not_whole_and_nothing_else(photos, tmp_path):

@@ -128,6 +128,7 @@ def test_the_json_record_holds_every_number_of_the_face(tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.float32(read["landmarks"]), face.landmarks)
         np.testing.assert_array_equal(np.array(read["camera"]), face.params.camera)
         np.testing.assert_array_equal(np.float32(read["identity"]), face.params.identity)
+        np.testing.assert_array_equal(np.float32(read["shape"]), face.params.shape)
         assert read["expression"] == {"smile": 0.25, "blink": 1.0}
         assert read["score"] == 0.75
         assert set(read["pose"]) == {"yaw_deg", "pitch_deg", "roll_deg"}

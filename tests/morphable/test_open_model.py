@@ -221,6 +221,22 @@ def test_mirroring_the_parameters_mirrors_the_face() -> None:
     assert model.surface is not None
     back = mirrored.vertices[model.surface.mirror] * [-1, 1, 1] + [319, 0, 0]
     np.testing.assert_allclose(back, model.reconstruct(params).vertices, atol=2e-3)
+    person = params.with_identity(people(2)[1].astype(np.float32))
+    flipped = model.mirrored(person, image_width=320)
+    np.testing.assert_allclose(model.reconstruct(flipped).vertices, mirrored.vertices, atol=2e-3)
+    np.testing.assert_array_equal(flipped.identity, person.identity * model.identity_mirror_sign)
+
+
+def test_a_corrective_is_part_of_the_mesh_and_of_every_landmark() -> None:
+    model = open_face_model(level=0)
+    first, second = people(2).astype(np.float32)
+    params = model.params(identity=first)
+    same = params.with_identity(second)
+    assert (same.identity == second).all()
+    for of in (model.landmarks, model.shape, lambda p: model.reconstruct(p).vertices):
+        np.testing.assert_allclose(of(same), of(params), atol=2e-4)
+    apart = replace(same, corrective=None)
+    assert np.abs(model.shape(apart) - model.shape(params)).max() > 1
 
 
 @pytest.mark.parametrize("name", [n for n in ARKIT if n.endswith("Left")])

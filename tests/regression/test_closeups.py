@@ -239,3 +239,19 @@ def test_a_manifest_names_the_network_and_the_places_of_its_views():
     spec = ANY_REGRESSOR.read(SETTINGS, "regressor")
     assert spec.to_object()["expressions"] == "expressions.onnx"
     assert set(spec.layouts()["closeups.npz"]) == {"eyes", "mouth", "face"}
+
+
+class Person(MeanOfViews):
+    """A network of expressions that also knows the person."""
+
+    def __call__(self, x, numbers):
+        return super().__call__(x, numbers) | {"person": np.full((len(x), 2), 0.2, np.float32)}
+
+
+def test_what_a_mesh_has_beyond_the_identity_of_the_person_is_corrective():
+    image = np.full((300, 300, 3), (255, 0, 51), np.uint8)
+    plain, face = read(image), read(image, closeups=Person())
+    assert plain.corrective is None
+    assert (face.identity == np.float32(0.2)).all()
+    np.testing.assert_allclose(face.shape, plain.shape)
+    np.testing.assert_array_equal(face.camera, plain.camera)

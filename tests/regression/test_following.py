@@ -106,3 +106,10 @@ def test_a_broken_network_is_named():
         FollowingNetwork(lacking, VIEWS)([IMAGE], [face()])
     with pytest.raises(PackError, match="NaN"):
         FollowingNetwork(Says(pose=np.full(6, np.nan)), VIEWS)([IMAGE], [face()])
+
+
+def test_a_face_that_is_followed_keeps_the_identity_of_the_person():
+    before = face().with_identity(np.full(4, 2, np.float32))
+    [after] = FollowingNetwork(Says(), VIEWS)([IMAGE], [before])
+    assert after.identity is before.identity
+    np.testing.assert_allclose(after.shape, 1)

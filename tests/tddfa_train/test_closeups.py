@@ -176,6 +176,24 @@ def test_the_first_answer_stays_where_the_face_looks_away(recipe, model):
     np.testing.assert_allclose(faded[2], share * expression + (1 - share) * first, atol=1e-6)
 
 
+def test_the_person_is_read_from_the_views_alone_and_gives_way_to_the_first_answer(recipe, model):
+    network = make_closeup_network(recipe.network, model, person=True).eval()
+    rng = np.random.default_rng(5)
+    views = rng.integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)
+    numbers = rng.uniform(0, 1, (3, 6 + model.n_identity + model.n_expression)).astype(np.float32)
+    yaw = np.deg2rad([0.0, 45.0, 90.0])
+    numbers[:, :6] = np.stack([np.cos(yaw), 0 * yaw, -np.sin(yaw), 0 * yaw, 0 * yaw - 1, 0 * yaw], 1)
+    with torch.no_grad():
+        person = network.person(network.seen(network_input(torch.from_numpy(views)))).numpy()
+    data = export_closeups(network, Trust(facing=(0.2, 0.9)))
+    share = np.array([1, (np.cos(yaw[1]) - 0.2) / 0.7, 0], np.float32)[:, None]
+    expected = share * person + (1 - share) * numbers[:, 6 : 6 + model.n_identity]
+    np.testing.assert_allclose(run(data, views, numbers)[3], expected, atol=1e-4)
+    quantized = run(int8_closeups(data, views, numbers), views, numbers)
+    np.testing.assert_allclose(quantized[3], expected, atol=0.15)
+    assert len(run(export_following(network), views, numbers[:, :6], "rotation")) == 3
+
+
 def test_named_expressions_are_shifted_to_rest_and_stretched_and_no_others_are(recipe, model):
     network = make_closeup_network(recipe.network, model).eval()
     with torch.no_grad():

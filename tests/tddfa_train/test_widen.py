@@ -1,4 +1,4 @@
-"""Convolutions that compute several places at a time."""
+"""Convolutions that compute several places at a time, and how networks are stored."""
 
 import numpy as np
 import onnx
@@ -7,14 +7,20 @@ import pytest
 
 pytest.importorskip("torch")
 
+import torch
+
 from tddfa.morphable import open_face_model
 from tddfa.packs import find_pack
+from tddfa_train.export.byte_storage import byte_storage
 from tddfa_train.export.fuse import fused
 from tddfa_train.export.int8 import quantized
+from tddfa_train.export.onnx import half_precision_storage
+from tddfa_train.export.short_names import shortened
 from tddfa_train.export.widen import widened
 from tddfa_train.expressions.export import export_closeups
 from tddfa_train.expressions.network import CloseUpConfig
 from tddfa_train.expressions.recipe import make_closeup_network
+from tddfa_train.landmarks.task import network_input
 
 
 def run(model: bytes, values):
@@ -55,3 +61,29 @@ def test_a_map_that_is_not_divided_stays_as_it_is(narrow):
 def test_what_is_wide_stays_as_it_is(file):
     model = find_pack("open").read(file)
     assert onnx.load_from_string(widened(model)).graph.node == onnx.load_from_string(model).graph.node
+
+
+def test_short_names_change_no_bit_and_are_not_widened_again(narrow, values):
+    wide = widened(narrow)
+    short = shortened(wide)
+    assert len(short) < 0.95 * len(wide)
+    for before, after in zip(run(wide, values), run(short, values), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert shortened(short) == short
+    assert onnx.load_from_string(widened(short)).graph.node == onnx.load_from_string(short).graph.node
+
+
+def test_a_matrix_in_bytes_is_off_by_half_a_step_of_its_rows(values):
+    config = CloseUpConfig(widths=(8, 8, 16), squeeze=8, feature=32, hidden=16)
+    network = make_closeup_network(config, open_face_model(level=0, crop="head"), person=True).eval()
+    half = half_precision_storage(export_closeups(network))
+    in_bytes = byte_storage(half, "person.weight")
+    assert len(in_bytes) < len(half) - 80 * 96 + 1000
+    *others, person = run(half, values)
+    *same, near = run(in_bytes, values)
+    for before, after in zip(others, same, strict=True):
+        np.testing.assert_array_equal(before, after)
+    step = np.abs(network.person.weight.detach().numpy()).max(1) / 127
+    seen = network.seen(network_input(torch.from_numpy(values["input"]))).detach().numpy()
+    assert (np.abs(near - person) <= (0.5 * step + 2e-4) * np.abs(seen).sum(1, keepdims=True)).all()
+    assert np.abs(near - person).max() > 0

@@ -214,9 +214,22 @@ def test_a_state_gives_back_its_parameters_also_of_a_camera_that_is_no_rotation(
         camera[2] *= -1
     params = FaceParams(camera, np.zeros(80, np.float32), np.zeros(52, np.float32), 0.7)
     pivot = rng.normal(size=3)
-    again = FaceState.of(params, pivot).params(pivot, 0.7)
+    again = FaceState.of(params, pivot).params(pivot, params)
     assert np.allclose(again.camera, camera, atol=1e-12)
     assert again.confidence == 0.7
+
+
+@pytest.mark.parametrize("name", SMOOTHERS)
+def test_the_identity_of_a_person_is_kept_and_the_mesh_smoothed_as_ever(name):
+    frames = frames_of(TURNING, 12, noise=0.01)
+    identity = np.linspace(-1, 1, 80, dtype=np.float32)
+    persons = [
+        [replace(t, face=replace(t.face, params=t.face.params.with_identity(identity))) for t in faces]
+        for faces in frames
+    ]
+    plain, kept = (smoothed(make_smoother(name), each) for each in (frames, persons))
+    assert all(np.allclose(faces[0].face.params.identity, identity, atol=1e-6) for faces in kept)
+    np.testing.assert_allclose(landmarks(kept), landmarks(plain), atol=2e-3)
 
 
 def test_the_pivot_shows_where_the_middle_of_the_landmarks_shows():

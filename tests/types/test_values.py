@@ -152,6 +152,18 @@ def test_a_repr_names_what_matters():
     )
 
 
+def test_parameters_with_another_identity_have_the_same_shape_but_are_not_equal():
+    params = FaceParams(np.eye(3, 4), np.array([1, 2], np.float32), np.zeros(1, np.float32), 0.5)
+    person = params.with_identity(np.array([0.5, 0], np.float32))
+    np.testing.assert_array_equal(person.shape, params.identity)
+    np.testing.assert_array_equal(person.corrective, [0.5, 2])
+    assert params.shape is params.identity
+    assert person != params
+    assert person == pickle.loads(pickle.dumps(person))
+    assert person != replace(person, corrective=np.zeros(2, np.float32))
+    assert person.with_identity(params.identity).shape.tolist() == [1, 2]
+
+
 def test_parameters_compare_by_their_numbers():
     a, b = face().params, face().params
     assert a == b

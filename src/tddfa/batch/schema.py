@@ -22,7 +22,7 @@ NO_FACE = -1
 _FIRST = {"path": "string", "face": "int32", "error": "string"}
 _LAST = {"width": "int32", "height": "int32", "score": "float32"}
 # Lists of any length, not of a fixed one: Spark and Daft have no other.
-_LISTS = ("camera", "identity")
+_LISTS = ("camera", "identity", "shape")
 
 
 def table_schema(expression_names: Sequence[str], metadata: Mapping[str, str] | None = None) -> Any:
@@ -63,6 +63,7 @@ def face_values(
         "score": face.score,
         "camera": face.params.camera.ravel(),
         "identity": face.params.identity,
+        "shape": face.params.shape,
         "crop": crop,
     }
 

@@ -131,8 +131,8 @@ def clip_glb_bytes(
         raise InputError("the times of an animation have to grow from frame to frame")
     images = _texture_images(faces[:1], None if texture is None else [texture])
     seen = [face for face, is_shown in zip(faces, shown, strict=True) if is_shown] or list(faces)
-    identity = np.mean([face.params.identity for face in seen], axis=0, dtype=np.float32)
-    params = replace(faces[0].params, identity=identity)
+    shape = np.mean([face.params.shape for face in seen], axis=0, dtype=np.float32)
+    params = replace(faces[0].params, identity=shape, corrective=None)
     skin = vertex_colors(image, seen[0].mesh) if images is None else images[0]
 
     builder = GltfBuilder()
@@ -212,7 +212,7 @@ def _add_face(
     }
     mesh: dict[str, Any] = {"name": name, "primitives": [primitive]}
     if blendshapes and model.expression_names:
-        targets = displacements(model, params.identity, stored, shape)
+        targets = displacements(model, params.shape, stored, shape)
         primitive["targets"] = [{"POSITION": builder.displacements(target)} for target in targets]
         mesh["weights"] = [float(w) for w in params.expression]
         mesh["extras"] = {"targetNames": list(model.expression_names)}

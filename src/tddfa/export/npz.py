@@ -19,8 +19,9 @@ def npz_bytes(image: Image, faces: Iterable[Face]) -> bytes:
     """Return the faces of an image as one NPZ file of plain arrays, n faces each.
 
     `box` (n, 4) and `score` (n,); `landmarks` (n, 68, 3) and `vertices` (n, v, 3) in the image frame, px;
-    `pose_deg` (n, 3): yaw, pitch, roll; `camera` (n, 3, 4); `identity` (n, i); `expression` (n, e) and
-    `expression_names` (e,); `triangles` (t, 3); `image_size` (height, width); `schema`.
+    `pose_deg` (n, 3): yaw, pitch, roll; `camera` (n, 3, 4); `identity` (n, i) and `shape` (n, i), the
+    coefficients of the person and of the mesh; `expression` (n, e) and `expression_names` (e,); `triangles`
+    (t, 3); `image_size` (height, width); `schema`.
 
     Args:
         image: RGB; only its size is written.
@@ -44,6 +45,7 @@ def npz_bytes(image: Image, faces: Iterable[Face]) -> bytes:
             "pose_deg": np.array([(f.pose.yaw_deg, f.pose.pitch_deg, f.pose.roll_deg) for f in faces]),
             "camera": np.stack([f.params.camera for f in faces]),
             "identity": np.stack([f.params.identity for f in faces]),
+            "shape": np.stack([f.params.shape for f in faces]),
             "expression": np.stack([f.params.expression for f in faces]),
             "expression_names": np.array(faces[0].model.expression_names),
             "vertices": np.stack([f.mesh.vertices for f in faces]),

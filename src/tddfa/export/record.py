@@ -61,8 +61,9 @@ def face_record(face: Face) -> dict[str, Any]:
     Returns:
         `box` (x0, y0, x1, y1, px), `score` (of the detector), `confidence` (of the network, or
         None), `landmarks` (68 × 3, image frame, px), `pose` (`yaw_deg`,
-        `pitch_deg`, `roll_deg`), `camera` (3 × 4, image frame from model frame), `identity` (coefficients),
-        `expression` (coefficient by name).
+        `pitch_deg`, `roll_deg`), `camera` (3 × 4, image frame from model frame), `identity` (coefficients of
+        the person), `shape` (coefficients of the same basis that the mesh has), `expression` (coefficient by
+        name).
 
     Raises:
         InputError: `face` is no face.
@@ -80,6 +81,7 @@ def face_record(face: Face) -> dict[str, Any]:
         },
         "camera": face.params.camera.tolist(),
         "identity": _short_list(face.params.identity),
+        "shape": _short_list(face.params.shape),
         "expression": {name: _short(value) for name, value in face.expression.items()},
     }
 

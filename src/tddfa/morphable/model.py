@@ -323,8 +323,10 @@ class MorphableModel:
         camera = params.camera * np.array([[-1.0], [1.0], [1.0]]) * np.array([-1.0, 1.0, 1.0, 1.0])
         camera[0, 3] += image_width - 1
         expression = params.expression[self._mirrored_expressions]
-        identity = params.identity * self.identity_mirror_sign
-        return replace(params, camera=camera, identity=identity, expression=expression)
+        sign = self.identity_mirror_sign
+        corrective = None if params.corrective is None else params.corrective * sign
+        identity = params.identity * sign
+        return replace(params, camera=camera, identity=identity, expression=expression, corrective=corrective)
 
     @cached_property
     def _mirrored_expressions(self) -> Int[np.ndarray, " n_expression"]:
@@ -417,7 +419,7 @@ def mirrored_expressions(names: Sequence[str]) -> Int[np.ndarray, " n_expression
 
 
 def _coefficients(params: FaceParams) -> Float32[np.ndarray, " n_coefficients"]:
-    return np.concatenate([params.identity, params.expression])
+    return np.concatenate([params.shape, params.expression])
 
 
 def _from_fields(values: Mapping[str, Any]) -> MorphableModel:

@@ -80,7 +80,7 @@ class PointSubset:
 
     def points(self, params: FaceParams) -> Float32[np.ndarray, "n_points 3"]:
         """Return the points of `params`, model frame, mm."""
-        coefficients = np.concatenate([params.identity, params.expression])
+        coefficients = np.concatenate([params.shape, params.expression])
         rows = (self.mean + coefficients @ self.basis).reshape(-1, 3)
         n_points = len(self.spread)
         if n_points == len(rows):

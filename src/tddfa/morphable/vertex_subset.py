@@ -47,7 +47,7 @@ class VertexSubset:
 
     def vertices(self, params: FaceParams) -> Float32[np.ndarray, "n_used 3"]:
         """Return the vertices of `params`, model frame, mm."""
-        return self.shape(params.identity, params.expression)
+        return self.shape(params.shape, params.expression)
 
     def shape(
         self, identity: Float32[np.ndarray, " n_identity"], expression: Float32[np.ndarray, " n_expression"]

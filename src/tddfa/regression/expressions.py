@@ -17,6 +17,7 @@ from tddfa.shapes import Float, Float32, Float64
 from tddfa.types import BoundingBox, FaceParams, Image
 
 _OUTPUTS = ("pose", "identity", "expression")
+_PERSON = "person"
 
 # Beyond these a camera shows nothing; the networks of any pack may say so.
 _SMALLEST, _LARGEST_LOG_SCALE = 1e-9, 50.0
@@ -31,7 +32,9 @@ class ExpressionNetwork:
 
     Args:
         network: close-ups (n, h, w, 3), RGB bytes, and `state` of the first answers → `pose` (n, 6), see
-            `corrected_camera`; `identity` (n, i), added to the first answer; `expression` (n, e) in [0, 1].
+            `corrected_camera`; `identity` (n, i), added to the first answer; `expression` (n, e) in [0, 1];
+            and, of networks that know it, `person` (n, i), the identity without what is particular to the
+            image.
             It knows upright faces only, as the views show them.
         closeups: where the close-ups lie on the face.
     """
@@ -87,15 +90,18 @@ class ExpressionNetwork:
             )
         poses, identities, expressions = (output[name] for name in _OUTPUTS)
         check_bounded("corrections", poses)
-        return [
+        read = [
             FaceParams(
                 corrected_camera(face.camera, poses[k]),
-                face.identity + identities[k],
+                face.shape + identities[k],
                 expressions[k],
                 face.confidence,
             )
             for k, face in enumerate(faces)
         ]
+        if _PERSON not in output:
+            return read
+        return [face.with_identity(person) for face, person in zip(read, output[_PERSON], strict=True)]
 
 
 def crop_camera(
@@ -128,10 +134,11 @@ def roll_correction(camera: Float[np.ndarray, "3 4"]) -> Float64[np.ndarray, "2 
 def state(face: FaceParams) -> Float32[np.ndarray, " s"]:
     """Return what the network knows of a first answer: rotation of the upright face, identity, expression."""
     turned = upright_rotation(face.camera)
-    start = len(turned) + len(face.identity)
+    shape = face.shape
+    start = len(turned) + len(shape)
     out = np.empty(start + len(face.expression), np.float32)
     out[: len(turned)] = turned
-    out[len(turned) : start], out[start:] = face.identity, face.expression
+    out[len(turned) : start], out[start:] = shape, face.expression
     return out
 
 

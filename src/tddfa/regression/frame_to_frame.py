@@ -94,16 +94,15 @@ class FollowingNetwork:
             )
         poses, identities, expressions = (output[name] for name in _OUTPUTS)
         check_bounded("corrections", poses)
-        return [
-            _Read(
-                FaceParams(
-                    corrected_camera(face.camera, poses[k]), identities[k], expressions[k], face.confidence
-                ),
-                bool((np.abs(poses[k]) <= _LARGEST).all()),
-                bool((np.abs(poses[k]) <= _OFF).all()),
-            )
-            for k, (_, face) in enumerate(shown)
-        ]
+        out: list[_Read] = []
+        for k, (_, before) in enumerate(shown):
+            camera = corrected_camera(before.camera, poses[k])
+            face = FaceParams(camera, identities[k], expressions[k], before.confidence)
+            if before.corrective is not None:
+                face = face.with_identity(before.identity)  # it is the same person
+            size = np.abs(poses[k])
+            out.append(_Read(face, bool((size <= _LARGEST).all()), bool((size <= _OFF).all())))
+        return out
 
 
 class _Read(NamedTuple):

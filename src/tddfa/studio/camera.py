@@ -422,6 +422,7 @@ def _face(tracked: TrackedFace) -> dict[str, Any]:
         },
         "camera": _rounded(face.params.camera, 5),
         "identity": _rounded(face.params.identity, 4),
+        "shape": _rounded(face.params.shape, 4),
         "expression": dict(
             zip(face.model.expression_names, _rounded(face.params.expression, 4), strict=True)
         ),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tddfa.tracking.appearance import Appearance, AppearanceMemory
 from tddfa.tracking.face import State, TrackedFace
+from tddfa.tracking.person import PersonShape
 from tddfa.tracking.shots import DISSOLVE_FRAMES
 from tddfa.tracking.trajectory import Trajectory
 from tddfa.types import BoundingBox, Face
@@ -42,6 +43,7 @@ class Track:
         recent: what the face looked like in the last frames, oldest first, and its yaw, degrees; None where
             not all of it was seen.
         memory: what it looked like over time, from each direction.
+        person: its identity over the shot.
     """
 
     key: int
@@ -64,6 +66,7 @@ class Track:
     probation: list[float] | None = None
     recent: deque[tuple[Appearance | None, float]] = field(default_factory=lambda: deque(maxlen=_N_RECENT))
     memory: AppearanceMemory = field(default_factory=AppearanceMemory)
+    person: PersonShape = field(default_factory=PersonShape)
 
     @property
     def visible(self) -> bool:

@@ -15,6 +15,7 @@ from tddfa.shapes import Float, Float32
 from tddfa.tracking.appearance import RELIABLE_PX, Appearance
 from tddfa.tracking.face import TrackedFace
 from tddfa.tracking.frame_to_frame import FollowingAligner, followed, turn_of
+from tddfa.tracking.person import PersonShape
 from tddfa.tracking.presence import (
     crop_consistency,
     detect_near,
@@ -305,11 +306,12 @@ class FaceTracker:
             track.state = "tracked"
         if track.in_earlier_shot:
             track.path, track.typical_size = Trajectory.begin(position, self._frame), position.size
+            track.person = PersonShape()  # a shot gives the same numbers whatever was before it
             track.in_earlier_shot = track.has_left = False
         else:
             track.path = track.path.extended(position, self._frame)
             track.typical_size *= (position.size / track.typical_size) ** _SIZE_ADAPTATION
-        track.face, track.box, track.confidence, track.n_missed = face, box, confidence, 0
+        track.face, track.box, track.confidence, track.n_missed = track.person.see(face), box, confidence, 0
         track.n_followed = turn_of(box)
         track.see(appearance, _yaw_deg(face))
         if track.id is None:
@@ -698,6 +700,7 @@ class FaceTracker:
             n_followed=turn_of(box),
             last_check=now,
         )
+        track.face = track.person.see(face)
         track.see(appearance, _yaw_deg(face))
         lost = [t for t in self._tracks if t.path.frame < now and not t.in_earlier_shot]
         if any(self._fits_path(t, position) for t in lost):

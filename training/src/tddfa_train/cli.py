@@ -117,7 +117,15 @@ def build_parser() -> argparse.ArgumentParser:
     render.add_argument(
         "--backgrounds", type=Path, required=True, help=".npy of face-free images (n, 192, 192, 3)"
     )
-    render.add_argument("--count", type=int, default=5000)
+    render.add_argument("--count", type=int, default=5000, help="images (default: 5000)")
+    render.add_argument(
+        "--images-per-person",
+        type=int,
+        default=1,
+        metavar="N",
+        help="images of each person, in other light, pose and expression; with 2 or more, the labels have "
+        "'person' (default: 1)",
+    )
     render.add_argument("--seed", type=int, default=0)
     render.set_defaults(run=_render)
 
@@ -144,6 +152,23 @@ def build_parser() -> argparse.ArgumentParser:
         "--overfit", action="store_true", help="one batch again and again: the loss has to vanish"
     )
     train.set_defaults(run=_train)
+
+    person = commands.add_parser(
+        "person", help="fit the identity of the person on top of a trained network of the recipe expressions"
+    )
+    person.add_argument("config", type=Path, metavar="CONFIG", help="JSON, as for 'train expressions'")
+    person.add_argument(
+        "--start",
+        metavar="WEIGHTS",
+        help="the trained network: open:expressions, a .safetensors file, or a run's last.pt (default: as in "
+        "the config)",
+    )
+    person.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.safetensors")
+    person.add_argument(
+        "--options", type=Path, metavar="JSON", help="numbers of the fit; docs/training.md lists them"
+    )
+    person.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    person.set_defaults(run=_person)
 
     ablate = commands.add_parser("ablate", help="what each part of the recipe of 3DDFA_V2 is worth")
     ablate.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
@@ -292,7 +317,8 @@ def _render(args: argparse.Namespace) -> None:
     from tddfa_train.data.renders import RenderConfig, Studio, make_renders
 
     studio = Studio.of(*(open_face_model(level=level, crop="head", mouth=False) for level in (0, 1)))
-    make_renders(args.output, studio, RenderConfig(args.count, seed=args.seed), args.backgrounds)
+    config = RenderConfig(args.count, seed=args.seed, images_per_person=args.images_per_person)
+    make_renders(args.output, studio, config, args.backgrounds)
     print(f"{args.count} renders in {args.output}")
     _show_sheet(args.output)
 
@@ -339,6 +365,20 @@ def _train(args: argparse.Namespace) -> None:
             evaluate=experiment.evaluate,
             device=args.device,
         )
+
+
+def _person(args: argparse.Namespace) -> None:
+    from tddfa_train.expressions.person import write_person_head
+    from tddfa_train.expressions.person_fit import PersonConfig
+    from tddfa_train.expressions.recipe import CloseUpRecipe
+    from tddfa_train.loop.config import read_config
+
+    recipe = read_config(CloseUpRecipe, args.config)
+    if args.start is not None:
+        recipe = dataclasses.replace(recipe, start=args.start)
+    config = PersonConfig() if args.options is None else read_config(PersonConfig, args.options)
+    for kind, (people, ratio) in write_person_head(recipe, args.output, config, device=args.device).items():
+        print(f"{people} people in {kind}; identity of a person, within / between people: {ratio:.2f}")
 
 
 def _ablate(args: argparse.Namespace) -> None:

@@ -123,7 +123,7 @@ class _FaceFilter:
         turning = np.stack([np.cross(axis, points) for axis in np.eye(3)], axis=-1).reshape(-1, 3)
         growing, going = points.reshape(-1, 1), np.tile(np.eye(3), (len(points), 1))
         self._pose = _GroupFilter(pose, np.hstack([turning, growing, going]))
-        self._identity = _GroupFilter(identity, by_identity)
+        self._shape = _GroupFilter(identity, by_identity)
         self._expression = _GroupFilter(expression, by_expression)
 
     def smooth(self, face: Face, time: float) -> Face:
@@ -139,18 +139,18 @@ class _FaceFilter:
             ]
         )
         a = self._pose.weight(step, elapsed)
-        b = self._identity.weight(new.identity - old.identity, elapsed)
+        b = self._shape.weight(new.shape - old.shape, elapsed)
         c = self._expression.weight(new.expression - old.expression, elapsed)
         self._smooth = FaceState(
             rotation=rotation_about(a * rotation_vector(new.rotation @ last.rotation.T)) @ last.rotation,
             log_scale=last.log_scale + a * (new.log_scale - last.log_scale),
             center=last.center + a * (new.center - last.center),
             residual=last.residual + a * (new.residual - last.residual),
-            identity=last.identity + b * (new.identity - last.identity),
+            shape=last.shape + b * (new.shape - last.shape),
             expression=last.expression + c * (new.expression - last.expression),
         )
         self._raw, self._time = new, time
-        return face_with(face, self._smooth.params(self._pivot, face.params.confidence))
+        return face_with(face, self._smooth.params(self._pivot, face.params))
 
 
 def _weight(cutoff: float, elapsed: float) -> float:

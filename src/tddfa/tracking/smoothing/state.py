@@ -28,7 +28,7 @@ class FaceState:
         log_scale: logarithm of the scale, px per mm.
         center: position of the pivot, image frame, px.
         residual: what makes an affine camera unlike a scaled rotation; near the identity.
-        identity: identity coefficients.
+        shape: coefficients of the identity basis.
         expression: expression coefficients.
     """
 
@@ -36,7 +36,7 @@ class FaceState:
     log_scale: float
     center: Float64[np.ndarray, "3"]
     residual: Float64[np.ndarray, "3 3"]
-    identity: Float64[np.ndarray, " n_identity"]
+    shape: Float64[np.ndarray, " n_identity"]
     expression: Float64[np.ndarray, " n_expression"]
 
     @classmethod
@@ -55,17 +55,23 @@ class FaceState:
             log_scale=math.log(scale),
             center=M @ pivot + params.camera[:, 3],
             residual=R.T @ M / scale,
-            identity=params.identity.astype(np.float64),
+            shape=params.shape.astype(np.float64),
             expression=params.expression.astype(np.float64),
         )
 
-    def params(self, pivot: Float64[np.ndarray, "3"], confidence: float | None) -> FaceParams:
-        """Return the parameters of the state; the inverse of `of`."""
+    def params(self, pivot: Float64[np.ndarray, "3"], like: FaceParams) -> FaceParams:
+        """Return the parameters of the state; the inverse of `of`.
+
+        Args:
+            pivot: as for `of`.
+            like: has the confidence, and the identity where that is the person's: it is not smoothed.
+        """
         M = math.exp(self.log_scale) * self.rotation @ self.residual
         camera = np.column_stack([M, self.center - M @ pivot])
-        return FaceParams(
-            camera, self.identity.astype(np.float32), self.expression.astype(np.float32), confidence
+        params = FaceParams(
+            camera, self.shape.astype(np.float32), self.expression.astype(np.float32), like.confidence
         )
+        return params if like.corrective is None else params.with_identity(like.identity)
 
 
 def morphable_model(face: Face) -> MorphableModel:

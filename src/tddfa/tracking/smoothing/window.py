@@ -32,10 +32,12 @@ class MeanFace(Face):
         """Return the mean of `parts`; what has no mean is taken from `face`."""
         params = FaceParams(
             camera=_mean([p.params.camera for p in parts]),
-            identity=_mean([p.params.identity for p in parts]),
+            identity=_mean([p.params.shape for p in parts]),
             expression=_mean([p.params.expression for p in parts]),
             confidence=face.params.confidence,
         )
+        if face.params.corrective is not None:
+            params = params.with_identity(_mean([p.params.identity for p in parts]))
         return cls(face.detection, params, face.model, parts=tuple(parts))
 
     @cached_property

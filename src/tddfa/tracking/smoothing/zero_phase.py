@@ -67,8 +67,8 @@ class ZeroPhase:
         states = [FaceState.of(t.face.params, pivot) for t in tracks]
         scales = np.array([s.log_scale for s in states])
         centers, residuals = np.stack([s.center for s in states]), np.stack([s.residual for s in states])
-        identities, expressions = (
-            np.stack([s.identity for s in states]),
+        shapes, expressions = (
+            np.stack([s.shape for s in states]),
             np.stack([s.expression for s in states]),
         )
         for n, (i, k) in enumerate(run):
@@ -80,10 +80,10 @@ class ZeroPhase:
                 log_scale=float(wa @ scales[a]),
                 center=wa @ centers[a],
                 residual=np.tensordot(wa, residuals[a], 1),
-                identity=wb @ identities[b],
+                shape=wb @ shapes[b],
                 expression=wc @ expressions[c],
             )
-            params = state.params(pivot, tracks[n].face.params.confidence)
+            params = state.params(pivot, tracks[n].face.params)
             self._frames[i][k] = replace(tracks[n], face=face_with(tracks[n].face, params))
 
 

@@ -47,7 +47,7 @@ def add_answers(folder: Path, aligner: FaceAligner, *, seed: int = 0) -> int:
         (face,) = aligner.align(image, landmarks=[points], errors="none")
         if face is None:
             continue
-        camera[row], identity[row] = face.params.camera, face.params.identity
+        camera[row], identity[row] = face.params.camera, face.params.shape
         expression[row] = face.params.expression
         answered += 1
     labels = faces.labels | dict(zip(FIRST_ANSWER, (camera, identity, expression), strict=True))

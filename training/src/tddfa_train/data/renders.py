@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, UInt8
 from tqdm import tqdm
 
+from tddfa.errors import InputError
 from tddfa.evaluation.portraits.lamps import Lamp, ambient_visibility, lamp_visibility
 from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
@@ -22,6 +23,7 @@ from tddfa.types import FaceParams, HeadPose, Mesh, Topology
 from tddfa_train.data.folder import open_backgrounds, write_face_folder
 from tddfa_train.data.render_expressions import GAZE_DEG_PER_UNIT, ExpressionConfig, random_expression
 from tddfa_train.data.shading import (
+    Person,
     developed,
     eye_colors,
     lighted,
@@ -47,8 +49,9 @@ class RenderConfig:
         identity_sigma: of the identity coefficients.
         yaw_sigma_deg: of the head's yaw; one face in eight has any yaw up to 90 degrees.
         pitch_sigma_deg: of the head's pitch.
-        face_only: share of renders that show the face without the head around it.
+        face_only: share of people whose renders show the face without the head around it.
         samples: a pixel is the mean of `samples` × `samples` places, so that irises and lids have soft edges.
+        images_per_person: how many images each person has, in other light, pose, expression and scenery.
         expression: shares of the kinds of expressions.
     """
 
@@ -61,6 +64,7 @@ class RenderConfig:
     pitch_sigma_deg: float = 15.0
     face_only: float = 0.12
     samples: int = 2
+    images_per_person: int = 1
     expression: ExpressionConfig = field(default_factory=ExpressionConfig)
 
 
@@ -228,15 +232,54 @@ def sphere_through(points: Float[np.ndarray, "n 3"]) -> tuple[Float[np.ndarray, 
     return center, float(np.sqrt(solution[3] + center @ center))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RenderedPerson:
+    """What all images of a rendered person have in common.
+
+    Attributes:
+        identity: coefficients.
+        colors: of skin, hair and eyes.
+        face_only: shown without the head around the face.
+    """
+
+    identity: Float32[np.ndarray, " i"]
+    colors: Person
+    face_only: bool
+
+    @classmethod
+    def random(cls, studio: Studio, config: RenderConfig, rng: np.random.Generator) -> "RenderedPerson":
+        """Draw a person."""
+        identity = _random_identity(studio.model, config, rng)
+        return cls(identity, random_person(rng), bool(rng.random() < config.face_only))
+
+
+def _random_identity(
+    model: MorphableModel, config: RenderConfig, rng: np.random.Generator
+) -> Float32[np.ndarray, " i"]:
+    sigma = config.identity_sigma * rng.uniform(0.5, 1.15)
+    return rng.normal(0, sigma, model.n_identity).astype(np.float32)
+
+
 def random_face(
-    studio: Studio, config: RenderConfig, scenery: UInt8[np.ndarray, "s s 3"], rng: np.random.Generator
+    studio: Studio,
+    config: RenderConfig,
+    scenery: UInt8[np.ndarray, "s s 3"],
+    rng: np.random.Generator,
+    person: RenderedPerson | None = None,
 ) -> tuple[UInt8[np.ndarray, "s s 3"], FaceParams]:
-    """Render a person who does not exist; the image and its exact parameters."""
+    """Render a person who does not exist; the image and its exact parameters.
+
+    Args:
+        studio: the meshes.
+        config: ranges of what is random.
+        scenery: the image behind the person.
+        rng: source of randomness.
+        person: whom to render; by default somebody who is drawn together with the image.
+    """
     model = studio.model
     yaw = rng.uniform(-90, 90) if rng.random() < 0.125 else rng.normal(0, config.yaw_sigma_deg)
     pose = HeadPose(float(np.clip(yaw, -90, 90)), float(rng.normal(0, config.pitch_sigma_deg)), 0.0)
-    sigma = config.identity_sigma * rng.uniform(0.5, 1.15)
-    identity = rng.normal(0, sigma, model.n_identity).astype(np.float32)
+    identity = _random_identity(model, config, rng) if person is None else person.identity
     expression = random_expression(studio.movable, model.expression_names, config.expression, rng)
     params = FaceParams(scaled_camera(1.0, head_rotation(pose), np.zeros(2)), identity, expression)
     points = model.landmarks(params)[:, :2].astype(np.float64)
@@ -251,17 +294,25 @@ def random_face(
     # Pixel centres are integers: (0, 0) lies at (k - 1) / 2 of the finer image.
     finer = scaled_camera(k * scale, head_rotation(pose), k * center + (k - 1) / 2)
     large = FaceParams(finer, identity, expression)
-    _paint(fine, studio, large, rng, face_only=bool(rng.random() < config.face_only))
+    face_only = bool(rng.random() < config.face_only) if person is None else person.face_only
+    colors = random_person(rng) if person is None else person.colors
+    _paint(fine, studio, large, colors, rng, face_only=face_only)
     if k > 1:
         image = cv2.resize(fine, (config.side, config.side), interpolation=cv2.INTER_AREA)
     return developed(image, rng), params
 
 
 def _paint(
-    image: np.ndarray, studio: Studio, params: FaceParams, rng: np.random.Generator, *, face_only: bool
+    image: np.ndarray,
+    studio: Studio,
+    params: FaceParams,
+    person: Person,
+    rng: np.random.Generator,
+    *,
+    face_only: bool,
 ) -> None:
     shown = studio.shown
-    person, light = random_person(rng), random_light(rng)
+    light = random_light(rng)
     vertices = shown.reconstruct(params).vertices
     neutral = shown.shape(shown.params(identity=params.identity))
     skin = Mesh(vertices, studio.face_skin if face_only else studio.skin)
@@ -370,17 +421,29 @@ def make_renders(target: Path, studio: Studio, config: RenderConfig, backgrounds
         studio: the open face model with the whole head.
         config: how many, of what.
         backgrounds: array of images (n, side, side, 3).
+
+    Raises:
+        InputError: people have no images.
     """
+    if config.images_per_person < 1:
+        raise InputError(f"{config.images_per_person} images of each person: at least 1 is needed")
     rng = np.random.default_rng(config.seed)
     scenery = open_backgrounds(backgrounds, side=config.side, in_memory=False)
     scenery = scenery[:, : config.side, : config.side]
     images = np.zeros((config.count, config.side, config.side, 3), np.uint8)
     params: list[FaceParams] = []
+    several = config.images_per_person > 1
+    person: RenderedPerson | None = None
     for index in tqdm(range(config.count), desc="renders", unit="face", disable=None):
         background = np.array(scenery[rng.integers(len(scenery))])
-        images[index], face = random_face(studio, config, background, rng)
+        if several and index % config.images_per_person == 0:
+            person = RenderedPerson.random(studio, config, rng)
+        images[index], face = random_face(studio, config, background, rng, person)
         params.append(face)
-    write_face_folder(target, images, render_labels(studio.model, params))
+    labels = render_labels(studio.model, params)
+    if several:
+        labels["person"] = np.arange(config.count) // config.images_per_person
+    write_face_folder(target, images, labels)
 
 
 def render_labels(model: MorphableModel, params: list[FaceParams]) -> dict[str, np.ndarray]:

@@ -58,7 +58,7 @@ from tddfa_train.expressions.network import CloseUpNetwork
 from tddfa_train.expressions.recipe import CloseUpRecipe, make_closeup_network
 from tddfa_train.expressions.views import make_closeups
 from tddfa_train.loop.config import read_config
-from tddfa_train.weights import load_weights
+from tddfa_train.weights import load_weights, read_weights
 
 # How crops follow from boxes and points, as training places the faces (data/augment.py). The boxes are those
 # of FaceBoxes, which the detector learns: on the training faces the ideal side is 1.28 ± 0.04 of the box's; a
@@ -207,7 +207,8 @@ def _closeups_onnx(
     """
     model = open_face_model(level=0, crop="head")
     recipe = read_config(CloseUpRecipe, Path(source.config))
-    network = make_closeup_network(recipe.network, model)
+    person = "person.weight" in read_weights(source.checkpoint)
+    network = make_closeup_network(recipe.network, model, person=person)
     missing = load_weights(network, source.checkpoint)
     if missing:
         raise InputError(f"{source.checkpoint} is not of the network of {source.config}: no {missing[0]}")

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-_WIDE = "/wide"  # ends the name of what a widened convolution gives
+WIDE = "/wide"
+"""Ends the name of what a widened convolution gives, so that none is widened twice."""
 
 
 def widened(onnx_bytes: bytes, places: int = 4) -> bytes:
@@ -32,7 +33,7 @@ def widened(onnx_bytes: bytes, places: int = 4) -> bytes:
         return name
 
     for node in list(graph.node):
-        if node.op_type != "QLinearConv" or node.output[0].endswith(_WIDE):
+        if node.op_type != "QLinearConv" or node.output[0].endswith(WIDE):
             continue
         transpose = maker.get(node.input[0])
         if transpose is None or transpose.op_type != "Transpose":
@@ -53,7 +54,7 @@ def widened(onnx_bytes: bytes, places: int = 4) -> bytes:
         for k in (4, 5, 8):  # scale, zero point and bias of each output
             if (value := array(node.input[k])).ndim:
                 node.input[k] = store(f"{node.name}/{k}", np.tile(value, places))
-        output, wide = node.output[0], node.name + _WIDE
+        output, wide = node.output[0], node.name + WIDE
         node.output[0] = wide
         size = store(f"{node.name}/size", np.array([-1, n_rows, n_columns, len(weight)]))
         steps = [

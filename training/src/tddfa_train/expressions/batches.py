@@ -70,7 +70,9 @@ class ViewConfig:
 
 
 class CloseUpBatches(CoefficientBatches):
-    """Batches with `closeups`, and the first answer as `first_camera`, `first_identity`, `first_expression`.
+    """Batches of views, and the first answer as `first_camera`, `first_identity`, `first_expression`.
+
+    `mirrored` says which views and labels are those of the mirror image.
 
     Every folder needs the first network's answers: `first_camera`, `first_identity` and `first_expression`
     in its labels (`tddfa-train answers`).
@@ -89,6 +91,15 @@ class CloseUpBatches(CoefficientBatches):
                     f"{folder.name} has no answers of a first network; add them with "
                     f"'tddfa-train answers {folder.name}'"
                 )
+
+    def sample(self, index: int, rng: np.random.Generator) -> Batch:
+        """Return the views and labels of one face, augmented.
+
+        Args:
+            index: of the face, a row of `rows`.
+            rng: source of randomness.
+        """
+        return self._sample(self._face(index), rng)
 
     def _face(self, index: int) -> LabelledImage:
         face = super()._face(index)
@@ -133,6 +144,7 @@ class CloseUpBatches(CoefficientBatches):
             "first_camera": camera,
             "first_identity": numbers[12:n],
             "first_expression": numbers[n:],
+            "mirrored": np.array(mirror),
         }
 
     def _painted(

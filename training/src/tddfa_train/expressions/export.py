@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.regression.closeups import CloseUps
 from tddfa_train.data.answers import FIRST_ANSWER
+from tddfa_train.export.byte_storage import byte_storage
 from tddfa_train.export.fuse import fused
 from tddfa_train.export.int8 import PERCENTILE, quantized
+from tddfa_train.export.short_names import shortened
 from tddfa_train.export.uint8_input import reading_bytes
 from tddfa_train.export.widen import widened
 from tddfa_train.expressions.batches import CloseUpBatches
@@ -34,6 +36,7 @@ N_ROTATION = 6
 """Numbers of the state that say how a face is turned; they come first."""
 
 _OUTPUTS = ("pose", "identity", "expression")
+_PERSON = "person"
 # Names of the nodes that run on integers. The layer that joins them stays in floats: it has a hundredth of
 # the work, and with integers there a still face in noise shakes by .23 % of its size a frame instead of .12,
 # the NME is .02 larger and the head's pose .04 degrees farther off.
@@ -100,12 +103,13 @@ class _Outputs(_Trunks):
         super().__init__(network)
         self.join = network.join
         self.head, self.parts = _decoding_head(network, trust)
+        self.person = network.person
         self.facing, self.shown = trust.facing, trust.shown
         unit = torch.ones(N_ROTATION + sum(self.parts[1:]))
         unit[N_ROTATION : N_ROTATION + network.n_identity] = IDENTITY_UNIT
         self.register_buffer("unit", unit)
 
-    def forward(self, views: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, views: Tensor, state: Tensor) -> tuple[Tensor, ...]:
         seen = self.seen(views)
         joined = torch.relu(self.join(torch.cat([seen, state * self.unit], 1)))
         pose, identity, expression = self.head(torch.cat([joined, seen], 1)).split(self.parts, 1)
@@ -115,7 +119,11 @@ class _Outputs(_Trunks):
             ((facing - least) / (most - least)).clamp(0, 1) for least, most in (self.facing, self.shown)
         )
         expression = shown * expression.clamp(0, 1) + (1 - shown) * state[:, -expression.shape[1] :]
-        return share * pose, share * identity, expression
+        answers = share * pose, share * identity, expression
+        if self.person is None:
+            return answers
+        first = state[:, N_ROTATION : N_ROTATION + identity.shape[1]]
+        return *answers, share * self.person(seen) + (1 - share) * first
 
 
 class _Following(_Trunks):
@@ -156,17 +164,21 @@ def _decoding_head(network: CloseUpNetwork, trust: Trust) -> tuple[nn.Linear, li
 
 
 def export_closeups(network: CloseUpNetwork, trust: Trust = Trust()) -> bytes:
-    """ONNX: `input` (n, h, w, 3) RGB bytes and `state` (n, s) → `pose`, `identity`, `expression`."""
+    """ONNX: `input` (n, h, w, 3) RGB bytes and `state` (n, s) → `pose`, `identity`, `expression`.
+
+    A network with a head for the identity of the person has its answer as a fourth output, `person`.
+    """
     module = _Outputs(network, trust)
-    return _exported(module, "state", len(module.unit))
+    outputs = _OUTPUTS if network.person is None else (*_OUTPUTS, _PERSON)
+    return _exported(module, "state", len(module.unit), outputs)
 
 
 def export_following(network: CloseUpNetwork, trust: Trust = Trust()) -> bytes:
     """ONNX: `input` (n, h, w, 3) RGB bytes and `rotation` (n, 6) → `pose`, `identity`, `expression`."""
-    return _exported(_Following(network, trust), "rotation", N_ROTATION)
+    return _exported(_Following(network, trust), "rotation", N_ROTATION, _OUTPUTS)
 
 
-def _exported(module: nn.Module, numbers: str, n_numbers: int) -> bytes:
+def _exported(module: nn.Module, numbers: str, n_numbers: int, outputs: tuple[str, ...]) -> bytes:
     module = module.cpu().float().eval()
     example = (torch.zeros(2, HEIGHT, WIDTH, 3, dtype=torch.uint8), torch.zeros(2, n_numbers))
     buffer = io.BytesIO()
@@ -177,8 +189,8 @@ def _exported(module: nn.Module, numbers: str, n_numbers: int) -> bytes:
             example,
             buffer,  # pyright: ignore[reportArgumentType]
             input_names=["input", numbers],
-            output_names=list(_OUTPUTS),
-            dynamic_axes={name: {0: "batch"} for name in ("input", numbers, *_OUTPUTS)},
+            output_names=list(outputs),
+            dynamic_axes={name: {0: "batch"} for name in ("input", numbers, *outputs)},
             opset_version=17,
             dynamo=False,
         )
@@ -209,7 +221,9 @@ def int8_closeups(
         for k in range(0, len(views), 32)
     ]
     data = quantized(onnx_bytes, chunks, lambda node: node.startswith(_TRUNKS), percentile)
-    return widened(fused(data))
+    if b"person.weight.half" in data:
+        data = byte_storage(data, "person.weight")
+    return shortened(widened(fused(data)))
 
 
 def calibration_closeups(

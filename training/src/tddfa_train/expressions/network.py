@@ -96,12 +96,20 @@ class CloseUpNetwork(nn.Module):
         regressed: which expressions are estimated; the others stay 0.
         n_points: landmarks that a second head reads while training, relative to where the first answer has
             them at rest. It is not exported.
+        person: with a head that reads the identity of the person from the views alone, see
+            `tddfa_train.expressions.person`.
     """
 
     regressed: Float[Tensor, " e"]
 
     def __init__(
-        self, config: CloseUpConfig, n_identity: int, regressed: Bool[Tensor, "e"], n_points: int = 0
+        self,
+        config: CloseUpConfig,
+        n_identity: int,
+        regressed: Bool[Tensor, "e"],
+        n_points: int = 0,
+        *,
+        person: bool = False,
     ):
         super().__init__()
         self.config, self.n_identity = config, n_identity
@@ -114,6 +122,7 @@ class CloseUpNetwork(nn.Module):
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
         self.points = nn.Linear(config.hidden + 3 * config.feature, 2 * n_points) if n_points else None
+        self.person = nn.Linear(3 * config.feature, n_identity) if person else None
 
     def seen(self, closeups: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f"]:
         """Compute the features of the views, which are one image."""

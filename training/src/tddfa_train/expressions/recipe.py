@@ -41,12 +41,12 @@ class CloseUpRecipe:
 
 
 def make_closeup_network(
-    config: CloseUpConfig, model: MorphableModel, *, points: bool = False
+    config: CloseUpConfig, model: MorphableModel, *, points: bool = False, person: bool = False
 ) -> CloseUpNetwork:
     """Build an untrained network for a face model."""
     regressed = regressed_expressions(model.expression_names, model.expression_basis)
     n_points = len(shown_points(model).vertices) if points else 0
-    return CloseUpNetwork(config, model.n_identity, regressed, n_points)
+    return CloseUpNetwork(config, model.n_identity, regressed, n_points, person=person)
 
 
 def shown_points(model: MorphableModel) -> LandmarkSet:

@@ -1,0 +1,160 @@
+"""Features of a trained close-ups' network, with the labelled identity of the person in each image."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Int
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from tddfa.errors import InputError
+from tddfa_train.data.batches import Batch
+from tddfa_train.data.folder import FaceFolder
+from tddfa_train.expressions.batches import CloseUpBatches
+from tddfa_train.expressions.network import CloseUpNetwork
+from tddfa_train.landmarks.task import network_input
+
+_SEED = 11  # other augmentations than those of the training
+_CHUNK = 96
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PersonSamples:
+    """Augmented views of faces, as the network sees them.
+
+    Attributes:
+        feature: what the network computes from the views.
+        mirrored: whether the views are those of the mirror image.
+        identity: labelled coefficients of the face that is not mirrored.
+        person: number of the person.
+        image: number of the image.
+        rendered: whether the image is a render, whose label is exact.
+    """
+
+    feature: Float32[np.ndarray, "n f"]
+    mirrored: Bool[np.ndarray, " n"]
+    identity: Float32[np.ndarray, "n i"]
+    person: Int[np.ndarray, " n"]
+    image: Int[np.ndarray, " n"]
+    rendered: Bool[np.ndarray, " n"]
+
+    def __len__(self) -> int:
+        return len(self.person)
+
+    @property
+    def n_images(self) -> Int[np.ndarray, " n"]:
+        """Number of images of the person of each sample."""
+        _, first = np.unique(self.image, return_index=True)
+        return np.bincount(self.person[first], minlength=int(self.person.max()) + 1)[self.person]
+
+
+def collect_samples(
+    network: CloseUpNetwork,
+    data: CloseUpBatches,
+    *,
+    n_crops: int,
+    largest_yaw_deg: float,
+    workers: int = 0,
+    device: str = "cpu",
+) -> PersonSamples:
+    """Compute the features of all faces with a fit, each several times with other augmentations.
+
+    Args:
+        network: trained; it stays as it is.
+        data: faces and augmentation. Faces that it never draws are left out.
+        n_crops: augmented views of each face.
+        largest_yaw_deg: faces that are turned further are left out; their views show half of the face.
+        workers: processes that load images.
+        device: "cpu" or "cuda".
+
+    Raises:
+        InputError: no face is left.
+    """
+    rows = _usable(data, largest_yaw_deg)
+    if not len(rows):
+        raise InputError(
+            f"no face within {largest_yaw_deg:g} degrees of yaw has coefficients; add them with "
+            f"'tddfa-train fit'"
+        )
+    feature, mirrored = _features(network, _Views(data, np.tile(rows, n_crops)), workers, device)
+    number, row = data.rows[rows].T
+    person = _people(data.folders)[rows]
+    identity = [data.folders[n].labels["identity"][r] for n, r in zip(number, row, strict=True)]
+    rendered = np.array([_is_rendered(folder) for folder in data.folders])[number]
+    return PersonSamples(
+        feature,
+        mirrored,
+        np.tile(np.array(identity, np.float32), (n_crops, 1)),
+        np.tile(person, n_crops),
+        np.tile(rows, n_crops),
+        np.tile(rendered, n_crops),
+    )
+
+
+def _usable(data: CloseUpBatches, largest_yaw_deg: float) -> Int[np.ndarray, " k"]:
+    """Return the faces that train, have a fit and look ahead, as rows of `data.rows`."""
+    usable = [
+        (np.abs(folder.labels["yaw_deg"]) < largest_yaw_deg) & (folder.labels["fit_weight"] > 0)
+        if {"identity", "fit_weight"} <= folder.labels.keys()
+        else np.zeros(len(folder), bool)
+        for folder in data.folders
+    ]
+    return np.flatnonzero(np.concatenate(usable) & (data.probability > 0))
+
+
+def _people(folders: list[FaceFolder]) -> Int[np.ndarray, " n"]:
+    """Return the number of the person of each face; without labels, each image shows somebody else."""
+    numbers: list[np.ndarray] = []
+    following = 0
+    for folder in folders:
+        labelled = folder.labels.get("person", np.arange(len(folder)))
+        own = np.unique(labelled, return_inverse=True)[1].reshape(-1)
+        numbers.append(following + own)
+        following += len(folder)
+    return np.concatenate(numbers)
+
+
+def _is_rendered(folder: FaceFolder) -> bool:
+    """Return whether the labels of a folder are exact."""
+    errors, rotation = (folder.labels.get(key) for key in ("fit_error", "rotation_weight"))
+    if errors is not None and not np.any(errors):
+        return True
+    return rotation is not None and bool(np.all(rotation == 1))
+
+
+class _Views:
+    """Batches of views of given faces, in order; for a `DataLoader` with `batch_size=None`."""
+
+    def __init__(self, data: CloseUpBatches, rows: Int[np.ndarray, " n"]):
+        self.data, self.rows = data, rows
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // _CHUNK)
+
+    def __getitem__(self, step: int) -> Batch:
+        rng = np.random.default_rng((self.data.config.seed, _SEED, step))
+        rows = self.rows[step * _CHUNK : (step + 1) * _CHUNK]
+        samples = [self.data.sample(int(row), rng) for row in rows]
+        return {key: np.stack([sample[key] for sample in samples]) for key in ("crop", "mirrored")}
+
+
+@torch.no_grad()
+def _features(
+    network: CloseUpNetwork, views: _Views, workers: int, device: str
+) -> tuple[Float32[np.ndarray, "n f"], Bool[np.ndarray, " n"]]:
+    network = network.to(device).eval()
+    loader: Iterable[Any] = DataLoader(
+        views,  # pyright: ignore[reportArgumentType]
+        batch_size=None,
+        sampler=range(len(views)),
+        num_workers=workers,
+    )
+    features: list[np.ndarray] = []
+    mirrored: list[np.ndarray] = []
+    for batch in tqdm(loader, total=len(views), desc="features", unit="batch", disable=None):
+        features.append(network.seen(network_input(batch["crop"].to(device))).float().cpu().numpy())
+        mirrored.append(batch["mirrored"].numpy())
+    return np.concatenate(features), np.concatenate(mirrored)
