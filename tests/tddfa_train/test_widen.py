@@ -79,6 +79,7 @@ def test_a_matrix_in_bytes_is_off_by_half_a_step_of_its_rows(values):
     half = half_precision_storage(export_closeups(network))
     in_bytes = byte_storage(half, "person.weight")
     assert len(in_bytes) < len(half) - 80 * 96 + 1000
+    assert byte_storage(half, "no.weight") == half
     *others, person = run(half, values)
     *same, near = run(in_bytes, values)
     for before, after in zip(others, same, strict=True):

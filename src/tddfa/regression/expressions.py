@@ -33,9 +33,8 @@ class ExpressionNetwork:
     Args:
         network: close-ups (n, h, w, 3), RGB bytes, and `state` of the first answers → `pose` (n, 6), see
             `corrected_camera`; `identity` (n, i), added to the first answer; `expression` (n, e) in [0, 1];
-            and, of networks that know it, `person` (n, i), the identity without what is particular to the
-            image.
-            It knows upright faces only, as the views show them.
+            and, from networks that tell it, `person` (n, i), the identity without what is particular to the
+            image. It knows upright faces only, as the views show them.
         closeups: where the close-ups lie on the face.
     """
 

@@ -10,7 +10,7 @@ import numpy as np
 from tddfa.shapes import Float64
 from tddfa.types import Face
 
-# A face that is turned away says little about its shape, and one frame in it never says nothing.
+# A face that is turned away shows little of its shape; somebody who is never seen otherwise has one as well.
 _LEAST_WEIGHT = 0.02
 
 

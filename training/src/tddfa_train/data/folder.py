@@ -27,6 +27,11 @@ class FaceFolder:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether the faces are renders, whose camera and coefficients are known without an error."""
+        return "camera" in self.labels and not np.any(self.labels.get("fit_error", np.ones(1)))
+
 
 def open_face_folder(folder: Path, *, in_memory: bool = False) -> FaceFolder:
     """The dataset in a folder.

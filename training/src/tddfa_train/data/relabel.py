@@ -60,7 +60,7 @@ def label_again(
     """
     folder = open_face_folder(source)
     surface = SurfacePoints.of(model)
-    exact = "camera" in folder.labels and not np.any(folder.labels.get("fit_error", np.ones(1)))
+    exact = folder.is_exact
     points, spread, cameras = (
         _exact(folder, model, surface)
         if exact

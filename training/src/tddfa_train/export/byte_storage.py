@@ -6,20 +6,22 @@ _LARGEST = 127
 
 
 def byte_storage(onnx_bytes: bytes, name: str) -> bytes:
-    """Return the same network with one matrix stored as signed bytes, with a scale for each row.
+    """Return the same network with a matrix stored as signed bytes and a scale for each row.
 
     The runtime multiplies once, when the network is loaded; nothing that it computes runs on integers.
 
     Args:
         onnx_bytes: a network in which `half_precision_storage` stored the matrix.
-        name: of the matrix.
+        name: of the matrix; a network without it comes back as it is.
     """
     import onnx
     from onnx import helper, numpy_helper
 
     model = onnx.load_from_string(onnx_bytes)
     graph = model.graph
-    half = next(value for value in graph.initializer if value.name == f"{name}.half")
+    half = next((value for value in graph.initializer if value.name == f"{name}.half"), None)
+    if half is None:
+        return onnx_bytes
     values = numpy_helper.to_array(half).astype(np.float32)
     scale = np.maximum(np.abs(values).max(axis=1, keepdims=True), 1e-12) / _LARGEST
     half.CopyFrom(numpy_helper.from_array(np.rint(values / scale).astype(np.int8), f"{name}.bytes"))

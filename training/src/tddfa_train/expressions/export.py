@@ -221,9 +221,7 @@ def int8_closeups(
         for k in range(0, len(views), 32)
     ]
     data = quantized(onnx_bytes, chunks, lambda node: node.startswith(_TRUNKS), percentile)
-    if b"person.weight.half" in data:
-        data = byte_storage(data, "person.weight")
-    return shortened(widened(fused(data)))
+    return shortened(widened(fused(byte_storage(data, "person.weight"))))
 
 
 def calibration_closeups(

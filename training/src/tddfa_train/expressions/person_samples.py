@@ -83,7 +83,7 @@ def collect_samples(
     number, row = data.rows[rows].T
     person = _people(data.folders)[rows]
     identity = [data.folders[n].labels["identity"][r] for n, r in zip(number, row, strict=True)]
-    rendered = np.array([_is_rendered(folder) for folder in data.folders])[number]
+    rendered = np.array([folder.is_exact for folder in data.folders])[number]
     return PersonSamples(
         feature,
         mirrored,
@@ -115,14 +115,6 @@ def _people(folders: list[FaceFolder]) -> Int[np.ndarray, " n"]:
         numbers.append(following + own)
         following += len(folder)
     return np.concatenate(numbers)
-
-
-def _is_rendered(folder: FaceFolder) -> bool:
-    """Return whether the labels of a folder are exact."""
-    errors, rotation = (folder.labels.get(key) for key in ("fit_error", "rotation_weight"))
-    if errors is not None and not np.any(errors):
-        return True
-    return rotation is not None and bool(np.all(rotation == 1))
 
 
 class _Views:
