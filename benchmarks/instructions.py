@@ -24,6 +24,7 @@ TOLERANCE = 1.1
 STAGES = (
     "detect",
     "photo_landmarks",
+    "photo_largest",
     "track",
     "reconstruct",
     *(

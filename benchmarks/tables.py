@@ -18,6 +18,7 @@ TITLES = {
     "regress": "crop + network + 68 landmarks, one face",
     "reconstruct": "dense mesh, one face",
     "photo_landmarks": "photo → 68 landmarks",
+    "photo_largest": "photo → 68 landmarks of the largest face",
     "photo_mesh": "photo → dense mesh",
     "track": "next frame of a clip, one face, 68 landmarks",
     "track_verified": "the same, verified, as every sixth frame is",

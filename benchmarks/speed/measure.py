@@ -43,6 +43,7 @@ STAGES = (
     "regress",
     "reconstruct",
     "photo_landmarks",
+    "photo_largest",
     "photo_mesh",
     "track",
     "track_verified",

@@ -144,6 +144,7 @@ def stages_of(aligner):
         "regress": lambda _: lambda: aligner.align(image, boxes=[box]),
         "reconstruct": lambda _: lambda: again().mesh,
         "photo_landmarks": lambda _: lambda: aligner.align(image),
+        "photo_largest": lambda _: lambda: aligner.align(image, max_faces=1),
         "photo_mesh": lambda _: lambda: [f.mesh for f in aligner.align(image)],
         "track": track,
         "track_verified": partial(track, verified=True),

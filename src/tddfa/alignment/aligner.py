@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Literal, overload
 
 import numpy as np
 
 from tddfa.alignment.faces import Faces
+from tddfa.alignment.finder import FaceFinder, Selection
 from tddfa.alignment.inputs import (
     ErrorPolicy,
     as_detection,
@@ -19,6 +20,7 @@ from tddfa.alignment.inputs import (
     as_flags,
     as_points,
     at,
+    check_max_faces,
     check_policy,
     check_search_size,
     items,
@@ -28,11 +30,11 @@ from tddfa.alignment.inputs import (
 from tddfa.alignment.networks import PackNetworks
 from tddfa.alignment.orientation import face_turned_back, turning_helps, turns_to_upright
 from tddfa.alignment.prediction import predict_boxes, predict_points
-from tddfa.alignment.search import SeparateSearches, find_faces
-from tddfa.alignment.verification import FaceVerifier, Verified, VerifiedDetector
+from tddfa.alignment.search import SeparateSearches
+from tddfa.alignment.verification import Verified
 from tddfa.concurrency import in_order
 from tddfa.deprecation import warn_renamed
-from tddfa.detection import BatchDetector, BatchSearch, Detector, ScalableDetector, SearchStep
+from tddfa.detection import Detector, ScalableDetector
 from tddfa.errors import InputError
 from tddfa.imaging.pyramid import Pyramid
 from tddfa.morphable import pack_model
@@ -53,8 +55,6 @@ _MAX_APART = 0.06
 
 _DEFAULTS = (None, 1, "cpu")  # of the options
 _MAX_WORKERS = 1024
-
-Selection = Callable[[list[Detection]], Iterable[Detection]]
 
 
 class FaceAligner:
@@ -108,9 +108,8 @@ class FaceAligner:
         self.model = pack_model(self.pack)
         self._networks = PackNetworks(self.pack, engine or onnx_engine(threads=threads, device=device))
         self._networks.load()
-        self._detector = detector
         self._search_size = check_search_size(search_size)
-        self._thresholds = self._networks.thresholds(own_detector=detector is None)
+        self._finder = FaceFinder(self._networks, self.model.landmarks, detector)
 
     def __reduce__(self) -> Any:
         # The pack and the options; networks are loaded again where the pickle is read.
@@ -123,8 +122,7 @@ class FaceAligner:
     @property
     def detector(self) -> Detector:
         """What finds faces: the detector, its detections verified where the pack asks for it."""
-        own = self._candidate_detector
-        return VerifiedDetector(own, self._verifier) if self._thresholds.enabled else own
+        return self._finder.verified_detector
 
     @overload
     def align(
@@ -134,6 +132,7 @@ class FaceAligner:
         boxes: Iterable[BoxLike] | None = None,
         landmarks: Iterable[Float[np.ndarray, "n d"]] | None = None,
         search_size: int | None = None,
+        max_faces: int | None = None,
         errors: Literal["raise"] = "raise",
     ) -> Faces: ...
 
@@ -145,6 +144,7 @@ class FaceAligner:
         boxes: Iterable[BoxLike] | None = None,
         landmarks: Iterable[Float[np.ndarray, "n d"]] | None = None,
         search_size: int | None = None,
+        max_faces: int | None = None,
         errors: ErrorPolicy,
     ) -> list[Face | None]: ...
 
@@ -155,6 +155,7 @@ class FaceAligner:
         boxes: Iterable[BoxLike] | None = None,
         landmarks: Iterable[Float[np.ndarray, "n d"]] | None = None,
         search_size: int | None = None,
+        max_faces: int | None = None,
         errors: ErrorPolicy = "raise",
     ) -> Faces | list[Face | None]:
         """Return the faces of an image, in the order of their boxes; [] where there are none.
@@ -170,6 +171,9 @@ class FaceAligner:
                 for example those of the frame before.
             search_size: longer side at which the image is searched, px; that of the aligner by default. See
                 `smallest_face`.
+            max_faces: only so many faces, the largest ones, clear ones before doubtful ones. It is faster:
+                the search ends as soon as they are found, for large ones in a small copy of the image, and
+                nothing else is looked at.
             errors: for a box or points that cannot be used, "raise" an error that names it, or give "none":
                 None in its place.
 
@@ -180,6 +184,11 @@ class FaceAligner:
         check_policy(errors)
         if boxes is not None and landmarks is not None:
             raise InputError("boxes and landmarks were given; pass one of them")
+        most = check_max_faces(max_faces)
+        if most is not None and (boxes is not None or landmarks is not None):
+            raise InputError(
+                f"max_faces={most} was given with the places of faces; all of them are read: leave it out"
+            )
         source = Pyramid(image)
         if landmarks is not None:
             placed = usable("landmarks", items("landmarks", landmarks), as_points, errors)
@@ -191,7 +200,7 @@ class FaceAligner:
             given = usable("boxes", items("boxes", boxes), as_detection, errors)
             params = self._params_of_boxes(source, [d.box for d in given if d is not None])
             return self._given_faces("boxes", source, given, params, errors)
-        return self._found_faces([image], search_size)[0]
+        return self._found_faces([image], search_size, most)[0]
 
     @overload
     def align_batch(
@@ -199,12 +208,18 @@ class FaceAligner:
         images: Iterable[Image],
         *,
         search_size: int | None = None,
+        max_faces: int | None = None,
         errors: Literal["raise"] = "raise",
     ) -> list[Faces]: ...
 
     @overload
     def align_batch(
-        self, images: Iterable[Image], *, search_size: int | None = None, errors: ErrorPolicy
+        self,
+        images: Iterable[Image],
+        *,
+        search_size: int | None = None,
+        max_faces: int | None = None,
+        errors: ErrorPolicy,
     ) -> list[Faces | None]: ...
 
     def align_batch(
@@ -212,6 +227,7 @@ class FaceAligner:
         images: Iterable[Image],
         *,
         search_size: int | None = None,
+        max_faces: int | None = None,
         errors: ErrorPolicy = "raise",
     ) -> list[Faces] | list[Faces | None]:
         """Return the faces of each image, as `align` finds them, with the crops of all images in one batch.
@@ -222,6 +238,7 @@ class FaceAligner:
         Args:
             images: RGB (h, w, 3), uint8, of any sizes.
             search_size: as for `align`.
+            max_faces: as for `align`.
             errors: for an image that cannot be used, "raise" an error that names it, or give "none": None in
                 its place.
 
@@ -229,13 +246,14 @@ class FaceAligner:
             InputError: an image cannot be used.
         """
         check_policy(errors)
+        most = check_max_faces(max_faces)
 
         def checked(image: Any) -> Image:
             check_image(image)
             return image
 
         given = usable("images", images, checked, errors)
-        found = iter(self._found_faces([image for image in given if image is not None], search_size))
+        found = iter(self._found_faces([image for image in given if image is not None], search_size, most))
         return [None if image is None else next(found) for image in given]
 
     @overload
@@ -245,6 +263,7 @@ class FaceAligner:
         *,
         workers: int = 1,
         search_size: int | None = None,
+        max_faces: int | None = None,
         errors: Literal["raise"] = "raise",
     ) -> Iterator[Faces]: ...
 
@@ -255,6 +274,7 @@ class FaceAligner:
         *,
         workers: int = 1,
         search_size: int | None = None,
+        max_faces: int | None = None,
         errors: ErrorPolicy,
     ) -> Iterator[Faces | None]: ...
 
@@ -264,6 +284,7 @@ class FaceAligner:
         *,
         workers: int = 1,
         search_size: int | None = None,
+        max_faces: int | None = None,
         errors: ErrorPolicy = "raise",
     ) -> Iterator[Faces] | Iterator[Faces | None]:
         """Yield the faces of each image, image after image, as `align` finds them.
@@ -276,6 +297,7 @@ class FaceAligner:
             workers: images that are worked on at a time, each by a thread of its own. With as many as there
                 are cores, `threads=1` of the aligner is the fastest.
             search_size: as for `align`.
+            max_faces: as for `align`.
             errors: for an image that cannot be used, "raise" an error that names it, or give "none": None in
                 its place.
 
@@ -287,13 +309,14 @@ class FaceAligner:
             >>>     ...
         """
         check_policy(errors)
+        check_max_faces(max_faces)
         check_count("workers", workers, _MAX_WORKERS)
         each = as_iterator("images", images, "images are needed, in a list or one after the other")
 
         def one(item: tuple[int, Image]) -> Faces | None:
             index, image = item
             try:
-                return self.align(image, search_size=search_size)
+                return self.align(image, search_size=search_size, max_faces=max_faces)
             except InputError as error:
                 if errors == "none":
                     return None
@@ -317,7 +340,8 @@ class FaceAligner:
             InputError: the image cannot be used.
         """
         check_image(image)
-        return self._search_faces(image, self._searches([image], [select], search_size))
+        sources = [Pyramid(image)]
+        return self._faces(sources, self._finder.faces(sources, [select], self._size(search_size)))[0]
 
     def search_candidates(self, image: Image, *, select: Selection | None = None) -> Faces:
         """Return what `align_candidates` does, from ever larger copies of the image while there is no face.
@@ -333,13 +357,14 @@ class FaceAligner:
             InputError: the image cannot be used.
         """
         check_image(image)
-        detector = self._candidate_detector
+        detector = self._finder.detector
         if self._search_size is not None or not isinstance(detector, ScalableDetector):
             return self.align_candidates(image, select=select)
         steps = detector.search(image)
         if select is not None:
             steps = (replace(step, detections=list(select(step.detections))) for step in steps)
-        return self._search_faces(image, SeparateSearches([steps]))
+        sources = [Pyramid(image)]
+        return self._faces(sources, self._finder.among(sources, SeparateSearches([steps])))[0]
 
     def align_crops(self, crops: Sequence[Image], squares: Iterable[BoxLike]) -> Faces:
         """Return the faces in crops that were cut before, as data sets have them.
@@ -425,7 +450,7 @@ class FaceAligner:
             image: RGB (h, w, 3), uint8.
             search_size: as for `align`.
         """
-        detector, size = self._candidate_detector, self._size(search_size)
+        detector, size = self._finder.detector, self._size(search_size)
         if not isinstance(detector, ScalableDetector):
             return None
         return detector.smallest_face(image.shape[1], image.shape[0], search_size=size)
@@ -435,58 +460,33 @@ class FaceAligner:
         warn_renamed("FaceAligner.search(image, among)", "FaceAligner.align_candidates(image, select=)")
         return self.align_candidates(image, select=among)
 
-    @property
-    def _candidate_detector(self) -> Detector:
-        return self._networks.detector if self._detector is None else self._detector
-
-    @cached_property
-    def _verifier(self) -> FaceVerifier:
-        return FaceVerifier(self._networks.verifying_regressor, self.model.landmarks, self._thresholds)
-
     def _size(self, search_size: int | None) -> int | None:
         return self._search_size if search_size is None else check_search_size(search_size)
 
-    def _found_faces(self, images: Sequence[Image], search_size: int | None) -> list[Faces]:
+    def _found_faces(self, images: Sequence[Image], search_size: int | None, most: int | None) -> list[Faces]:
         """Return the faces of each image, turned where that finds more of them."""
         sources = [Pyramid(image) for image in images]
-        found = self._verified(sources, self._searches(images, [None] * len(images), search_size))
-        if not self._thresholds.enabled:
+        size = self._size(search_size)
+        found = self._finder.faces(sources, [None] * len(images), size, most)
+        if not self._finder.verifies:
             return self._faces(sources, found)
         turns = {k: n for k, faces in enumerate(found) if (n := turns_to_upright(faces))}
-        turned = {k: np.ascontiguousarray(np.rot90(images[k], n)) for k, n in turns.items()}
+        turned = {k: Pyramid(np.ascontiguousarray(np.rot90(images[k], n))) for k, n in turns.items()}
         # Without any face, nothing but a clear one justifies the turn.
         selections = [None if found[k] else _clear for k in turns]
-        searches = self._searches(list(turned.values()), selections, search_size)
-        again = self._verified([Pyramid(image) for image in turned.values()], searches)
+        again = self._finder.faces(list(turned.values()), selections, size, most)
         better = {
             k: faces
             for k, faces in zip(turns, again, strict=True)
             if turning_helps(found[k], faces, turns[k])
         }
         for k, faces in better.items():
-            sources[k], found[k] = Pyramid(turned[k]), faces
+            sources[k], found[k] = turned[k], faces
         aligned = self._faces(sources, found)
         for k in better:
-            height, width = turned[k].shape[:2]
+            height, width = turned[k].image.shape[:2]
             aligned[k] = Faces(face_turned_back(face, turns[k], width, height) for face in aligned[k])
         return aligned
-
-    def _search_faces(self, image: Image, search: BatchSearch) -> Faces:
-        """Return the faces that a search of one upright image finds."""
-        sources = [Pyramid(image)]
-        return self._faces(sources, self._verified(sources, search))[0]
-
-    def _verified(self, sources: Sequence[Pyramid], searches: BatchSearch) -> list[list[Verified]]:
-        """Return the faces that searches of upright images find, with predictions: verify, refine."""
-        verified = find_faces(sources, searches, self._verifier)
-        refined = iter(
-            self._networks.refined(
-                [source for source, each in zip(sources, verified, strict=True) for _ in each],
-                [face.prediction for each in verified for face in each],
-            )
-        )
-        faces = [[Verified(face.detection, next(refined)) for face in each] for each in verified]
-        return [[face for face in each if self._thresholds.accepts(face.prediction.params)] for each in faces]
 
     def _faces(self, sources: Sequence[Pyramid], found: Sequence[Sequence[Verified]]) -> list[Faces]:
         """Return the faces for predictions, the close-ups of all of them read in one batch."""
@@ -497,31 +497,6 @@ class FaceAligner:
             )
         )
         return [Faces(Face(face.detection, next(params), self.model) for face in each) for each in found]
-
-    def _searches(
-        self, images: Sequence[Image], selections: Sequence[Selection | None], search_size: int | None
-    ) -> BatchSearch:
-        """Return the detector's search of the images; of several with one run of its network, if it can."""
-        detector, size = self._candidate_detector, self._size(search_size)
-        if isinstance(detector, BatchDetector) and all(select is None for select in selections):
-            return detector.search_batch(images, search_size=size)
-        pairs = zip(images, selections, strict=True)
-        return SeparateSearches([self._search(image, select, size) for image, select in pairs])
-
-    def _search(self, image: Image, select: Selection | None, size: int | None) -> Iterator[SearchStep]:
-        """Return the detector's search of an image, or of some of its candidates."""
-        detector = self._candidate_detector
-        scalable = isinstance(detector, ScalableDetector)
-        if size is not None and not scalable:
-            raise InputError(
-                f"search_size={size} was given, but the detector {type(detector).__name__} takes no size; "
-                f"leave it out, or use the pack's own detector"
-            )
-        if scalable and size is None and select is None:
-            return detector.search(image)
-        found = detector.detect(image, search_size=size) if scalable else detector.detect(image)
-        candidates = list(found) if select is None else list(select(list(found)))
-        return iter([SearchStep(candidates, 0.0)])
 
     def _params_of_boxes(self, source: Pyramid, boxes: Sequence[BoundingBox]) -> list[FaceParams | None]:
         """Return the refined parameters of the face in each box; None where no crop can be cut."""

@@ -44,6 +44,19 @@ def check_search_size(size: int | None) -> int | None:
     return int(size)
 
 
+def check_max_faces(most: int | None) -> int | None:
+    """Return a number of faces; refuse what is none.
+
+    Raises:
+        InputError: it is not a whole number of at least 1.
+    """
+    if most is None:
+        return None
+    if isinstance(most, bool) or not isinstance(most, Integral) or most < 1:
+        raise InputError(f"max_faces={shown(most)}; it takes a whole number of 1 or more")
+    return int(most)
+
+
 def items(what: str, values: Any) -> list[Any]:
     """Return the items of an argument that takes one item per face.
 

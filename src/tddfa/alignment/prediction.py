@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from tddfa.geometry.quarter_turns import quarter_turns
-from tddfa.imaging.pyramid import Pyramid
+from tddfa.imaging.pyramid import Pyramid, images_for
 from tddfa.regression import Regressor
 from tddfa.regression.crop import Square, extent
 from tddfa.shapes import Float, Float32
@@ -78,7 +78,7 @@ def predict_boxes(
     regressor: Regressor, model: LandmarkModel, images: Sequence[Source], boxes: Sequence[BoundingBox]
 ) -> list[Prediction | None]:
     """Return the prediction for each detection box; None where no crop can be cut."""
-    params = regressor.from_boxes(_images_for(regressor, images), boxes)
+    params = regressor.from_boxes(images_for(regressor, images), boxes)
     return [None if p is None else Prediction(p, box, model) for p, box in zip(params, boxes, strict=True)]
 
 
@@ -97,14 +97,7 @@ def predict_points(
     regressor: Regressor, images: Sequence[Source], points: Sequence[Float[np.ndarray, "_n _d"]]
 ) -> list[FaceParams | None]:
     """Return the parameters for the crop around each set of points; None where no crop can be cut."""
-    return regressor.from_points(_images_for(regressor, images), points)
-
-
-def _images_for(regressor: Regressor, images: Sequence[Source]) -> Sequence[Any]:
-    """Return the images as a regressor takes them."""
-    if getattr(regressor, "takes_pyramids", False):
-        return images
-    return [each.image if isinstance(each, Pyramid) else each for each in images]
+    return regressor.from_points(images_for(regressor, images), points)
 
 
 def _square_of_box(box: BoundingBox) -> Square:

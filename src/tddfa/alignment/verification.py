@@ -15,10 +15,16 @@ from tddfa.detection.faint import LIKELY_SCORE, is_clear, worth_verifying
 from tddfa.geometry.boxes import non_maximum_suppression
 from tddfa.regression import Regressor
 from tddfa.types import Detection, FaceParams, Image
+from tddfa.types.box import largest
 
 # Confidence from which a lying or upside-down face is cropped once more, upright: nine in ten of such faces
 # reach it, and one in ten of the false candidates that look so.
 _MIN_UPRIGHT_CONFIDENCE = 0.93
+
+# Area, in parts of another one's, from which a box may be that of a larger face: a detector's boxes of two
+# faces of one size differ by so much.
+_AS_LARGE = 0.6
+_MOST_AS_LARGE = 3  # of them that are looked at beside as many as are wanted
 
 _SAME_FACE = 0.4  # intersection over union of two boxes on one face
 
@@ -84,23 +90,51 @@ class FaceVerifier:
         return [found[k] for k in _distinct(found)]
 
     def faces(
-        self, images: Sequence[Source], candidates: Sequence[Sequence[Detection]]
+        self,
+        images: Sequence[Source],
+        candidates: Sequence[Sequence[Detection]],
+        most: int | None = None,
     ) -> list[list[Verified]]:
-        """Return the faces among the candidates of each image, best first, with their predictions."""
+        """Return the faces among the candidates of each image, best first, with their predictions.
+
+        Args:
+            images: the images.
+            candidates: of each image, best first.
+            most: number of faces that are wanted of an image. As soon as so many likely candidates are
+                faces, from the largest on, no other one is looked at.
+        """
         if not self._thresholds.enabled:
-            pairs = [(image, d) for image, each in zip(images, candidates, strict=True) for d in each]
+            taken = [[each[k] for k in largest([d.box for d in each], most)] for each in candidates]
+            pairs = [(image, d) for image, each in zip(images, taken, strict=True) for d in each]
             predicted = iter(self._predict(pairs))
-            every = [[(d, next(predicted)) for d in each] for each in candidates]
+            every = [[(d, next(predicted)) for d in each] for each in taken]
             return [[Verified(d, p) for d, p in each if p is not None] for each in every]
+        groups = [_groups(each) for each in candidates]
+        found = self._likely(images, [likely for likely, _ in groups], most)
+        doubtful = [
+            self._possible(faint, [face.detection for face in faces])
+            if most is None or len(faces) < most
+            else []
+            for (_, faint), faces in zip(groups, found, strict=True)
+        ]
+        more = self._verify(images, doubtful)
+        return [self.distinct([*a, *b]) for a, b in zip(found, more, strict=True)]
+
+    def _likely(
+        self, images: Sequence[Source], candidates: Sequence[Sequence[Detection]], most: int | None
+    ) -> list[list[Verified]]:
+        """Return the faces among likely candidates; where so many are wanted, of no more than it takes."""
+        if most is None:
+            return self._verify(images, candidates)
         found: list[list[Verified]] = [[] for _ in images]
-        for groups in zip(*(_groups(each) for each in candidates), strict=True):
-            possible = [
-                self._possible(group, [face.detection for face in faces])
-                for group, faces in zip(groups, found, strict=True)
-            ]
-            for faces, more in zip(found, self._verify(images, possible), strict=True):
-                faces += more
-        return [self.distinct(each) for each in found]
+        waiting = [sorted(each, key=lambda d: -d.box.area) for each in candidates]
+        while True:
+            counts = [_needed(len(faces), more, most) for faces, more in zip(found, waiting, strict=True)]
+            if not any(counts):
+                return found
+            fresh = self._verify(images, [more[:n] for n, more in zip(counts, waiting, strict=True)])
+            waiting = [more[n:] for n, more in zip(counts, waiting, strict=True)]
+            found = [self.distinct([*a, *b]) for a, b in zip(found, fresh, strict=True)]
 
     def distinct(self, found: Sequence[Verified]) -> list[Verified]:
         """Return one of the faces for each person, best first; all of them where nothing is verified."""
@@ -208,9 +242,24 @@ def _groups(candidates: Sequence[Detection]) -> tuple[list[Detection], list[Dete
     return likely, [d for d in candidates if d.score < LIKELY_SCORE]
 
 
+def _needed(n_found: int, waiting: Sequence[Detection], most: int) -> int:
+    """Return how many more candidates to look at for so many of the largest faces.
+
+    Args:
+        n_found: number of faces of the image that are known.
+        waiting: its other candidates, the largest first.
+        most: number of faces that are wanted.
+    """
+    needed = min(most - n_found, len(waiting))
+    if needed <= 0:
+        return 0
+    least = _AS_LARGE * waiting[needed - 1].box.area
+    return needed + sum(d.box.area >= least for d in waiting[needed : needed + _MOST_AS_LARGE])
+
+
 def _distinct(detections: Sequence[Detection]) -> list[int]:
     """Return the indices of one detection for each face, best first."""
     if not detections:
         return []
-    boxes = np.array([tuple(d.box) for d in detections])
+    boxes = np.array([tuple(d.box) for d in detections], float)
     return non_maximum_suppression(boxes, np.array([d.score for d in detections]), _SAME_FACE).tolist()

@@ -111,7 +111,7 @@ class ImageAligner:
         """Return the rows of an image, the image and its faces."""
         try:
             image = decoded(name, source)
-            faces = self.largest(self.aligner.align(image))
+            faces = list(self.aligner.align(image, max_faces=self._settings.max_faces))
         except Exception as error:
             if not _is_of_one_image(error):
                 raise
@@ -149,7 +149,7 @@ class ImageAligner:
         found: Iterator[Faces] | None = None
         try:
             images = [image for _, _, image in inputs if not isinstance(image, Exception)]
-            found = iter(self.aligner.align_batch(images))
+            found = iter(self.aligner.align_batch(images, max_faces=self._settings.max_faces))
         except Exception as error:
             if not _is_of_one_image(error):
                 raise
@@ -159,7 +159,7 @@ class ImageAligner:
             elif found is None:  # one of them cannot be used: each by itself shows which
                 yield self.outcome(name, source)
             else:
-                faces = self.largest(next(found))
+                faces = list(next(found))
                 yield self._rows(name, image, faces), image, faces
 
     def _rows(self, name: str, image: Image, faces: Sequence[Face]) -> list[dict[str, Any]]:
@@ -172,14 +172,6 @@ class ImageAligner:
         ]
         rows = zip(to_rows(faces), faces, crops, strict=True)
         return [face_values(name, row, face, size, jpeg) for row, face, jpeg in rows]
-
-    def largest(self, faces: Sequence[Face]) -> list[Face]:
-        """Return the largest faces, as many as the settings allow, in their order."""
-        most = self._settings.max_faces
-        if most is None or len(faces) <= most:
-            return list(faces)
-        by_size = sorted(range(len(faces)), key=lambda i: -faces[i].box.area)
-        return [faces[i] for i in sorted(by_size[:most])]
 
 
 _Decoded: TypeAlias = tuple[str, Source, Image | Exception]

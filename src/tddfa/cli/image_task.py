@@ -137,11 +137,7 @@ class ImageWorker:
             image = read_image(job.path)
         except MissingExtraError as error:
             raise InputError(f"{job.path}: {error}") from None  # other images may need nothing
-        faces, most = self._aligner.align(image), self._task.max_faces
-        if most is not None and len(faces) > most:
-            by_size = sorted(range(len(faces)), key=lambda i: -_area(faces[i]))
-            faces = [faces[i] for i in sorted(by_size[:most])]
-        return image, faces
+        return image, self._aligner.align(image, max_faces=self._task.max_faces)
 
     def _write(self, kinds: Sequence[Kind], stem: Path, image: Image, faces: Sequence[Face]) -> list[Path]:
         from tddfa.files import remove_leftovers
@@ -200,10 +196,6 @@ def _line(job: Job, image: Image, faces: Sequence[Face]) -> str:
     from tddfa.export import image_record
 
     return json.dumps({"file": str(job.path), **image_record(image, faces)})
-
-
-def _area(face: Face) -> float:
-    return face.detection.box.width * face.detection.box.height
 
 
 def _hint(image: Image, aligner: FaceAligner) -> str:

@@ -69,6 +69,19 @@ class BatchDetector(Detector, Protocol):
         ...
 
 
+@runtime_checkable
+class LargestFirstDetector(Detector, Protocol):
+    """A detector that shows the largest faces sooner than the others."""
+
+    def search_largest(self, images: Sequence[Image]) -> BatchSearch:
+        """Return the searches of several images for their largest faces.
+
+        Args:
+            images: RGB (h, w, 3), uint8.
+        """
+        ...
+
+
 DETECTORS: Mapping[str, Callable[[Network, Any], Detector]] = {
     "faceboxes": FaceBoxes.from_spec,
     "anchor-free": AnchorFreeDetector.from_spec,
@@ -99,6 +112,7 @@ __all__ = [
     "BatchSearch",
     "Detector",
     "FaceBoxes",
+    "LargestFirstDetector",
     "ScalableDetector",
     "SearchStep",
     "make_detector",

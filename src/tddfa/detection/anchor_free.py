@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from tddfa.detection.faint import CLEAR_SCORE, LIKELY_SCORE, FaintDetection
-from tddfa.detection.levels import RELIABLE_PX, Level, SearchStep, Tile, levels, tiles, whole
+from tddfa.detection.levels import RELIABLE_PX, Level, SearchStep, Tile, levels, preview, tiles, whole
 from tddfa.errors import PackError
 from tddfa.geometry.boxes import non_maximum_suppression, overlapping
 from tddfa.imaging.light import brighten_dark, brightness
+from tddfa.imaging.pyramid import Pyramid, pyramids_of, shrunk
 from tddfa.imaging.warp import cut, resize
 from tddfa.packs.specs import AnchorFreeSpec
 from tddfa.runtime import Network
@@ -102,14 +103,27 @@ class AnchorFreeDetector:
         while found := together.step([0]):
             yield found[0]
 
-    def search_batch(self, images: Sequence[Image], *, search_size: int | None = None) -> AnchorFreeSearch:
+    takes_pyramids = True
+    """Whether pyramids may be given for several images: the crops of one image share its halves."""
+
+    def search_batch(
+        self, images: Sequence[Image | Pyramid], *, search_size: int | None = None
+    ) -> AnchorFreeSearch:
         """Return the searches of several images, which share the runs of the network.
 
         Args:
-            images: RGB (h, w, 3), uint8.
+            images: RGB (h, w, 3), uint8, or their pyramids.
             search_size: as for `detect`, and one step for each image then; ever larger copies by default.
         """
         return AnchorFreeSearch(self, images, search_size)
+
+    def search_largest(self, images: Sequence[Image | Pyramid]) -> AnchorFreeSearch:
+        """Return searches for the largest faces, which begin with a preview of each image.
+
+        Args:
+            images: RGB (h, w, 3), uint8, or their pyramids.
+        """
+        return AnchorFreeSearch(self, images, None, with_preview=True)
 
     def smallest_face(self, width: int, height: int, *, search_size: int | None = None) -> float:
         """Return the side from which nearly all faces are found in an image of this size, px."""
@@ -209,19 +223,22 @@ class _Copy:
     ratio: Float[np.ndarray, "4"]
 
     @classmethod
-    def of(cls, image: Image, level: Level, brightest: float | None) -> tuple[_Copy, float]:
+    def of(cls, source: Pyramid, level: Level, brightest: float | None) -> tuple[_Copy, float]:
         """Return a copy of an image, and the brightness of the image.
 
         Args:
-            image: RGB.
+            source: the image.
             level: which copy.
             brightest: the brightness of the image, where it is known.
         """
-        height, width = image.shape[:2]
-        copy = image
+        height, width = source.image.shape[:2]
+        copy = source.image
         shrink = level.side / max(height, width)
         if shrink < 1:
-            copy = resize(image, max(round(shrink * width), 1), max(round(shrink * height), 1))
+            size = max(round(shrink * width), 1), max(round(shrink * height), 1)
+            # What crops read of a pyramid, or will, costs nothing; a preview loses fewer pixels by it.
+            is_shared = level.is_preview or (width, height) == (2 * size[0], 2 * size[1])
+            copy = shrunk(source, *size) if is_shared else resize(copy, *size)
         copy_height, copy_width = copy.shape[:2]
         brightest = brightness(copy) if brightest is None else brightest
         parts = [*tiles(copy_width, copy_height)] if level.tiled else [whole(copy_width, copy_height)]
@@ -234,20 +251,31 @@ class AnchorFreeSearch:
 
     Args:
         detector: reads the copies.
-        images: RGB.
+        images: RGB, or their pyramids.
         search_size: longer side at which they are searched in one step, px; ever larger copies by default.
+        with_preview: whether to begin with a small copy, for the largest faces.
     """
 
     def __init__(
-        self, detector: AnchorFreeDetector, images: Sequence[Image], search_size: int | None
+        self,
+        detector: AnchorFreeDetector,
+        images: Sequence[Image | Pyramid],
+        search_size: int | None,
+        *,
+        with_preview: bool = False,
     ) -> None:
-        self._detector, self._images = detector, images
+        self._detector, self._sources = detector, pyramids_of(images)
         self._brightest: list[float | None] = [None] * len(images)
         self._left: list[deque[list[Level]]] = []
-        for image in images:
-            plan = levels(max(image.shape[:2]), detector.max_side, search_size)
+        for source in self._sources:
+            longer = max(source.image.shape[:2])
+            plan = levels(longer, detector.max_side, search_size)
             first = [level for level in plan if not level.tiled or search_size is not None]
-            self._left.append(deque([first, *([level] for level in plan[len(first) :])]))
+            groups = deque([first, *([level] for level in plan[len(first) :])])
+            small = preview(longer, detector.max_side) if with_preview else None
+            if small is not None:
+                groups.appendleft([small])
+            self._left.append(groups)
 
     def step(self, active: Iterable[int]) -> dict[int, SearchStep]:
         """Return the next step of some of the images, by their number; those at their end are left out."""
@@ -262,7 +290,8 @@ class AnchorFreeSearch:
         return {
             k: SearchStep(
                 self._detector.detections(found[k]),
-                RELIABLE_PX * max(self._images[k].shape[:2]) / group[0].side,
+                group[0].smallest * max(self._sources[k].image.shape[:2]) / group[0].side,
+                group[0].is_preview,
             )
             for k, group in groups.items()
         }
@@ -280,7 +309,7 @@ class AnchorFreeSearch:
 
         for k, group in groups.items():
             for level in group:
-                copy, self._brightest[k] = _Copy.of(self._images[k], level, self._brightest[k])
+                copy, self._brightest[k] = _Copy.of(self._sources[k], level, self._brightest[k])
                 waiting.append((k, copy))
                 n_pixels += copy.image.size // 3
                 if n_pixels > _MAX_PIXELS:

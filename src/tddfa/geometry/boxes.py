@@ -45,6 +45,8 @@ def non_maximum_suppression(
         grow: added to every width and height; 1 where corners are taken as pixels, as the published
             detectors do.
     """
+    if len(boxes) < 2:
+        return np.arange(len(boxes), dtype=np.int64)
     order = np.argsort(-scores, kind="stable")
     # Corners in rows, best box first. The calls of NumPy cost more than the arithmetic for a few dozen boxes:
     # many overlaps at once take a sixth of the time of one box after the other.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from tddfa import native
 from tddfa.imaging.halving import halved, with_whole_pixels
 from tddfa.imaging.opencv import cv2
-from tddfa.imaging.warp import cut
+from tddfa.imaging.warp import cut, resize
 from tddfa.types import Image
 
 
@@ -61,6 +62,15 @@ class Pyramid:
         right, bottom = max(min(x1, width), left), max(min(y1, height), top)
         return self._inner(level, left, top, right, bottom), left - x0, top - y0
 
+    def whole(self, level: int) -> Image:
+        """Return a level.
+
+        Args:
+            level: number of halvings.
+        """
+        width, height = self._size(level)
+        return self._inner(level, 0, 0, width, height)
+
     def _size(self, level: int) -> tuple[int, int]:
         """Return width and height of a level; blocks at the sides count as whole ones."""
         height, width = self.image.shape[:2]
@@ -101,6 +111,21 @@ def pyramids_of(images: Sequence[Image | Pyramid]) -> list[Pyramid]:
     """Return the pyramid of each image, or the one that was given; one for all crops of an image."""
     made = {id(image): pyramid_of(image) for image in images}
     return [made[id(image)] for image in images]
+
+
+def images_for(reader: object, images: Sequence[Image | Pyramid]) -> Sequence[Any]:
+    """Return images as a detector or regressor takes them: as pyramids where it has `takes_pyramids`."""
+    if getattr(reader, "takes_pyramids", False):
+        return images
+    return [each.image if isinstance(each, Pyramid) else each for each in images]
+
+
+def shrunk(source: Pyramid, width: int, height: int) -> Image:
+    """Return an image at a smaller size: halved as often as possible, the rest bilinear."""
+    own_height, own_width = source.image.shape[:2]
+    level = max(min(own_width // width, own_height // height), 1).bit_length() - 1
+    image = source.whole(level)
+    return image if image.shape[:2] == (height, width) else resize(image, width, height)
 
 
 def warp_square(image: Image | Pyramid, x: float, y: float, side: float, size: int) -> Image:

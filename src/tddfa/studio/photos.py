@@ -138,10 +138,8 @@ def _scene(data: bytes, query: Query, studio: Studio, name: str = "the body") ->
             413, f"the image has {size[0]}×{size[1]} px; send one of at most {most} megapixels"
         )
     pixels = decode_image(data, name, max_pixels=studio.limits.image_pixels)
-    faces = list(studio.engine.aligner.align(pixels, search_size=query.search_size))
-    if query.max_faces is not None:
-        largest = sorted(range(len(faces)), key=lambda i: -faces[i].box.area)[: query.max_faces]
-        faces = [faces[i] for i in sorted(largest)]
+    aligner = studio.engine.aligner
+    faces = aligner.align(pixels, search_size=query.search_size, max_faces=query.max_faces)
     return Scene(pixels, faces)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -109,3 +109,9 @@ class Detection:
 
 BoxLike: TypeAlias = BoundingBox | Detection | Iterable[float]
 """A box as callers have it: `BoundingBox`, `Detection`, or 4 or 5 numbers (x0, y0, x1, y1[, score])."""
+
+
+def largest(boxes: Sequence[BoundingBox], most: int | None) -> list[int]:
+    """Return the indices of so many of the boxes, the largest ones, in their order; all of them for None."""
+    by_size = sorted(range(len(boxes)), key=lambda k: -boxes[k].area)
+    return sorted(by_size[:most])
