@@ -18,13 +18,15 @@ import numpy as np
 from tddfa import FaceAligner, read_image, write_image
 from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
-from tddfa.render import draw_shaded
+from tddfa.render import Light, draw_shaded
 from tddfa.types import Face, HeadPose, Image
 
 ROOT = Path(__file__).parents[1]
 SIDE = 240  # px of each image
 SHARE = 0.86  # of it that a face's height takes
 FRONT = head_rotation(HeadPose(0.0, 0.0, 0.0))
+# From the side and above: light from the viewer's place shows no shapes.
+LAMP = Light(ambient=0.1, directional=0.85, specular=0.0, position=(-3.0, -2.5, 3.5))
 TURNED = head_rotation(HeadPose(40.0, 0.0, 0.0))
 
 
@@ -45,7 +47,8 @@ def in_grey(face: Face, rotation: np.ndarray) -> Image:
     scale = SHARE * SIDE / float(high[1] - low[1])
     at = (SIDE - 1) / 2 - scale * (rotation @ ((low + high) / 2))[:2]
     turned = replace(face, params=replace(params, camera=scaled_camera(scale, rotation, at)))
-    return draw_shaded(np.zeros((SIDE, SIDE, 3), np.uint8), [turned], alpha=1.0, background="black")
+    canvas = np.zeros((SIDE, SIDE, 3), np.uint8)
+    return draw_shaded(canvas, [turned], alpha=1.0, light=LAMP, background="black")
 
 
 def main() -> None:

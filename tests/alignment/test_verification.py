@@ -227,3 +227,15 @@ def test_faint_faces_are_found_where_none_is_clear():
     regressor = Sees((100, 100), (300, 100))
     found = faces(verifier(regressor), [at(100, 100, 0.6), at(300, 100, 0.16)])
     assert [d.score for d, _ in found] == [0.6, 0.16]
+
+
+def test_a_button_on_the_chest_of_a_clear_face_is_not_even_looked_at():
+    face, button, child = at(200, 100, 0.9, 100), at(200, 240, 0.6, 8), at(60, 240, 0.6, 8)
+    regressor = Sees((200, 100), (200, 240), (60, 240))
+    assert [d.box.center for d, _ in faces(verifier(regressor), [face, button, child])] == [
+        face.box.center,
+        child.box.center,
+    ]
+    assert button.box not in regressor.boxes
+    # Nobody is clear for a detector whose scores are not known.
+    assert len(faces(verifier(regressor, sure_score=np.inf), [face, button, child])) == 3

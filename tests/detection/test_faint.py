@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tddfa.detection.faint import FaintDetection, is_clear, worth_verifying
+from tddfa.detection.faint import FaintDetection, is_clear, without_buttons, worth_verifying
 from tddfa.types import BoundingBox, Detection
 
 
@@ -59,3 +59,17 @@ def test_who_stands_beside_is_looked_at_whether_near_and_as_large_or_small_and_f
     assert kept(at(595, 500, 0.3, 60))
     assert kept(at(640, 500, 0.3, 30))
     assert kept(at(500, 620, 0.3, 30))
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(0, 135), (30, 180), (-90, 350)])
+@pytest.mark.parametrize("score", [0.2, 0.62])
+def test_something_tiny_on_the_chest_of_a_clear_face_is_a_button(dx, dy, score):
+    button = at(500 + dx, 500 + dy, score, 8)
+    assert without_buttons([FACE, button], [FACE.box]) == [FACE]
+    assert not kept(button)
+    assert kept(button, at(500, 500, 0.7))
+    # Somebody farther away is clear or larger, or stands beside or above.
+    assert kept(at(500 + dx, 500 + dy, 0.85, 8))
+    assert kept(at(500 + dx, 500 + dy, score, 15))
+    assert kept(at(500 + dx + 200, 500 + dy, score, 8))
+    assert kept(at(500 + dx, 500 - dy, score, 8))

@@ -11,10 +11,10 @@ import numpy as np
 
 from tddfa.alignment.prediction import LandmarkModel, Prediction, Source, predict_again, predict_boxes
 from tddfa.detection import Detector
-from tddfa.detection.faint import LIKELY_SCORE, is_clear, worth_verifying
+from tddfa.detection.faint import LIKELY_SCORE, is_clear, without_buttons, worth_verifying
 from tddfa.geometry.boxes import non_maximum_suppression
 from tddfa.regression import Regressor
-from tddfa.types import Detection, FaceParams, Image
+from tddfa.types import BoundingBox, Detection, FaceParams, Image
 from tddfa.types.box import largest
 
 # Confidence from which a lying or upside-down face is cropped once more, upright: nine in ten of such faces
@@ -110,7 +110,8 @@ class FaceVerifier:
             every = [[(d, next(predicted)) for d in each] for each in taken]
             return [[Verified(d, p) for d, p in each if p is not None] for each in every]
         groups = [_groups(each) for each in candidates]
-        found = self._likely(images, [likely for likely, _ in groups], most)
+        likely = [without_buttons(some, self._clear(some)) for some, _ in groups]
+        found = self._likely(images, likely, most)
         doubtful = [
             self._possible(faint, [face.detection for face in faces])
             if most is None or len(faces) < most
@@ -146,10 +147,12 @@ class FaceVerifier:
         """Return the candidates that may be faces beside those that were found."""
         if not found:
             return list(candidates)
-        # The score means so much only where the pack knows its detector.
+        return worth_verifying(candidates, [face.box for face in found], self._clear(found))
+
+    def _clear(self, faces: Sequence[Detection]) -> list[BoundingBox]:
+        """Return the boxes of the clear faces; none where the pack does not know what a score means."""
         known = math.isfinite(self._thresholds.sure_score)
-        clear = [face.box for face in found if known and is_clear(face)]
-        return worth_verifying(candidates, [face.box for face in found], clear)
+        return [face.box for face in faces if known and is_clear(face)]
 
     def _verify(
         self, images: Sequence[Source], candidates: Sequence[Sequence[Detection]]

@@ -14,6 +14,7 @@ from tddfa.errors import InputError
 from tddfa.evaluation import contact_sheet, evaluate
 from tddfa.files import atomic_write
 from tddfa.imaging import read_image, write_image
+from tddfa.packs import find_pack
 from tddfa_train.data.prepare import photos_in
 from tddfa_train.model_card.groups import detector_recall, held_out_faces, measure_groups
 from tddfa_train.model_card.stress import stress
@@ -57,10 +58,11 @@ def measure_card(config: CardConfig, folder: Path) -> dict[str, Any]:
         raise InputError("held_out_every counts faces: 1 measures all, 40 every fortieth")
     folder.mkdir(parents=True, exist_ok=True)
     packs: dict[str, Any] = {}
+    opened = [find_pack(name) for name in config.packs]  # so that a missing one costs no work
     faces = held_out_faces(config.held_out, config.held_out_every) if config.held_out else None
-    for place, name in enumerate(config.packs):
-        log.info("measuring %s", name)
-        aligner = FaceAligner(name)
+    for place, pack in enumerate(opened):
+        log.info("measuring %s", pack.manifest.name)
+        aligner = FaceAligner(pack)
         measured: dict[str, Any] = {}
         if config.aflw2000 is not None:
             report = evaluate("aflw2000", aligner, config.aflw2000)
@@ -84,7 +86,7 @@ def measure_card(config: CardConfig, folder: Path) -> dict[str, Any]:
             )
             if place == 0 and image is not None:
                 write_image(folder / "stress.jpg", image)
-        packs[aligner.pack.manifest.name] = measured
+        packs[pack.manifest.name] = measured
     record = {"packs": packs}
     atomic_write(folder / "card.json", (json.dumps(record, indent=2) + "\n").encode())
     atomic_write(folder / "card.md", card_text(record).encode())
