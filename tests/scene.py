@@ -24,7 +24,6 @@ HEIGHT, WIDTH = 360, 640
 MODEL = open_face_model(level=0)
 SIZE_MM = 140.0
 RATE = 30
-MAX_FRAMES = 250
 
 
 @dataclass(frozen=True)

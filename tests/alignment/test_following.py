@@ -147,7 +147,7 @@ def test_a_tracker_follows_and_verifies_now_and_then(photo):
     taken = engine.taken()
     assert len(taken["following.onnx"]) >= 18
     assert len(taken["verifier.onnx"]) == 3
-    assert len(taken.get("expressions.onnx", [])) <= 1
+    assert len(taken["expressions.onnx"]) == 3  # the person is read where the face is verified
 
 
 def test_a_tracker_that_follows_tells_what_one_that_crops_anew_tells(aligner, photo):
@@ -184,3 +184,28 @@ def test_a_face_that_is_covered_is_lost_within_three_frames(aligner, photo, face
     assert not any(seen[2:])
     back = [[p.id for p in tracker.update(photo) if p.visible] for _ in range(8)]
     assert back[-1] == [0]
+
+
+def test_the_person_is_read_anew_where_a_face_is_verified_and_the_mesh_stays(aligner, photo, face):
+    image = moved(photo, shift=(3.0, -2.0))
+    [plain] = aligner.follow(image, [face], verify=[True])
+    [read] = aligner.follow(image, [face], verify=[True], identify=[True])
+    assert plain.params.identity is face.params.identity
+    assert 1e-4 < np.abs(read.params.identity - face.params.identity).mean() < 0.1
+    np.testing.assert_allclose(read.params.shape, plain.params.shape, atol=1e-5)
+    [unverified] = aligner.follow(image, [face], identify=[True])
+    assert unverified.params.identity is face.params.identity
+    with pytest.raises(InputError, match="1 faces and 2 identify were given"):
+        aligner.follow(image, [face], identify=[True, False])
+
+
+def test_a_person_is_read_until_the_mean_of_a_video_is_settled(aligner, photo):
+    tracker, identities = FaceTracker(aligner), []
+    for k in range(90):
+        [tracked] = tracker.update(moved(photo, shift=(2.0 * math.sin(k / 5), 1.5 * math.cos(k / 7))))
+        identities.append(tracked.face.params.identity)
+    changed = [k for k in range(1, 90) if np.abs(identities[k] - identities[k - 1]).max() > 1e-7]
+    assert 8 <= len(changed) <= 12
+    assert max(changed) < 72
+    # What was read later moves the mean less and less.
+    assert np.abs(identities[-1] - identities[40]).mean() < np.abs(identities[40] - identities[0]).mean()

@@ -1,5 +1,6 @@
 """Only the largest faces of an image, which are found sooner."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 
 import toys
 from tddfa import BoundingBox, Detection, FaceAligner, read_image
+from tddfa.alignment.finder import FaceFinder
 from tddfa.alignment.verification import AcceptanceThresholds, FaceVerifier
 from tddfa.errors import InputError
 from tddfa.geometry.camera import scaled_camera
+from tddfa.imaging.pyramid import Pyramid
 from tddfa.imaging.warp import resize
 from tddfa.runtime import onnx_engine
 from tddfa.types import FaceParams
@@ -86,7 +89,7 @@ def test_a_turned_image_and_one_without_faces(aligner, sizes):
     assert aligner.align(np.full((900, 1600, 3), 90, np.uint8), max_faces=1) == []
 
 
-def test_a_large_face_is_found_in_a_quarter_of_the_pixels_and_one_look(sizes):
+def test_a_large_face_costs_a_quarter_of_the_detector_and_one_crop(sizes):
     seen = []
 
     def engine(model, name):
@@ -100,9 +103,9 @@ def test_a_large_face_is_found_in_a_quarter_of_the_pixels_and_one_look(sizes):
 
     aligner = FaceAligner("open", engine=engine)
     aligner.align(sizes, max_faces=1)
-    looks = [shape[0] for name, shape in seen if name == "verifier.onnx"]
+    crops = [shape[0] for name, shape in seen if name == "verifier.onnx"]
     pixels = [shape[0] * shape[1] * shape[2] for name, shape in seen if name == "detector.onnx"]
-    assert (pixels, sum(looks)) == ([320 * 192], 1)
+    assert (pixels, sum(crops)) == ([320 * 192], 1)
     seen.clear()
     aligner.align(sizes)
     assert sum(shape[0] for name, shape in seen if name == "verifier.onnx") >= 3
@@ -123,24 +126,39 @@ def test_given_places_are_all_read(aligner, group):
         aligner.align(group, boxes=[(0, 0, 50, 50)], max_faces=1)
 
 
+class Finds:
+    """A detector that always finds the same."""
+
+    def __init__(self, *detections):
+        self.detections = list(detections)
+
+    def detect(self, image):
+        return self.detections
+
+
 def test_a_detector_of_any_kind_and_a_pack_that_verifies_nothing(toy_pack):
-    class Two:
-        def detect(self, image):
-            return [Detection(BoundingBox(10, 10, 40, 40), 0.9), Detection(BoundingBox(50, 10, 95, 50), 0.3)]
-
-    image = toys.image()
-    (face,) = FaceAligner(toy_pack, detector=Two()).align(image, max_faces=1)
+    faces = Detection(BoundingBox(10, 10, 40, 40), 0.9), Detection(BoundingBox(50, 10, 95, 50), 0.3)
+    outside = Detection(BoundingBox(900, 900, 999, 999), 0.9)
+    aligner = FaceAligner(toy_pack, detector=Finds(*faces, outside))
+    (face,) = aligner.align(toys.image(), max_faces=1)
     assert face.box.x0 == 50
+    assert len(aligner.align(toys.image(), max_faces=3)) == 2  # one has no crop
 
 
-class Sees:
-    """A regressor that is as sure as it is told for each box, by its left side."""
+def test_a_search_size_that_was_asked_for_is_kept(aligner, sizes):
+    (face,) = aligner.align(sizes, max_faces=1, search_size=640)
+    every = aligner.align(sizes, search_size=640)
+    assert face.box == max((other.box for other in every), key=lambda box: box.area)
+
+
+class FakeRegressor:
+    """Is as sure as it is told for each box, by its left side."""
 
     def __init__(self, confidence):
-        self.confidence, self.looks = confidence, 0
+        self.confidence, self.n_crops = confidence, 0
 
     def from_boxes(self, images, boxes):
-        self.looks += len(boxes)
+        self.n_crops += len(boxes)
         none = np.zeros(0, np.float32)
         cameras = [scaled_camera(1.0, np.eye(3), np.array(box.center)) for box in boxes]
         return [
@@ -161,9 +179,28 @@ def test_smaller_candidates_take_the_place_of_large_ones_that_are_no_face():
         return Detection(BoundingBox(x, 0, x + side, side), score)
 
     candidates = [candidate(0, 300), candidate(400, 200), candidate(700, 100), candidate(900, 50)]
-    regressor = Sees({0: 0.1, 400: 0.1, 700: 0.99, 900: 0.99, 1000: 0.99})
+    regressor = FakeRegressor({0: 0.1, 400: 0.1, 700: 0.99, 900: 0.99, 1000: 0.99})
     verifier = FaceVerifier(regressor, landmarks, AcceptanceThresholds(0.9))
     image = np.zeros((10, 10, 3), np.uint8)
-    (found,) = verifier.faces([image], [[*candidates, candidate(1000, 500, 0.2)]], 1)
+    (found,) = verifier.faces([image], [[*candidates, candidate(1000, 500, 0.2)]], most=1)
     assert [face.detection.box.x0 for face in found] == [700]
-    assert regressor.looks == 3  # at neither the smallest one nor the doubtful one
+    assert regressor.n_crops == 3  # at neither the smallest one nor the doubtful one
+
+
+def test_a_face_that_its_second_crop_does_not_confirm_makes_room_for_others():
+    class Networks:
+        verifying_regressor = FakeRegressor({0: 0.99, 400: 0.99})
+
+        def thresholds(self, own_detector):
+            return AcceptanceThresholds(0.9)
+
+        def refined(self, sources, predictions):
+            return [
+                replace(p, params=replace(p.params, confidence=0.1)) if p.cropped.x0 == 0 else p
+                for p in predictions
+            ]
+
+    large, small = (Detection(BoundingBox(x, 0, x + side, side), 0.6) for x, side in ((0, 300), (400, 50)))
+    finder = FaceFinder(Networks(), landmarks, Finds(large, small))
+    (found,) = finder.faces([Pyramid(np.zeros((500, 500, 3), np.uint8))], [None], None, 1)
+    assert [face.detection for face in found] == [small]

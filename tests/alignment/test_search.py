@@ -108,7 +108,7 @@ def test_the_true_limit_of_an_image_is_known(aligner):
 
 @pytest.mark.parametrize("size", [0, 31, 640.5, "large", True])
 def test_a_search_size_that_cannot_be_is_one_line(aligner, size):
-    with pytest.raises(InputError, match=r"search_size=.*; it takes a whole number of 32 px or more"):
+    with pytest.raises(InputError, match=r"search_size=.*; it takes a whole number of 32 or more"):
         aligner.align(toys.image(), search_size=size)
     with pytest.raises(InputError, match="search_size="):
         FaceAligner("open", search_size=size)

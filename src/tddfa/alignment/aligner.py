@@ -171,9 +171,8 @@ class FaceAligner:
                 for example those of the frame before.
             search_size: longer side at which the image is searched, px; that of the aligner by default. See
                 `smallest_face`.
-            max_faces: only so many faces, the largest ones, clear ones before doubtful ones. It is faster:
-                the search ends as soon as they are found, for large ones in a small copy of the image, and
-                nothing else is looked at.
+            max_faces: only so many faces, the largest ones, clear ones before doubtful ones. The search ends
+                as soon as they are found; large ones are found in a small copy of the image.
             errors: for a box or points that cannot be used, "raise" an error that names it, or give "none":
                 None in its place.
 
@@ -397,7 +396,12 @@ class FaceAligner:
         return self._networks.following is not None
 
     def follow(
-        self, image: Image, faces: Iterable[Face], *, verify: Iterable[bool] | None = None
+        self,
+        image: Image,
+        faces: Iterable[Face],
+        *,
+        verify: Iterable[bool] | None = None,
+        identify: Iterable[bool] | None = None,
     ) -> list[Face | None]:
         """Return the faces of the frame before as they are in this one.
 
@@ -409,6 +413,9 @@ class FaceAligner:
             faces: of this aligner, each where it is expected in the frame.
             verify: for each face, whether the network that sees detections looks as well, and says how
                 confident it is; none is verified by default.
+            identify: for each face, whether the identity of the person is read anew where the face is
+                verified; it stays that of the face that was given by default. The mesh is the same either
+                way.
 
         Returns:
             None for a face that cannot be followed: it is turned away or outside the image, it has moved too
@@ -425,7 +432,8 @@ class FaceAligner:
         given: list[Face] = usable(
             "faces", faces, partial(as_face, n_identity=self.model.n_identity), "raise"
         )
-        wanted = [False] * len(given) if verify is None else as_flags(verify, len(given))
+        wanted = as_flags("verify", verify, len(given))
+        unknown = as_flags("identify", identify, len(given))
         network = self._networks.following
         if network is None:
             raise InputError(
@@ -439,7 +447,8 @@ class FaceAligner:
             if each is not None
         }
         doubted = [k for k in found if wanted[k]]
-        confirmed = zip(doubted, self._confirmed(source, [found[k] for k in doubted]), strict=True)
+        checked = [(found[k], unknown[k]) for k in doubted]
+        confirmed = zip(doubted, self._confirmed(source, checked), strict=True)
         now: dict[int, Face | None] = {**found, **dict(confirmed)}
         return [now.get(k) for k in range(len(given))]
 
@@ -506,16 +515,29 @@ class FaceAligner:
         refined = iter(self._networks.refined([source] * len(there), there))
         return [None if p is None else next(refined).params for p in predicted]
 
-    def _confirmed(self, source: Pyramid, faces: Sequence[Face]) -> list[Face | None]:
-        """Return faces with the confidence of the verifying network; None where it sees them elsewhere."""
+    def _confirmed(self, source: Pyramid, faces: Sequence[tuple[Face, bool]]) -> list[Face | None]:
+        """Return faces with the confidence of the verifying network; None where it sees them elsewhere.
+
+        Args:
+            source: the image.
+            faces: each face, and whether the identity of the person is read anew.
+        """
         regressor = self._networks.verifying_regressor
-        seen = predict_points(regressor, [source] * len(faces), [face.landmarks for face in faces])
-        return [
-            replace(face, params=replace(face.params, confidence=params.confidence))
-            if params is not None and _apart(face.landmarks, self.model.landmarks(params)) <= _MAX_APART
-            else None
-            for face, params in zip(faces, seen, strict=True)
-        ]
+        seen = predict_points(regressor, [source] * len(faces), [face.landmarks for face, _ in faces])
+        out: list[Face | None] = [None] * len(faces)
+        unknown: dict[int, FaceParams] = {}
+        for k, ((face, identify), params) in enumerate(zip(faces, seen, strict=True)):
+            if params is None or _apart(face.landmarks, self.model.landmarks(params)) > _MAX_APART:
+                continue
+            out[k] = replace(face, params=replace(face.params, confidence=params.confidence))
+            if identify and face.params.corrective is not None:
+                unknown[k] = params
+        read = self._networks.corrected([source] * len(unknown), list(unknown.values()))
+        for k, person in zip(unknown, read, strict=True):
+            face = out[k]
+            if face is not None and person.corrective is not None:
+                out[k] = replace(face, params=face.params.with_identity(person.identity))
+        return out
 
     def _given_faces(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from numbers import Integral
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -11,9 +10,10 @@ import numpy as np
 from tddfa.errors import InputError
 from tddfa.shapes import Float
 from tddfa.types import BoundingBox, BoxLike, Detection, Face
-from tddfa.types.arguments import as_iterator, shown
+from tddfa.types.arguments import as_iterator, check_count, shown
 
-_MIN_SEARCH_SIZE = 32
+MIN_SEARCH_SIZE = 32
+"""Smallest longer side at which an image is searched, px."""
 
 ErrorPolicy: TypeAlias = Literal["raise", "none"]
 """For an item that cannot be used: raise an error that names it, or give None in its place."""
@@ -35,13 +35,9 @@ def check_search_size(size: int | None) -> int | None:
     Raises:
         InputError: it is not a whole number of at least 32.
     """
-    if size is None:
-        return None
-    if isinstance(size, bool) or not isinstance(size, Integral) or size < _MIN_SEARCH_SIZE:
-        raise InputError(
-            f"search_size={shown(size)}; it takes a whole number of {_MIN_SEARCH_SIZE} px or more"
-        )
-    return int(size)
+    if size is not None:
+        check_count("search_size", size, least=MIN_SEARCH_SIZE)
+    return size
 
 
 def check_max_faces(most: int | None) -> int | None:
@@ -50,11 +46,9 @@ def check_max_faces(most: int | None) -> int | None:
     Raises:
         InputError: it is not a whole number of at least 1.
     """
-    if most is None:
-        return None
-    if isinstance(most, bool) or not isinstance(most, Integral) or most < 1:
-        raise InputError(f"max_faces={shown(most)}; it takes a whole number of 1 or more")
-    return int(most)
+    if most is not None:
+        check_count("max_faces", most)
+    return most
 
 
 def items(what: str, values: Any) -> list[Any]:
@@ -128,20 +122,27 @@ def as_face(face: Any, n_identity: int) -> Face:
     return face
 
 
-def as_flags(verify: Any, n_faces: int) -> list[bool]:
-    """Return for each face whether it is to be verified.
+def as_flags(name: str, values: Any, n_faces: int) -> list[bool]:
+    """Return a flag for each face; none is set where none are given.
+
+    Args:
+        name: of the argument, for the error.
+        values: a flag for each face, or None.
+        n_faces: number of faces.
 
     Raises:
         InputError: there is not one flag for each face.
     """
+    if values is None:
+        return [False] * n_faces
     try:
-        flags = [bool(each) for each in verify]
+        flags = [bool(each) for each in values]
     except (TypeError, ValueError):
         raise InputError(
-            f"verify={shown(verify)}; it takes a list of True and False, one for each face"
+            f"{name}={shown(values)}; it takes a list of True and False, one for each face"
         ) from None
     if len(flags) != n_faces:
-        raise InputError(f"{n_faces} faces and {len(flags)} verify were given; one each is needed")
+        raise InputError(f"{n_faces} faces and {len(flags)} {name} were given; one each is needed")
     return flags
 
 

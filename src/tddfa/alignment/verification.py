@@ -15,7 +15,6 @@ from tddfa.detection.faint import LIKELY_SCORE, is_clear, without_buttons, worth
 from tddfa.geometry.boxes import non_maximum_suppression
 from tddfa.regression import Regressor
 from tddfa.types import BoundingBox, Detection, FaceParams, Image
-from tddfa.types.box import largest
 
 # Confidence from which a lying or upside-down face is cropped once more, upright: nine in ten of such faces
 # reach it, and one in ten of the false candidates that look so.
@@ -24,7 +23,7 @@ _MIN_UPRIGHT_CONFIDENCE = 0.93
 # Area, in parts of another one's, from which a box may be that of a larger face: a detector's boxes of two
 # faces of one size differ by so much.
 _AS_LARGE = 0.6
-_MOST_AS_LARGE = 3  # of them that are looked at beside as many as are wanted
+_MOST_AS_LARGE = 3  # of them that are verified beside as many as are wanted
 
 _SAME_FACE = 0.4  # intersection over union of two boxes on one face
 
@@ -93,6 +92,8 @@ class FaceVerifier:
         self,
         images: Sequence[Source],
         candidates: Sequence[Sequence[Detection]],
+        *,
+        known: Sequence[Sequence[Detection]] | None = None,
         most: int | None = None,
     ) -> list[list[Verified]]:
         """Return the faces among the candidates of each image, best first, with their predictions.
@@ -100,23 +101,28 @@ class FaceVerifier:
         Args:
             images: the images.
             candidates: of each image, best first.
+            known: other faces of each image, beside which doubtful candidates are judged.
             most: number of faces that are wanted of an image. As soon as so many likely candidates are
-                faces, from the largest on, no other one is looked at.
+                faces, from the largest on, no other one is verified.
         """
         if not self._thresholds.enabled:
-            taken = [[each[k] for k in largest([d.box for d in each], most)] for each in candidates]
-            pairs = [(image, d) for image, each in zip(images, taken, strict=True) for d in each]
+            pairs = [(image, d) for image, each in zip(images, candidates, strict=True) for d in each]
             predicted = iter(self._predict(pairs))
-            every = [[(d, next(predicted)) for d in each] for each in taken]
+            every = [[(d, next(predicted)) for d in each] for each in candidates]
             return [[Verified(d, p) for d, p in each if p is not None] for each in every]
+        known = [[] for _ in images] if known is None else known
         groups = [_groups(each) for each in candidates]
-        likely = [without_buttons(some, self._clear(some)) for some, _ in groups]
+        likely = [
+            without_buttons(some, self._clear([*some, *others]))
+            for (some, _), others in zip(groups, known, strict=True)
+        ]
         found = self._likely(images, likely, most)
+        beside = [
+            [*others, *(f.detection for f in faces)] for others, faces in zip(known, found, strict=True)
+        ]
         doubtful = [
-            self._possible(faint, [face.detection for face in faces])
-            if most is None or len(faces) < most
-            else []
-            for (_, faint), faces in zip(groups, found, strict=True)
+            self._possible(faint, faces) if most is None or len(faces) < most else []
+            for (_, faint), faces in zip(groups, beside, strict=True)
         ]
         more = self._verify(images, doubtful)
         return [self.distinct([*a, *b]) for a, b in zip(found, more, strict=True)]
@@ -246,7 +252,7 @@ def _groups(candidates: Sequence[Detection]) -> tuple[list[Detection], list[Dete
 
 
 def _needed(n_found: int, waiting: Sequence[Detection], most: int) -> int:
-    """Return how many more candidates to look at for so many of the largest faces.
+    """Return how many more candidates to verify for so many of the largest faces.
 
     Args:
         n_found: number of faces of the image that are known.

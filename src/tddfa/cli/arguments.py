@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-_MIN_SEARCH_SIZE = 32
+MIN_SEARCH_SIZE = 32
+
+SMOOTHINGS = ("one-euro", "none", "window", "zero-phase")
+"""Names of smoothers; their modules are loaded when one is made."""
 
 
 def positive(text: str) -> int:
@@ -42,8 +45,8 @@ class Once(argparse.Action):
 def search_size(text: str) -> int:
     """A search size: a whole number of px."""
     value = positive(text)
-    if value < _MIN_SEARCH_SIZE:
-        raise argparse.ArgumentTypeError(f"{text!r} is below {_MIN_SEARCH_SIZE} px")
+    if value < MIN_SEARCH_SIZE:
+        raise argparse.ArgumentTypeError(f"{text!r} is below {MIN_SEARCH_SIZE} px")
     return value
 
 

@@ -7,9 +7,9 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tddfa.cli.arguments import add_device, add_quality, add_search_size, check_presence, positive
+from tddfa.cli.arguments import SMOOTHINGS, add_device, add_quality, add_search_size, check_presence, positive
 from tddfa.cli.commands import COMMANDS
-from tddfa.cli.interrupts import interrupts
+from tddfa.cli.interrupts import INTERRUPTED, interrupts
 from tddfa.cli.messages import note, plain, report
 from tddfa.cli.output_arguments import add_output_options, chosen, list_of, output_options
 from tddfa.kinds import KINDS, names
@@ -17,10 +17,8 @@ from tddfa.kinds import KINDS, names
 if TYPE_CHECKING:
     from tddfa.batch.run import BatchEngine, BatchReport
 
-INTERRUPTED = 130
 _LARGEST_CROP = 4096
 ENGINES = ("local", "ray")
-SMOOTHINGS = ("one-euro", "none", "window", "zero-phase")
 
 
 def add_parser(commands: Any) -> None:

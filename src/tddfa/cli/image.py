@@ -15,7 +15,7 @@ from tddfa.cli.arguments import add_device, add_search_size, positive
 from tddfa.cli.commands import COMMANDS
 from tddfa.cli.image_task import ImageTask, ImageWorker, Outcome, WorkerOfProcess
 from tddfa.cli.inputs import Inputs, Job
-from tddfa.cli.interrupts import interrupts
+from tddfa.cli.interrupts import INTERRUPTED, interrupts
 from tddfa.cli.lines import Lines
 from tddfa.cli.messages import note, plain, report
 from tddfa.cli.output_arguments import Listed, add_output_options, chosen, list_of, output_options
@@ -23,7 +23,6 @@ from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
 from tddfa.kinds import KINDS, TABLES, names
 from tddfa.provenance import is_ours
 
-INTERRUPTED = 130
 _MIN_PER_PROCESS = 64  # images from which a process is worth its start, which takes as long as a few dozen
 
 

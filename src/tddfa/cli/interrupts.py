@@ -7,6 +7,9 @@ import signal
 import threading
 from collections.abc import Generator
 
+INTERRUPTED = 130
+"""Exit code, as shells report Ctrl-C."""
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

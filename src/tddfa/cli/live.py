@@ -19,7 +19,7 @@ from tddfa.cli.avatar import (
     warn_without_expressions,
 )
 from tddfa.cli.commands import COMMANDS
-from tddfa.cli.interrupts import interrupts
+from tddfa.cli.interrupts import INTERRUPTED, interrupts
 from tddfa.cli.messages import plain, report
 from tddfa.cli.overwriting import OverwriteGuard, Places, add_overwrite
 from tddfa.cli.video import OVERLAY_KINDS, TABLES
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from tddfa.streams import NewestFrames, RealTimeFrames, Sink, TrackedFrame
     from tddfa.streams.destinations import Destination
 
-INTERRUPTED = 130
 
 _STREAMING = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt", "rtp")  # endless: cameras, not files
 

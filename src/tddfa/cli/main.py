@@ -14,12 +14,10 @@ from typing import NoReturn
 
 from tddfa._version import __version__
 from tddfa.cli.commands import COMMANDS
-from tddfa.cli.interrupts import sigterm_as_ctrl_c
+from tddfa.cli.interrupts import INTERRUPTED, sigterm_as_ctrl_c
 from tddfa.cli.messages import report
 from tddfa.errors import TddfaError
 from tddfa.packages import DISTRIBUTIONS, missing_package
-
-INTERRUPTED = 130  # as shells report Ctrl-C
 
 
 def build_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tddfa.cli.arguments import add_device, add_quality, add_search_size, positive
+from tddfa.cli.arguments import SMOOTHINGS, add_device, add_quality, add_search_size, positive
 from tddfa.cli.commands import COMMANDS
-from tddfa.cli.interrupts import interrupts
+from tddfa.cli.interrupts import INTERRUPTED, interrupts
 from tddfa.cli.messages import note, plain, report
 from tddfa.cli.output_arguments import Listed
 from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 OVERLAY_KINDS = names(KINDS, video=True)
 TABLES = names(TABLE_KINDS, video=True)
 DATA = (*TABLES, "livelink")
-SMOOTHINGS = ("one-euro", "none", "window", "zero-phase")
 
-INTERRUPTED = 130
 
 _HINT = "; a face has to be about a thirtieth of the frame wide; --search-size finds smaller ones"
 

@@ -236,7 +236,7 @@ class _Copy:
         shrink = level.side / max(height, width)
         if shrink < 1:
             size = max(round(shrink * width), 1), max(round(shrink * height), 1)
-            # What crops read of a pyramid, or will, costs nothing; a preview loses fewer pixels by it.
+            # Halves are shared with the crops of faces, and a preview is not aliased by them.
             is_shared = level.is_preview or (width, height) == (2 * size[0], 2 * size[1])
             copy = shrunk(source, *size) if is_shared else resize(copy, *size)
         copy_height, copy_width = copy.shape[:2]
@@ -290,7 +290,7 @@ class AnchorFreeSearch:
         return {
             k: SearchStep(
                 self._detector.detections(found[k]),
-                group[0].smallest * max(self._sources[k].image.shape[:2]) / group[0].side,
+                RELIABLE_PX * max(self._sources[k].image.shape[:2]) / group[0].side,
                 group[0].is_preview,
             )
             for k, group in groups.items()

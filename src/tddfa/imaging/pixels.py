@@ -12,8 +12,6 @@ from tddfa.imaging.opencv import cv2
 from tddfa.shapes import Float32
 from tddfa.types import Image
 
-_ORDERS = ("rgb", "bgr")
-
 
 @dataclass(frozen=True, slots=True)
 class PixelFormat:

@@ -30,7 +30,12 @@ class FollowingAligner(Protocol):
         ...
 
     def follow(
-        self, image: Image, faces: Iterable[Face], *, verify: Iterable[bool] | None = None
+        self,
+        image: Image,
+        faces: Iterable[Face],
+        *,
+        verify: Iterable[bool] | None = None,
+        identify: Iterable[bool] | None = None,
     ) -> list[Face | None]:
         """Return the faces of the frame before; None for those that have to be found anew."""
         ...
@@ -54,7 +59,8 @@ def followed(aligner: FollowingAligner, image: Image, tracks: Sequence[Track]) -
         tracks: whose faces were there in the frame before.
     """
     verify = [track.n_followed % VERIFY_EVERY == 0 for track in tracks]
-    faces = aligner.follow(image, [_expected(track) for track in tracks], verify=verify)
+    unknown = [not track.person.is_known for track in tracks]
+    faces = aligner.follow(image, [_expected(track) for track in tracks], verify=verify, identify=unknown)
     return [
         face if face is not None and (face.confidence or 0.0) >= _MIN_CONFIDENCE else None for face in faces
     ]

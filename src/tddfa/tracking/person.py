@@ -10,8 +10,10 @@ import numpy as np
 from tddfa.shapes import Float64
 from tddfa.types import Face
 
-# A face that is turned away shows little of its shape; somebody who is never seen otherwise has one as well.
+# A profile shows little of the shape, but it has to count where nothing else is seen.
 _LEAST_WEIGHT = 0.02
+
+_ENOUGH = 10.0  # frames from the front whose mean a further one hardly changes
 
 
 class PersonShape:
@@ -24,6 +26,11 @@ class PersonShape:
         self._mean: Float64[np.ndarray, " n_identity"] | None = None
         self._weight = 0.0
         self._given: object = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether further frames would hardly change the mean."""
+        return self._weight >= _ENOUGH
 
     def see(self, face: Face) -> Face:
         """Take the face of the next frame; return it with the mean identity.

@@ -21,9 +21,6 @@ from tddfa.streams.frame import TrackedFrame, check_frame, not_open
 from tddfa.types import Image
 from tddfa.types.arguments import as_path, as_text, check_flag, check_kind, shown
 
-KEYS = "space or 1 to 9: overlay, s: snapshot, m: mirror, q: quit"
-"""The keys that a `WindowSink` takes."""
-
 KINDS = tuple(kind for kind in OVERLAYS if kind != "uv_tex")
 """The overlays that a window can show: those that draw over the image."""
 
