@@ -4,6 +4,8 @@ Everything else about the project stands in pyproject.toml.
 """
 
 import os
+import re
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -16,6 +18,16 @@ HEADERS = ("kernel", "pixels", "blocks", "fragment_batch")
 
 # Flags of sanitizers, for tools/sanitize_kernel.py.
 SANITIZE = os.environ.get("TDDFA_SANITIZE", "").split()
+
+
+REPOSITORY = "https://github.com/tddfa/tddfa"
+
+
+def readme() -> str:
+    """Return the README with links that work outside the repository, where a package index shows it."""
+    text = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
+    text = re.sub(r"(!\[[^\]]*\]\()(?!https?:)", rf"\1{REPOSITORY}/raw/main/", text)
+    return re.sub(r"(?<!!)(\[[^\]]*\]\()(?!https?:|#)", rf"\1{REPOSITORY}/blob/main/", text)
 
 
 class BuildKernel(build_ext):
@@ -35,6 +47,8 @@ class BuildKernel(build_ext):
 
 
 setup(
+    long_description=readme(),
+    long_description_content_type="text/markdown",
     cmdclass={"build_ext": BuildKernel},
     ext_modules=[
         Extension(

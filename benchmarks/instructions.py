@@ -96,12 +96,13 @@ def read_dumps(dumps: Iterable[str]) -> dict[str, int]:
 
 
 def regressions(before: Mapping[str, float], now: Mapping[str, float]) -> list[str]:
-    """Return a line for each stage that takes more than a tenth more instructions than before."""
-    return [
+    """Return a line for each stage that takes more than a tenth more instructions than before, or is new."""
+    slower = [
         f"{stage}: {before[stage]} -> {count} million instructions"
         for stage, count in now.items()
         if stage in before and count > TOLERANCE * before[stage]
     ]
+    return slower + [f"{stage}: no record; measure without --check" for stage in now if stage not in before]
 
 
 def _drive(pack: str) -> None:

@@ -236,7 +236,12 @@ def _cell(name: str, programs: dict[str, Any]) -> str:
     s = programs[name]
     text = f"{ms(s['median'])} [{ms(s['p10'])}, {ms(s['p90'])}]"
     faster = ratio(name, {other: v["median"] for other, v in programs.items()})
-    return text if faster is None else f"{text} **×{faster:.2g}**"
+    return text if faster is None else f"{text} **×{_factor(faster)}**"
+
+
+def _factor(value: float) -> str:
+    """Return how many times faster, with two digits."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _growth_table(growth: dict[str, Any], names: Sequence[str]) -> list[str]:
@@ -267,7 +272,7 @@ def _command_table(commands: dict[str, Any], names: Sequence[str]) -> list[str]:
                 continue
             text = f"{done[name]['s']['median']:.2f} ({done[name]['peak_mb']})"
             faster = ratio(name, medians)
-            row.append(text if faster is None else f"{text} **×{faster:.2g}**")
+            row.append(text if faster is None else f"{text} **×{_factor(faster)}**")
         rows.append(row)
     for kind in ("3d", "2d_sparse"):
         rates = [_frame_rate(commands, kind, name) for name in names]

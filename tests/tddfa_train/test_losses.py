@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from tddfa_train.parameters.losses import FaceBasis, fwpdc, fwpdc_weights, vdc, wpdc, wpdc_weights  # noqa: E402
-from tddfa_train.parameters.losses.combine import balanced, landmark_regularised, vanilla_joint  # noqa: E402
+from tddfa_train.parameters.losses.combine import balanced, vanilla_joint  # noqa: E402
 from tddfa_train.parameters.losses.meta_joint import meta_joint_round  # noqa: E402
 
 N_VERTICES, N_COEFFICIENTS = 40, 7
@@ -75,7 +75,6 @@ def test_balanced_losses_are_equally_large_and_keep_their_own_gradients():
     joint.backward()
     torch.testing.assert_close(main.grad, torch.tensor(0.5))
     torch.testing.assert_close(other.grad, torch.tensor(150.0))
-    torch.testing.assert_close(landmark_regularised(main, other).detach(), torch.tensor(6.0))
     assert torch.isfinite(balanced(main, torch.tensor(0.0)))
 
 

@@ -14,10 +14,10 @@ from tddfa.morphable import open_face_model  # noqa: E402
 from tddfa.packs import ModelPack  # noqa: E402
 from tddfa_train import cli  # noqa: E402
 from tddfa_train.alignment.recipe import make_alignment_network  # noqa: E402
-from tddfa_train.alignment.task import crop_landmarks  # noqa: E402
 from tddfa_train.data.augment import PlacementConfig, crop_from_image, warp  # noqa: E402
 from tddfa_train.data.folder import open_face_folder  # noqa: E402
 from tddfa_train.detector.network import DetectorConfig, FaceDetector  # noqa: E402
+from tddfa_train.landmarks.task import network_input  # noqa: E402
 from tddfa_train.point_model import PointModel  # noqa: E402
 
 
@@ -65,7 +65,8 @@ def test_the_library_sees_the_crop_that_training_showed_and_draws_the_landmarks_
     landmarks = PointModel(model, model.landmark_sets["ibug68"])
     with torch.no_grad():
         crop = torch.from_numpy(warp(image, matrix, 120))[None]
-        meant = crop_landmarks(trained, landmarks, crop)[0].numpy()
+        seen = trained(network_input(crop))
+        meant = landmarks(seen.camera, seen.identity, seen.weights())[0].numpy()
     expected = (meant[:, :2] - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
     # Weights are stored in half precision, and the two warps round differently.
     np.testing.assert_allclose(face.landmarks[:, :2], expected, atol=0.5)

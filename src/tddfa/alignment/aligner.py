@@ -28,7 +28,14 @@ from tddfa.alignment.inputs import (
     usable,
 )
 from tddfa.alignment.networks import PackNetworks
-from tddfa.alignment.orientation import face_turned_back, turning_helps, turns_to_upright
+from tddfa.alignment.orientation import (
+    best_score,
+    clearest_turn,
+    face_turned_back,
+    possible_turns,
+    turning_helps,
+    turns_to_upright,
+)
 from tddfa.alignment.prediction import predict_boxes, predict_points
 from tddfa.alignment.search import SeparateSearches
 from tddfa.alignment.verification import Verified
@@ -160,8 +167,8 @@ class FaceAligner:
     ) -> Faces | list[Face | None]:
         """Return the faces of an image, in the order of their boxes; [] where there are none.
 
-        Where most faces lie or are upside down, or none is found, the image is turned and searched again, if
-        the pack's network predicts a confidence.
+        Where most faces lie or are upside down, or none is clear but one of the turned image is, the image is
+        turned and searched again, if the pack's network predicts a confidence.
 
         Args:
             image: RGB (h, w, 3), uint8. OpenCV reads BGR, in which faces are missed: pass `bgr[..., ::-1]`.
@@ -479,8 +486,8 @@ class FaceAligner:
         found = self._finder.faces(sources, [None] * len(images), size, most)
         if not self._finder.verifies:
             return self._faces(sources, found)
-        turns = {k: n for k, faces in enumerate(found) if (n := turns_to_upright(faces))}
-        turned = {k: Pyramid(np.ascontiguousarray(np.rot90(images[k], n))) for k, n in turns.items()}
+        turns = {k: n for k, faces in enumerate(found) if (n := self._turns(images[k], faces, size))}
+        turned = {k: Pyramid(_turned(images[k], n)) for k, n in turns.items()}
         # Without any face, nothing but a clear one justifies the turn.
         selections = [None if found[k] else _clear for k in turns]
         again = self._finder.faces(list(turned.values()), selections, size, most)
@@ -496,6 +503,15 @@ class FaceAligner:
             height, width = turned[k].image.shape[:2]
             aligned[k] = Faces(face_turned_back(face, turns[k], width, height) for face in aligned[k])
         return aligned
+
+    def _turns(self, image: Image, faces: Sequence[Verified], size: int | None) -> int:
+        """Return how often `np.rot90` turns an image until it is upright."""
+        if turns := turns_to_upright(faces):
+            return turns
+        scores = {
+            n: best_score(self._finder.detections(_turned(image, n), size)) for n in possible_turns(faces)
+        }
+        return clearest_turn(faces, scores)
 
     def _faces(self, sources: Sequence[Pyramid], found: Sequence[Sequence[Verified]]) -> list[Faces]:
         """Return the faces for predictions, the close-ups of all of them read in one batch."""
@@ -561,6 +577,10 @@ class FaceAligner:
                 None if detection is None or face_params is None else Face(detection, face_params, self.model)
             )
         return faces if errors == "none" else Faces(face for face in faces if face is not None)
+
+
+def _turned(image: Image, turns: int) -> Image:
+    return np.ascontiguousarray(np.rot90(image, turns))
 
 
 def _clear(candidates: list[Detection]) -> list[Detection]:

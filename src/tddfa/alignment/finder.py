@@ -19,7 +19,7 @@ from tddfa.detection import (
 )
 from tddfa.errors import InputError
 from tddfa.imaging.pyramid import Pyramid, images_for
-from tddfa.types import Detection
+from tddfa.types import Detection, Image
 from tddfa.types.box import largest
 
 Selection = Callable[[list[Detection]], Iterable[Detection]]
@@ -84,6 +84,13 @@ class FaceFinder:
                 found[k] = faces
         return [[faces[k] for k in largest([face.detection.box for face in faces], most)] for faces in found]
 
+    def detections(self, image: Image, search_size: int | None) -> Sequence[Detection]:
+        """Return what the detector finds in one copy of an image, unverified."""
+        detector = self.detector
+        if isinstance(detector, ScalableDetector):
+            return detector.detect(image, search_size=search_size)
+        return detector.detect(image)
+
     def among(self, sources: Sequence[Pyramid], searches: BatchSearch) -> list[list[Verified]]:
         """Return the faces that searches of the images find, best first, with their predictions."""
         return self._refined(sources, find_faces(sources, searches, self._verifier))
@@ -135,6 +142,6 @@ class FaceFinder:
             )
         if scalable and search_size is None and select is None:
             return detector.search(image)
-        found = detector.detect(image, search_size=search_size) if scalable else detector.detect(image)
-        candidates = list(found) if select is None else list(select(list(found)))
+        found = list(self.detections(image, search_size))
+        candidates = found if select is None else list(select(found))
         return iter([SearchStep(candidates, 0.0)])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tddfa.alignment.prediction import Source
-from tddfa.alignment.verification import FaceVerifier, Verified
+from tddfa.alignment.verification import SAME_FACE, FaceVerifier, Verified
 from tddfa.detection import BatchSearch, SearchStep
 from tddfa.detection.faint import LIKELY_SCORE, is_clear
 from tddfa.types import Detection
@@ -14,8 +14,6 @@ from tddfa.types import Detection
 # Side of a face that is not clear, in sides of the smallest that a copy shows reliably, from which a larger
 # one would show as well.
 _UNCLEAR = 1.5
-
-_SAME_FACE = 0.4  # intersection over union of two boxes on one face
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ def _wanted(step: SearchStep, found: Sequence[Verified], most: int | None) -> li
 
 def _unknown(detections: Sequence[Detection], found: Sequence[Verified]) -> list[Detection]:
     """Return the detections that are not on faces found before."""
-    return [d for d in detections if all(d.box.iou(face.detection.box) <= _SAME_FACE for face in found)]
+    return [d for d in detections if all(d.box.iou(face.detection.box) <= SAME_FACE for face in found)]
 
 
 def _goes_on(found: Sequence[Verified], step: SearchStep, most: int | None) -> bool:

@@ -25,7 +25,8 @@ _MIN_UPRIGHT_CONFIDENCE = 0.93
 _AS_LARGE = 0.6
 _MOST_AS_LARGE = 3  # of them that are verified beside as many as are wanted
 
-_SAME_FACE = 0.4  # intersection over union of two boxes on one face
+SAME_FACE = 0.4
+"""Intersection over union of two boxes from which they are on one face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,4 +272,4 @@ def _distinct(detections: Sequence[Detection]) -> list[int]:
     if not detections:
         return []
     boxes = np.array([tuple(d.box) for d in detections], float)
-    return non_maximum_suppression(boxes, np.array([d.score for d in detections]), _SAME_FACE).tolist()
+    return non_maximum_suppression(boxes, np.array([d.score for d in detections]), SAME_FACE).tolist()

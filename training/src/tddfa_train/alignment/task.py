@@ -228,12 +228,6 @@ def surface_distance(
     return _mean(flat + deep.mean(1) / 3, weight)
 
 
-def crop_landmarks(network: nn.Module, landmarks: PointModel, crops: Tensor) -> Tensor:
-    """Predict the 68 landmarks of RGB crops (b, s, s, 3), px of the crop."""
-    face: FaceOutput = network(network_input(crops))
-    return landmarks(face.camera, face.identity, face.weights())
-
-
 def regressed_expressions(names: tuple[str, ...], basis: Float[np.ndarray, "n 3 e"]) -> Tensor:
     """Choose the expressions that are estimated: all that move something, but for those no label knows.
 

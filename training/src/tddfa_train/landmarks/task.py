@@ -62,7 +62,6 @@ class LandmarkTask:
 
     config: LandmarkLossConfig
     mediapipe_weight: Float[Tensor, "points"]
-    annotation_offset: Float[Tensor, "21 2"] | None = None
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """See `tddfa_train.loop.task.Task`."""

@@ -17,11 +17,3 @@ def vanilla_joint(
     Source: Guo et al., ECCV 2020, section 2.2.
     """
     return share * parameter_cost + (1 - share) * balanced(parameter_cost, vertex_cost)
-
-
-def landmark_regularised(main: Float[Tensor, ""], landmark_cost: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """The main loss with the landmark head's loss beside it, equally large.
-
-    Source: Guo et al., ECCV 2020, section 2.3.
-    """
-    return main + balanced(main, landmark_cost)
