@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import trimesh
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from tddfa.imaging.files import encode_image
-from tddfa.provenance import is_ours, marked
+from tddfa.provenance import MARK, is_ours, marked
 
+VERTICES = b"".join(b"v %d.50 -1.25 0.00 0.13 0.07 1.00\n" % k for k in range(9)) + b"f 1 2 3\n"
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
 
 
@@ -38,9 +40,63 @@ def test_an_image_that_another_program_saves_again_is_no_longer_ours(tmp_path: P
     assert not is_ours(path)
 
 
+def test_an_image_that_was_edited_is_no_longer_ours_though_it_kept_our_comment(tmp_path: Path) -> None:
+    jpeg, png = tmp_path / "a.jpg", tmp_path / "a.png"
+    for path in jpeg, png:
+        path.write_bytes(marked(encode_image(PIXELS, path.suffix), path.suffix))
+    with Image.open(jpeg) as image:
+        image.load()
+        image.paste((255, 0, 0), (0, 0, 9, 9))
+        image.save(jpeg)  # Pillow writes the comment again
+    with Image.open(png) as image:
+        texts = PngInfo()
+        texts.add_text("Software", image.info["Software"])
+        image.convert("L").save(png, pnginfo=texts)
+    for path in jpeg, png:
+        assert MARK.encode() in path.read_bytes()
+        assert not is_ours(path)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".ply", ".obj", ".mtl"])
+def test_a_file_of_ours_is_no_longer_ours_with_any_byte_changed(suffix: str, tmp_path: Path) -> None:
+    rest = {
+        ".obj": VERTICES,
+        ".mtl": b"newmtl face_1\nKd 1 1 1\n",
+        ".ply": b"ply\nformat ascii 1.0\nend_header\n",
+    }
+    ours = marked(rest.get(suffix) or encode_image(PIXELS, suffix), suffix)
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(ours)
+    assert is_ours(path)
+    changed = [
+        ours[:k] + bytes([ours[k] ^ 1]) + ours[k + 1 :] for k in range(0, len(ours), 1 + len(ours) // 300)
+    ]
+    for data in (*changed, ours + b"\n", ours[:-1], ours[: len(ours) // 2]):
+        path.write_bytes(data)
+        assert not is_ours(path)
+
+
+def test_a_mark_without_a_checksum_makes_no_file_ours(tmp_path: Path) -> None:
+    (tmp_path / "a.obj").write_bytes(b"# made by tddfa\n" + VERTICES)
+    assert not is_ours(tmp_path / "a.obj")
+
+
+def test_an_obj_as_3ddfa_v2_writes_it_is_not_ours_and_with_a_line_in_front_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.obj"
+    path.write_bytes(VERTICES)
+    assert not is_ours(path)
+    ours = marked(VERTICES, ".obj")
+    assert ours.partition(b"\n")[2] == VERTICES
+    path.write_bytes(ours)
+    assert is_ours(path)
+
+
 def test_meshes_are_read_with_their_mark() -> None:
-    ply = marked(trimesh.creation.box().export(file_type="ply"), ".ply")
-    assert len(trimesh.load(io.BytesIO(ply), file_type="ply").vertices) == 8
+    box = trimesh.creation.box()
+    for kind in "ply", "obj":
+        data = box.export(file_type=kind)
+        ours = marked(data.encode() if isinstance(data, str) else data, f".{kind}")
+        assert len(trimesh.load(io.BytesIO(ours), file_type=kind).vertices) == 8
 
 
 @pytest.mark.parametrize(
@@ -77,8 +133,6 @@ def test_what_is_no_file_is_not_ours_and_is_not_waited_for(tmp_path: Path) -> No
 
 def test_a_video_with_our_comment_is_ours(tmp_path: Path) -> None:
     import av
-
-    from tddfa.provenance import MARK
 
     for name, comment in (("ours.mp4", MARK), ("theirs.mp4", "made by somebody")):
         with av.open(str(tmp_path / name), "w") as container:

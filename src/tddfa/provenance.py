@@ -3,6 +3,9 @@
 An image, video, mesh or table that the command writes says itself who made it, so that copies, moved folders
 and later versions are known too. Such a file may be written again without being asked, and it is never an
 input.
+
+The comment in images, meshes and materials holds a checksum of the rest of the file: programs that change the
+file often keep its comments, and what somebody changed is no longer ours.
 """
 
 from __future__ import annotations
@@ -12,11 +15,12 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 MARK = "made by tddfa"
-"""The comment in images, meshes and videos; video files carry it as `comment` of the container."""
+"""How the comment in images, meshes and videos begins; video files carry it as `comment` of the container."""
 
 _HEAD = 1 << 12  # bytes at the start of a file in which its mark stands
 _PNG_HEADER = 8 + 25  # signature and IHDR, which come first
@@ -29,42 +33,62 @@ def marked(data: bytes, suffix: str) -> bytes:
         data: bytes of a file of ours.
         suffix: suffix of its name, such as ".png".
     """
-    insert = _INSERTERS.get(suffix.lower())
-    return data if insert is None else insert(data)
+    comment = _COMMENTS.get(suffix.lower())
+    return data if comment is None else comment.added(data)
 
 
-def _jpeg(data: bytes) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Comment:
+    """How a format holds the mark.
+
+    Attributes:
+        place: returns where it stands in a file, which is the same before and after it was added.
+        encode: returns its bytes, whose number depends on the length of the text alone.
+    """
+
+    place: Callable[[bytes], int]
+    encode: Callable[[str], bytes]
+
+    def added(self, data: bytes) -> bytes:
+        """Return the bytes of a file with the mark."""
+        at = self.place(data)
+        return data[:at] + self._of(data) + data[at:]
+
+    def is_in(self, data: bytes) -> bool:
+        """Return whether a file has the mark and nothing else in it was changed since."""
+        at = self.place(data)
+        end = at + len(self._of(b""))
+        return data[at:end] == self._of(data[:at] + data[end:])
+
+    def _of(self, rest: bytes) -> bytes:
+        return self.encode(f"{MARK}, crc32 {zlib.crc32(rest):08x}")
+
+
+def _after_jfif(data: bytes) -> int:
     # The JFIF segment has to stay the first.
-    at = 4 + int.from_bytes(data[4:6], "big") if data[2:4] == b"\xff\xe0" else 2
-    return data[:at] + b"\xff\xfe" + struct.pack(">H", 2 + len(MARK)) + MARK.encode() + data[at:]
+    return 4 + int.from_bytes(data[4:6], "big") if data[2:4] == b"\xff\xe0" else 2
 
 
-def _png(data: bytes) -> bytes:
-    return data[:_PNG_HEADER] + png_text("Software", MARK) + data[_PNG_HEADER:]
+def _jpeg_segment(text: str) -> bytes:
+    return b"\xff\xfe" + struct.pack(">H", 2 + len(text)) + text.encode()
 
 
-def _ply_comment(data: bytes) -> bytes:
-    first, second, rest = data.split(b"\n", 2)
-    return b"\n".join([first, second, b"comment " + MARK.encode(), rest])
+def _after_two_lines(data: bytes) -> int:
+    return data.index(b"\n", data.index(b"\n") + 1) + 1
 
 
-def _obj_comment(data: bytes) -> bytes:
-    # Without a texture the file is that of 3DDFA_V2 byte for byte, which leaves no room.
-    return _material_comment(data) if data.startswith(b"mtllib ") else data
+_JPEG = _Comment(_after_jfif, _jpeg_segment)
+_FIRST_LINE = _Comment(lambda data: 0, lambda text: f"# {text}\n".encode())
 
-
-def _material_comment(data: bytes) -> bytes:
-    return b"# " + MARK.encode() + b"\n" + data
-
-
-_INSERTERS: Mapping[str, Callable[[bytes], bytes]] = {
-    ".jpg": _jpeg,
-    ".jpeg": _jpeg,
-    ".png": _png,
-    ".ply": _ply_comment,
-    ".obj": _obj_comment,
-    ".mtl": _material_comment,
+_COMMENTS: Mapping[str, _Comment] = {
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".png": _Comment(lambda data: _PNG_HEADER, lambda text: png_text("Software", text)),
+    ".ply": _Comment(_after_two_lines, lambda text: f"comment {text}\n".encode()),
+    ".obj": _FIRST_LINE,
+    ".mtl": _FIRST_LINE,
 }
+"""Suffix → how files of that kind hold the mark."""
 
 
 def png_text(keyword: str, text: str) -> bytes:
@@ -87,6 +111,12 @@ def is_ours(path: Path) -> bool:
 
 def _has_mark(file: BinaryIO, _: Path) -> bool:
     return MARK.encode() in file.read(_HEAD)
+
+
+def _is_unchanged(file: BinaryIO, path: Path) -> bool:
+    start = file.read(_HEAD)
+    # Files of others are not read any further.
+    return MARK.encode() in start and _COMMENTS[path.suffix.lower()].is_in(start + file.read())
 
 
 def _glb(file: BinaryIO, _: Path) -> bool:
@@ -139,15 +169,6 @@ def _npz(file: BinaryIO, _: Path) -> bool:
     return {"columns.npy", "face_id.npy", "pose_Rx.npy"} <= names
 
 
-def _obj(file: BinaryIO, _: Path) -> bool:
-    # Vertices with colours of two decimals, as 3DDFA_V2 writes them too.
-    start = file.read(_HEAD)
-    return MARK.encode() in start or re.match(_COLORED_VERTICES, start) is not None
-
-
-_COLORED_VERTICES = rb"(v -?\d+\.\d\d -?\d+\.\d\d \d+\.\d\d( [01]\.\d\d){3}\n){8}"
-
-
 def _npy(file: BinaryIO, path: Path) -> bool:
     # An array has no room for a mark; the mask that is written with it has one.
     return is_ours(path.with_name(f"{path.stem}_mask.png"))
@@ -186,14 +207,14 @@ def _read(file: BinaryIO, start: int, end: int) -> bytes:
 
 
 _RECOGNISERS: Mapping[str, Callable[[BinaryIO, Path], bool]] = {
-    **dict.fromkeys((".html", ".jpg", ".jpeg", ".png", ".mtl", ".ply"), _has_mark),
+    **dict.fromkeys(_COMMENTS, _is_unchanged),
+    ".html": _has_mark,
     ".glb": _glb,
     ".json": _json,
     ".jsonl": _json_lines,
     ".csv": _csv,
     ".parquet": _parquet,
     ".npz": _npz,
-    ".obj": _obj,
     ".npy": _npy,
     ".mp4": _mp4,
 }

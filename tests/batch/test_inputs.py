@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 import tarfile
 from pathlib import Path
 
@@ -213,3 +214,25 @@ def test_an_empty_cell_of_a_column_of_paths_is_called_that(photos, tmp_path):
     assert (report.n_inputs, report.n_faces, report.n_errors) == (3, 1, 2)
     errors = [error for _, _, error in faces(tmp_path / "out") if error]
     assert errors == ["a cell of the column of paths is empty"] * 2
+
+
+def test_a_name_that_is_too_long_is_one_line():
+    with pytest.raises(InputError, match="no such file or folder: aaa"):
+        list(Sources(["a" * 300]))
+
+
+def test_a_tree_that_is_deeper_than_python_calls_is_walked(tmp_path):
+    depth = sys.getrecursionlimit() + 100
+    folder = tmp_path
+    made = []
+    # Names of one letter keep the path below the limit of the system.
+    for _ in range(depth):
+        folder = folder / "d"
+        made.append(folder)
+        folder.mkdir()
+    (folder / "photo.png").write_bytes(PNG)
+    (unit,) = Sources([str(tmp_path)])
+    assert unit.path.endswith("photo.png")
+    (folder / "photo.png").unlink()
+    for each in reversed(made):  # shutil.rmtree calls itself for each level
+        each.rmdir()

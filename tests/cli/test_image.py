@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -492,3 +493,96 @@ def test_names_of_files_give_a_terminal_no_commands(photo, tmp_path, capfd):
     told = capfd.readouterr().err
     assert told.count("\n") == 1
     assert r"new\nline \x1b[31m \x9b0m \u202egpj.jpg is no image" in told
+
+
+def test_the_file_of_json_may_lie_in_the_new_folder_of_the_outputs(photo, out, tmp_path, capsys):
+    lines = out / "faces.jsonl"
+    assert main(["image", str(photo), "-d", str(out), "-o", "3d", "--json", str(lines)]) == 0
+    assert names(out) == {"photo_3d.jpg", "faces.jsonl"}
+    capsys.readouterr()
+    other = tmp_path / "another" / "faces.jsonl"
+    assert main(["image", str(photo), "-d", str(out), "--json", str(other)]) == 1, (
+        "no folder is made for a typo"
+    )
+    assert capsys.readouterr().err == f"tddfa: error: cannot write {other}: No such file or directory\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no paths of this length")
+def test_a_tree_of_1200_levels_is_walked_and_written(photo, tmp_path, monkeypatch):
+    root = tmp_path / "deep"
+    root.mkdir()
+    folders = [Path(*["d"] * depth) for depth in range(1, 1201)]
+    try:
+        for folder in folders:
+            (root / folder).mkdir()
+        shutil.copyfile(photo, root / folders[-1] / "a.png")
+        monkeypatch.chdir(tmp_path)
+        assert main(["image", "deep", "-d", "deep"]) == 0
+        assert {path.name for path in (root / folders[-1]).iterdir()} == {"a.png", "a_2d_sparse.jpg"}
+        assert main(["image", "deep", "-d", "out"]) == 0
+        assert (tmp_path / "out" / folders[-1] / "a_2d_sparse.jpg").is_file()
+    finally:  # pytest and shutil would reach the limit of recursion
+        for top in root, tmp_path / "out":
+            for path in (top / folders[-1]).glob("*"):
+                path.unlink()
+            for folder in reversed(folders):
+                if (top / folder).is_dir():
+                    (top / folder).rmdir()
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "tddfa", "image", *map(str, arguments), "--pack", "3ddfa-v2-mb05"]
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+class TestStandardOutput:
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device without room")
+    @pytest.mark.parametrize("wanted", [["--json", "-"], ["-o", "2d_sparse"]])
+    def test_on_a_full_disk_it_is_one_line_and_code_1(self, photo, out, wanted, unbuffered):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                command(photo, "-d", out, *wanted),
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            )
+        reason = "No space left on device"
+        assert done.stderr == f"tddfa: error: cannot write to standard output: {reason}\n"
+        assert done.returncode == 1
+
+    @pytest.mark.skipif(os.name == "nt", reason="needs a shell of POSIX")
+    def test_that_is_closed_is_one_line_where_lines_go_there(self, photo, out, unbuffered):
+        def closed(*wanted: str) -> tuple[int, str]:
+            shell = ["sh", "-c", 'exec "$@" >&-', "sh", *command(photo, "-d", out, *wanted)]
+            environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+            done = subprocess.run(shell, stderr=subprocess.PIPE, text=True, env=environment)
+            return done.returncode, done.stderr
+
+        assert closed("--json", "-") == (
+            1,
+            "tddfa: error: cannot write to standard output: it is closed\n",
+        )
+        assert closed("-o", "2d_sparse") == (0, "")
+        assert names(out) == {"photo_2d_sparse.jpg"}
+
+    @pytest.mark.parametrize("code", [0, 1])
+    def test_whose_reader_has_gone_ends_with_the_code_of_what_failed_before(self, photo, code, unbuffered):
+        if code:
+            (photo.parent / "broken.png").write_bytes(b"no image")
+        process = subprocess.Popen(
+            command(photo.parent, "--json", "-"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        error = process.stderr.read()
+        process.stderr.close()
+        assert process.wait() == code
+        assert error.count("is no image") == code
+        assert "Traceback" not in error
+        assert "Exception ignored" not in error

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +84,84 @@ def test_an_argument_that_means_nothing_is_named(folder: Path) -> None:
         "no images in the folder empty",
         "no file matches *.gif",
     ]
+
+
+def test_an_empty_name_is_said_to_be_empty_and_means_no_folder(folder: Path) -> None:
+    make(folder, "a.png")
+    inputs = Inputs(["", "a.png"])
+    assert inputs.problems == ["the name of an input is empty; name images, folders or globs"]
+    assert [str(job.path) for job in inputs] == ["a.png"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other limits")
+@pytest.mark.parametrize("name", ["x" * 300 + ".png", "in/" + "x" * 300, "d/" * 3000])
+def test_a_name_that_is_too_long_is_one_line_and_the_others_are_found(folder: Path, name: str) -> None:
+    make(folder, "a.png", "in/b.png", "d/c.png")
+    inputs = Inputs([name, "a.png"])
+    (problem,) = inputs.problems
+    assert problem.startswith(f"cannot read {name[:50]}")
+    assert problem.endswith("…: File name too long")
+    assert [str(job.path) for job in inputs] == ["a.png"]
+
+
+@pytest.fixture
+def locked(folder: Path) -> Iterator[Path]:
+    """A folder `in` with an image and two folders: `closed` may not be read, `listed` not be entered."""
+    make(folder, "in/a.png", "in/closed/b.png", "in/listed/c.png")
+    modes = {folder / "in/closed": 0o000, folder / "in/listed": 0o400}
+    for path, mode in modes.items():
+        path.chmod(mode)
+    yield folder
+    for path in modes:
+        path.chmod(0o700)
+
+
+def found_without_privileges(*arguments: str) -> tuple[list[str], list[str]]:
+    """Return the inputs and the problems that a process finds for which permissions count."""
+    code = (
+        "import json, sys; from tddfa.cli.inputs import Inputs; found = Inputs(sys.argv[1:]);"
+        "print(json.dumps([[str(job.path) for job in found], found.problems]))"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("root may read everything")
+        privileges = "-dac_override,-dac_read_search"
+        command = ["setpriv", f"--bounding-set={privileges}", f"--inh-caps={privileges}", *command]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    paths, problems = json.loads(done.stdout)
+    return paths, problems
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs permissions of POSIX")
+@pytest.mark.usefixtures("locked")
+class TestFoldersThatMayNotBeRead:
+    CLOSED = "cannot read the folder in/closed: Permission denied"
+
+    def test_each_is_one_line_and_the_rest_is_found(self) -> None:
+        paths, problems = found_without_privileges("in")
+        assert paths == ["in/a.png", "in/listed/c.png"], "the reader says that c.png cannot be opened"
+        assert problems == [self.CLOSED]
+
+    @pytest.mark.parametrize("name", ["in/closed", "in/closed/*.png"])
+    def test_one_that_is_named_is_not_called_empty(self, name: str) -> None:
+        assert found_without_privileges(name, "in/a.png") == (["in/a.png"], [self.CLOSED])
+
+    def test_one_that_two_arguments_mean_is_named_once(self) -> None:
+        assert found_without_privileges("in", "in/closed")[1] == [self.CLOSED]
+
+    @pytest.mark.parametrize("name", ["in/closed/b.png", "in/listed/c.png", "in/listed/*.png"])
+    def test_a_file_in_one_is_an_input_of_which_the_reader_says_why_not(self, name: str) -> None:
+        paths, problems = found_without_privileges(name, "in/a.png")
+        assert paths == [name.replace("*", "c"), "in/a.png"]
+        assert problems == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs symbolic links")
+def test_a_link_to_itself_costs_no_other_file_of_its_folder(folder: Path) -> None:
+    make(folder, "in/a.png", "in/z.png")
+    (folder / "in" / "loop.png").symlink_to("loop.png")
+    assert set(found("in")) == {"in/a.png", "in/loop.png", "in/z.png"}
 
 
 def test_what_tddfa_made_is_left_out_and_what_only_has_such_a_name_is_not(folder: Path) -> None:

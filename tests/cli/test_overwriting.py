@@ -121,6 +121,32 @@ def test_no_file_of_others_is_written_over_and_every_file_of_ours_is(folder, arg
     assert set(files(folder / "out")) == set(ours)
 
 
+def test_an_output_that_somebody_edited_is_not_written_over(folder, capsys):
+    from PIL import Image
+
+    save(folder / "p.png")
+    command = ["image", "p.png", "-o", "2d_sparse,obj"]
+    assert main(command) == 0
+    assert main([*command, "--resume"]) == 0
+    with Image.open("p_2d_sparse.jpg") as drawn:
+        drawn.load()
+        drawn.paste((255, 0, 0), (0, 0, 9, 9))
+        drawn.save("p_2d_sparse.jpg")  # with the comment that it had
+    mesh = Path("p_obj.obj").read_bytes()
+    for name, data in (("p_obj.obj", mesh + b"# my note\n"), ("p_obj.obj", mesh.partition(b"\n")[2])):
+        Path(name).write_bytes(data)
+        before = files(folder)
+        for kind in "2d_sparse", "obj":
+            capsys.readouterr()
+            assert main(["image", "p.png", "-o", kind]) == 1
+            (line,) = capsys.readouterr().err.splitlines()
+            assert "nothing in it says that tddfa made it" in line
+            assert "--overwrite" in line
+        assert files(folder) == before
+    assert main([*command, "--overwrite"]) == 0
+    assert main(command) == 0
+
+
 def test_the_number_of_files_does_not_grow_from_run_to_run(folder, capsys):
     for name in ("a.png", "b.png", "sub/c.png"):
         (folder / name).parent.mkdir(exist_ok=True)

@@ -102,3 +102,41 @@ def test_textures_units_flags_and_times_are_checked() -> None:
         refused(lambda: export.write_ply(path, image, [face]), "path is")
         refused(lambda: export.write_obj(path, image, [face]), "path is")
     """)
+
+
+def test_faces_with_extreme_cameras_are_written_or_refused_in_one_line() -> None:
+    run("""
+    from dataclasses import replace
+
+    shown = lambda camera: replace(face, params=replace(face.params, camera=camera))
+    usual = face.params.camera
+    for write in (*WRITE.values(), lambda image, faces: export.to_rows(faces)):
+        for camera in (usual * np.nan, usual * np.inf, usual * 1e12, usual.tolist(), None, "camera"):
+            with np.errstate(all="ignore"):
+                refused(lambda: write(image, [shown(camera)]), "camera of faces[0]")
+    refused(lambda: export.glb_bytes(image, [shown(usual * 0)]), "scale 0")
+    """)
+
+
+def test_columns_rows_and_tables_are_checked() -> None:
+    run("""
+    for names in (None, 3, "jawOpen", [1], [None], image):
+        refused(lambda: export.columns(names), "expression_names", "a list of names")
+        refused(lambda: export.table_bytes("csv", names, []), "names", "a list of names")
+    for format in ([], None, "xls", 3, image):
+        refused(lambda: export.table_bytes(format, ["a"], []), "no table format", "csv")
+    for rows in (None, 3, "ab", [3], [None], [["a"]], [{}], [{"b": 1}], [{"a": 1, "b": 2}]):
+        refused(lambda: export.table_bytes("csv", ["a"], rows), "row")
+    assert export.table_bytes("csv", ["a", "b"], [{"b": 2, "a": 1}]) == b"a,b\\n1,2\\n"
+    refused(lambda: export.table_bytes("npz", ["a"], [{"a": "x"}]), "cannot be written as npz")
+    refused(lambda: export.table_bytes("jsonl", ["a"], [{"a": {1}}]), "cannot be written as jsonl")
+    good = dict(frame=0, face_id=0, timestamp=0.0, confidence=1.0, state="new")
+    assert tuple(export.face_row(face, **good)) == export.columns(face.model.expression_names)
+    for wrong in (None, face.mesh, [face]):
+        refused(lambda: export.face_row(wrong, **good), "face is a")
+    odd = dict(frame=(-1, "0", None, 1.5), face_id=(-1, "a"), timestamp=("1s", None, float("nan")),
+        confidence=("high", None, float("inf")), state=("here", None, 3), visible=("yes", None, 1))
+    for name, values in odd.items():
+        for value in values:
+            refused(lambda: export.face_row(face, **(good | {name: value})), name)
+    """)

@@ -158,3 +158,39 @@ def test_colours_may_be_any_numbers_from_0_to_255(dtype) -> None:
         for same in (color, [10, 20, 30]):
             np.testing.assert_array_equal(draw(image, [face], color=same), expected)
     """)
+
+
+def test_faces_with_extreme_cameras_are_drawn_or_refused_in_one_line() -> None:
+    run("""
+    from dataclasses import replace
+    from tddfa.morphable import open_face_model
+    from tddfa.types import BoundingBox, Detection, Face
+
+    model = open_face_model()
+    near = np.array([[0.1, 0, 0, 20], [0, -0.1, 0, 16], [0, 0, -0.1, 0]])
+    usual = Face(Detection(BoundingBox(0, 0, 40, 32)), model.params(near), model)
+    shown = lambda camera: replace(usual, params=replace(usual.params, camera=camera))
+    MESHES = {
+        **DRAW, "textures": lambda image, faces: render.face_textures(image, faces, size=16),
+        "uv": lambda image, faces: render.draw_uv_texture(image, faces, size=16),
+        "heat": lambda image, faces: render.draw_heat(image, faces, [np.zeros(model.n_vertices)]),
+        "regions": lambda image, faces: render.draw_regions(image, faces, model.regions),
+    }
+    for name, draw in MESHES.items():
+        for camera in (1e6 * near, 1e12 * near, np.where(near == 20, np.nan, near), near * np.inf, near[:2]):
+            with np.errstate(all="ignore"):
+                given = shown(camera)
+                refused(lambda: draw(image, [given]), "")
+        draw(image, [shown(near * [1e-9, 1e-9, 1e-9, 1])])
+    render.draw_pose(image, [shown(near * [1e5, 1e5, 1e5, 1])])
+    render.draw_uv_texture(image, [usual, shown(near * [1e5, 1e5, 1e5, 1])], size=16)
+    """)
+
+
+def test_colours_of_a_texture_need_a_face_and_a_texture() -> None:
+    run("""
+    for wrong in (None, face.mesh, [face], "face"):
+        refused(lambda: render.texture_colors(wrong, texture), "face is a", "not a Face")
+    for wrong in (None, "a.png", image / 255, [texture]):
+        refused(lambda: render.texture_colors(face, wrong), "texture")
+    """)

@@ -2,6 +2,8 @@
 
 import math
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -243,5 +245,64 @@ class TestBox:
 
     @pytest.mark.parametrize("factor", [0, -1, math.nan])
     def test_a_box_without_area_is_refused(self, factor):
-        with pytest.raises(InputError, match="box"):
+        with pytest.raises(InputError, match=r"box|factor=.*above 0"):
             BoundingBox(1, 2, 3, 4).scaled(factor)
+
+
+# The classes without the shape checks of the tests, which would speak up first.
+UNCHECKED = """
+import numpy as np
+from tddfa.errors import InputError
+from tddfa.morphable import open_face_model
+from tddfa.types import BoundingBox, Detection, Face, FaceParams
+
+def refused(call, *words):
+    try:
+        call()
+    except InputError as error:
+        text = str(error)
+        assert "\\n" not in text and len(text) < 300 and all(word in text for word in words), text
+        return
+    raise AssertionError(f"not refused: {words}")
+
+box = BoundingBox(1, 2, 3, 4)
+odd = (None, "2", [1], {}, object(), np.zeros(3), 1j)
+for value in (*odd, float("nan"), float("inf"), 10**400):
+    for k in range(4):
+        corners = [1, 2, 3, 4]
+        corners[k] = value
+        refused(lambda: BoundingBox(*corners), "not a finite number")
+    refused(lambda: box.shifted(value, 0), "dx", "dy")
+    refused(lambda: Detection(box, value), "score")
+for value in (*odd, float("nan"), float("inf"), 0, -1):
+    refused(lambda: box.scaled(value), "factor", "above 0")
+for value in (*odd, (1, 2, 3, 4), Detection(box)):
+    for method in (box.iou, box.intersection, box.shared_area):
+        refused(lambda: method(value), "other is a", "not a BoundingBox")
+    refused(lambda: Detection(value), "box is a", "not a BoundingBox")
+for value in (None, "2", [[1, 2]], np.zeros(3), np.zeros((0, 2)), np.zeros((3, 1))):
+    refused(lambda: BoundingBox.around(value), "points is")
+
+model = open_face_model()
+params = model.params()
+face = Face(Detection(box), params, model)
+for value in (face, None, "params", [params], params.camera):
+    for method in (model.shape, model.reconstruct, model.pose, model.gaze, model.landmarks, model.neutral,
+                   model.frontal, lambda p: model.mirrored(p, 100)):
+        refused(lambda: method(value), "params is a", "not a FaceParams", "face.params")
+for value in (None, "wide", -1, float("nan"), [100]):
+    refused(lambda: model.mirrored(params, value), "image_width")
+for camera in (None, "camera", params.camera.tolist(), np.eye(3), params.camera.astype(object)):
+    refused(lambda: model.landmarks(FaceParams(camera, params.identity, params.expression)), "(3, 4)")
+for name in (["ibug68"], None, 68, "nose"):
+    refused(lambda: face.points(name), "no landmark set", "ibug68")
+    refused(lambda: face.cropped(name), "has no crop", "head")
+    refused(lambda: model.expression_index(name), "no expression named")
+for value in (None, [0.0], params.identity[:-1], 3):
+    refused(lambda: params.with_identity(value), "identity has the shape")
+"""
+
+
+def test_boxes_parameters_and_models_refuse_what_they_cannot_use():
+    done = subprocess.run([sys.executable, "-c", UNCHECKED], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

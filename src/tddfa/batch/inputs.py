@@ -115,7 +115,7 @@ class Sources:
         if _is_glob(text):
             yield from self._globbed(text)
         elif _is_folder(text):
-            yield from self._walk(Storage.open(text), "", _joined(text))
+            yield from self._walk(Storage.open(text), _joined(text))
         else:
             yield from self._file(text, named=True)
 
@@ -131,20 +131,20 @@ class Sources:
             if not entry.is_folder and fnmatch.fnmatchcase(entry.name, pattern):
                 yield from self._file(_joined(folder)(entry.name), entry)
 
-    def _walk(self, storage: Storage, below: str, joined: Callable[[str], str]) -> Iterator[Unit]:
+    def _walk(self, storage: Storage, joined: Callable[[str], str]) -> Iterator[Unit]:
         """Yield the files of a folder, then those of its folders."""
-        folders: list[str] = []
-        for entry in storage.entries(below):
-            if entry.name.startswith("."):
-                continue
-            name = posixpath.join(below, entry.name) if below else entry.name
-            if entry.is_folder:
-                folders.append(name)
-            elif _kind(entry.name) and not (_OF_A_BATCH.search(name) or self._is_left_out(joined(name))):
-                yield from self._file(joined(name), entry)
-        for name in folders:
-            if not self._is_excluded(joined(name)):
-                yield from self._walk(storage, name, joined)
+        waiting = [""]  # a recursion would end in trees of a thousand levels
+        while waiting:
+            below, folders = waiting.pop(), list[str]()
+            for entry in storage.entries(below):
+                if entry.name.startswith("."):
+                    continue
+                name = posixpath.join(below, entry.name) if below else entry.name
+                if entry.is_folder:
+                    folders.append(name)
+                elif _kind(entry.name) and not (_OF_A_BATCH.search(name) or self._is_left_out(joined(name))):
+                    yield from self._file(joined(name), entry)
+            waiting += [name for name in reversed(folders) if not self._is_excluded(joined(name))]
 
     def _is_excluded(self, path: str) -> bool:
         if not self.exclude or is_url(path) != is_url(self.exclude):
@@ -291,13 +291,13 @@ def _kind(path: str) -> str:
 
 
 def _is_folder(text: str) -> bool:
-    return Storage.open(text).is_folder() if is_url(text) else Path(text).is_dir()
+    return Storage.open(text).is_folder() if is_url(text) else os.path.isdir(text)  # noqa: PTH112
 
 
 def _is_glob(text: str) -> bool:
     if is_url(text):
         return glob.has_magic(text.partition("?")[0])
-    return glob.has_magic(text) and not Path(text).exists()
+    return glob.has_magic(text) and not os.path.exists(text)  # noqa: PTH110
 
 
 def _is_table_of_a_batch(path: str) -> bool:

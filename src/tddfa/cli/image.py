@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from tddfa.cli.lines import Lines
 from tddfa.cli.messages import note, plain, report
 from tddfa.cli.output_arguments import Listed, add_output_options, chosen, list_of, output_options
 from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
+from tddfa.errors import ExportFileError
 from tddfa.kinds import KINDS, TABLES, names
 from tddfa.provenance import is_ours
 
@@ -114,6 +116,8 @@ def run(args: argparse.Namespace) -> int:
         return 1
 
     lines_file = None if args.json in (None, "-") else Path(args.json)
+    if lines_file is not None:
+        _make_folder(args.dir, of=lines_file)
     check = OverwriteGuard(inputs, args.overwrite).check
     guard = OverwriteGuard(inputs, args.overwrite, lines_file)
     with interrupts() as stop, Lines.to(args.json, args.resume, check) as lines:
@@ -131,11 +135,25 @@ def run(args: argparse.Namespace) -> int:
             verbose=args.verbose,
         )
         work = _Work(args, task, lines, stop, n_failed=len(inputs.problems))
-        work.on(inputs)
+        try:
+            work.on(inputs)
+        except BrokenPipeError:
+            # The reader of the lines, such as `head`, has what it wanted.
+            return 1 if work.n_failed else 0
     work.report(len(inputs))
     if stop.is_set():
         return INTERRUPTED
     return 1 if work.n_failed else 0
+
+
+def _make_folder(folder: Path, *, of: Path) -> None:
+    """Make the folder of the outputs before the first image is done, where a file is opened in it."""
+    if os.path.abspath(of.parent) != os.path.abspath(folder):  # noqa: PTH100
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportFileError(f"cannot make the folder {folder}: {error.strerror}") from None
 
 
 @dataclass(slots=True, eq=False)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import os
+import stat
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,7 +49,7 @@ class Inputs:
         unreadable: suffixes of files in folders that are counted as left out.
 
     Attributes:
-        problems: one line for each argument that means nothing.
+        problems: one line for each argument that means nothing, and for each folder that cannot be read.
         left_out: number of files that were left out, by the reason: "made by tddfa", or a suffix.
     """
 
@@ -60,9 +62,10 @@ class Inputs:
         unreadable: Set[str] = UNREADABLE_SUFFIXES,
     ) -> None:
         self._suffixes = suffixes
+        self._noun = noun
         self._arguments = [_Argument.parse(text) for text in arguments]
         self._one_folder = len(arguments) == 1 and self._arguments[0].is_folder
-        self.problems: list[str] = []
+        self._unreadable: dict[str, str] = {}
         self.left_out: Counter[str] = Counter()
         self._count = 0
         once, several = set[int](), set[int]()
@@ -79,11 +82,7 @@ class Inputs:
             if not self._one_folder:  # there, names are made distinct folder by folder
                 (several if hash(target) in once else once).add(hash(target))
         self._targets_of_several = several
-        for argument in self._arguments:
-            if argument.is_folder and not found_of[argument]:
-                self.problems.append(f"no {noun} in the folder {argument.text}")
-            elif argument.is_glob and not argument.matches:
-                self.problems.append(f"no file matches {argument.text}")
+        self.problems = [*self._means_nothing(found_of), *self._unreadable.values()]
 
     def __len__(self) -> int:
         return self._count
@@ -131,13 +130,33 @@ class Inputs:
             parts.append(f"{_files(sum(others.values()))} of formats that are not read here ({kinds})")
         return f"left out {' and '.join(parts)}" if parts else ""
 
+    def _means_nothing(self, found_of: Mapping[_Argument, int]) -> Iterator[str]:
+        """Yield one line for each argument without a file."""
+        for argument in self._arguments:
+            if not argument.text:
+                yield f"the name of an input is empty; name {self._noun}, folders or globs"
+            elif argument.problem:
+                yield argument.problem
+            elif argument.is_folder and not found_of[argument] and not self._is_unreadable(argument):
+                yield f"no {self._noun} in the folder {argument.text}"
+            elif argument.is_glob and not argument.matches:
+                yield f"no file matches {argument.text}"
+
+    def _is_unreadable(self, argument: _Argument) -> bool:
+        """Whether a folder, or one below it, could not be read."""
+        root = os.path.abspath(argument.text)  # noqa: PTH100
+        return root in self._unreadable or any(map(argument.is_above, self._unreadable))
+
+    def _note_unreadable(self, folder: str, error: OSError) -> None:
+        self._unreadable[os.path.abspath(folder)] = _cannot_read(folder, error)  # noqa: PTH100
+
     def _files(self, also: Set[str] = frozenset()) -> Iterator[tuple[_Argument, Path, Path]]:
         """Yield each file once, with its argument and target; in folders also those with other suffixes."""
         suffixes = self._suffixes | also
         named: set[str] = set()
         folders: list[_Argument] = []
         for argument in self._arguments:
-            for path, target in argument.files(suffixes):
+            for path, target in argument.files(suffixes, self._note_unreadable):
                 if not self._one_folder:
                     whole = os.path.abspath(path)  # noqa: PTH100
                     inside = path.suffix.lower() in suffixes and any(f.is_above(whole) for f in folders)
@@ -168,28 +187,43 @@ class _Argument:
         is_folder: whether it is a folder.
         is_glob: whether it is a glob.
         matches: the files that it names; none for a folder.
+        problem: why it cannot be used; empty when it can.
     """
 
     text: str
     is_folder: bool = False
     is_glob: bool = False
     matches: tuple[str, ...] = ()
+    problem: str = ""
 
     @classmethod
     def parse(cls, text: str) -> _Argument:
-        path = Path(text)
-        if path.is_dir():
-            return cls(text, is_folder=True)
-        if path.exists() or not glob.has_magic(text):
-            return cls(text, matches=(text,))
-        matches = (m for m in glob.glob(text, recursive=True) if Path(m).is_file())  # noqa: PTH207, absolute patterns too
-        return cls(text, is_glob=True, matches=tuple(sorted(matches)))
+        if not text:
+            return cls(text)  # for pathlib, this is the current folder
+        try:
+            mode = os.stat(text).st_mode  # noqa: PTH116, pathlib changes names
+        except (OSError, ValueError) as error:
+            return cls._of_unknown(text, error)
+        return cls(text, is_folder=True) if stat.S_ISDIR(mode) else cls(text, matches=(text,))
 
-    def files(self, suffixes: Set[str]) -> Iterator[tuple[Path, Path]]:
+    @classmethod
+    def _of_unknown(cls, text: str, error: Exception) -> _Argument:
+        """Return the argument of a text that names nothing that can be seen."""
+        if glob.has_magic(text):
+            matches = filter(_may_be_file, glob.glob(text, recursive=True))  # noqa: PTH207, absolute patterns too
+            found = tuple(sorted(matches))
+            return cls(text, is_glob=True, matches=found, problem="" if found else _unreadable_parent(text))
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return cls(text, problem=f"cannot read {text[:57]}…: {error.strerror}")
+        return cls(text, matches=(text,))  # the reader says what is wrong
+
+    def files(
+        self, suffixes: Set[str], note_unreadable: Callable[[str, OSError], None]
+    ) -> Iterator[tuple[Path, Path]]:
         """Yield the files, and for each the folder and stem of its outputs."""
         if self.is_folder:
             root = Path(self.text)
-            for folder, name, stem in _walk(self.text, suffixes):
+            for folder, name, stem in _walk(self.text, suffixes, note_unreadable):
                 yield root / folder / name, Path(folder) / stem
         for match in map(Path, self.matches):
             yield match, Path(match.stem)
@@ -200,27 +234,74 @@ class _Argument:
         return whole.startswith(root) and not any(map(_hidden, Path(whole[len(root) :]).parts))
 
 
-def _walk(root: str, suffixes: Set[str], below: str = "") -> Iterator[tuple[str, str, str]]:
+def _walk(
+    root: str, suffixes: Set[str], note_unreadable: Callable[[str, OSError], None]
+) -> Iterator[tuple[str, str, str]]:
     """Yield folder (relative to the root), name, and stem of the outputs of each file under a folder."""
-    # Strings take a third of the memory of paths.
+    # Strings take a third of the memory of paths. A recursion would end in trees of a thousand levels.
+    pending = [""]
+    while pending:
+        below = pending.pop()
+        folder = os.path.join(root, below) if below else root  # noqa: PTH118
+        folders: list[str] = []
+        names: list[str] = []
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if _hidden(entry.name):
+                        continue
+                    if _is_folder(entry):
+                        folders.append(entry.name)
+                    elif _suffix(entry.name) in suffixes and _is_file(entry):
+                        names.append(entry.name)
+        except OSError as error:
+            note_unreadable(folder, error)
+        names.sort()
+        for name, stem in _distinct_stems(names):
+            yield below, name, stem
+        folders.sort(reverse=True)
+        pending += [os.path.join(below, name) for name in folders]  # noqa: PTH118
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        with os.scandir(os.path.join(root, below)) as entries:  # noqa: PTH118
-            folders: list[str] = []
-            names: list[str] = []
-            for entry in entries:
-                if _hidden(entry.name):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.name)
-                elif _suffix(entry.name) in suffixes and entry.is_file():
-                    names.append(entry.name)
+        return entry.is_dir(follow_symlinks=False)
     except OSError:
-        return  # a folder that may not be read
-    names.sort()
-    for name, stem in _distinct_stems(names):
-        yield below, name, stem
-    for folder in sorted(folders):
-        yield from _walk(root, suffixes, os.path.join(below, folder))  # noqa: PTH118
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a file, or its reader has to say why it is none."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return True
+
+
+def _may_be_file(match: str) -> bool:
+    """Whether a match of a glob is a file, or its reader has to say why it is none."""
+    try:
+        return stat.S_ISREG(os.stat(match).st_mode)  # noqa: PTH116, pathlib changes names
+    except FileNotFoundError:
+        return False  # a link to nothing
+    except OSError:
+        return True
+
+
+def _unreadable_parent(pattern: str) -> str:
+    """Return a line about the folder that a glob searches, where it cannot be read; empty where it can."""
+    folder = next((p for p in Path(pattern).parents if not glob.has_magic(str(p))), Path())
+    try:
+        os.scandir(folder).close()
+    except PermissionError as error:
+        return _cannot_read(str(folder), error)
+    except OSError:
+        pass  # it is not there, and nothing matches
+    return ""
+
+
+def _cannot_read(folder: str, error: OSError) -> str:
+    return f"cannot read the folder {folder}: {error.strerror}"
 
 
 def _distinct_stems(names: Sequence[str]) -> Iterator[tuple[str, str]]:

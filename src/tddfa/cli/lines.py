@@ -74,8 +74,9 @@ class Lines:
         if name is None:
             yield None
         elif name == "-":
+            if sys.stdout is None:
+                raise InputError("cannot write to standard output: it is closed")
             yield Lines(sys.stdout)
-            sys.stdout.flush()
         else:
             from tddfa.files import atomic_path
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 from tddfa._version import __version__
 from tddfa.cli.commands import COMMANDS
 from tddfa.cli.interrupts import INTERRUPTED, sigterm_as_ctrl_c
-from tddfa.cli.messages import report
+from tddfa.cli.messages import report, standard_output
 from tddfa.errors import TddfaError
 from tddfa.packages import DISTRIBUTIONS, missing_package
 
@@ -55,23 +55,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         says what), 2 for wrong usage, 130 when interrupted.
     """
     argv = sys.argv[1:] if argv is None else argv
-    args = build_parser(argv).parse_args(argv)
-    logging.basicConfig(
-        format="tddfa: %(message)s",
-        level=logging.INFO if args.verbose else logging.WARNING,
-        stream=sys.stderr,
-    )
+    verbose, code = False, 0
     try:
-        with sigterm_as_ctrl_c():
-            return int(args.run(args))
+        with standard_output():
+            args = build_parser(argv).parse_args(argv)
+            verbose = args.verbose
+            logging.basicConfig(
+                format="tddfa: %(message)s",
+                level=logging.INFO if verbose else logging.WARNING,
+                stream=sys.stderr,
+            )
+            with sigterm_as_ctrl_c():
+                code = int(args.run(args))
+        return code
     except TddfaError as error:
-        if args.verbose:
+        if verbose:
             raise
         report(error)
         return 1
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
-        if args.verbose or module not in DISTRIBUTIONS:
+        if verbose or module not in DISTRIBUTIONS:
             raise
         report(missing_package(module, error))
         return 1
@@ -79,9 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         report("not enough memory; shrink the image or close other programs")
         return 1
     except BrokenPipeError:
-        # The reader of our output, such as `head`, has what it wanted. Python would complain at exit.
-        sys.stderr.close()
-        return 0
+        return code  # the reader of our output, such as `head`, has what it wanted
     except KeyboardInterrupt:
         print("tddfa: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -89,25 +91,36 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_process() -> NoReturn:
     """Run the command as a process of its own, and end the process."""
-    code = main()
+    try:
+        code = main()
+    finally:
+        _give_up_unwritten()
     _end_at_once(code)
     sys.exit(code)
 
 
+def _give_up_unwritten() -> None:
+    """Drop what cannot be written, which has been reported: Python would complain once more at exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None or stream.closed:
+            continue
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
 def _end_at_once(code: int) -> None:
-    """End the process once everything is written, unless threads are still at work.
+    """End the process, whose output is written, unless threads are still at work.
 
     Taking apart the interpreter and the libraries takes a sixth of the time of a command for one photo.
     """
     if any(not t.daemon for t in threading.enumerate() if t is not threading.main_thread()):
         return
     atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
-    try:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None and not stream.closed:
-                stream.flush()
-    except OSError:
-        return  # Python reports what could not be written
+    _give_up_unwritten()
     os._exit(code)
 
 

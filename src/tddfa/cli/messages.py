@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any, TextIO, cast
+
+from tddfa.errors import ExportFileError
 
 # Control characters, ends of lines, and marks that turn the order of the text around.
 _ESCAPES = {
@@ -33,3 +38,57 @@ def note(text: str) -> None:
 def plain(text: object) -> str:
     """Return a text as one line that a terminal only shows: names of files may hold commands for it."""
     return str(text).translate(_ESCAPES)
+
+
+@contextlib.contextmanager
+def standard_output() -> Generator[None]:
+    """Have what is printed in the block written at its end, and make failures errors for a person.
+
+    Raises:
+        ExportFileError: standard output cannot be written, as on a full disk.
+        BrokenPipeError: its reader has gone.
+    """
+    if sys.stdout is None:  # closed by the shell (>&-): print does nothing then
+        yield
+        return
+    with contextlib.redirect_stdout(cast(TextIO, _StandardOutput(sys.stdout))):
+        try:
+            yield
+        except SystemExit:  # the help was printed
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()
+
+
+class _StandardOutput:
+    """Standard output whose failures are errors for a person.
+
+    Args:
+        stream: where to write.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        with _failures():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        with _failures():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def _failures() -> Generator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ExportFileError(f"cannot write to standard output: {error.strerror}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,14 +66,22 @@ def find_videos(inputs: Sequence[str]) -> tuple[list[VideoJob], Inputs]:
 def _is_sequence(text: str) -> bool:
     """Return whether an argument means images: a folder that holds some and no video, a glob or a pattern."""
     path = Path(text)
-    if path.is_dir():
-        suffixes = {p.suffix.lower() for p in path.iterdir() if not p.name.startswith(".")}
-        # GIFs are videos here, and images only beside others.
-        images = suffixes & (IMAGE_SUFFIXES - VIDEO_SUFFIXES)
-        return bool(images) and not any(p.suffix.lower() in VIDEO_SUFFIXES for p in path.rglob("*"))
+    # Unlike those of pathlib, these raise no error for long names and for folders that may not be read.
+    if os.path.isdir(text):  # noqa: PTH112
+        try:
+            return _holds_images_alone(path)
+        except OSError:
+            return False  # the search for videos says so
     is_image = path.suffix.lower() in IMAGE_SUFFIXES - VIDEO_SUFFIXES
     pattern = re.search(r"%(0\d+)?d", path.name) is not None or any(c in text for c in "*?[")
-    return is_image and pattern and not path.exists()
+    return is_image and pattern and not os.path.exists(text)  # noqa: PTH110
+
+
+def _holds_images_alone(folder: Path) -> bool:
+    suffixes = {p.suffix.lower() for p in folder.iterdir() if not p.name.startswith(".")}
+    # GIFs are videos here, and images only beside others.
+    images = suffixes & (IMAGE_SUFFIXES - VIDEO_SUFFIXES)
+    return bool(images) and not any(p.suffix.lower() in VIDEO_SUFFIXES for p in folder.rglob("*"))
 
 
 def _stem_of_sequence(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from tddfa.errors import InputError
 from tddfa.geometry.camera import camera_rotation, camera_scale
 from tddfa.shapes import Float64
 from tddfa.types import FaceParams
@@ -35,9 +36,15 @@ class Placement:
 
     @classmethod
     def of(cls, size: tuple[int, int], faces: Sequence[FaceParams], unit: Unit) -> Placement:
-        """Return the placement of the faces of an image of `size` (height, width)."""
+        """Return the placement of the faces of an image of `size` (height, width).
+
+        Raises:
+            InputError: the cameras show the faces without any size.
+        """
         height, width = size
         scale = float(np.mean([camera_scale(params.camera) for params in faces])) if faces else 1.0
+        if not scale > 0:
+            raise InputError("the cameras of the faces have the scale 0; give cameras of some px per mm")
         return cls(height, ((width - 1) / 2, (height - 1) / 2), None if unit == "px" else 1e-3 / scale)
 
     def transform(self, camera: Float64[np.ndarray, "3 4"]) -> dict[str, list[float]]:

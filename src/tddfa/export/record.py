@@ -10,7 +10,7 @@ import numpy as np
 
 from tddfa.export.files import writer_of
 from tddfa.types import Face, Image
-from tddfa.types.arguments import check_kind, faces_of
+from tddfa.types.arguments import check_face, faces_of
 
 SCHEMA = "tddfa.faces/1"
 """Name and version of the layout of records; the number grows when a reader would have to change."""
@@ -68,7 +68,7 @@ def face_record(face: Face) -> dict[str, Any]:
     Raises:
         InputError: `face` is no face.
     """
-    check_kind("face", face, Face, "FaceAligner.align returns faces")
+    check_face("face", face)
     return {
         "box": [_short(v) for v in face.detection.box],
         "score": _short(face.detection.score),

@@ -15,15 +15,28 @@ import numpy as np
 from tddfa.geometry.camera import camera_scale
 from tddfa.shapes import Float
 from tddfa.types import Face
-from tddfa.types.arguments import as_faces, check_count, check_number
+from tddfa.types.arguments import (
+    as_faces,
+    as_names,
+    check_choice,
+    check_count,
+    check_face,
+    check_flag,
+    check_number,
+)
 
 _DECIMALS = 6
+_STATES = ("new", "tracked", "returned", "lost")
 _EXACT_BELOW = 2.0**32  # whose product with a million is a whole number that a float64 holds
 
 
 def columns(expression_names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the columns, in order, for a model with these expressions."""
-    return _columns(tuple(expression_names))
+    """Return the names of the columns, in order, for a model with these expressions.
+
+    Raises:
+        InputError: `expression_names` is no list of names.
+    """
+    return _columns(as_names("expression_names", expression_names))
 
 
 @lru_cache(maxsize=8)
@@ -58,7 +71,17 @@ def face_row(
         confidence: confidence that the face is there, in [0, 1].
         state: "new", "tracked", "returned" or "lost".
         visible: whether the face was seen in this image.
+
+    Raises:
+        InputError: an argument is not possible; the message says what is.
     """
+    check_face("face", face)
+    for name, number in (("frame", frame), ("face_id", face_id)):
+        check_count(name, number, least=0)
+    for name, value in (("timestamp", timestamp), ("confidence", confidence)):
+        check_number(name, value, -math.inf, math.inf)
+    check_choice("state", state, _STATES)
+    check_flag("visible", visible)
     pose, names = face.pose, face.model.expression_names
     landmarks = face.landmarks
     corners = np.concatenate([landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)])
@@ -94,8 +117,6 @@ def to_rows(faces: Face | Iterable[Face], *, frame: int = 0, timestamp: float = 
     Raises:
         InputError: an item is not a face, or a number is none.
     """
-    check_count("frame", frame, least=0)
-    check_number("timestamp", timestamp, -math.inf, math.inf)
     rows: list[dict[str, Any]] = []
     for index, face in enumerate(as_faces([faces] if isinstance(faces, Face) else faces)):
         # Networks without a confidence believe the detector.

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from tddfa.errors import InputError, require_extra
+from tddfa.types.arguments import as_list, as_names, check_kind, shown
 
 Row: TypeAlias = Mapping[str, Any]
 """Value by column."""
@@ -82,17 +83,17 @@ class NpzTable:
 
     def add(self, values: Row) -> None:
         """Keep a row."""
-        self._states.append(values["state"])
+        if "state" in self._names:
+            self._states.append(values["state"])
         self._rows.append(np.array([v for k, v in values.items() if k != "state"], np.float64))
 
     def close(self) -> None:
         """Write all columns."""
         names = [name for name in self._names if name != "state"]
         table = np.array(self._rows, np.float64).reshape(-1, len(names))
-        arrays: dict[str, np.ndarray] = {
-            "columns": np.array(self._names),
-            "state": np.array(self._states, "U8"),
-        }
+        arrays: dict[str, np.ndarray] = {"columns": np.array(self._names)}
+        if len(names) < len(self._names):
+            arrays["state"] = np.array(self._states, "U8")
         for name, column in zip(names, table.T, strict=True):
             arrays[name] = column.astype(np.int64 if name in _WHOLE else np.float64)
         np.savez(self._file, allow_pickle=False, **arrays)
@@ -169,14 +170,35 @@ def table_bytes(format: str, names: Sequence[str], rows: Iterable[Row]) -> bytes
         rows: value by column, each.
 
     Raises:
-        InputError: there is no such format.
+        InputError: there is no such format, a row has other columns, or a value cannot be written.
         MissingExtraError: the format needs a package that is not installed.
     """
-    if format not in FORMATS:
-        raise InputError(f"no table format {format!r}; choose from {', '.join(FORMATS)}")
+    kind: Any = format
+    if not isinstance(kind, str) or kind not in FORMATS:
+        raise InputError(f"no table format {shown(format)}; choose from {', '.join(FORMATS)}")
+    names = as_names("names", names)
+    each = [
+        _row(f"rows[{k}]", row, names)
+        for k, row in enumerate(as_list("rows", rows, "a list of rows is needed, as to_rows returns it"))
+    ]
     buffer = io.BytesIO()
-    table = FORMATS[format](buffer, names)
-    for row in rows:
-        table.add(row)
-    table.close()
+    try:
+        table = FORMATS[format](buffer, names)
+        for row in each:
+            table.add(row)
+        table.close()
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"the rows cannot be written as {format}: {' '.join(str(error).split())[:200]}; columns are of "
+            "numbers, and the state is a text"
+        ) from error
     return buffer.getvalue()
+
+
+def _row(name: str, row: Any, names: Sequence[str]) -> Row:
+    """Return a row with its columns in the order of the header."""
+    check_kind(name, row, Mapping, "a row is a dict with a value for each column")
+    if row.keys() != set(names):
+        odd = sorted(set(names).symmetric_difference(row), key=str)
+        raise InputError(f"{name} and names differ in the columns {shown(odd)}; give each row all columns")
+    return {column: row[column] for column in names}

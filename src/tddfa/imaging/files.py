@@ -44,8 +44,14 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int | None = None) -
     """Return the image in a file, upright: RGB, (height, width, 3), uint8.
 
     The orientation in the file is applied. Grey images are repeated over the channels, palettes and CMYK
-    converted, wider samples scaled to 8 bits (floats from 0…1), high dynamic range is tone-mapped and
-    transparency dropped; an animation gives its first frame, a motion photo its photo.
+    converted, wider samples scaled to 8 bits and transparency is dropped; colours that a TIFF stores
+    multiplied by their alpha stay so. An animation gives its first frame, a motion photo its photo, a TIFF
+    its first page that is no thumbnail.
+
+    High dynamic range of HEIC and AVIF is tone-mapped. Floats are taken from 0…1, or from 0…255 or 0…65535
+    when more than 1 % of those above 0 exceed the smaller range; the brightest 1 % is clipped. Light of high
+    dynamic range (Radiance HDR above 1, other floats of which 99 % are from 1 to 16) is scaled so that its
+    99th percentile becomes white, without a gamma curve.
 
     Args:
         path: JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000 or PNM.

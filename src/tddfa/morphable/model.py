@@ -25,6 +25,7 @@ from tddfa.morphable.symmetric_basis import SymmetricBasis
 from tddfa.morphable.vertex_subset import PlainBasis, VertexSubset
 from tddfa.shapes import Bool, Float, Float32, Float64, Int, Int32
 from tddfa.types import FaceParams, HeadPose, Mesh, MeshPart, Topology
+from tddfa.types.arguments import check_above_0, check_kind, shown
 
 _FRONTAL = np.diag([1.0, -1.0, -1.0])
 """Rotation, image frame from model frame, of a face that looks at the camera."""
@@ -159,9 +160,9 @@ class MorphableModel:
         except ValueError:
             from difflib import get_close_matches
 
-            near = get_close_matches(name, self.expression_names, n=3, cutoff=0.0)
+            near = get_close_matches(str(name), self.expression_names, n=3, cutoff=0.0)
             raise InputError(
-                f"no expression named {name!r} in the model {self.name!r}; nearest: {', '.join(near)}"
+                f"no expression named {shown(name)} in the model {self.name!r}; nearest: {', '.join(near)}"
             ) from None
 
     @property
@@ -180,9 +181,12 @@ class MorphableModel:
         """
         if isinstance(name, LandmarkSet):
             return name
-        if name not in self.landmark_sets:
+        given: Any = name
+        if not isinstance(given, str) or given not in self.landmark_sets:
             there = ", ".join(self.landmark_sets)
-            raise InputError(f"no landmark set named {name!r} in the model {self.name!r}; there are: {there}")
+            raise InputError(
+                f"no landmark set named {shown(name)} in the model {self.name!r}; there are: {there}"
+            )
         return self.landmark_sets[name]
 
     def shape(self, params: FaceParams) -> Float32[np.ndarray, "n_vertices 3"]:
@@ -211,6 +215,7 @@ class MorphableModel:
 
     def pose(self, params: FaceParams) -> HeadPose:
         """Return the head pose of `params`, as the camera sees it."""
+        self._check(params)
         return camera_pose(params.camera)
 
     def gaze(self, params: FaceParams) -> Gaze:
@@ -301,10 +306,12 @@ class MorphableModel:
 
     def neutral(self, params: FaceParams) -> FaceParams:
         """Return the same face without its expression."""
+        self._check(params)
         return replace(params, expression=np.zeros_like(params.expression))
 
     def frontal(self, params: FaceParams) -> FaceParams:
         """Return the same face turned to the camera, at the same position and size."""
+        self._check(params)
         camera = scaled_camera(camera_scale(params.camera), _FRONTAL, params.camera[:2, 3])
         return replace(params, camera=camera)
 
@@ -316,8 +323,11 @@ class MorphableModel:
             image_width: width of the image, px.
 
         Raises:
-            InputError: the mirror image is not a face of the model (as in the Basel Face Model).
+            InputError: the mirror image is not a face of the model (as in the Basel Face Model), or an
+                argument is not possible.
         """
+        self._check(params)
+        check_above_0("image_width", image_width, "a width in px")
         if self.identity_mirror_sign is None:
             raise InputError(f"the model {self.name!r} cannot be mirrored: its bases are not symmetric")
         camera = params.camera * np.array([[-1.0], [1.0], [1.0]]) * np.array([-1.0, 1.0, 1.0, 1.0])
@@ -345,7 +355,22 @@ class MorphableModel:
         return self.subset(self.mesh_vertices)
 
     def _check(self, params: FaceParams) -> None:
-        n_identity, n_expression = len(params.identity), len(params.expression)
+        check_kind("params", params, FaceParams, "a face has them: face.params")
+        camera: Any = params.camera
+        identity: Any = params.identity
+        expression: Any = params.expression
+        if not isinstance(camera, np.ndarray) or camera.shape != (3, 4) or camera.dtype.kind not in "fiu":
+            raise InputError(
+                f"the camera of params is {shown(camera)}; an array (3, 4) of numbers is needed, see "
+                "MorphableModel.params"
+            )
+        for name, values in (("identity", identity), ("expression", expression)):
+            if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind not in "fiu":
+                raise InputError(f"{name} of params is {shown(values)}; an array of coefficients is needed")
+        corrective = params.corrective
+        if corrective is not None and getattr(corrective, "shape", None) != identity.shape:
+            raise InputError(f"corrective of params is {shown(corrective)}; identity is {shown(identity)}")
+        n_identity, n_expression = len(identity), len(expression)
         if n_identity != self.n_identity or n_expression != self.n_expression:
             raise InputError(
                 f"parameters of {n_identity} identity and {n_expression} expression coefficients belong to "

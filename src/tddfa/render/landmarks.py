@@ -11,6 +11,7 @@ import numpy as np
 from tddfa.imaging.draw import disc_coverage, joined_line_coverage
 from tddfa.render.compose import Background, Drawing, blend_color, canvas, window_between
 from tddfa.render.kernel import kernel
+from tddfa.render.rasterizer import check_bounds
 from tddfa.shapes import Float32
 from tddfa.types import Face, Image
 from tddfa.types.arguments import as_color, check_alpha, check_choice, faces_of
@@ -68,7 +69,9 @@ def draw_landmarks(
     color = as_color(color)
     for face in faces:
         points: Float32[np.ndarray, "68 2"] = face.landmarks[:, :2]
-        low, high = kernel.bounds(face.landmarks)[:, :2].tolist()
+        bounds = kernel.bounds(face.landmarks)
+        check_bounds("a set of landmarks", *bounds)
+        low, high = bounds[:, :2].tolist()
         size = math.sqrt((high[0] - low[0]) * (high[1] - low[1]))
         thickness = max(1, round(size / _FACE_PER_LINE))
         radius = max(1.0, 1.35 * size / _FACE_PER_LINE)

@@ -9,6 +9,7 @@ import numpy as np
 from tddfa.geometry.camera import camera_rotation
 from tddfa.imaging.draw import line_coverage
 from tddfa.render.compose import Background, Drawing, blend_color, canvas, window
+from tddfa.render.rasterizer import check_bounds
 from tddfa.shapes import Float64
 from tddfa.types import Face, Image
 from tddfa.types.arguments import as_color, check_alpha, check_flag, faces_of
@@ -17,6 +18,8 @@ from tddfa.types.arguments import as_color, check_alpha, check_flag, faces_of
 # on the face and a larger one before it, corner by corner, as 3DDFA_V2 draws it.
 _REAR = np.array([[-1, -1, 0], [-1, 1, 0], [1, 1, 0], [1, -1, 0]], float)
 _FRONT = _REAR * (4 / 3) + np.array([0, 0, 4 / 3])
+# Thickness of the box, px, whose axes of twice that OpenCV still draws: it takes up to 32767.
+_THICKEST = 16383
 _AXES = (("x", (255, 60, 60)), ("y", (60, 220, 60)), ("z", (70, 110, 255)))
 
 
@@ -51,12 +54,14 @@ def draw_pose(
     out = canvas(image, background)
     for face in faces:
         R = camera_rotation(face.params.camera)
-        low, high = face.landmarks[:, :2].min(axis=0), face.landmarks[:, :2].max(axis=0)
+        low, high = face.landmarks.min(axis=0), face.landmarks.max(axis=0)
+        check_bounds("a set of landmarks", low, high)
+        low, high = low[:2], high[:2]
         size = float((high - low).max()) * np.sqrt(2) / 3
         # The middle of jaw and brows: points that no expression moves sideways.
         center = face.landmarks[:27, :2].astype(np.float64).mean(axis=0)
         rear, front = (_turned(R, size * corners, center) for corners in (_REAR, _FRONT))
-        thickness = max(1, round(size / 45))
+        thickness = min(max(1, round(size / 45)), _THICKEST)
         x0, y0, w, h = window(np.concatenate([rear, front]), 2 * thickness + 2, *image.shape[:2])
         if w == 0 or h == 0:
             continue

@@ -146,7 +146,7 @@ def screen_region(meshes: Sequence[Mesh], height: int, width: int) -> Region:
     for mesh in meshes:
         if len(mesh.triangles) and len(mesh.vertices):
             mesh_low, mesh_high = kernel.bounds(mesh.vertices)
-            _check(mesh_low, mesh_high)
+            check_bounds("a mesh", mesh_low, mesh_high)
             low, high = np.minimum(low, mesh_low[:2]), np.maximum(high, mesh_high[:2])
     if not np.isfinite(low).all():
         return 0, 0, 0, 0
@@ -163,10 +163,20 @@ def scaled_region(region: Region, scale: float) -> Region:
     return x0, y0, x1 - x0, y1 - y0
 
 
-def _check(low: Float32[np.ndarray, "3"], high: Float32[np.ndarray, "3"]) -> None:
+def check_bounds(what: str, low: Float32[np.ndarray, "3"], high: Float32[np.ndarray, "3"]) -> None:
+    """Refuse what is too far from an image to be drawn.
+
+    Args:
+        what: what the points are, for the message.
+        low: smallest coordinates of the points, px.
+        high: largest coordinates of the points, px.
+
+    Raises:
+        InputError: a point is not finite or more than 2^21 px away.
+    """
     farthest = np.maximum(np.abs(low), np.abs(high)).max()
     if not farthest <= MAX_COORDINATE:  # also true for NaN
         raise InputError(
-            f"a mesh reaches to {farthest} px; vertices have to be finite and within {MAX_COORDINATE:.0f} px "
+            f"{what} reaches to {farthest} px; points have to be finite and within {MAX_COORDINATE:.0f} px "
             "of the image: is it in the image frame?"
         )

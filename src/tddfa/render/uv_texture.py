@@ -19,12 +19,21 @@ from tddfa.render.materials import N_OUTSIDE, filled, texel_materials
 from tddfa.render.rasterizer import back_to_front, rasterize, scaled_region, screen_region
 from tddfa.shapes import Bool, Float32, UInt8
 from tddfa.types import Face, Image, Mesh, Topology
-from tddfa.types.arguments import as_list, as_texture, check_count, check_flag, check_kind, faces_of
+from tddfa.types.arguments import (
+    as_list,
+    as_texture,
+    check_count,
+    check_face,
+    check_flag,
+    check_kind,
+    faces_of,
+)
 
 # Distance by which the mesh may miss the outline of a face where the face turns away, in heights of the face.
 # Texels up to half of it inside the outline show what lies behind, and are not trusted. Where the mesh ends
 # on skin, all texels are.
 _MISFIT = 0.07
+_LEAST_MARGIN = 1e-6  # cells
 _TURNED_AWAY = 0.6  # cosine between the surface and the viewer
 _INSIDE = 8.0  # is added to that cosine inside the mouth, so that both are interpolated at once
 
@@ -178,8 +187,9 @@ def texture_colors(face: Face, texture: Image | Texture) -> UInt8[np.ndarray, "n
         texture: its texture, row 0 is v = 1.
 
     Raises:
-        InputError: the model has no texture layout, or something is no texture.
+        InputError: the model has no texture layout, or something is no texture or no face.
     """
+    check_face("face", face)
     image = as_texture("texture", texture)
     uv = face.mesh.topology.uv
     if uv is None:
@@ -280,9 +290,11 @@ def _edge_distance(
         tall: height of the face, px.
         scale: cells per px.
     """
-    margin = _MISFIT * tall * scale
+    # A face that is far below a pixel has a height, too.
+    margin = max(_MISFIT * tall * scale, _LEAST_MARGIN)
     # Lips and lids that part are no outline.
-    own = without_holes(np.isfinite(depth), margin / 2)
+    # Of a face much larger than the image, holes are at most as wide as the part that is drawn.
+    own = without_holes(np.isfinite(depth), min(margin / 2, float(max(depth.shape))))
     border = own & (distance_inside(own) < 2) & (facing < _TURNED_AWAY)
     # Neither are lips in front of an open mouth, which is deeper than any other jump that counts.
     outline = border | _depth_discontinuities(np.where(facing > 1.5, np.float32(np.inf), depth), _JUMP * tall)

@@ -28,6 +28,7 @@ class DepthTest:
     def __init__(self, faces: Sequence[Face], height: int, width: int) -> None:
         self._height, self._width = height, width
         self._meshes = [face.mesh for face in faces]
+        screen_region(self._meshes, height, width)  # refuses vertices that cannot be drawn
         self._order = back_to_front(faces)
         self._sizes = [
             float((high - low).max()) for low, high in (kernel.bounds(m.vertices) for m in self._meshes)

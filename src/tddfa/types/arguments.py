@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import operator
 import os
-import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from numbers import Real
 from pathlib import Path
@@ -17,16 +16,14 @@ from tddfa.errors import InputError
 from tddfa.shapes import UInt8
 from tddfa.types.face import Face
 from tddfa.types.image import Image, check_image
+from tddfa.types.params import FaceParams
+from tddfa.types.shown import shown
 
+_LARGEST_SQUARE = 1e18
+"""Maximum sum of the squares of a camera, and of coefficients. Cameras of photos stay below 1e10; what
+overflows single precision in a mesh is above the limit."""
 MAX_EXPONENT = 1024
 """Largest exponent of a highlight; above it nothing of the highlight is left."""
-
-
-def shown(value: object) -> str:
-    """Return a value as it is shown in a message: one short line, however large an array is."""
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape} and type {value.dtype}"
-    return " ".join(reprlib.repr(value).split())
 
 
 def faces_of(image: Any, faces: Iterable[Face]) -> list[Face]:
@@ -49,8 +46,30 @@ def as_faces(faces: Iterable[Face]) -> list[Face]:
         raise InputError("faces is one face; put it into a list: [face]")
     each = as_list("faces", faces, "a list of faces is needed")
     for k, face in enumerate(each):
-        check_kind(f"faces[{k}]", face, Face, "FaceAligner.align returns faces")
+        check_face(f"faces[{k}]", face)
     return each
+
+
+def check_face(name: str, face: Any) -> None:
+    """Refuse what is no face, and a face whose numbers can be neither drawn nor written.
+
+    Raises:
+        InputError: `face` is no face, or its camera or a coefficient is not a finite number.
+    """
+    check_kind(name, face, Face, "FaceAligner.align returns faces")
+    params = face.params
+    check_kind(f"{name}.params", params, FaceParams, "FaceAligner.align returns faces")
+    if np.shape(params.camera) != (3, 4):
+        raise InputError(f"camera of {name} is {shown(params.camera)}; an array (3, 4) is needed")
+    parts = {"camera": params.camera, "identity": params.identity, "expression": params.expression}
+    if params.corrective is not None:
+        parts["corrective"] = params.corrective
+    for part, values in parts.items():
+        if not _is_moderate(values):
+            raise InputError(
+                f"{part} of {name} is no array of finite numbers up to {math.sqrt(_LARGEST_SQUARE):g}; such "
+                "a face can be neither drawn nor written"
+            )
 
 
 def as_list(name: str, values: Any, hint: str) -> list[Any]:
@@ -63,6 +82,21 @@ def as_list(name: str, values: Any, hint: str) -> list[Any]:
         return list(values)
     except TypeError:
         raise InputError(f"{name} is a {type(values).__name__}; {hint}") from None
+
+
+def as_names(name: str, names: Any) -> tuple[str, ...]:
+    """Return names as a tuple.
+
+    Raises:
+        InputError: it is one text, or holds anything but texts.
+    """
+    hint = "a list of names is needed"
+    if isinstance(names, str):
+        raise InputError(f"{name} is one text, {shown(names)}; {hint}")
+    each = as_list(name, names, hint)
+    for k, one in enumerate(each):
+        check_kind(f"{name}[{k}]", one, str, hint)
+    return tuple(each)
 
 
 def as_iterator(name: str, values: Any, hint: str) -> Iterator[Any]:
@@ -166,8 +200,10 @@ def check_number(name: str, value: Any, least: float, most: float) -> None:
         InputError: `value` is not a finite number from `least` to `most`.
     """
     if not _is_number(value) or not least <= value <= most:
-        limits = f"of {least:g} or more" if most == math.inf else f"from {least:g} to {most:g}"
-        raise InputError(f"{name}={shown(value)}; it takes a number {limits}")
+        limits = f" of {least:g} or more" if most == math.inf else f" from {least:g} to {most:g}"
+        if least == -math.inf:
+            limits = ", which is finite" if most == math.inf else f" of {most:g} or less"
+        raise InputError(f"{name}={shown(value)}; it takes a number{limits}")
 
 
 def check_above_0(name: str, value: Any, unit: str) -> None:
@@ -263,6 +299,13 @@ def as_texture(name: str, texture: Any) -> Image:
     image: UInt8[np.ndarray, "h w 3"] = getattr(texture, "image", texture)
     check_image(image, name)
     return image
+
+
+def _is_moderate(values: Any) -> bool:
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+        return False
+    # NaN and infinity fail the comparison too: one call of NumPy for all.
+    return bool(np.vdot(values, values) <= _LARGEST_SQUARE)
 
 
 def _is_number(value: Any) -> bool:

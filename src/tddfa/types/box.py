@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
 from tddfa.errors import InputError
 from tddfa.shapes import Float32, Float64
+from tddfa.types.shown import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,17 @@ class BoundingBox:
 
     def __post_init__(self) -> None:
         x0, y0, x1, y1 = self.x0, self.y0, self.x1, self.y1
-        if not (math.isfinite(x0) and math.isfinite(y0) and math.isfinite(x1) and math.isfinite(y1)):
-            raise InputError(f"box {tuple(self)} has a coordinate that is not a finite number")
-        if x1 <= x0 or y1 <= y0:
+        # Without calls of ours: a crowd makes thousands of boxes.
+        try:
+            fine = math.isfinite(x0) and math.isfinite(y0) and math.isfinite(x1) and math.isfinite(y1)
+            area = x0 < x1 and y0 < y1
+        except (TypeError, ValueError, OverflowError):
+            fine = area = False
+        if not fine:
+            raise InputError(f"box {shown(tuple(self))} has a coordinate that is not a finite number")
+        if not area:
             raise InputError(
-                f"box {tuple(self)} has no area; a box is (x0, y0, x1, y1) with x0 < x1 and y0 < y1"
+                f"box {shown(tuple(self))} has no area; a box is (x0, y0, x1, y1) with x0 < x1 and y0 < y1"
             )
 
     def __iter__(self) -> Iterator[float]:
@@ -40,11 +47,21 @@ class BoundingBox:
 
     @classmethod
     def around(cls, points: Float32[np.ndarray, "n d"] | Float64[np.ndarray, "n d"]) -> BoundingBox:
-        """Return the smallest box that holds the x and y of all points."""
-        # Column by column: NumPy is slow along rows of three.
-        x, y = points[:, 0], points[:, 1]
+        """Return the smallest box that holds the x and y of all points.
+
+        Raises:
+            InputError: `points` is no array of points, a point is not finite, or the box has no area.
+        """
         low, high = np.minimum.reduce, np.maximum.reduce
-        return cls(float(low(x)), float(low(y)), float(high(x)), float(high(y)))
+        try:
+            # Column by column: NumPy is slow along rows of three.
+            x, y = points[:, 0], points[:, 1]
+            x0, y0, x1, y1 = float(low(x)), float(low(y)), float(high(x)), float(high(y))
+        except (TypeError, ValueError, IndexError):
+            raise InputError(
+                f"points is {shown(points)}; an array (n, 2) or (n, 3) of one point or more is needed"
+            ) from None
+        return cls(x0, y0, x1, y1)
 
     @property
     def width(self) -> float:
@@ -67,30 +84,68 @@ class BoundingBox:
         return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
 
     def intersection(self, other: BoundingBox) -> BoundingBox | None:
-        """Return the box that both cover; None where they share no area."""
-        x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
-        x1, y1 = min(self.x1, other.x1), min(self.y1, other.y1)
+        """Return the box that both cover; None where they share no area.
+
+        Raises:
+            InputError: `other` is no box.
+        """
+        try:
+            x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
+            x1, y1 = min(self.x1, other.x1), min(self.y1, other.y1)
+        except AttributeError:
+            _refuse_box("other", other)
         return BoundingBox(x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
     def iou(self, other: BoundingBox) -> float:
-        """Return the intersection over union: 1 for equal boxes, 0 for boxes that share no area."""
+        """Return the intersection over union: 1 for equal boxes, 0 for boxes that share no area.
+
+        Raises:
+            InputError: `other` is no box.
+        """
         shared = self.shared_area(other)
         return shared / (self.area + other.area - shared) if shared else 0.0
 
     def shared_area(self, other: BoundingBox) -> float:
-        """Return the area that both cover, px²."""
+        """Return the area that both cover, px².
+
+        Raises:
+            InputError: `other` is no box.
+        """
         # A search of a crowd asks a thousand times: no box is made.
-        width = min(self.x1, other.x1) - max(self.x0, other.x0)
-        height = min(self.y1, other.y1) - max(self.y0, other.y0)
+        try:
+            width = min(self.x1, other.x1) - max(self.x0, other.x0)
+            height = min(self.y1, other.y1) - max(self.y0, other.y0)
+        except AttributeError:
+            _refuse_box("other", other)
         return width * height if width > 0 and height > 0 else 0.0
 
     def scaled(self, factor: float) -> BoundingBox:
-        """Return a box with the same centre and `factor` times the width and height."""
+        """Return a box with the same centre and `factor` times the width and height.
+
+        Raises:
+            InputError: `factor` is not a number above 0.
+        """
+        try:
+            fine = 0 < factor < math.inf
+        except (TypeError, ValueError):
+            fine = False
+        if not fine:
+            raise InputError(f"factor={shown(factor)}; give a number above 0")
         (x, y), width, height = self.center, factor * self.width, factor * self.height
         return BoundingBox(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
 
     def shifted(self, dx: float, dy: float) -> BoundingBox:
-        """Return the box moved by (dx, dy), px."""
+        """Return the box moved by (dx, dy), px.
+
+        Raises:
+            InputError: `dx` or `dy` is not a finite number.
+        """
+        try:
+            fine = math.isfinite(dx) and math.isfinite(dy)
+        except (TypeError, ValueError, OverflowError):
+            fine = False
+        if not fine:
+            raise InputError(f"dx={shown(dx)}, dy={shown(dy)}; give two finite numbers, px")
         return BoundingBox(self.x0 + dx, self.y0 + dy, self.x1 + dx, self.y1 + dy)
 
 
@@ -101,10 +156,24 @@ class Detection:
     Attributes:
         box: where it is, image frame, px.
         score: the detector's score in [0, 1]; 1 for a box or landmarks given by the caller.
+
+    Raises:
+        InputError: `box` is no `BoundingBox`, or the score is not a finite number.
     """
 
     box: BoundingBox
     score: float = 1.0
+
+    def __post_init__(self) -> None:
+        box: Any = self.box
+        if not isinstance(box, BoundingBox):
+            _refuse_box("box", box)
+        try:
+            fine = math.isfinite(self.score)
+        except (TypeError, ValueError, OverflowError):
+            fine = False
+        if not fine:
+            raise InputError(f"score={shown(self.score)}; a score is a number from 0 to 1")
 
 
 BoxLike: TypeAlias = BoundingBox | Detection | Iterable[float]
@@ -115,3 +184,8 @@ def largest(boxes: Sequence[BoundingBox], most: int | None) -> list[int]:
     """Return the indices of so many of the boxes, the largest ones, in their order; all of them for None."""
     by_size = sorted(range(len(boxes)), key=lambda k: -boxes[k].area)
     return sorted(by_size[:most])
+
+
+def _refuse_box(name: str, value: Any) -> NoReturn:
+    hint = "take its box" if hasattr(value, "box") else "make one with BoundingBox(x0, y0, x1, y1)"
+    raise InputError(f"{name} is a {type(value).__name__}, not a BoundingBox; {hint}") from None

@@ -18,6 +18,7 @@ from tddfa.types.gaze import GazeAngles
 from tddfa.types.mesh import Mesh
 from tddfa.types.params import FaceParams
 from tddfa.types.pose import HeadPose
+from tddfa.types.shown import shown
 
 
 @runtime_checkable
@@ -140,10 +141,11 @@ class Face:
             InputError: the model has no such crop.
         """
         crops: Any = getattr(self.model, "crops", {})
-        if crop not in crops:
+        given: Any = crop
+        if not isinstance(given, str) or given not in crops:
             name = getattr(self.model, "name", type(self.model).__name__)
             there = f"there are: {', '.join(crops)}" if crops else "the open model has face and head"
-            raise InputError(f"the model {name!r} has no crop {crop!r}; {there}")
+            raise InputError(f"the model {name!r} has no crop {shown(crop)}; {there}")
         return replace(self, model=crops[crop]())
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tddfa.errors import InputError
 from tddfa.shapes import Float32, Float64
 
 
@@ -37,7 +38,14 @@ class FaceParams:
         return self.identity if self.corrective is None else self.identity + self.corrective
 
     def with_identity(self, identity: Float32[np.ndarray, " n_identity"]) -> FaceParams:
-        """Return the parameters of the same mesh with another identity; what differs becomes corrective."""
+        """Return the parameters of the same mesh with another identity; what differs becomes corrective.
+
+        Raises:
+            InputError: `identity` is no array of as many coefficients.
+        """
+        given = getattr(identity, "shape", f"of a {type(identity).__name__}")
+        if given != self.identity.shape:
+            raise InputError(f"identity has the shape {given}; an array {self.identity.shape} is needed")
         return replace(self, identity=identity, corrective=self.shape - identity)
 
     def __eq__(self, other: object) -> bool:

@@ -62,9 +62,9 @@ def is_image_sequence(place: str | os.PathLike[str]) -> bool:
     """Return whether a place means several images: a folder that holds some, a glob or a printf pattern."""
     text = os.fspath(place)
     path = Path(text)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112, which raises nothing
         return any(_is_image(entry) for entry in path.iterdir())
-    if path.exists() or "://" in text:
+    if os.path.exists(path) or "://" in text:  # noqa: PTH110
         return False
     pattern = _PRINTF.search(path.name) is not None or glob.has_magic(text)
     return pattern and path.suffix.lower() in (*IMAGE_SUFFIXES, ".*", "")

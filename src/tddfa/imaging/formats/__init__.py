@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from tddfa.imaging.format_names import IMAGE_SUFFIXES, READABLE, UNREADABLE
 from tddfa.imaging.formats import heif, jpeg, jpeg2000, png, simple, tiff, webp
-from tddfa.imaging.formats.header import DamagedImageError, ImageFormat, ImageHeader, UnreadableImageError
+from tddfa.imaging.formats.header import (
+    DamagedImageError,
+    ImageFormat,
+    ImageHeader,
+    Samples,
+    UnreadableImageError,
+)
 
 __all__ = [
     "FORMATS",
@@ -18,6 +24,7 @@ __all__ = [
     "DamagedImageError",
     "ImageFormat",
     "ImageHeader",
+    "Samples",
     "UnreadableImageError",
     "identify",
 ]
@@ -32,6 +39,7 @@ FORMATS: tuple[ImageFormat, ...] = (
     simple.BMP,
     jpeg2000.FORMAT,
     simple.PNM,
+    simple.PFM,
     simple.RADIANCE,
     simple.SUN,
 )

@@ -36,6 +36,26 @@ class ImageHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class Samples:
+    """How the samples of an image are stored.
+
+    Attributes:
+        kind: 1 unsigned integers, 2 signed integers, 3 floats, as TIFF numbers them.
+        bits: of a sample.
+        compression: name of a compression that only some builds of the decoder read; empty otherwise.
+        probe: a TIFF of the same compressed bytes whose decoding fails where they are damaged; None when
+            there is none.
+        strip_rows: rows of a strip whose end is black where it is damaged; 0 when damage may look otherwise.
+    """
+
+    kind: int = 1
+    bits: int = 8
+    compression: str = ""
+    probe: Callable[[], bytes] | None = field(default=None, repr=False)
+    strip_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ImageFormat:
     """One image file format.
 

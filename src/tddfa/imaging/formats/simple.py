@@ -7,12 +7,8 @@ import struct
 
 from tddfa.imaging.formats.header import DamagedImageError, ImageFormat, ImageHeader, starts_with
 
-_FLOATS = (3, 32)  # kind and bits of samples, as TIFF numbers them
 
-
-def _checked(
-    name: str, width: int, height: int, data: bytes, details: tuple[int, int] | None = None
-) -> ImageHeader:
+def _checked(name: str, width: int, height: int, data: bytes, details: int | None = None) -> ImageHeader:
     if width <= 0 or height <= 0:
         raise DamagedImageError(f"a damaged or truncated {name} file: its size is {width} × {height}")
     return ImageHeader(width, height, data=data, details=details)
@@ -36,14 +32,37 @@ def _inspect_bmp(data: bytes) -> ImageHeader:
     return _checked("BMP", width, abs(height), data)  # rows from the top have a negative height
 
 
-_PNM_SIZE = re.compile(rb"P[1-6Ff](?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\s")
+_SPACE = rb"(?:\s|#[^\n]*\n)+"
+_PNM_SIZE = re.compile(rb"P[1-6Ff]" + _SPACE + rb"(\d{1,9})" + _SPACE + rb"(\d{1,9})\s")
+_PNM_WHITE = re.compile(_SPACE + rb"(\d{1,9})\s")
 
 
 def _inspect_pnm(data: bytes) -> ImageHeader:
+    width, height, end = _pnm_size("PNM", data)
+    if data[1:2] in b"14":  # bitmaps have no largest value
+        return _checked("PNM", width, height, data)
+    found = _PNM_WHITE.match(data, end)
+    white = int(found[1]) if found is not None else 0
+    if found is None or not 0 < white < 1 << 16:
+        raise DamagedImageError("a damaged or truncated PNM file: its header gives no largest value")
+    # OpenCV returns the stored samples when the file says that they have the whole range of their type.
+    whole = b"255" if white < 1 << 8 else b"65535"
+    if found[1] != whole:
+        data = data[: found.start(1)] + whole + data[found.end(1) :]
+    return _checked("PNM", width, height, data, white)
+
+
+def _inspect_pfm(data: bytes) -> ImageHeader:
+    width, height, _ = _pnm_size("PFM", data)
+    return _checked("PFM", width, height, data)
+
+
+def _pnm_size(name: str, data: bytes) -> tuple[int, int, int]:
+    """Return width, height and where the white space behind them begins."""
     found = _PNM_SIZE.match(data)
     if found is None:
-        raise DamagedImageError("a damaged or truncated PNM file: its header gives no size")
-    return _checked("PNM", int(found[1]), int(found[2]), data, _FLOATS if data[1:2] in b"Ff" else None)
+        raise DamagedImageError(f"a damaged or truncated {name} file: its header gives no size")
+    return int(found[1]), int(found[2]), found.end() - 1
 
 
 _RADIANCE_SIZE = re.compile(rb"\n[-+]Y (\d{1,9}) [-+]X (\d{1,9})\n")
@@ -53,7 +72,7 @@ def _inspect_radiance(data: bytes) -> ImageHeader:
     found = _RADIANCE_SIZE.search(data, 0, 4096)
     if found is None:
         raise DamagedImageError("a damaged or truncated Radiance HDR file: its header gives no size")
-    return _checked("Radiance HDR", int(found[2]), int(found[1]), data, _FLOATS)
+    return _checked("Radiance HDR", int(found[2]), int(found[1]), data)
 
 
 def _inspect_sun(data: bytes) -> ImageHeader:
@@ -62,7 +81,11 @@ def _inspect_sun(data: bytes) -> ImageHeader:
 
 
 def _is_pnm(data: bytes) -> bool:
-    return re.match(rb"P[1-6Ff]\s", data) is not None
+    return re.match(rb"P[1-6]\s", data) is not None
+
+
+def _is_pfm(data: bytes) -> bool:
+    return re.match(rb"P[Ff]\s", data) is not None
 
 
 def _is_bmp(data: bytes) -> bool:
@@ -72,6 +95,7 @@ def _is_bmp(data: bytes) -> bool:
 
 GIF = ImageFormat("GIF", starts_with(b"GIF87a", b"GIF89a"), _inspect_gif)
 BMP = ImageFormat("BMP", _is_bmp, _inspect_bmp)
-PNM = ImageFormat("PNM", _is_pnm, _inspect_pnm, "deep")
-RADIANCE = ImageFormat("Radiance HDR", starts_with(b"#?RADIANCE", b"#?RGBE"), _inspect_radiance, "deep")
+PNM = ImageFormat("PNM", _is_pnm, _inspect_pnm, "pnm")
+PFM = ImageFormat("PFM", _is_pfm, _inspect_pfm, "floats")
+RADIANCE = ImageFormat("Radiance HDR", starts_with(b"#?RADIANCE", b"#?RGBE"), _inspect_radiance, "light")
 SUN = ImageFormat("Sun raster", starts_with(b"\x59\xa6\x6a\x95"), _inspect_sun)

@@ -1,4 +1,4 @@
-"""TIFF: the first page's size, orientation and kind of samples.
+"""TIFF: the main page's size, orientation and kind of samples.
 
 Source: TIFF 6.0; BigTIFF as libtiff writes it.
 """
@@ -6,12 +6,15 @@ Source: TIFF 6.0; BigTIFF as libtiff writes it.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from tddfa.imaging.formats.header import (
     DamagedImageError,
     ImageFormat,
     ImageHeader,
+    Samples,
     UnreadableImageError,
     starts_with,
 )
@@ -19,36 +22,65 @@ from tddfa.imaging.formats.header import (
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8}
 _LETTERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
-_OFFSETS, _ORIENTATION, _SAMPLES, _COUNTS, _TILE_OFFSETS, _TILE_COUNTS = 273, 274, 277, 279, 324, 325
-_TILE_WIDTH, _TILE_HEIGHT, _FORMAT_OF_SAMPLES, _DNG = 322, 323, 339, 50706
-_CFA, _LINEAR_RAW = 32803, 34892  # colours of camera raw files
+_FILL_ORDER, _OFFSETS, _ORIENTATION, _SAMPLES, _ROWS, _COUNTS, _PLANES = 266, 273, 274, 277, 278, 279, 284
+_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS = 322, 323, 324, 325
+_EXTRA_SAMPLES, _FORMAT_OF_SAMPLES, _DNG = 338, 339, 50706
+_BLACK_IS_ZERO, _RGB, _YCBCR, _CFA, _LINEAR_RAW = 1, 2, 6, 32803, 34892  # colours; two of camera raw files
+_UNASSOCIATED, _ASSOCIATED = 2, 1  # extra samples: alpha whose colours are not multiplied by it, and are
+_REDUCED, _MASK = 1, 4  # bits of _SUBFILE
 _READ = (
-    *(_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _ORIENTATION, _SAMPLES),
-    *(_COUNTS, _TILE_OFFSETS, _TILE_COUNTS, _TILE_WIDTH, _TILE_HEIGHT, _FORMAT_OF_SAMPLES, _DNG),
+    *(_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _OFFSETS, _ORIENTATION),
+    *(_SAMPLES, _ROWS, _COUNTS, _PLANES, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS),
+    *(_EXTRA_SAMPLES, _FORMAT_OF_SAMPLES, _DNG),
 )
+# Compressions that libtiff decodes in every build of OpenCV: none, CCITT, LZW, JPEG, Deflate, PackBits,
+# ThunderScan, NeXT and LogLuv. Any other gives a black image, or none.
+_READABLE = {1, 2, 3, 4, 5, 6, 7, 8, 32766, 32771, 32773, 32809, 32946, 34676, 34677}
+# Compressions that libtiff decodes in some builds: OpenCV 5.1 reads WebP, 5.0 does not.
+_OPTIONAL = {34661: "JBIG", 34887: "LERC", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP"}
+_UNREADABLE = {
+    **{9: "JBIG", 10: "JBIG", 33003: "JPEG 2000", 33004: "JPEG 2000", 33005: "JPEG 2000"},
+    **{34712: "JPEG 2000", 22610: "JPEG XR", 34934: "JPEG XR", 50002: "JPEG XL", 52546: "JPEG XL"},
+}
+_PROBED = (5, 8, 32773, 32946)  # LZW, Deflate, PackBits
+_MAX_PAGES = 64  # of which the first in full resolution is looked for
+_RAW = "a camera raw file; develop it to JPEG or PNG first"
+# OpenCV unpacks samples of these bits from rows that end with a whole byte.
+_PROBE_BITS = (16, 14, 12, 10)
+_MAX_PROBE_WIDTH = 1 << 20  # of an image that OpenCV decodes
 _MAX_VALUES = 1 << 22  # strips or tiles of a page
 
 
 @dataclass(frozen=True, slots=True)
 class _Tag:
-    """A tag's values and where the first of them lies in the file."""
+    """A tag's values, where the first of them lies in the file, and its entry in the directory."""
 
     values: tuple[int, ...]
     offset: int
+    entry: bytes
+
+
+def unreadable_compression(name: str) -> str:
+    """Return what an image of a compression that is not read is, and what to do."""
+    return f"a TIFF with {name} compression, which cannot be read; save it with LZW or Deflate"
 
 
 def _inspect(data: bytes) -> ImageHeader:
     order = "<" if data[:2] == b"II" else ">"
     try:
-        tags = _tags(data, order)
+        page, tags = _main_page(data, order)
     except struct.error:
         raise DamagedImageError("a damaged or truncated TIFF file: its directory is cut short") from None
 
     def first(tag: int, otherwise: int) -> int:
-        return tags[tag].values[0] if tag in tags and tags[tag].values else otherwise
+        return _first(tags, tag, otherwise)
 
-    if data[8:10] == b"CR" or _DNG in tags or first(_PHOTOMETRIC, 0) in (_CFA, _LINEAR_RAW):
-        raise UnreadableImageError("a camera raw file; develop it to JPEG or PNG first")
+    if data[8:10] == b"CR" or first(_PHOTOMETRIC, 0) in (_CFA, _LINEAR_RAW):
+        raise UnreadableImageError(_RAW)
+    compression = first(_COMPRESSION, 1)
+    if compression not in _READABLE and compression not in _OPTIONAL:
+        name = _UNREADABLE.get(compression, f"an unknown ({compression})")
+        raise UnreadableImageError(unreadable_compression(name))
     width, height = first(_WIDTH, 0), first(_HEIGHT, 0)
     if not width or not height:
         raise DamagedImageError("a damaged or truncated TIFF file: it gives no size")
@@ -63,23 +95,139 @@ def _inspect(data: bytes) -> ImageHeader:
     lengths = counts.values if counts is not None else (0,) * len(starts.values)
     if any(a + n > len(data) for a, n in zip(starts.values, lengths, strict=False)):
         raise DamagedImageError("a truncated TIFF file: its end is missing; copy or download it again")
-    orientation = first(_ORIENTATION, 1)
-    if orientation != 1:
+    samples = Samples(
+        first(_FORMAT_OF_SAMPLES, 1),
+        first(_BITS, 1),
+        _OPTIONAL.get(compression, ""),
+        _probe(data, order, tags),
+        _strip_rows(tags),
+    )
+    return ImageHeader(
+        width, height, first(_ORIENTATION, 1), _patched(data, order, page, tags), details=samples
+    )
+
+
+def _first(tags: dict[int, _Tag], tag: int, otherwise: int) -> int:
+    return tags[tag].values[0] if tag in tags and tags[tag].values else otherwise
+
+
+def _patched(data: bytes, order: str, page: int, tags: dict[int, _Tag]) -> bytes:
+    """Return the file with what OpenCV reads in another way than this package."""
+    patches: list[tuple[str, int, int]] = []
+    if _first(tags, _ORIENTATION, 1) != 1:
         # Versions of OpenCV differ in whether they apply it: they get images that are said to be upright.
-        patched = bytearray(data)
-        struct.pack_into(order + "H", patched, tags[_ORIENTATION].offset, 1)
-        data = bytes(patched)
-    samples = first(_FORMAT_OF_SAMPLES, 1)
-    return ImageHeader(width, height, orientation, data, details=(samples, first(_BITS, 1)))
+        patches.append(("H", tags[_ORIENTATION].offset, 1))
+    if _first(tags, _EXTRA_SAMPLES, 0) == _UNASSOCIATED:
+        # libtiff multiplies the colours by their alpha unless that is said to be done.
+        patches.append(("H", tags[_EXTRA_SAMPLES].offset, _ASSOCIATED))
+    word, at = _first_page(data)
+    if struct.unpack_from(order + word, data, at) != (page,):
+        patches.append((word, at, page))
+    if not patches:
+        return data
+    out = bytearray(data)
+    for letter, where, value in patches:
+        struct.pack_into(order + letter, out, where, value)
+    return bytes(out)
 
 
-def _tags(data: bytes, order: str) -> dict[int, _Tag]:
-    """Return the tags of the first directory that are needed here."""
-    big = data[2:4] in (b"+\x00", b"\x00+")
-    word, entry, inline = ("Q", 20, 8) if big else ("I", 12, 4)
-    (start,) = struct.unpack_from(order + word, data, 8 if big else 4)
-    (n,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
-    first = start + (8 if big else 2)
+def _strip_rows(tags: dict[int, _Tag]) -> int:
+    """Return the rows of a strip when samples of 0 are black; 0 when they are not, or for tiles."""
+    if _TILE_OFFSETS in tags or _first(tags, _PHOTOMETRIC, 0) not in (_BLACK_IS_ZERO, _RGB):
+        return 0
+    return max(min(_first(tags, _ROWS, _first(tags, _HEIGHT, 0)), _first(tags, _HEIGHT, 0)), 0)
+
+
+def _probe(data: bytes, order: str, tags: dict[int, _Tag]) -> Callable[[], bytes] | None:
+    """Return what makes a grey TIFF of the same compressed bytes; None when there is none.
+
+    Its samples have more than 8 bits, and its rows have the same number of bytes: the decoder has to
+    decompress the same, and reports where it cannot. Rows of 3 % of the odd widths of grey images and
+    palettes have a number of bytes that no such samples fill.
+    """
+    offsets, counts = (_TILE_OFFSETS, _TILE_COUNTS) if _TILE_OFFSETS in tags else (_OFFSETS, _COUNTS)
+    planes = _first(tags, _SAMPLES, 1) > 1 and _first(tags, _PLANES, 1) != 1
+    if _first(tags, _COMPRESSION, 1) not in _PROBED or planes or counts not in tags:
+        return None
+    if _first(tags, _PHOTOMETRIC, 0) == _YCBCR:  # its strips may have fewer samples of colour
+        return None
+    width, across, tile = _first(tags, _WIDTH, 0), 1, _first(tags, _TILE_WIDTH, 0)
+    if offsets == _TILE_OFFSETS:
+        if not tile:
+            return None
+        width, across = tile, -(-width // tile)
+    n_bytes = -(-width * _first(tags, _SAMPLES, 1) * _first(tags, _BITS, 1) // 8)
+    bits = next((b for b in _PROBE_BITS if -(-(8 * n_bytes // b) * b // 8) == n_bytes), 0)
+    if not bits or across * (8 * n_bytes // bits) > _MAX_PROBE_WIDTH:
+        return None
+    values = {
+        _WIDTH: across * (8 * n_bytes // bits),
+        _HEIGHT: _first(tags, _HEIGHT, 0),
+        _BITS: bits,
+        _COMPRESSION: _first(tags, _COMPRESSION, 1),
+        _PHOTOMETRIC: _BLACK_IS_ZERO,
+        _FILL_ORDER: _first(tags, _FILL_ORDER, 1),
+        _SAMPLES: 1,
+        **({_TILE_WIDTH: 8 * n_bytes // bits} if offsets == _TILE_OFFSETS else {}),
+    }
+    copied = {tag: tags[tag].entry for tag in (_ROWS, _TILE_HEIGHT, offsets, counts) if tag in tags}
+    return partial(_with_directory, data, order, values, copied)
+
+
+def _with_directory(data: bytes, order: str, values: dict[int, int], copied: dict[int, bytes]) -> bytes:
+    """Return a TIFF with one more directory, as its first.
+
+    Args:
+        data: the file.
+        order: of its bytes, as `struct` writes it.
+        values: of tags, which are stored with 32 bits.
+        copied: entries of tags, as directories of the file hold them.
+    """
+    word, at = _first_page(data)
+    entry = order + "HH" + word
+    width = struct.calcsize(order + word)
+    entries = copied | {
+        tag: struct.pack(entry, tag, 4, 1) + struct.pack(order + "I", value).ljust(width, b"\0")
+        for tag, value in values.items()
+    }
+    start = len(data) + len(data) % 2
+    number = struct.pack(order + ("Q" if word == "Q" else "H"), len(entries))
+    directory = number + b"".join(entries[tag] for tag in sorted(entries)) + bytes(width)
+    head = data[:at] + struct.pack(order + word, start)
+    return b"".join((head, data[len(head) :], bytes(start - len(data)), directory))
+
+
+def _first_page(data: bytes) -> tuple[str, int]:
+    """Return the format of an offset in the file, and where that of the first page lies."""
+    return ("Q", 8) if data[2:4] in (b"+\x00", b"\x00+") else ("I", 4)
+
+
+def _main_page(data: bytes, order: str) -> tuple[int, dict[int, _Tag]]:
+    """Return where the directory of the first page in full resolution lies, and its tags.
+
+    Some programs store a thumbnail before the image. A file of thumbnails alone gives the first.
+    """
+    word, at = _first_page(data)
+    (start,) = struct.unpack_from(order + word, data, at)
+    pages: dict[int, dict[int, _Tag]] = {}
+    while start and start not in pages and len(pages) < _MAX_PAGES:
+        tags, following = _tags(data, order, start)
+        if _DNG in tags:
+            raise UnreadableImageError(_RAW)
+        if not _first(tags, _SUBFILE, 0) & (_REDUCED | _MASK):
+            return start, tags
+        pages[start], start = tags, following
+    if not pages:
+        raise struct.error
+    return next(iter(pages.items()))
+
+
+def _tags(data: bytes, order: str, start: int) -> tuple[dict[int, _Tag], int]:
+    """Return the tags of a directory that are needed here, and where the next directory lies."""
+    word, _ = _first_page(data)
+    entry, inline = (20, 8) if word == "Q" else (12, 4)
+    (n,) = struct.unpack_from(order + ("Q" if word == "Q" else "H"), data, start)
+    first = start + (8 if word == "Q" else 2)
     if n * entry > len(data) - first:
         raise struct.error
     out: dict[int, _Tag] = {}
@@ -90,8 +238,10 @@ def _tags(data: bytes, order: str) -> dict[int, _Tag]:
         where = at + entry - inline
         if count * _SIZES[kind] > inline:
             (where,) = struct.unpack_from(order + word, data, where)
-        out[tag] = _Tag(struct.unpack_from(f"{order}{count}{_LETTERS[kind]}", data, where), where)
-    return out
+        values = struct.unpack_from(f"{order}{count}{_LETTERS[kind]}", data, where)
+        out[tag] = _Tag(values, where, data[at : at + entry])
+    after = data[first + n * entry : first + n * entry + inline]  # some writers leave it out
+    return out, struct.unpack(order + word, after)[0] if len(after) == inline else 0
 
 
-FORMAT = ImageFormat("TIFF", starts_with(b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"), _inspect, "deep")
+FORMAT = ImageFormat("TIFF", starts_with(b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"), _inspect, "tiff")

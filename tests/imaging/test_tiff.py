@@ -1,0 +1,180 @@
+"""TIFF files as programs write them: pages, transparency, compressions, and damage in them."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import cv2
+import numpy as np
+import PIL.features
+import PIL.Image
+import PIL.TiffImagePlugin
+import pytest
+
+from image_bytes import corners, tiff
+from tddfa.errors import ImageFileError
+from tddfa.imaging import decode_image, image_size
+
+RGB = corners()
+PHOTO = np.random.default_rng(0).integers(1, 256, (90, 63, 3), np.uint8)  # an odd number of bytes a row
+
+
+def saved(image: PIL.Image.Image | np.ndarray, **options: object) -> bytes:
+    out = io.BytesIO()
+    image = image if isinstance(image, PIL.Image.Image) else PIL.Image.fromarray(image)
+    image.save(out, "TIFF", **options)
+    return out.getvalue()
+
+
+def compressed_as(number: int) -> bytes:
+    """An uncompressed file that claims a compression."""
+    plain = struct.pack("<HHIHH", 259, 3, 1, 1, 0)
+    data = tiff(RGB)
+    assert plain in data
+    return data.replace(plain, struct.pack("<HHIHH", 259, 3, 1, number, 0))
+
+
+def strips(data: bytes) -> list[tuple[int, int]]:
+    """Offset and length of each strip."""
+    tags = PIL.Image.open(io.BytesIO(data)).tag_v2
+    return list(zip(tags[273], tags[279], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        *((34712, "JPEG 2000"), (33005, "JPEG 2000"), (34887, "LERC"), (34925, "LZMA"), (50000, "Zstandard")),
+        *((50002, "JPEG XL"), (52546, "JPEG XL"), (34934, "JPEG XR"), (9, "JBIG"), (34661, "JBIG")),
+        (12345, r"an unknown \(12345\)"),
+    ],
+)
+def test_a_compression_that_is_not_read_is_named_with_what_to_do(number, name):
+    with pytest.raises(
+        ImageFileError, match=f"a TIFF with {name} compression, which cannot be read; save it with LZW"
+    ):
+        decode_image(compressed_as(number))
+
+
+@pytest.mark.skipif(not PIL.features.check("libtiff"), reason="writes the files of this test")
+@pytest.mark.parametrize("compression", ["zstd", "lzma"])
+def test_whole_files_of_rare_compressions_are_not_called_damaged(compression):
+    try:
+        data = saved(RGB, compression=compression)
+    except (OSError, RuntimeError):
+        pytest.skip(f"this Pillow writes no {compression}")
+    try:
+        np.testing.assert_array_equal(decode_image(data), RGB)  # an OpenCV with that codec
+    except ImageFileError as error:
+        assert "compression, which cannot be read" in str(error)  # noqa: PT017  # either is right
+
+
+@pytest.mark.parametrize(
+    "compression", [None, "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate", "packbits", "jpeg"]
+)
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "CMYK", "RGBA", "LA"])
+def test_the_usual_compressions_are_read(compression, mode):
+    if compression == "jpeg" and mode in ("P", "RGBA", "LA"):
+        pytest.skip("JPEG holds no palette and no transparency")
+    for width in range(54, 65):
+        shown = PIL.Image.fromarray(RGB[:, :width]).convert(mode)
+        expected = np.asarray(shown.convert("RGB")).astype(int)
+        image = decode_image(saved(shown, compression=compression))
+        assert np.abs(image - expected).max() <= (16 if compression == "jpeg" else 1)
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt", "tiff_lzw", "packbits"])
+def test_bitmaps_are_read(compression):
+    bitmap = PIL.Image.fromarray(RGB).convert("1")
+    image = decode_image(saved(bitmap, compression=compression))
+    np.testing.assert_array_equal(image, np.asarray(bitmap.convert("RGB")))
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits"])
+@pytest.mark.parametrize("strip_size", [2000, 1 << 20])
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_strip_that_ends_early_is_damage_and_not_black_rows(compression, strip_size, grey, monkeypatch):
+    monkeypatch.setattr(PIL.TiffImagePlugin, "STRIP_SIZE", strip_size)
+    pixels = PHOTO[..., 0] if grey else PHOTO
+    data = saved(pixels, compression=compression)
+    expected = np.repeat(pixels[..., None], 3, axis=2) if grey else pixels
+    np.testing.assert_array_equal(decode_image(data), expected)
+    for start, length in strips(data):
+        damaged = bytearray(data)
+        # Codes that are not defined yet, no header of zlib, and bytes that stand for no pixel.
+        first, filler = {"tiff_lzw": (length // 2, 255), "tiff_adobe_deflate": (0, 255)}.get(
+            compression, (length // 2, 128)
+        )
+        damaged[start + first : start + length] = bytes([filler]) * (length - first)
+        with pytest.raises(ImageFileError, match="damaged TIFF file: a part of it cannot be decompressed"):
+            decode_image(bytes(damaged))
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits"])
+@pytest.mark.parametrize("color", [0, 255])
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "CMYK"])
+def test_a_whole_black_image_is_no_damage(compression, color, mode):
+    for width in range(1, 33):
+        flat = PIL.Image.new("RGB", (width, 35), (color,) * 3).convert(mode)
+        assert (decode_image(saved(flat, compression=compression)) == color).all()
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("compression", [1, 5])
+def test_transparency_is_dropped_and_leaves_the_colours(bits, compression):
+    alpha = np.linspace(0, 255, 64).astype(np.uint8)[None].repeat(40, axis=0)
+    rgba = np.dstack([RGB, alpha])
+    stored = rgba if bits == 8 else rgba.astype(np.uint16) * 257
+    data = cv2.imencode(".tif", stored[..., [2, 1, 0, 3]], [cv2.IMWRITE_TIFF_COMPRESSION, compression])[1]
+    np.testing.assert_allclose(decode_image(data.tobytes()), RGB, atol=1)
+    if bits == 8:
+        np.testing.assert_array_equal(decode_image(saved(rgba)), RGB)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_alpha_that_is_said_to_be_unassociated_is_dropped(order, kind):
+    alpha = np.full((40, 64, 1), 100, np.uint8)
+    scale = 1 if kind == np.uint8 else 257
+    data = tiff(np.dstack([RGB, alpha]).astype(kind) * kind(scale), order=order)
+    # Without the tag of its rows a strip holds all of them: the tag of extra samples takes its place.
+    at = data.index(struct.pack(order + "HHI", 278, 3, 1))
+    extra = struct.pack(order + "HHIHH", 338, 3, 1, 2, 0)
+    data = data[:at] + data[at + 12 : at + 24] + extra + data[at + 24 :]
+    multiplied = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert multiplied is not None
+    assert multiplied.max() <= 101, "OpenCV alone shows the defect that is tested"
+    np.testing.assert_allclose(decode_image(data), RGB, atol=1)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+def test_a_thumbnail_before_the_image_is_skipped(big, compression):
+    thumbnail, mask, full, last = (
+        PIL.Image.fromarray(pixels) for pixels in (RGB[::4, ::4], RGB[::2, ::2], RGB, 255 - RGB)
+    )
+    for image, subfile in ((thumbnail, 1), (mask, 4), (full, 0), (last, 0)):
+        image.encoderinfo = {"tiffinfo": {254: subfile}}  # what Pillow writes of each page
+    data = saved(
+        thumbnail,
+        save_all=True,
+        append_images=[mask, full, last],
+        tiffinfo={254: 1},
+        compression=compression,
+        big_tiff=big,
+    )
+    np.testing.assert_array_equal(decode_image(data), RGB)
+    assert image_size(data) == (64, 40)
+
+
+def test_a_thumbnail_alone_is_read():
+    data = saved(RGB, tiffinfo={254: 1})
+    np.testing.assert_array_equal(decode_image(data), RGB)
+
+
+def test_directories_in_a_circle_end():
+    data = bytearray(saved(RGB, tiffinfo={254: 1}))
+    (start,) = struct.unpack_from("<I", data, 4)
+    (n,) = struct.unpack_from("<H", data, start)
+    struct.pack_into("<I", data, start + 2 + 12 * n, start)
+    np.testing.assert_array_equal(decode_image(bytes(data)), RGB)
