@@ -236,3 +236,13 @@ def test_a_tree_that_is_deeper_than_python_calls_is_walked(tmp_path):
     (folder / "photo.png").unlink()
     for each in reversed(made):  # shutil.rmtree calls itself for each level
         each.rmdir()
+
+
+def test_a_link_to_itself_costs_only_itself(photos, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "good.png").write_bytes((photos / "0003.png").read_bytes())
+    (folder / "self.png").symlink_to("self.png")
+    assert [Path(unit.path).name for unit in Sources([str(folder)])] == ["good.png", "self.png"]
+    report = batched([str(folder)], str(tmp_path / "out"), PACK)
+    assert (report.n_inputs, report.n_errors) == (2, 1)

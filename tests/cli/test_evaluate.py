@@ -86,6 +86,17 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(call, capsys, arguments
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(("content", "message"), [(None, "no such file: theirs.npz"), (b"x", "is damaged")])
+def test_predictions_are_read_before_portraits_are_rendered(call, capsys, content, message):
+    if content is not None:
+        Path("theirs.npz").write_bytes(content)
+    assert call("expressions", "--predictions", "theirs.npz", "--data", "portraits") == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not Path("portraits").exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -137,6 +137,27 @@ def test_a_camera_that_is_not_there_is_one_line(capfd):
         assert len(error.splitlines()) == 1
 
 
+def test_a_file_that_is_cut_off_is_one_line_and_keeps_its_record(tmp_path, capfd):
+    whole = write_clip(tmp_path / "whole.mkv", [toys.image()] * 40).read_bytes()
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole[: len(whole) * 9 // 10])
+    record = tmp_path / "live.csv"
+    assert main(["live", "--source", str(cut), "--record", str(record)]) == 1
+    errors = [line for line in capfd.readouterr().err.splitlines() if "error" in line]
+    assert len(errors) == 1
+    assert errors[0].startswith(f"tddfa: error: {cut} is cut off or damaged: ")
+    assert rows(record)
+
+
+def test_a_calibration_that_is_not_finished_is_told(clip, protocol, capfd):
+    assert main(["live", "--source", str(clip), "--to", "test://here", "--calibrate"]) == 0
+    lines = capfd.readouterr().err.splitlines()
+    told = "--calibrate needs a face that is visible for 2 seconds"
+    assert [line for line in lines if "no calibration is saved" in line and told in line] == lines[-1:]
+    assert main(["live", "--source", str(clip), "--to", "test://here"]) == 0
+    assert told not in capfd.readouterr().err
+
+
 def test_without_pygame_it_says_what_to_install(clip, monkeypatch, capfd):
     monkeypatch.setitem(sys.modules, "pygame", None)
     assert main(["webcam", "--source", str(clip)]) == 1

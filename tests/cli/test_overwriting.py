@@ -18,6 +18,7 @@ import toys
 from clips import write_clip
 from tddfa import read_image, write_image
 from tddfa.cli.main import main
+from tddfa.cli.overwriting import Places
 from tddfa.kinds import KINDS, TABLES, names
 from waiting import PATIENCE_S
 
@@ -217,6 +218,7 @@ RUN = """
 import os, sys, time
 from tddfa.alignment import FaceAligner
 from tddfa.cli.main import main
+from tddfa.cli.overwriting import Places
 align = FaceAligner.align
 def slowly(self, image, **options):
     print("aligning", flush=True)
@@ -389,3 +391,27 @@ def test_what_a_measurement_writes_replaces_nothing(folder, option, capsys):
         assert word in capsys.readouterr().err
     (folder / "link.jpg").unlink()
     assert files(folder) == before
+
+
+@pytest.mark.parametrize("target", ["nowhere.csv", "x.csv"])
+def test_a_link_that_leads_nowhere_is_one_line_and_may_be_replaced(folder, capfd, target):
+    clip = write_clip(folder / "a.mp4", [toys.image()] * 3)
+    link = folder / "x.csv"
+    link.symlink_to(target)
+    command = ["live", "--source", str(clip), "--record", "x.csv"]
+    assert main(command) == 1
+    error = capfd.readouterr().err
+    assert error.startswith("tddfa: error: cannot write x.csv: it is a link to a file that is not there; ")
+    assert error.count("\n") == 1
+    assert main([*command, "--overwrite"]) == 0
+    assert link.read_text().startswith("frame")
+    assert not (folder / "nowhere.csv").exists()
+
+
+def test_a_link_that_leads_nowhere_is_none_of_the_files_of_a_folder(tmp_path):
+    (tmp_path / "set").mkdir()
+    link = tmp_path / "loop.csv"
+    link.symlink_to("loop.csv")
+    assert not Places((tmp_path / "set",)).holds(link)
+    (tmp_path / "set" / "loop.csv").symlink_to("loop.csv")
+    assert Places((tmp_path / "set",)).holds(tmp_path / "set" / "loop.csv")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -18,7 +20,7 @@ import toys
 from clips import write_clip, write_sound
 from tddfa import write_image
 from tddfa.cli.main import main
-from tddfa.video import VideoReader
+from tddfa.video import VideoReader, open_video
 from waiting import PATIENCE_S
 
 KINDS = ["2d_sparse", "2d_dense", "3d", "depth", "pncc", "pose", "normals"]
@@ -43,6 +45,18 @@ def names(folder: Path) -> set[str]:
     return (
         {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} if folder.exists() else set()
     )
+
+
+@contextlib.contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond a size, in bytes: the disk is full from there on."""
+    resource = pytest.importorskip("resource", reason="needs limits of processes")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -236,6 +250,8 @@ def test_a_folder_that_cannot_be_written_is_one_line(clip, tmp_path, capfd):
         (["--start", "soon"], "give a frame"),
         (["--n-pre", "2"], "--n-pre and --n-next need --smooth window"),
         (["--max-faces", "0"], "above 0"),
+        (["-o", "all,foo"], "'foo' is unknown; choose from 2d_sparse"),
+        (["--start", "1:-5"], "'1:-5' is no place in a video; give a frame"),
     ],
 )
 def test_wrong_usage_says_what_is_possible(clip, capfd, arguments, text):
@@ -350,3 +366,103 @@ def test_it_says_where_the_files_went(clip, out, capsys):
     told = {line.removeprefix("wrote ") for line in capsys.readouterr().out.splitlines()}
     assert told == {str(path) for path in out.iterdir()}
     assert {"clip_2d_sparse.mp4", "clip_pose.mp4", "clip.csv"} == {path.name for path in out.iterdir()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_before_the_first_frame_leaves_earlier_outputs(clip, out, capfd, monkeypatch, number):
+    arguments = ["video", str(clip), "-o", "2d_sparse", "--data", "csv,jsonl,livelink", "--report", "--plot"]
+    arguments += ["--glb", "-d", str(out)]
+    assert main(arguments) == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    capfd.readouterr()
+
+    def interrupted(*arguments, **options):
+        signal.raise_signal(number)
+        return open_video(*arguments, **options)
+
+    monkeypatch.setattr("tddfa.video.open_video", interrupted)
+    assert main(arguments) == 130
+    printed = capfd.readouterr()
+    line = f"tddfa: error: interrupted before the first frame of {clip}; its outputs are as they were"
+    assert line in printed.err
+    assert "wrote" not in printed.out
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "livelink"])
+def test_a_full_disk_is_one_line_and_other_videos_go_on(tmp_path, out, capfd, kind):
+    long = write_clip(tmp_path / "long.mp4", [toys.image()] * 40)
+    short = write_clip(tmp_path / "short.mp4", [toys.image()])
+    with full_disk(16_000):
+        assert main(["video", str(long), str(short), "--data", kind, "-d", str(out)]) == 1
+    suffix = "_livelink.csv" if kind == "livelink" else f".{kind}"
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("tddfa")]
+    assert len(lines) == 1
+    assert f"cannot write {out / 'long'}{suffix}: File too large" in lines[0]
+    assert names(out) == {f"short{suffix}"}
+
+
+def test_an_image_of_a_sequence_is_never_written_over(tmp_path, capfd):
+    shots = tmp_path / "seq"
+    shots.mkdir()
+    for name in ("1", "2", "seq_plot"):
+        write_image(shots / f"{name}.png", toys.image())
+    before = {path.name: path.read_bytes() for path in shots.iterdir()}
+    for place in (shots, shots / "*.png"):
+        assert main(["video", str(place), "--plot", "-d", str(shots), "--overwrite"]) == 1
+        assert "seq_plot.png: it is an input of this run" in capfd.readouterr().err
+        assert {path.name: path.read_bytes() for path in shots.iterdir()} == before
+    assert main(["video", str(shots), "--data", "csv", "--plot", "-d", str(tmp_path), "--overwrite"]) == 0
+
+
+def test_a_plot_beside_its_images_is_no_frame_of_the_next_run(tmp_path):
+    shots = tmp_path / "seq"
+    shots.mkdir()
+    for name in "12":
+        write_image(shots / f"{name}.png", toys.image())
+    for _ in range(2):
+        assert main(["video", str(shots), "--plot", "--data", "csv", "-d", str(shots)]) == 0
+        assert [r["frame"] for r in rows(shots / "seq.csv")] == ["0", "1"]
+
+
+def test_frames_per_second_are_refused_where_they_mean_nothing(clip, tmp_path, out, capfd):
+    shots = tmp_path / "shot"
+    shots.mkdir()
+    write_image(shots / "1.png", toys.image())
+    assert main(["video", str(clip), str(shots), "--fps", "10", "--data", "csv", "-d", str(out)]) == 1
+    error = capfd.readouterr().err
+    assert f"--fps is for sequences of images; {clip} has a rate of its own" in error
+    assert names(out) == {"shot.csv"}
+    assert main(["video", str(shots), "--fps", "1e-9", "-d", str(out)]) == 1
+    assert "fps=1e-09; give frames per second from 0.001 on" in capfd.readouterr().err
+    assert main(["video", str(shots), "--fps", "0.001", "-o", "pose", "-d", str(out)]) == 0
+
+
+def test_an_empty_name_is_no_folder(clip, out, capfd, monkeypatch):
+    monkeypatch.chdir(clip.parent)
+    assert main(["video", "", "-d", str(out)]) == 1
+    assert "the name of an input is empty; name videos, folders or globs" in capfd.readouterr().err
+    assert names(out) == set()
+
+
+@pytest.mark.parametrize("arguments", [["--start", "4", "--end", "2"], ["--end", "0"]])
+def test_an_end_before_the_start_is_one_line(clip, out, capfd, arguments):
+    assert main(["video", str(clip), *arguments, "-o", "pose", "--data", "csv", "-d", str(out)]) == 1
+    line = f"no frame of {clip} lies between the start and the end; give an end after the start"
+    assert line in capfd.readouterr().err
+    assert names(out) == set()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_full_standard_output_is_one_line(clip, out):
+    command = [sys.executable, "-m", "tddfa", "video", str(clip), "--data", "csv", "-d", str(out)]
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(
+            [*command, "--pack", "3ddfa-v2-mb05"], stdout=full, stderr=subprocess.PIPE, timeout=PATIENCE_S
+        )
+    assert process.returncode == 1
+    lines = [line for line in process.stderr.decode().splitlines() if line.startswith("tddfa")]
+    assert len(lines) == 1
+    assert "cannot write to standard output: No space left on device" in lines[0]
+    assert b"Traceback" not in process.stderr
+    assert names(out) == {"clip.csv"}

@@ -135,6 +135,28 @@ def test_an_error_leaves_nothing_behind(tmp_path, kind):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_full_disk_is_one_error_and_keeps_the_earlier_table(tmp_path, kind):
+    resource = pytest.importorskip("resource", reason="needs limits of processes")
+    path = write(tmp_path / f"a.{kind}")
+    earlier = path.read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))  # no file grows beyond 10 kB
+    try:
+        with pytest.raises(ExportFileError, match=rf"cannot write .*a\.{kind}: File too large"):
+            write_often(path, 20)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == earlier
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def write_often(path: Path, n: int) -> None:
+    with TableSink(path, MODEL.expression_names) as table:
+        for k in range(n):
+            table.write(TrackedFrame(k, k / 30, None, tuple(faces()[0])))
+
+
 def test_what_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="choose from csv, jsonl, npz, parquet"):
         TableSink(tmp_path / "a.xlsx", ())

@@ -3,12 +3,15 @@
 import pytest
 
 from studio_client import ADDRESS, PHOTO, socket, studio
+from tddfa.cli.main import main
+from tddfa.errors import InputError
 from tddfa.studio import StudioSettings
+from tddfa.studio.server import page_url
 
 pytest.importorskip("starlette")
 from starlette.websockets import WebSocketDisconnect
 
-PUBLIC = StudioSettings("0.0.0.0", ("faces.example.org",), token="a long secret")
+PUBLIC = StudioSettings("0.0.0.0", ("faces.example.org",), token='a&long+secret;"#%')
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +73,7 @@ def test_a_page_of_ours_and_a_script_are_let_through(client):
 
 def test_a_proxy_that_does_tls_is_let_through(public):
     headers = {"host": "faces.example.org", "origin": "https://faces.example.org"}
-    answer = public.get("/api/about", headers={**headers, "authorization": "Bearer a long secret"})
+    answer = public.get("/api/about", headers={**headers, "authorization": f"Bearer {PUBLIC.token}"})
     assert answer.status_code == 200
     assert public.get("/api/about", headers={"host": "other.example.org"}).status_code == 421
 
@@ -85,19 +88,46 @@ def test_a_server_that_others_reach_asks_for_its_token(public):
     assert visit.headers["content-type"].startswith("text/html")
     assert "<p>This needs the token of the server: open the address that" in visit.text
     assert public.get("/api/about", headers={"authorization": "Bearer wrong"}).status_code == 401
-    assert public.get("/api/about?token=a+long+secre").status_code == 401
+    assert public.get("/api/about?token=a%26long%2Bsecre").status_code == 401
     with pytest.raises(WebSocketDisconnect), socket(public, "/api/camera"):
         pass
-    assert public.get("/api/about", headers={"authorization": "Bearer a long secret"}).status_code == 200
+    assert public.get("/api/about", headers={"authorization": f"Bearer {PUBLIC.token}"}).status_code == 200
 
 
 def test_the_address_that_is_printed_gives_the_browser_a_cookie(public):
-    answer = public.get("/?token=a+long+secret")
+    url = page_url(PUBLIC, 8470)
+    assert url == "http://127.0.0.1:8470/?token=a%26long%2Bsecret%3B%22%23%25"
+    public.cookies.clear()
+    answer = public.get(url.removeprefix("http://127.0.0.1:8470"))
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert public.get("/api/about").status_code == 200  # with the cookie
     public.cookies.clear()
+
+
+@pytest.mark.parametrize(
+    "token", ["é12345678", "two words", "a\nline", "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", ""]
+)
+def test_a_token_that_no_header_could_carry_is_refused(token):
+    with pytest.raises(InputError, match="letters, digits and punctuation of ASCII"):
+        StudioSettings("0.0.0.0", token=token)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--pack", "nope"], "no model pack named 'nope'"),
+        (["--host", "0.0.0.0", "--token", "é12345678 &x"], "the token takes letters, digits and punctuation"),
+    ],
+)
+def test_what_a_studio_cannot_use_is_told_before_it_listens(monkeypatch, capsys, arguments, words):
+    monkeypatch.setattr("tddfa.studio.server._listen", lambda host, port: pytest.fail("it listens"))
+    assert main(["studio", "--no-browser", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("tddfa: error: ")
+    assert words in error
+    assert error.count("\n") == 1
 
 
 def test_nothing_but_our_own_files_may_run_in_the_page(client):

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from studio_client import CLIP, PHOTO, socket, studio, unzipped
+from tddfa.errors import VideoFileError
 from tddfa.studio import Limits, StudioSettings
 
 pytest.importorskip("starlette")
+from tddfa.video.containers import check_container
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +93,45 @@ def test_an_upload_that_cannot_be_used_is_refused(client, query, body, status, w
     answer = client.post(f"/api/videos{query}", content=body)
     assert answer.status_code == status
     assert words in answer.json()["error"]
+
+
+PLAYLISTS = {
+    "concat": b"ffconcat version 1.0\n#\xff\xfe\nfile source\n",
+    "sdp": b"v=0\r\ns=\xff\r\nc=IN IP4 127.0.0.1\r\nm=video 5000 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n",
+    "redirect": b"[Reference]\r\nRef1=http://127.0.0.1/\xff\r\n",
+    "vobsub": b"# VobSub index file, v7\n\xff id: en, index: 0\ntimestamp: 00:00:01:000, filepos: 0\n",
+}
+
+
+@pytest.mark.parametrize("body", PLAYLISTS.values(), ids=PLAYLISTS)
+def test_a_file_that_names_others_is_refused_whatever_bytes_it_begins_with(client, body):
+    scratch = client.app._app.state.studio.scratch.folder
+    before = set(scratch.iterdir())
+    answer = client.post("/api/videos", content=body)
+    assert answer.status_code == 415
+    assert answer.json()["error"] == (
+        "the file is no video of a kind that is read here; send an MP4, MKV, WebM, MOV or AVI file"
+    )
+    assert set(scratch.iterdir()) == before
+
+
+@pytest.mark.parametrize("body", [*PLAYLISTS.values(), b"#EXTM3U\n#EXTINF:1,\xff\nsource\n#EXT-X-ENDLIST\n"])
+def test_a_container_that_is_not_allowed_is_refused_again_before_it_is_read(tmp_path, body):
+    (tmp_path / "source").write_bytes(body)
+    with pytest.raises(VideoFileError, match="is no video"):
+        check_container(tmp_path / "source")
+
+
+@pytest.mark.parametrize("format", ["mp4", "mov", "matroska", "mpegts", "flv", "nut", "h264"])
+def test_containers_of_recordings_are_allowed(tmp_path, format):
+    path = tmp_path / "source"
+    with av.open(io.BytesIO(CLIP)) as source, av.open(str(path), "w", format=format) as copy:
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                copy.mux(packet)
+    check_container(path)
 
 
 def test_a_file_that_is_no_video_fails_with_one_plain_line(client):

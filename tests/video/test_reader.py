@@ -67,7 +67,7 @@ def test_start_and_end_choose_frames_by_number_or_time(tmp_path):
     assert indices(None, "0:00.08") == [0, 1]
 
 
-@pytest.mark.parametrize("text", ["-1", "x", "1:x", "nan", "infs", "-2s", ""])
+@pytest.mark.parametrize("text", ["-1", "x", "1:x", "nan", "infs", "-2s", "", "1:-5", "-1:30", "1:2:3:4"])
 def test_a_moment_that_is_none_says_what_one_is(text):
     with pytest.raises(InputError, match="give a frame"):
         Moment.parse(text)
@@ -81,6 +81,15 @@ def test_a_start_behind_the_end_is_one_line(tmp_path):
     reader = VideoReader(write_clip(tmp_path / "a.mp4", sample_images(3)), start=Moment(5))
     with pytest.raises(VideoFileError, match="it has 3 frames"):
         list(reader)
+
+
+def test_an_end_before_the_start_is_not_called_a_short_video(tmp_path):
+    path = write_clip(tmp_path / "a.mp4", sample_images(10))
+    for start, end in ((6, 3), (3, 3), (None, 0), ("0.2s", "0.1s")):
+        with pytest.raises(VideoFileError, match=r"no frame of .*a\.mp4 lies between the start and the end"):
+            list(VideoReader(path, start=start, end=end))
+    with pytest.raises(VideoFileError, match=r"ends before the start: it has 1 frame$"):
+        list(VideoReader(write_clip(tmp_path / "b.mp4", sample_images(1)), start=5))
 
 
 def test_what_is_no_video_is_one_line(tmp_path):

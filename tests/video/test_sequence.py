@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import PIL.Image
 import pytest
 
 from clips import sample_images, write_clip
 from tddfa import write_image
 from tddfa.errors import InputError, VideoFileError
-from tddfa.video import ImageSequence, VideoReader, open_video
+from tddfa.video import ImageSequence, VideoReader, VideoWriter, open_video
 from tddfa.video.moment import Moment
 
 
@@ -92,3 +94,26 @@ def test_an_animated_webp_has_its_frames_and_times(tmp_path):
     assert [f.time for f in source] == pytest.approx([0, 0.04, 0.12, 0.16])
     images[0].save(tmp_path / "still.webp", lossless=True)
     assert len(list(open_video(tmp_path / "still.webp"))) == 1
+
+
+def test_slow_rates_are_exact_and_those_that_are_too_slow_are_refused(tmp_path):
+    path = tmp_path / "1.png"
+    write_image(path, sample_images(1)[0])
+    assert ImageSequence([path], fps=0.001).rate == Fraction(1, 1000)
+    assert ImageSequence([path], fps=30000 / 1001).rate == Fraction(30000, 1001)
+    for fps in (1e-9, 0.0009):
+        with pytest.raises(InputError, match=r"give frames per second from 0\.001 on"):
+            ImageSequence([path], fps=fps)
+    with pytest.raises(InputError, match=r"rate=1e-09; give frames per second from 0\.001 on"):
+        VideoWriter(tmp_path / "a.mp4", rate=1e-9)
+
+
+def test_a_range_without_frames_is_one_line(folder, tmp_path):
+    images = [PIL.Image.fromarray(image) for image in sample_images(2)]
+    images[0].save(tmp_path / "a.webp", save_all=True, append_images=images[1:], duration=40)
+    for place, line in ((folder, "it has 12 images"), (tmp_path / "a.webp", "it has 2 frames")):
+        with pytest.raises(VideoFileError, match=f"ends before the start: {line}$"):
+            list(open_video(place, start=50))
+        for start, end in ((1, 1), (None, 0)):
+            with pytest.raises(VideoFileError, match="lies between the start and the end; give an end after"):
+                list(open_video(place, start=start, end=end))

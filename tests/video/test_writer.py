@@ -26,6 +26,11 @@ def fail_while_writing(path) -> None:
         raise RuntimeError
 
 
+def write_one(path, encoder) -> None:
+    with VideoWriter(path, rate=Fraction(25), encoder=encoder) as writer:
+        writer.write(sample_images(1)[0], 0.0)
+
+
 def write_nothing(path) -> None:
     with VideoWriter(path, rate=Fraction(25)):
         pass
@@ -130,3 +135,27 @@ def test_a_video_without_images_is_one_line_and_no_file(tmp_path):
 def test_a_folder_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(VideoFileError, match=r"cannot write .*nowhere/a.mp4: No such file"):
         write_nothing(tmp_path / "nowhere" / "a.mp4")
+
+
+@pytest.mark.parametrize("encoder", ["h264_videotoolbox", "h264_v4l2m2m"])
+def test_an_encoder_that_does_not_work_here_is_named(tmp_path, encoder):
+    try:
+        write_one(tmp_path / "a.mp4", encoder)
+    except VideoFileError as error:
+        message = str(error)
+    else:
+        pytest.skip(f"{encoder} works here")
+    assert message.startswith(f"cannot write {tmp_path / 'a.mp4'}: the encoder {encoder} cannot be used")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_not_blamed_on_the_encoder(tmp_path):
+    resource = pytest.importorskip("resource", reason="needs limits of processes")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
+    try:
+        with pytest.raises(VideoFileError, match=r"cannot write .*: File too large"):
+            write_one(tmp_path / "a.mp4", "libx264")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []

@@ -220,8 +220,8 @@ class Storage:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     yield Entry(entry.name, True)
-                elif entry.is_file():
-                    status = entry.stat() if details else None
+                elif _may_be_file(entry):
+                    status = _status(entry) if details else None
                     yield Entry(
                         entry.name,
                         False,
@@ -344,3 +344,18 @@ def _s3(url: str) -> tuple[Any, str]:
         **options,
     )
     return system, (parts.netloc + parts.path).rstrip("/")
+
+
+def _may_be_file(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a file, or its reader has to say why it is none: a link to itself."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return True
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        return entry.stat()
+    except OSError:
+        return None

@@ -20,7 +20,7 @@ from tddfa.cli.avatar import (
 )
 from tddfa.cli.commands import COMMANDS
 from tddfa.cli.interrupts import INTERRUPTED, interrupts
-from tddfa.cli.messages import plain, report
+from tddfa.cli.messages import note, plain, report
 from tddfa.cli.overwriting import OverwriteGuard, Places, add_overwrite
 from tddfa.cli.video import OVERLAY_KINDS, TABLES
 from tddfa.errors import InputError, TddfaError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tddfa.alignment import FaceAligner
     from tddfa.streams import NewestFrames, RealTimeFrames, Sink, TrackedFrame
     from tddfa.streams.destinations import Destination
+    from tddfa.video import VideoReader
 
 
 _STREAMING = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt", "rtp")  # endless: cameras, not files
@@ -120,8 +121,8 @@ def run(args: argparse.Namespace) -> int:
     """Run `tddfa live`.
 
     Returns:
-        0 at the end of a file or when the window is closed; 1 when the source or a sink fails; 130 when
-        interrupted.
+        0 at the end of a file or when the window is closed; 1 when the source or a sink fails, or the file is
+        damaged; 130 when interrupted.
     """
     if args.loop and args.source is None:
         args.parser.error("--loop needs --source")
@@ -146,7 +147,8 @@ def play(args: argparse.Namespace) -> int:
     sinks: list[Sink] = [open_sink(destination, avatar=avatar) for destination in args.to]
     smoother = smoother_of(args)
     with interrupts() as stop:
-        paced = _source(args, stop)
+        reader = _file_of(args)
+        paced = _paced(args, reader, stop)
         frames = UntilError(paced)
         aligner = FaceAligner(args.pack, search_size=args.search_size, device=args.device)
         _warm_up(aligner)
@@ -169,8 +171,11 @@ def play(args: argparse.Namespace) -> int:
     for path in args.record:
         print(plain(path))
     print(f"tddfa: {latency.summary(paced.dropped)}", file=sys.stderr)
-    if frames.error is not None:
-        report(frames.error)
+    if avatar is not None and avatar.calibrating:
+        _warn_uncalibrated()
+    problem = frames.error or (None if reader is None else reader.damage)
+    if problem is not None:
+        report(problem)
         return 1
     return INTERRUPTED if stop.is_set() else 0
 
@@ -216,14 +221,34 @@ class LatencyMeter:
         )
 
 
-def _source(args: argparse.Namespace, stop: threading.Event) -> NewestFrames | RealTimeFrames:
-    from tddfa.streams import NewestFrames, RealTimeFrames
-    from tddfa.video import Camera, VideoReader
+def _file_of(args: argparse.Namespace) -> VideoReader | None:
+    """Return the file that is played; None where a camera or a stream is followed."""
+    from tddfa.video import VideoReader
 
     if args.source is None or args.source.partition("://")[0] in _STREAMING:
-        name: str = (args.camera or "0") if args.source is None else args.source
-        return NewestFrames(Camera(int(name) if name.isdecimal() else name), stop)
-    return RealTimeFrames(VideoReader(args.source), loop=getattr(args, "loop", False), stop=stop)
+        return None
+    return VideoReader(args.source)
+
+
+def _paced(
+    args: argparse.Namespace, reader: VideoReader | None, stop: threading.Event
+) -> NewestFrames | RealTimeFrames:
+    from tddfa.streams import NewestFrames, RealTimeFrames
+    from tddfa.video import Camera
+
+    if reader is not None:
+        return RealTimeFrames(reader, loop=args.loop, stop=stop)
+    name: str = (args.camera or "0") if args.source is None else args.source
+    return NewestFrames(Camera(int(name) if name.isdecimal() else name), stop)
+
+
+def _warn_uncalibrated() -> None:
+    from tddfa.streams.avatar import CALIBRATION_S
+
+    note(
+        f"the face at rest was not measured, and no calibration is saved: --calibrate needs a face that is "
+        f"visible for {CALIBRATION_S:g} seconds"
+    )
 
 
 def _warm_up(aligner: FaceAligner) -> None:

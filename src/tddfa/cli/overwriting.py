@@ -38,9 +38,9 @@ class Places:
         """Whether an existing file is one of the inputs, under any of its names."""
         for place in self.paths:
             if place.is_dir():
-                if path.resolve().is_relative_to(place.resolve()):
+                if _real(path).is_relative_to(_real(place)):
                     return True
-            elif place.exists() and path.samefile(place):
+            elif _is_same(path, place):
                 return True
         return False
 
@@ -75,11 +75,17 @@ class OverwriteGuard:
             raise ExportFileError(f"cannot write {path}: there is a folder of that name")
         if self.inputs.holds(path):
             raise ExportFileError(f"cannot write {path}: it is an input of this run; {self.elsewhere}")
-        if not self.overwrite:
+        if self.overwrite:
+            return
+        if path.is_symlink() and not _is_same(path, path):
             raise ExportFileError(
-                f"cannot write {path}: that file is there, and nothing in it says that tddfa made it; "
-                f"{self.elsewhere}, or replace it with --overwrite"
+                f"cannot write {path}: it is a link to a file that is not there; {self.elsewhere}, or "
+                "replace the link with --overwrite"
             )
+        raise ExportFileError(
+            f"cannot write {path}: that file is there, and nothing in it says that tddfa made it; "
+            f"{self.elsewhere}, or replace it with --overwrite"
+        )
 
     def check_sinks(self, sinks: Iterable[Sink]) -> None:
         """Refuse files of sinks that must not be written over, before the first frame is read.
@@ -107,6 +113,18 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="replace files that tddfa did not make; inputs of the run are never replaced",
     )
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # `Path.resolve` fails for links that lead to each other
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Return whether two names mean one file; False where one of them leads to none."""
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
 
 
 def _is_empty(path: Path) -> bool:

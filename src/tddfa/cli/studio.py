@@ -56,11 +56,18 @@ def run(args: argparse.Namespace) -> int:
 
     Returns:
         0 when it was ended.
+
+    Raises:
+        InputError: the device, the token or the address cannot be used.
+        PackError: there is no such pack, or it is damaged.
     """
+    from tddfa.packs import default_pack_name, find_pack
     from tddfa.studio import StudioSettings, serve
     from tddfa.studio.settings import is_loopback
 
     check_presence(args.device)
+    # The networks are loaded with the first request; a wrong name is told before.
+    find_pack(args.pack or default_pack_name())
     if args.token is not None and len(args.token) < 8:
         args.parser.error("--token needs 8 characters or more")
     token: str | None = args.token

@@ -15,7 +15,7 @@ from tddfa.cli.interrupts import INTERRUPTED, interrupts
 from tddfa.cli.messages import note, plain, report
 from tddfa.cli.output_arguments import Listed
 from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
-from tddfa.cli.video_inputs import VideoJob, find_videos
+from tddfa.cli.video_inputs import VideoInputs, VideoJob, find_videos
 from tddfa.errors import InputError, PackError, TddfaError
 from tddfa.kinds import KINDS, names
 from tddfa.kinds import TABLES as TABLE_KINDS
@@ -34,6 +34,10 @@ DATA = (*TABLES, "livelink")
 
 
 _HINT = "; a face has to be about a thirtieth of the frame wide; --search-size finds smaller ones"
+
+
+class _Interrupted(Exception):  # noqa: N818, nothing went wrong
+    """Ctrl-C or SIGTERM came before the first frame."""
 
 
 def add_parser(commands: Any) -> None:
@@ -154,7 +158,7 @@ def run(args: argparse.Namespace) -> int:
         if not failed:
             report("no video is left")
         return 1
-    guard = OverwriteGuard(files, args.overwrite)
+    guard = OverwriteGuard(VideoInputs(files, jobs), args.overwrite)
 
     from tddfa.alignment import FaceAligner
 
@@ -187,16 +191,13 @@ def _process(
     from tddfa.tracking import FaceTracker
     from tddfa.video import open_video
 
-    reader = open_video(job.place, fps=args.fps if job.is_sequence else None, start=args.start, end=args.end)
+    if args.fps is not None and not job.is_sequence:
+        raise InputError(f"--fps is for sequences of images; {job.name} has a rate of its own")
+    reader = open_video(job.place, fps=args.fps, start=args.start, end=args.end)
     tracker = FaceTracker(aligner, max_faces=args.max_faces, quality=args.quality)
     sinks = _sinks(_target(args.dir / job.target), args, reader, aligner)
     guard.check_sinks(sinks)
     ids: set[int] = set()
-
-    def counted(frames: Iterable[TrackedFrame]) -> Iterator[TrackedFrame]:
-        for frame in frames:
-            yield frame
-            ids.update(tracked.id for tracked in frame.faces)
 
     with tqdm(total=reader.n_frames, desc=job.short_name, unit=" frames", disable=None) as bar:
         frames = follow(
@@ -207,18 +208,41 @@ def _process(
             stop=stop,
             progress=bar.update,
         )
-        with contextlib.closing(frames):
-            count = write_frames(counted(frames), *sinks)
+        try:
+            with contextlib.closing(frames):
+                count = write_frames(_noting_ids(frames, ids, stop), *sinks)
+        except _Interrupted:
+            report(f"interrupted before the first frame of {job.name}; its outputs are as they were")
+            return False
     for path in _written(sinks):
         print(f"wrote {plain(path)}")
     if stop.is_set():
-        report(f"interrupted: the outputs of {job.name} hold its first {count} frames")
+        first = "first frame" if count == 1 else f"first {count} frames"
+        report(f"interrupted: the outputs of {job.name} hold its {first}")
         return False
     if reader.damage is not None:
         report(f"{reader.damage}; the outputs hold these")
     elif not ids:
         report(f"{job.name}: no face found{_HINT if args.search_size is None else ''}")
     return reader.damage is None and bool(ids)
+
+
+def _noting_ids(
+    frames: Iterable[TrackedFrame], ids: set[int], stop: threading.Event
+) -> Iterator[TrackedFrame]:
+    """Yield the frames and add the ids of their faces to a set.
+
+    Raises:
+        _Interrupted: `stop` was set before the first frame. Without an error, the sinks would replace earlier
+            outputs by empty ones.
+    """
+    is_empty = True
+    for frame in frames:
+        is_empty = False
+        yield frame
+        ids.update(tracked.id for tracked in frame.faces)
+    if is_empty and stop.is_set():
+        raise _Interrupted
 
 
 def _written(sinks: Iterable[Sink]) -> list[Path]:
@@ -281,14 +305,12 @@ def _target(path: Path) -> Path:
 def _list_of(known: Sequence[str]) -> Callable[[str], list[str]]:
     def parse(text: str) -> list[str]:
         names = [name.strip() for name in text.split(",") if name.strip()]
-        if "all" in names:
-            return list(known)
-        unknown = [name for name in names if name not in known]
+        unknown = [name for name in names if name not in known and name != "all"]
         if unknown or not names:
             raise argparse.ArgumentTypeError(
                 f"{unknown[0] if unknown else text!r} is unknown; choose from {', '.join(known)}, all"
             )
-        return list(dict.fromkeys(names))
+        return list(known) if "all" in names else list(dict.fromkeys(names))
 
     return parse
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -39,6 +41,41 @@ class VideoJob:
     def short_name(self) -> str:
         """For a progress bar."""
         return self.name if self.place == "-" else Path(self.place).name
+
+
+class VideoInputs:
+    """The inputs of a run that must not be written over: files, and the images of sequences.
+
+    Args:
+        files: the files.
+        jobs: the videos of the run.
+    """
+
+    def __init__(self, files: Inputs, jobs: Sequence[VideoJob]) -> None:
+        self._files = files
+        self._sequences = [job.place for job in jobs if job.is_sequence]
+
+    def holds(self, path: Path) -> bool:
+        """Whether an existing file is one of the inputs, under any of its names."""
+        if self._files.holds(path):
+            return True
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            return (status.st_dev, status.st_ino) in self._images
+        return False
+
+    @cached_property
+    def _images(self) -> frozenset[tuple[int, int]]:
+        """Device and number of each image of a sequence."""
+        from tddfa.video.sequence import image_paths
+
+        found: set[tuple[int, int]] = set()
+        for place in self._sequences:
+            with contextlib.suppress(OSError):  # the reader says what is wrong
+                for image in image_paths(place):
+                    status = image.stat()
+                    found.add((status.st_dev, status.st_ino))
+        return frozenset(found)
 
 
 def find_videos(inputs: Sequence[str]) -> tuple[list[VideoJob], Inputs]:

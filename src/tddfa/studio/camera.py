@@ -45,6 +45,7 @@ _log = logging.getLogger(__name__)
 _SEND_S = 20.0  # time that a client may take for an answer
 _MAX_BAD_FRAMES = 100  # frames in a row that are no images, after which the connection ends
 _SETTINGS = frozenset(f.name for f in fields(AvatarSettings))
+_FLAGS = frozenset(f.name for f in fields(AvatarSettings) if isinstance(f.default, bool))
 
 
 class NewestMessage:
@@ -332,6 +333,11 @@ class CameraSession:
         unknown = set(values) - _SETTINGS
         if unknown:
             raise InputError(f"no setting {min(unknown)[:50]!r}; there are {', '.join(sorted(_SETTINGS))}")
+        for name, value in values.items():
+            if name in _FLAGS and not isinstance(value, bool):
+                raise InputError(f"{name} is true or false")
+            if name not in _FLAGS and isinstance(value, bool):  # Python takes true for the number 1
+                raise InputError(f"{name} is neither true nor false")
         face = values.get("face", "largest")
         if face not in ("largest", "all") and not isinstance(face, int):
             raise InputError("face is largest, all or the ID of a face")
@@ -365,7 +371,10 @@ class CameraSession:
                 self._sinks[url] = sink
 
     def _record_command(self, values: dict[str, Any]) -> None:
-        if not values.get("on"):
+        on = values.get("on", False)
+        if not isinstance(on, bool):
+            raise InputError("on is true or false")
+        if not on:
             self._stop_recording(tell=True)
             return
         if self._record is None:

@@ -24,6 +24,7 @@ from tddfa.studio.scratch import Scratch
 from tddfa.studio.settings import Limits
 from tddfa.tracking import FaceTracker
 from tddfa.video import VideoReader
+from tddfa.video.containers import check_container
 
 State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 
@@ -192,6 +193,7 @@ class VideoQueue:
                 self._scratch.remove(job.folder)
 
     def _follow(self, job: Job) -> None:
+        check_container(job.source)  # again: an upload that could not be opened has not been checked
         reader = VideoReader(job.source, max_pixels=self._limits.image_pixels)
         job.total = reader.n_frames
         self._check_duration(job.total, float(reader.rate))

@@ -7,6 +7,7 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable
+from urllib.parse import quote
 
 from tddfa.errors import InputError, require_extra
 from tddfa.studio.settings import StudioSettings
@@ -78,7 +79,8 @@ def page_url(settings: StudioSettings, port: int) -> str:
     """Return the address of the page, with the token where there is one."""
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host
     host = f"[{host}]" if ":" in host else host
-    return f"http://{host}:{port}/" + ("" if settings.token is None else f"?token={settings.token}")
+    query = "" if settings.token is None else f"?token={quote(settings.token, safe='')}"
+    return f"http://{host}:{port}/{query}"
 
 
 def _listen(host: str, port: int | None) -> socket.socket:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from dataclasses import dataclass, field
+
+from tddfa.errors import InputError
+
+_TOKEN = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +64,15 @@ class StudioSettings:
     Attributes:
         host: address that the server listens on; the default can be reached from this computer alone.
         allowed_hosts: further names under which clients reach the server, such as that of a proxy.
-        token: what clients have to know; None where the server listens on this computer alone.
+        token: what clients have to know, of printable ASCII characters without spaces; None where the
+            server listens on this computer alone.
         pack: model pack; the default pack when None.
         device: where networks run; see `FaceAligner`.
         workers: faces of how many images are looked for at a time.
         limits: what a client may ask for.
+
+    Raises:
+        InputError: the token has other characters; clients could not send these in a header.
     """
 
     host: str = "127.0.0.1"
@@ -73,6 +82,10 @@ class StudioSettings:
     device: str = "cpu"
     workers: int = field(default_factory=lambda: max(os.cpu_count() or 1, 1))
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.token is not None and not _TOKEN.fullmatch(self.token):
+            raise InputError("the token takes letters, digits and punctuation of ASCII alone, and no spaces")
 
     @property
     def is_local(self) -> bool:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from tddfa.errors import VideoFileError
 from tddfa.kinds import KINDS, names
 from tddfa.studio.bodies import body_parts
 from tddfa.studio.jobs import Job, VideoQueue
@@ -20,6 +21,7 @@ from tddfa.studio.photos import zip_bytes
 from tddfa.studio.problems import RequestError
 from tddfa.studio.settings import Limits
 from tddfa.studio.state import Studio
+from tddfa.video.containers import ContainerRefusedError, check_container
 
 OVERLAYS = names((kind for kind in KINDS if kind.draw), video=True)
 """Overlays that a video can be drawn with."""
@@ -46,6 +48,7 @@ async def upload(request: Request) -> Response:
     source = folder / "source"
     try:
         await _save(request, source, studio.limits)
+        await asyncio.to_thread(_check_container, source)
         job = Job(secrets.token_urlsafe(16), folder, source, title, overlays)
         studio.videos.check_room()
     except BaseException:
@@ -71,10 +74,20 @@ async def _save(request: Request, path: Path, limits: Limits) -> None:
 
 
 def _check_head(head: bytes) -> None:
-    """Refuse playlists: they name other files and addresses, which the server would open for the client."""
+    """Refuse text before all of it is sent: most of it is playlists. `check_container` refuses the others."""
     is_text = all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head.removeprefix(b"\xef\xbb\xbf"))
     if is_text and not head.startswith(b"YUV4MPEG2"):
         raise RequestError(415, "the file is text and no video; send an MP4, MKV, WebM, MOV or AVI file")
+
+
+def _check_container(path: Path) -> None:
+    """Refuse playlists and whatever else names other files; damaged videos fail when their turn comes."""
+    try:
+        check_container(path)
+    except ContainerRefusedError as error:
+        raise RequestError(415, str(error).replace(str(path), "the file")) from None
+    except VideoFileError:
+        pass
 
 
 def _overlays(request: Request) -> tuple[str, ...]:

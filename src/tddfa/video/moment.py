@@ -35,8 +35,7 @@ class Moment:
         """
         try:
             if ":" in text:
-                parts = [float(part) for part in text.split(":")]
-                value, unit = sum(part * 60**k for k, part in enumerate(reversed(parts))), "s"
+                value, unit = _seconds(text), "s"
             elif text.endswith("s"):
                 value, unit = float(text[:-1]), "s"
             else:
@@ -74,6 +73,28 @@ class Moment:
         """Return whether a frame lies at or behind this place."""
         # Half a millisecond: times of frames are rounded to the clock of their file.
         return index >= self.value if self.unit == "frames" else time >= self.value - 0.0005
+
+
+def empty_range(name: object, n: int, noun: str, *, ends_first: bool) -> str:
+    """Return a line for a video of which no frame is wanted.
+
+    Args:
+        name: of the video.
+        n: number of its frames.
+        noun: what they are called: "frame" or "image".
+        ends_first: whether the wanted end comes before the wanted start, or is the first frame.
+    """
+    if ends_first:
+        return f"no {noun} of {name} lies between the start and the end; give an end after the start"
+    return f"{name} ends before the start: it has {n} {noun}{'s' if n != 1 else ''}"
+
+
+def _seconds(text: str) -> float:
+    """Return the seconds of a time with colons; -1 for one with a negative part, or with more than hours."""
+    parts = [float(part) for part in text.split(":")]
+    if min(parts) < 0 or len(parts) > 3:
+        return -1
+    return sum(part * 60**k for k, part in enumerate(reversed(parts)))
 
 
 def _is_whole(value: Any) -> bool:

@@ -18,6 +18,7 @@ from tddfa.types.arguments import check_above_0
 from tddfa.video.deinterlace import Deinterlacer
 from tddfa.video.frame import Frame
 from tddfa.video.moment import Moment as Moment  # its former place
+from tddfa.video.moment import empty_range
 from tddfa.video.source import Readable, VideoSource
 from tddfa.video.timeline import BROADCAST_LEAP_S, RECORDING_LEAP_S, FrameClock, PacketClock
 from tddfa.video.tracks import video_track
@@ -141,7 +142,7 @@ class VideoReader:
         """
         self.damage = self._interruption = None
         self._n_packets = 0
-        n_decoded, n_given, broken = 0, 0, False
+        n_decoded, n_given, broken, is_behind = 0, 0, False, False
         with contextlib.closing(self._opened()) as container:
             stream = self._track(container)
             clock = FrameClock(1 / float(self.rate), even=container.format.name == "avi")
@@ -155,6 +156,7 @@ class VideoReader:
                 if self._progress is not None:
                     self._progress()
                 if self._end is not None and self._end.reached(index, time):
+                    is_behind = True
                     break
                 if self._start is None or self._start.reached(index, time):
                     n_given += 1
@@ -166,7 +168,8 @@ class VideoReader:
         if n_decoded == 0:
             raise VideoFileError(f"{self.source.name} has a video track, but not one frame in it can be read")
         if n_given == 0:
-            raise EndsBeforeStartError(f"{self.source.name} ends before the start: it has {n_decoded} frames")
+            problem = empty_range(self.source.name, n_decoded, "frame", ends_first=is_behind)
+            raise EndsBeforeStartError(problem)
 
     def _inspect(self, container: InputContainer) -> None:
         stream = video_track(container, self.source.name)

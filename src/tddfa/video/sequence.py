@@ -13,9 +13,11 @@ from tddfa.errors import ImageFileError, InputError, VideoFileError
 from tddfa.imaging.animation import decode_animation
 from tddfa.imaging.files import read_image
 from tddfa.imaging.format_names import IMAGE_SUFFIXES
-from tddfa.types.arguments import as_list, as_path, check_above_0
+from tddfa.provenance import is_ours
+from tddfa.types.arguments import as_list, as_path
 from tddfa.video.frame import Frame, FrameSource
-from tddfa.video.moment import Moment
+from tddfa.video.moment import Moment, empty_range
+from tddfa.video.rates import as_rate, nearest_rate
 from tddfa.video.reader import VideoReader
 from tddfa.video.source import Readable
 
@@ -97,7 +99,7 @@ class ImageSequence(_Times):
     Args:
         place: a folder, a glob, a printf pattern, or a list of files. Of a folder, hidden files are left out;
         names
-            are sorted as people count (2 before 10).
+            are sorted as people count (2 before 10). A plot of `tddfa video --plot` is no frame.
         fps: frames per second.
         start: first frame to give: its number, a time ("1.5s", "2:03.5"), or a `Moment`.
         end: the frame to stop before.
@@ -109,7 +111,7 @@ class ImageSequence(_Times):
         damage: after iterating, a line on files that could not be read; None when all were.
 
     Raises:
-        InputError: `fps` is not above 0.
+        InputError: `fps` is below 0.001 or too high.
         VideoFileError: there is no image.
     """
 
@@ -121,11 +123,11 @@ class ImageSequence(_Times):
         start: Moment | int | str | None = None,
         end: Moment | int | str | None = None,
     ) -> None:
-        check_above_0("fps", fps, "frames per second")
+        self.rate = as_rate("fps", fps)
         if fps >= _MOST_FPS:
             raise InputError(f"fps={fps}; give frames per second below {_MOST_FPS}")
         if isinstance(place, (str, os.PathLike)):
-            self.paths = _images(as_path("place", place))
+            self.paths = image_paths(as_path("place", place))
         else:
             each = as_list("place", place, "a folder, a glob, a pattern or a list of image files is needed")
             self.paths = [as_path(f"place[{k}]", path) for k, path in enumerate(each)]
@@ -133,7 +135,6 @@ class ImageSequence(_Times):
             what = "an empty list" if not isinstance(place, (str, os.PathLike)) else os.fspath(place)
             raise VideoFileError(f"no images in {what}")
         self.path = Path(place) if isinstance(place, (str, os.PathLike)) else self.paths[0]
-        self.rate = Fraction(fps).limit_denominator(1001)
         self.damage: str | None = None
         self._start, self._end = Moment.of("start", start), Moment.of("end", end)
 
@@ -151,7 +152,8 @@ class ImageSequence(_Times):
         self.damage = None
         indices, bad = self._indices(), list[str]()
         if not indices:
-            raise VideoFileError(f"{self.path} ends before the start: it has {len(self.paths)} images")
+            n = len(self.paths)
+            raise VideoFileError(empty_range(self.path, n, "image", ends_first=indices.start < n))
         for index in indices:
             try:
                 image = read_image(self.paths[index])
@@ -196,7 +198,7 @@ class AnimatedImage(_Times):
             raise VideoFileError(str(error)) from None
         self._times = [sum(durations[:k]) for k in range(len(durations))]
         mean = sum(durations) / len(durations)
-        self.rate = Fraction(1 / mean).limit_denominator(1001) if mean > 0 else Fraction(DEFAULT_FPS)
+        self.rate = nearest_rate(1 / mean) if mean > 0 else Fraction(DEFAULT_FPS)
 
     @property
     def n_frames(self) -> int:
@@ -204,16 +206,25 @@ class AnimatedImage(_Times):
         return len(self._wanted(self._times))
 
     def __iter__(self) -> Iterator[Frame]:
-        """Give the frames from start to end."""
-        for index in self._wanted(self._times):
+        """Give the frames from start to end.
+
+        Raises:
+            VideoFileError: there is none.
+        """
+        indices = self._wanted(self._times)
+        if not indices:
+            n = len(self._times)
+            raise VideoFileError(empty_range(self.path, n, "frame", ends_first=indices.start < n))
+        for index in indices:
             yield Frame(index, self._times[index], self._images[index])
 
 
-def _images(place: str | os.PathLike[str]) -> list[Path]:
+def image_paths(place: str | os.PathLike[str]) -> list[Path]:
+    """Return the images that a folder, a glob or a pattern means, in their order."""
     text = os.fspath(place)
     path = Path(text)
     if path.is_dir():
-        return sorted((p for p in path.iterdir() if _is_image(p)), key=_counted)
+        return sorted((p for p in path.iterdir() if _is_frame(p)), key=_counted)
     pattern = _PRINTF.search(path.name)
     if pattern is not None and path.parent.is_dir():
         before, after = path.name[: pattern.start()], path.name[pattern.end() :]
@@ -222,11 +233,16 @@ def _images(place: str | os.PathLike[str]) -> list[Path]:
         found = ((name.fullmatch(p.name), p) for p in path.parent.iterdir())
         return [p for _, p in sorted((int(match[1]), p) for match, p in found if match is not None)]
     matches = (Path(m) for m in glob.glob(text, recursive=True))  # noqa: PTH207, absolute patterns too
-    return sorted((p for p in matches if _is_image(p)), key=_counted)
+    return sorted((p for p in matches if _is_frame(p)), key=_counted)
 
 
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _is_frame(path: Path) -> bool:
+    """Return whether a file is an image, and no plot of an earlier run into the folder of the sequence."""
+    return _is_image(path) and not (path.stem.endswith("_plot") and is_ours(path))
 
 
 def _counted(path: Path) -> list[tuple[int, int, str]]:

@@ -14,9 +14,10 @@ from tddfa.errors import InputError, VideoFileError
 from tddfa.files import atomic_path
 from tddfa.provenance import MARK
 from tddfa.types import Image
-from tddfa.types.arguments import as_path, check_above_0
+from tddfa.types.arguments import as_path
 from tddfa.video.encoders import Encoder, encoders
 from tddfa.video.planes import Colors, can_be_reused, drawn_over, from_rgb
+from tddfa.video.rates import as_rate
 from tddfa.video.reader import VideoReader
 from tddfa.video.sound import Sound, add_sound
 
@@ -76,12 +77,12 @@ class VideoWriter:
         threads: int = 0,
     ) -> None:
         self.path = as_path("path", path)
-        check_above_0("rate", rate, "frames per second")
-        self._rate = rate if isinstance(rate, Fraction) else Fraction(rate).limit_denominator(1001)
+        self._rate = as_rate("rate", rate)
         self._time_base = time_base or 1 / self._rate
         self._sound_of = sound_of if sound_of is not None and sound_of.has_sound else None
         self._encoders = encoders(encoder, preset=preset, crf=crf)
         self._fallback_is_news = encoder == "hardware"
+        self._encoder_works = False
         self._threads = threads
         self._colors = Colors()
         self._exit = contextlib.ExitStack()
@@ -163,7 +164,9 @@ class VideoWriter:
                     if self._fallback_is_news:
                         _log.info("%s is encoded by %s", self.path, encoder.name)
                     return self._output
-        raise self._failed(failure)
+        if self._encoder_works or len(self._encoders) > 1:
+            raise self._failed(failure)
+        raise self._unusable(failure)
 
     def _try(self, encoder: Encoder, image: Image, with_sound: bool) -> Any:
         """Open the output with an encoder; return the error when that fails, else None."""
@@ -191,6 +194,8 @@ class VideoWriter:
                 sound = add_sound(self._sound_of, output, self._sound_of.origin + self._start)
             output.start_encoding()
         except (FFmpegError, ValueError, LookupError) as error:
+            # An encoder that is open works: the beginning of the file could not be written.
+            self._encoder_works = any(track.codec_context.is_open for track in output.streams.video)
             if sound is not None:
                 sound.close()
             with contextlib.suppress(FFmpegError, OSError, ValueError):
@@ -216,6 +221,14 @@ class VideoWriter:
             self._sound.close()
         if self._output is not None:
             self._output.close()
+
+    def _unusable(self, error: Any) -> VideoFileError:
+        name, reason = self._encoders[0].name, getattr(error, "strerror", None)
+        why = f" ({reason})" if reason else ""
+        return VideoFileError(
+            f"cannot write {self.path}: the encoder {name} cannot be used on this machine{why}; choose auto, "
+            "or hardware, which takes what works"
+        )
 
     def _failed(self, error: Any) -> VideoFileError:
         reason = getattr(error, "strerror", None) or error or "no encoder works"

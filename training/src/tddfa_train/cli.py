@@ -52,6 +52,9 @@ def build_parser() -> argparse.ArgumentParser:
     backgrounds.add_argument("output", type=Path, metavar="B.npy")
     backgrounds.add_argument("--pack", help="whose detector says where faces are (default: the default pack)")
     backgrounds.add_argument("--count", type=int, default=500, help="squares at most (default: 500)")
+    backgrounds.add_argument(
+        "--side", type=int, default=192, help="of a square, px; renders need at least 192 (default: 192)"
+    )
     backgrounds.set_defaults(run=_backgrounds)
 
     fit = commands.add_parser(
@@ -239,7 +242,8 @@ def _backgrounds(args: argparse.Namespace) -> None:
     from tddfa_train.data.prepare import photos_in, prepare_backgrounds
 
     photos = photos_in(args.photos)
-    count = prepare_backgrounds(photos, args.output, FaceAligner(args.pack), count=args.count)
+    aligner = FaceAligner(args.pack)
+    count = prepare_backgrounds(photos, args.output, aligner, count=args.count, side=args.side)
     print(f"{count} face-free squares in {args.output}")
 
 

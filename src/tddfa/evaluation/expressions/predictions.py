@@ -97,6 +97,15 @@ def _indices(scheme: LandmarkSet | None) -> Int32[np.ndarray, " p"]:
     return np.zeros(0, np.int32) if scheme is None or scheme.indices is None else scheme.indices
 
 
+def check_predictions(path: Path) -> None:
+    """Refuse a file that cannot be one of predictions, before the faces are known.
+
+    Raises:
+        DatasetError: the file is missing or damaged, or names no faces.
+    """
+    take(read_npz(path), "names", path)
+
+
 def read_predictions(
     path: Path, names: Sequence[str], place: Callable[[str], str] = lambda name: name
 ) -> Predictions:

@@ -13,7 +13,7 @@ from tddfa.evaluation.expressions.portrait_set import (
     read_portrait_set,
     write_portrait_set,
 )
-from tddfa.evaluation.expressions.predictions import predict_with_pack, read_predictions
+from tddfa.evaluation.expressions.predictions import check_predictions, predict_with_pack, read_predictions
 from tddfa.evaluation.expressions.teacher_report import report_teacher
 from tddfa.evaluation.expressions.teacher_set import read_teacher_set
 from tddfa.evaluation.faces import progress
@@ -35,6 +35,8 @@ def measure_expressions(
     Raises:
         DatasetError: the folder cannot be read or written, or the predictions do not belong to it.
     """
+    if predictions is not None:
+        check_predictions(predictions)  # before portraits are rendered for minutes
     folder = folder or cached_folder()
     if not folder.exists():
         write_portrait_set(folder)

@@ -86,17 +86,30 @@ class LiveLinkCsvSink(contextlib.AbstractContextManager["LiveLinkCsvSink"]):
             return self._exit.enter_context(_File(self._exit.enter_context(atomic_path(path))))
         except OSError as error:
             failure = self._failed(error)
-            self._exit.__exit__(type(failure), failure, None)  # removes temporary files
+            self._discard(failure)
             raise failure from None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        files = [file for file in (self._first, *self._files.values()) if file is not None]
         self._first = None
+        if error is not None:
+            self._discard(error)
+            return
         try:
-            self._exit.__exit__(kind, error, trace)
+            for file in files:  # all, before the first gets its name: on a full disk, none is replaced
+                file.close()
+            self._exit.__exit__(None, None, None)
         except OSError as failure:
+            self._discard(failure)
             raise self._failed(failure) from None
+
+    def _discard(self, error: BaseException) -> None:
+        """Close the files and remove them."""
+        # On a full disk, closing writes what is buffered and fails once more.
+        with contextlib.suppress(OSError):
+            self._exit.__exit__(type(error), error, error.__traceback__)
 
     def _failed(self, error: OSError) -> OSError:
         if isinstance(error, ExportFileError) or error.errno is None:
@@ -115,5 +128,9 @@ class _File(contextlib.AbstractContextManager["_File"]):
     def add(self, capture: FaceCapture | None, time: float) -> None:
         self._writer.writerow(livelink.csv_row(capture, time))
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Write what is buffered."""
         self._file.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

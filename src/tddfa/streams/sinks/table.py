@@ -110,7 +110,7 @@ class TableSink(contextlib.AbstractContextManager["TableSink"]):
             file = self._exit.enter_context(self._temporary.open("wb"))
             return self._make(file, columns(expression_names))
         except BaseException as error:
-            self._exit.__exit__(type(error), error, error.__traceback__)  # removes the temporary file
+            self._discard(error)
             raise
 
     def __exit__(
@@ -124,7 +124,7 @@ class TableSink(contextlib.AbstractContextManager["TableSink"]):
             if self._format is not None:
                 with contextlib.suppress(OSError):
                     self._format.close()
-            self._exit.__exit__(kind, error, trace)  # removes the temporary file
+            self._discard(error)
             return
         try:
             if self._format is None:
@@ -133,6 +133,12 @@ class TableSink(contextlib.AbstractContextManager["TableSink"]):
                 self._format.close()
         except OSError as failure:
             raise self._failed(failure) from None
+
+    def _discard(self, error: BaseException) -> None:
+        """Close the file and remove it."""
+        # On a full disk, closing writes what is buffered and fails once more.
+        with contextlib.suppress(OSError):
+            self._exit.__exit__(type(error), error, error.__traceback__)
 
     def _failed(self, error: OSError) -> OSError:
         if isinstance(error, ExportFileError) or error.errno is None:

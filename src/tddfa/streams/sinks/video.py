@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from tddfa.render import OVERLAYS
 from tddfa.streams.frame import TrackedFrame, check_frame, not_open
 from tddfa.types import Face, Image
-from tddfa.types.arguments import as_path, check_above_0, check_choice, check_kind
+from tddfa.types.arguments import as_path, check_choice, check_kind
 from tddfa.video import Behind, FrameSource, VideoReader, VideoWriter
 
 Drawing: TypeAlias = Callable[[Image, list[Face]], Image]
@@ -63,13 +63,11 @@ class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
         if like is not None:
             check_kind("like", like, FrameSource, "a VideoReader is one")
         self.path = as_path("path", path)
-        if like is None:
-            check_above_0("rate", rate, "frames per second")
         self._draw: Callable[..., Image] = OVERLAYS[draw] if isinstance(draw, str) else draw
         self._options = options
         self._writer = VideoWriter(
             self.path,
-            rate=Fraction(rate).limit_denominator(1001) if like is None else like.rate,
+            rate=rate if like is None else like.rate,
             time_base=None if like is None else like.time_base,
             sound_of=like if isinstance(like, VideoReader) else None,
             encoder=encoder,

@@ -91,6 +91,8 @@ class LandmarkBatches:
         self.n_steps = n_steps
         self.held_out = held_out
         self.mirrors = True
+        if not config.folders:
+            raise InputError("data.folders is empty; name at least one dataset folder")
         self.folders: list[FaceFolder] = [
             open_face_folder(Path(folder), in_memory=config.in_memory) for folder in config.folders
         ]
@@ -134,7 +136,12 @@ class LandmarkBatches:
         if self.config.held_out_every:
             held_out = self.rows[:, 1] % self.config.held_out_every == 0
             probability[held_out != self.held_out] = 0
-        return probability / probability.sum()
+        total = probability.sum()
+        if not total > 0:
+            raise InputError(
+                "no face of data.folders is left to draw; see folder_weights, yaw_shares and held_out_every"
+            )
+        return probability / total
 
     def _mediapipe_mirror(self) -> Int[np.ndarray, " m"]:
         """Which MediaPipe points are twins, by the first folder that says so, or by the face model."""

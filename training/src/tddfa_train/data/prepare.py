@@ -178,7 +178,7 @@ def ask_teacher(dataset: Path, teacher: FaceLandmarker) -> int:
 
 
 def prepare_backgrounds(
-    photos: Iterable[Path], target: Path, aligner: FaceAligner, *, count: int, side: int = 160, seed: int = 0
+    photos: Iterable[Path], target: Path, aligner: FaceAligner, *, count: int, side: int = 192, seed: int = 0
 ) -> int:
     """Writes an array of face-free squares (n, side, side, 3); how many there are comes back.
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -10,13 +11,14 @@ from typing import Any, TypeVar
 
 from tddfa.deprecation import warn_renamed
 from tddfa.errors import InputError
+from tddfa.types.shown import shown
 
 T = TypeVar("T")
 
 _FORMER_NAMES = {"disguise": "occlusion", "first_look": "verifier", "human": "annotations", "looks": "crops"}
 
 
-def from_mapping(kind: type[T], values: Mapping[str, Any], where: str = "config") -> T:
+def from_mapping(kind: type[T], values: Any, where: str = "config") -> T:
     """The dataclass with the values of a mapping; what is left out keeps its default.
 
     Args:
@@ -25,8 +27,10 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], where: str = "config"
         where: what an error message calls the mapping.
 
     Raises:
-        InputError: a name is unknown, or a field without default is missing.
+        InputError: a name is unknown, a value is of another kind, or a field without default is missing.
     """
+    if not isinstance(values, Mapping):
+        raise InputError(f"{where} is {shown(values)}; an object with options is needed: {{…}}")
     fields = {field.name: field for field in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
     values = {_todays_name(name, fields): value for name, value in values.items()}
     unknown = sorted(set(values) - set(fields))
@@ -36,8 +40,8 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], where: str = "config"
     arguments = {name: _value(hints[name], value, f"{where}.{name}") for name, value in values.items()}
     try:
         return kind(**arguments)
-    except TypeError as error:
-        raise InputError(f"{where} is incomplete: {error}") from None
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where} cannot be used: {error}") from None
 
 
 def _todays_name(name: str, fields: Mapping[str, Any]) -> str:
@@ -49,23 +53,40 @@ def _todays_name(name: str, fields: Mapping[str, Any]) -> str:
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
+    """Return a value of JSON as a field of this type takes it."""
     options = typing.get_args(hint)
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         inner = [option for option in options if option is not type(None)]
         return None if value is None else _value(inner[0], value, where)
-    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-        return from_mapping(typing.cast(type[Any], hint), typing.cast(Mapping[str, Any], value), where)
-    if (
-        typing.get_origin(hint) is dict
-        and isinstance(value, Mapping)
-        and dataclasses.is_dataclass(options[1])
-    ):
-        entries = typing.cast(Mapping[str, Any], value)
+    if dataclasses.is_dataclass(hint):
+        return from_mapping(typing.cast(type[Any], hint), value, where)
+    if typing.get_origin(hint) is dict and dataclasses.is_dataclass(options[1]):
+        entries = typing.cast(Mapping[str, Any], _of_kind(Mapping, value, where, "an object"))
         return {key: _value(options[1], entry, f"{where}.{key}") for key, entry in entries.items()}
-    if typing.get_origin(hint) is tuple and isinstance(value, list):
-        items = typing.cast(list[Any], value)
+    if typing.get_origin(hint) is tuple:
+        items = typing.cast(list[Any], _of_kind((list, tuple), value, where, "a list"))
         each = [options[0]] * len(items) if len(options) == 2 and options[1] is Ellipsis else options
         return tuple(_value(one, item, where) for one, item in zip(each, items, strict=False))
+    return _plain(hint, value, where)
+
+
+def _plain(hint: Any, value: Any, where: str) -> Any:
+    """Return a number, a flag or a text; what has another type is checked where it is used."""
+    if hint is bool:
+        return _of_kind(bool, value, where, "true or false")
+    if hint is str:
+        return _of_kind(str, value, where, "a text")
+    if hint not in (int, float):
+        return value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or (hint is int and value != int(value)):
+        raise InputError(f"{where} is {shown(value)}; a {'whole ' if hint is int else ''}number is needed")
+    return hint(value)
+
+
+def _of_kind(kind: Any, value: Any, where: str, needed: str) -> Any:
+    if not isinstance(value, kind):
+        raise InputError(f"{where} is {shown(value)}; {needed} is needed")
     return value
 
 
@@ -79,6 +100,8 @@ def read_config(kind: type[T], path: Path) -> T:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the config {path}: {error}") from None
+    except RecursionError:
+        raise InputError(f"cannot read the config {path}: it is nested too deeply") from None
     return from_mapping(kind, values, str(path))
 
 

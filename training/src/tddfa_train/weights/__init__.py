@@ -46,8 +46,8 @@ def read_weights(source: str | Path) -> dict[str, Tensor]:
 
             return {key: value.float() for key, value in load_file(path).items()}
         return torch.load(path, map_location="cpu", weights_only=True)["average"]
-    except (OSError, KeyError, RuntimeError, UnpicklingError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, LookupError, RuntimeError, UnpicklingError, ValueError, EOFError) as error:
+        reason = next(iter(str(error).splitlines()), "it is no file of weights")
         raise InputError(
             f"cannot read the weights {source}: {reason}. Give a run's last.pt, a .safetensors file, or one "
             f"of: {', '.join(KEPT)}"
