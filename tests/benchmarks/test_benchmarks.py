@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from benchmarks.__main__ import data_folders, main
 from benchmarks.accuracy import measure as accuracy_measure
+from benchmarks.accuracy.fingerprints import of_pack
 from benchmarks.accuracy.measure import measure_accuracy
 from benchmarks.readme import BEGIN, END, readme_block, write_readme
 from benchmarks.report import write_report
@@ -19,6 +20,7 @@ from benchmarks.tables import TITLES
 
 from evaluation_sets import toy_set, write_archive
 from tddfa import FaceAligner
+from tddfa.packs import find_pack
 from waiting import wait_until
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
@@ -275,3 +277,9 @@ def test_ratios_compare_with_the_faster_path_of_the_published_program():
     row = _stage_table(stages, list(times))[2]
     assert "2 [2, 2] **×1.5**" in row
     assert row.count("×") == 1
+
+
+def test_the_accuracy_that_is_shown_is_that_of_the_networks_that_ship():
+    records = json.loads((RESULTS / "accuracy.json").read_text(encoding="utf-8"))["packs"]["open"]
+    measured = {record["run"]["networks"] for record in records.values() if "run" in record}
+    assert measured == {of_pack(find_pack("open"))}
