@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tddfa.imaging.pyramid import warp_square
-from tddfa.imaging.warp import cut, resize
+from tddfa.imaging.warp import cut, resize, turned
 
 
 @given(st.integers(-30, 40), st.integers(-30, 40), st.integers(1, 60), st.integers(1, 60))
@@ -39,3 +39,12 @@ def test_a_crop_that_reaches_outside_is_that_of_the_padded_image(seed):
     crop = warp_square(image, x, y, side, 60).astype(int)
     # OpenCV computes places in single precision: far from the origin a few pixels are rounded otherwise.
     assert np.abs(crop - warp_square(padded, x + border, y + border, side, 60)).max() <= 1
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_turned_image_is_that_of_numpy(turns):
+    image = np.random.default_rng(0).integers(0, 255, (7, 5, 3), dtype=np.uint8)
+    result = turned(image, turns)
+    np.testing.assert_array_equal(result, np.rot90(image, turns))
+    assert result.flags.c_contiguous
+    np.testing.assert_array_equal(turned(image[:, ::-1], turns), np.rot90(image[:, ::-1], turns))

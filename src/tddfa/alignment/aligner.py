@@ -44,6 +44,7 @@ from tddfa.deprecation import warn_renamed
 from tddfa.detection import Detector, ScalableDetector
 from tddfa.errors import InputError
 from tddfa.imaging.pyramid import Pyramid
+from tddfa.imaging.warp import turned as turned_image
 from tddfa.morphable import pack_model
 from tddfa.packs import ModelPack, default_pack_name, find_pack
 from tddfa.runtime import Engine, onnx_engine
@@ -486,8 +487,8 @@ class FaceAligner:
         found = self._finder.faces(sources, [None] * len(images), size, most)
         if not self._finder.verifies:
             return self._faces(sources, found)
-        turns = {k: n for k, faces in enumerate(found) if (n := self._turns(images[k], faces, size))}
-        turned = {k: Pyramid(_turned(images[k], n)) for k, n in turns.items()}
+        turns = {k: n for k, faces in enumerate(found) if (n := self._turns(images[k], faces, size, most))}
+        turned = {k: Pyramid(turned_image(images[k], n)) for k, n in turns.items()}
         # Without any face, nothing but a clear one justifies the turn.
         selections = [None if found[k] else _clear for k in turns]
         again = self._finder.faces(list(turned.values()), selections, size, most)
@@ -504,13 +505,12 @@ class FaceAligner:
             aligned[k] = Faces(face_turned_back(face, turns[k], width, height) for face in aligned[k])
         return aligned
 
-    def _turns(self, image: Image, faces: Sequence[Verified], size: int | None) -> int:
+    def _turns(self, image: Image, faces: Sequence[Verified], size: int | None, most: int | None) -> int:
         """Return how often `np.rot90` turns an image until it is upright."""
         if turns := turns_to_upright(faces):
             return turns
-        scores = {
-            n: best_score(self._finder.detections(_turned(image, n), size)) for n in possible_turns(faces)
-        }
+        find = partial(self._finder.detections, search_size=size, largest=most is not None)
+        scores = {n: best_score(find(turned_image(image, n))) for n in possible_turns(faces)}
         return clearest_turn(faces, scores)
 
     def _faces(self, sources: Sequence[Pyramid], found: Sequence[Sequence[Verified]]) -> list[Faces]:
@@ -577,10 +577,6 @@ class FaceAligner:
                 None if detection is None or face_params is None else Face(detection, face_params, self.model)
             )
         return faces if errors == "none" else Faces(face for face in faces if face is not None)
-
-
-def _turned(image: Image, turns: int) -> Image:
-    return np.ascontiguousarray(np.rot90(image, turns))
 
 
 def _clear(candidates: list[Detection]) -> list[Detection]:

@@ -84,9 +84,19 @@ class FaceFinder:
                 found[k] = faces
         return [[faces[k] for k in largest([face.detection.box for face in faces], most)] for faces in found]
 
-    def detections(self, image: Image, search_size: int | None) -> Sequence[Detection]:
-        """Return what the detector finds in one copy of an image, unverified."""
+    def detections(
+        self, image: Image, search_size: int | None, *, largest: bool = False
+    ) -> Sequence[Detection]:
+        """Return what the detector finds in one copy of an image, unverified.
+
+        Args:
+            image: RGB.
+            search_size: longer side of the copy, px; the detector chooses by default.
+            largest: whether a copy for the largest faces will do.
+        """
         detector = self.detector
+        if largest and search_size is None and isinstance(detector, LargestFirstDetector):
+            return detector.search_largest([image]).step([0])[0].detections
         if isinstance(detector, ScalableDetector):
             return detector.detect(image, search_size=search_size)
         return detector.detect(image)

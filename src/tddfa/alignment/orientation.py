@@ -11,9 +11,8 @@ from tddfa.geometry.quarter_turns import box_turned_back, turned_back
 from tddfa.types import BoundingBox, Detection, Face
 
 # Of 100 portraits the best detection has a score of 0.86 to 0.98 in the upright image, and of at most 0.80 in
-# turned ones; a forehead that looks like a face in an upside-down image hardly ever has one above 0.85.
-_CLEARLY_UPRIGHT = 0.85
-_CLEARLY_TURNED = 0.82
+# turned ones; a forehead that looks like a face in an upside-down image seldom has one above 0.82.
+_CLEAR = 0.82
 _MOST_DOUBTED = 2  # faces of an image that may all be foreheads
 
 
@@ -30,7 +29,7 @@ def possible_turns(faces: Sequence[Verified]) -> Sequence[int]:
     """
     if not faces:
         return (1, 2, 3)
-    doubted = len(faces) <= _MOST_DOUBTED and best_score(face.detection for face in faces) < _CLEARLY_UPRIGHT
+    doubted = len(faces) <= _MOST_DOUBTED and best_score(face.detection for face in faces) < _CLEAR
     return (2,) if doubted else ()
 
 
@@ -41,7 +40,7 @@ def clearest_turn(found: Sequence[Verified], scores: Mapping[int, float]) -> int
         found: faces of the image.
         scores: the best score of the detector after each turn.
     """
-    least = max(_CLEARLY_TURNED, best_score(face.detection for face in found))
+    least = max(_CLEAR, best_score(face.detection for face in found))
     turns = max(scores, key=lambda n: scores[n], default=0)
     return turns if turns and scores[turns] > least else 0
 
