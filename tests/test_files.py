@@ -4,10 +4,11 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from tddfa.files import atomic_path, atomic_write, remove_leftovers
+from tddfa.files import atomic_path, atomic_write, make_folder, remove_leftovers
 
 
 def test_a_written_file_holds_the_data_and_nothing_else_is_there(tmp_path):
@@ -57,7 +58,7 @@ def test_a_full_disk_or_an_interrupt_leaves_the_old_file_and_no_other(tmp_path, 
 
 KILLED = """
 import os, signal, sys
-from tddfa.files import atomic_path
+from tddfa.files import atomic_path, make_folder
 with atomic_path(sys.argv[1]) as temporary:
     temporary.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -92,3 +93,22 @@ def test_files_have_their_permissions_from_the_start_whatever_other_threads_do(t
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+def test_folders_of_any_depth_are_made_and_a_removed_current_folder_is_an_error(tmp_path, monkeypatch):
+    deep = tmp_path.joinpath(*["d"] * 1200)
+    make_folder(deep)
+    make_folder(deep)
+    assert deep.is_dir()
+    while deep != tmp_path:  # shutil.rmtree calls itself for each level
+        deep.rmdir()
+        deep = deep.parent
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OSError, match="file"):
+        make_folder(tmp_path / "file" / "below")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(OSError, match="out"):
+        make_folder(Path("out"))

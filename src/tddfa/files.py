@@ -54,6 +54,23 @@ def _new_file(path: Path) -> Path:
             return temporary
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are missing; of any depth.
+
+    Raises:
+        OSError: one of them cannot be made.
+    """
+    # mkdir(parents=True) calls itself for each level, which Python ends at a thousand.
+    missing: list[Path] = []
+    while not folder.is_dir():
+        missing.append(folder)
+        if folder == folder.parent:
+            break  # the current folder was removed
+        folder = folder.parent
+    for below in reversed(missing):
+        below.mkdir(exist_ok=True)
+
+
 def atomic_write(path: str | Path, data: bytes | memoryview) -> None:
     """Write `data` to `path` in one step: afterwards the file holds all of it, or is as it was before.
 

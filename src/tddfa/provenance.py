@@ -4,8 +4,8 @@ An image, video, mesh or table that the command writes says itself who made it, 
 and later versions are known too. Such a file may be written again without being asked, and it is never an
 input.
 
-The comment in images, meshes and materials holds a checksum of the rest of the file: programs that change the
-file often keep its comments, and what somebody changed is no longer ours.
+The comment in images, meshes and materials holds a checksum of the rest of the file. Programs that change a
+file often keep its comments: a changed file does not count as written by tddfa.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Images that lie on their side or are upside down, and of which the faces that are found tell nothing."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,8 @@ from tddfa.alignment.prediction import Prediction
 from tddfa.alignment.verification import Verified
 from tddfa.geometry.camera import scaled_camera
 from tddfa.types import FaceParams
+
+PHOTOS = Path(__file__).parents[2] / "examples/photos"
 
 
 def face(score, turns=0):
@@ -61,3 +65,17 @@ def test_a_turned_portrait_has_the_face_of_the_upright_one(shared, name, turns):
         height, width = width, height
     apart = np.linalg.norm(turned.landmarks[:, :2] - points, axis=1).mean()
     assert apart < 0.01 * upright.box.width
+
+
+def test_scores_of_a_detector_that_the_pack_does_not_know_turn_nothing():
+    photo = read_image(PHOTOS / "astronaut.jpg")
+    own = FaceAligner("open").align(photo)
+    calls = []
+
+    class Doubtful:
+        def detect(self, image):
+            calls.append(image.shape)
+            return [Detection(own[0].box, 0.7)]
+
+    assert len(FaceAligner("open", detector=Doubtful()).align(photo)) == 1
+    assert len(calls) == 1

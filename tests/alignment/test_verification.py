@@ -239,3 +239,5 @@ def test_a_button_on_the_chest_of_a_clear_face_is_not_even_looked_at():
     assert button.box not in regressor.boxes
     # Nobody is clear for a detector whose scores are not known.
     assert len(faces(verifier(regressor, sure_score=np.inf), [face, button, child])) == 3
+    found = verifier(regressor).detections(IMAGE, [face, button, child])
+    assert [d.box.center for d in found] == [face.box.center, child.box.center]

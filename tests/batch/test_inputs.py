@@ -17,6 +17,7 @@ import toys
 from batch_support import InlineEngine, rows_of
 from conftest import REPOSITORY
 from tddfa import decode_image
+from tddfa.batch.align import ImageAligner
 from tddfa.batch.inputs import Sources
 from tddfa.batch.run import BatchReport, run_batch
 from tddfa.batch.settings import BatchSettings
@@ -246,3 +247,13 @@ def test_a_link_to_itself_costs_only_itself(photos, tmp_path):
     assert [Path(unit.path).name for unit in Sources([str(folder)])] == ["good.png", "self.png"]
     report = batched([str(folder)], str(tmp_path / "out"), PACK)
     assert (report.n_inputs, report.n_errors) == (2, 1)
+
+
+def test_only_the_largest_faces_of_a_photo_are_rows():
+    group = str(REPOSITORY / "examples" / "photos" / "group.jpg")
+    pack = str(REPOSITORY / "src" / "tddfa" / "packs" / "built_in" / "open")
+    every, largest = (
+        ImageAligner(BatchSettings(pack=pack, max_faces=most).resolved()).outcome(group, group)[0]
+        for most in (None, 2)
+    )
+    assert (len(every), len(largest)) == (4, 2)

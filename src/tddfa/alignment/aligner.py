@@ -509,6 +509,8 @@ class FaceAligner:
         """Return how often `np.rot90` turns an image until it is upright."""
         if turns := turns_to_upright(faces):
             return turns
+        if faces and not self._finder.scores_are_known:
+            return 0  # nothing tells whether a face is clear
         find = partial(self._finder.detections, search_size=size, largest=most is not None)
         scores = {n: best_score(find(turned_image(image, n))) for n in possible_turns(faces)}
         return clearest_turn(faces, scores)

@@ -52,6 +52,11 @@ class FaceFinder:
         return self._thresholds.enabled
 
     @property
+    def scores_are_known(self) -> bool:
+        """Whether the pack knows what a score of the detector means."""
+        return self._thresholds.scores_are_known
+
+    @property
     def verified_detector(self) -> Detector:
         """The detector, its detections verified where the pack asks for it."""
         return VerifiedDetector(self.detector, self._verifier) if self.verifies else self.detector

@@ -64,7 +64,7 @@ def _wanted(step: SearchStep, found: Sequence[Verified], most: int | None) -> li
     unknown = _unknown(step.detections, found)
     if most is None:
         return unknown
-    # Faces that a preview shows are large, and are no doubtful ones; of those, the next step shows more.
+    # A preview is for likely candidates alone: the next copy shows more of the doubtful ones.
     likely_only = step.is_preview or len(found) >= most
     least = _areas(found)[most - 1] if len(found) >= most else 0.0
     return [d for d in unknown if d.box.area >= least and (d.score >= LIKELY_SCORE or not likely_only)]

@@ -46,6 +46,11 @@ class AcceptanceThresholds:
         """Whether candidates are verified at all."""
         return self.min_confidence > 0
 
+    @property
+    def scores_are_known(self) -> bool:
+        """Whether the pack knows what a score of the detector means."""
+        return math.isfinite(self.sure_score)
+
     def trusts(self, detection: Detection) -> bool:
         """Return whether the detector's score suffices."""
         return detection.score >= self.sure_score
@@ -82,6 +87,7 @@ class FaceVerifier:
         """Return the candidates that are faces, best first; only uncertain ones are cropped."""
         if not self._thresholds.enabled:
             return list(candidates)
+        candidates = without_buttons(candidates, self._clear(candidates))
         found = [d for d in candidates if self._thresholds.trusts(d)]
         unsure = [d for d in candidates if not self._thresholds.trusts(d)]
         for group in _groups(unsure):
@@ -158,8 +164,7 @@ class FaceVerifier:
 
     def _clear(self, faces: Sequence[Detection]) -> list[BoundingBox]:
         """Return the boxes of the clear faces; none where the pack does not know what a score means."""
-        known = math.isfinite(self._thresholds.sure_score)
-        return [face.box for face in faces if known and is_clear(face)]
+        return [face.box for face in faces if self._thresholds.scores_are_known and is_clear(face)]
 
     def _verify(
         self, images: Sequence[Source], candidates: Sequence[Sequence[Detection]]

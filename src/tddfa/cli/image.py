@@ -22,6 +22,7 @@ from tddfa.cli.messages import note, plain, report
 from tddfa.cli.output_arguments import Listed, add_output_options, chosen, list_of, output_options
 from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
 from tddfa.errors import ExportFileError
+from tddfa.files import make_folder
 from tddfa.kinds import KINDS, TABLES, names
 from tddfa.provenance import is_ours
 
@@ -117,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
 
     lines_file = None if args.json in (None, "-") else Path(args.json)
     if lines_file is not None:
-        _make_folder(args.dir, of=lines_file)
+        _make_output_folder(args.dir, of=lines_file)
     check = OverwriteGuard(inputs, args.overwrite).check
     guard = OverwriteGuard(inputs, args.overwrite, lines_file)
     with interrupts() as stop, Lines.to(args.json, args.resume, check) as lines:
@@ -146,12 +147,12 @@ def run(args: argparse.Namespace) -> int:
     return 1 if work.n_failed else 0
 
 
-def _make_folder(folder: Path, *, of: Path) -> None:
+def _make_output_folder(folder: Path, *, of: Path) -> None:
     """Make the folder of the outputs before the first image is done, where a file is opened in it."""
     if os.path.abspath(of.parent) != os.path.abspath(folder):  # noqa: PTH100
         return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise ExportFileError(f"cannot make the folder {folder}: {error.strerror}") from None
 

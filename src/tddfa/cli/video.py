@@ -17,6 +17,7 @@ from tddfa.cli.output_arguments import Listed
 from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
 from tddfa.cli.video_inputs import VideoInputs, VideoJob, find_videos
 from tddfa.errors import InputError, PackError, TddfaError
+from tddfa.files import make_folder
 from tddfa.kinds import KINDS, names
 from tddfa.kinds import TABLES as TABLE_KINDS
 from tddfa.video.encoders import CHOICES as ENCODERS
@@ -296,7 +297,7 @@ def _smoother(args: argparse.Namespace) -> Smoother:
 
 def _target(path: Path) -> Path:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     except OSError as error:
         raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from None
     return path

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tddfa.errors import ExportFileError
-from tddfa.files import atomic_write
+from tddfa.files import atomic_write, make_folder
 from tddfa.kinds import Kind, OutputOptions, load
 from tddfa.outputs.scene import Scene
 from tddfa.outputs.target import Target
@@ -58,7 +58,7 @@ def write_outputs(
     for path in expected_files(kinds, stem, options):
         check(path)  # before anything is drawn or written
     try:
-        _make_folder(stem.parent)
+        make_folder(stem.parent)
     except OSError as error:
         raise ExportFileError(f"cannot make the folder {stem.parent}: {error.strerror}") from None
     written: list[Path] = []
@@ -107,16 +107,6 @@ def _target(kind: Kind, stem: str, options: OutputOptions) -> Target:
 
 def _of_face(target: Target, index: int) -> Target:
     return Target(target.kind, f"{target.stem}_face_{index + 1}", target.suffix, target.options)
-
-
-def _make_folder(folder: Path) -> None:
-    # mkdir(parents=True) calls itself for each level, which Python ends at a thousand.
-    missing: list[Path] = []
-    while not folder.is_dir():
-        missing.append(folder)
-        folder = folder.parent
-    for below in reversed(missing):
-        below.mkdir(exist_ok=True)
 
 
 def _write(path: Path, data: bytes) -> None:

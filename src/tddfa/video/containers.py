@@ -12,25 +12,10 @@ from tddfa.video.source import VideoSource
 # which the server would open for the client. A list of what is allowed also leaves out what later versions
 # of FFmpeg add.
 _DEMUXERS = (
-    *(
-        "mov",
-        "matroska",
-        "avi",
-        "mpegts",
-        "mpeg",
-        "flv",
-        "live_flv",
-        "asf",
-        "ogg",
-        "gif",
-        "apng",
-        "mxf",
-        "dv",
-    ),
-    *("ivf", "nut", "wtv", "rm", "h261", "h263", "h264", "hevc", "vvc", "av1", "obu", "m4v", "mpegvideo"),
-    *("mjpeg", "vc1", "dirac", "yuv4mpegpipe"),
+    "mov matroska avi mpegts mpeg flv live_flv asf ogg gif apng mxf dv ivf nut wtv rm "
+    "h261 h263 h264 hevc vvc av1 obu m4v mpegvideo mjpeg vc1 dirac yuv4mpegpipe"
 )
-_OPTIONS = {"format_whitelist": ",".join(_DEMUXERS), "protocol_whitelist": "file"}
+_OPTIONS = {"format_whitelist": _DEMUXERS.replace(" ", ","), "protocol_whitelist": "file"}
 
 
 class ContainerRefusedError(VideoFileError):
