@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,63 @@ def tiff(image: np.ndarray, orientation: int = 1, *, order: str = "<") -> bytes:
     magic = b"II*\0" if order == "<" else b"MM\0*"
     head = magic + struct.pack(order + "IH", 8, len(entries))
     return head + directory + b"\0\0\0\0" + pool + data
+
+
+def tiff_of(
+    colors: int,
+    bits: Sequence[int],
+    *,
+    kind: int = 1,
+    planar: bool = False,
+    tile: tuple[int, int] | None = None,
+    compression: int = 1,
+) -> bytes:
+    """A whole TIFF of 64 × 48 px, of any layout of samples, whose bytes are all the same.
+
+    Args:
+        colors: photometric interpretation, as TIFF numbers it.
+        bits: of each channel.
+        kind: format of the samples, as TIFF numbers it.
+        planar: whether channels are stored one after the other.
+        tile: width and height of tiles, px.
+        compression: what the file says; nothing is compressed.
+    """
+    n, (width, height) = len(bits), (64, 48)
+    across, down = tile or (width, height)
+    n_blocks = -(-width // across) * -(-height // down)
+    rows = [-(-across * b // 8) for b in bits] if planar else [-(-across * sum(bits) // 8)]
+    sizes = [down * row for row in rows for _ in range(n_blocks)]
+    entries: dict[int, tuple[str, Sequence[int]]] = {
+        256: ("H", (width,)),
+        257: ("H", (height,)),
+        258: ("H", tuple(bits)),
+        259: ("H", (compression,)),
+        262: ("H", (colors,)),
+        277: ("H", (n,)),
+        278: ("H", (height,)),
+        284: ("H", (2 if planar else 1,)),
+        339: ("H", (kind,) * n),
+    }
+    if colors == 3:
+        entries[320] = ("H", range(3 << bits[0]))
+    if tile:
+        del entries[278]
+        entries |= {322: ("H", (across,)), 323: ("H", (down,))}
+    starts, lengths = (324, 325) if tile else (273, 279)
+    entries |= {starts: ("I", [0] * len(sizes)), lengths: ("I", sizes)}
+    bodies = {tag: struct.pack(f"<{len(v)}{letter}", *v) for tag, (letter, v) in entries.items()}
+    base = 8 + 2 + 12 * len(entries) + 4
+    start = base + sum(len(body) for body in bodies.values() if len(body) > 4)
+    bodies[starts] = struct.pack(f"<{len(sizes)}I", *(start + sum(sizes[:k]) for k in range(len(sizes))))
+    directory, pool = b"", b""
+    for tag in sorted(bodies):
+        letter, values = entries[tag]
+        body = bodies[tag]
+        if len(body) > 4:
+            body, pool = struct.pack("<I", base + len(pool)), pool + body
+        directory += struct.pack("<HHI", tag, {"H": 3, "I": 4}[letter], len(values)) + body.ljust(4, b"\0")
+    head = b"II*\0" + struct.pack("<IH", 8, len(entries))
+    return head + directory + bytes(4) + pool + b"\x55" * sum(sizes)
 
 
 def png_chunk(kind: bytes, body: bytes) -> bytes:

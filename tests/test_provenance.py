@@ -123,6 +123,24 @@ def test_files_of_others_and_damaged_ones_are_not_ours(name: str, data: bytes, t
     assert not is_ours(tmp_path / name)
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+def test_an_archive_with_any_damage_is_ours_or_not_and_nothing_worse(
+    compressed: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "a_npz.npz"
+    save = np.savez_compressed if compressed else np.savez
+    save(path, schema=np.array("tddfa.faces/1"), a=np.arange(20))
+    assert is_ours(path)
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        for value in (0, 99, 255):
+            path.write_bytes(whole[:at] + bytes([value]) + whole[at + 1 :])
+            assert is_ours(path) in (True, False)
+    for size in range(0, len(whole), 7):
+        path.write_bytes(whole[:size])
+        assert not is_ours(path)
+
+
 def test_what_is_no_file_is_not_ours_and_is_not_waited_for(tmp_path: Path) -> None:
     assert not is_ours(tmp_path)
     assert not is_ours(tmp_path / "nothing.png")

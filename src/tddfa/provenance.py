@@ -105,7 +105,7 @@ def is_ours(path: Path) -> bool:
             return False  # opening a pipe would wait
         with path.open("rb") as file:
             return recognise(file, path)
-    except (OSError, ValueError, struct.error, zipfile.BadZipFile):
+    except Exception:  # zipfile and zlib raise anything on damaged files
         return False
 
 
@@ -165,7 +165,8 @@ def _npz(file: BinaryIO, _: Path) -> bool:
     with zipfile.ZipFile(file) as arrays:
         names = set(arrays.namelist())
         if "schema.npy" in names:
-            return "tddfa.".encode("utf-32-le") in arrays.read("schema.npy")[:_HEAD]
+            with arrays.open("schema.npy") as schema:
+                return "tddfa.".encode("utf-32-le") in schema.read(_HEAD)
     return {"columns.npy", "face_id.npy", "pose_Rx.npy"} <= names
 
 

@@ -18,7 +18,8 @@ from batch_support import InlineEngine, rows_of
 from conftest import REPOSITORY
 from tddfa import decode_image
 from tddfa.batch.align import ImageAligner
-from tddfa.batch.inputs import Sources
+from tddfa.batch.chunk import ChunkJob
+from tddfa.batch.inputs import Sources, Unit
 from tddfa.batch.run import BatchReport, run_batch
 from tddfa.batch.settings import BatchSettings
 from tddfa.errors import InputError, StorageError
@@ -78,6 +79,36 @@ def test_what_is_no_parquet_file_is_refused_in_one_line(tmp_path):
     with pytest.raises(InputError, match=r"t.parquet is no Parquet file") as error:
         list(Sources([str(tmp_path / "t.parquet")]))
     assert "\n" not in str(error.value)
+
+
+def test_a_table_with_damage_or_text_that_is_no_text_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"path": ["a.jpg"] * 300}), path)
+    whole = path.read_bytes()
+    named = b"not utf-8: \xff\xfe.jpg"
+    cell = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.array([0, len(named)], pa.int32()).buffers()[1], pa.py_buffer(named)]
+    )
+    pq.write_table(pa.table({"path": cell}), path)
+    names = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    renamed = whole[:footer] + whole[footer:].replace(b"path", b"\xffath")
+    for content in (b"", b"PAR1", b"PARE" * 9, whole[:-9], whole[: len(whole) // 2], renamed, names):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"t.parquet is no Parquet file that can be read: ") as error:
+            list(Sources([str(path)]))
+        assert "\n" not in str(error.value)
+
+
+def test_a_table_that_lost_its_column_after_it_was_planned_is_an_error_of_each_input(tmp_path):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"image": [b"x", b"y"]}), path)
+    out = tmp_path / "out"
+    run_batch([str(path)], str(out), PACK, plan_only=True)
+    pq.write_table(pa.table({"photo": [b"x", b"y"]}), path)
+    items = list(ChunkJob(str(out), PACK)._cells(Unit(str(path), "rows", 0, 2, "image")))
+    assert [item.name for item in items] == [f"{path}#0", f"{path}#1"]
+    assert all("it has no column 'image'" in str(item.source) for item in items)
 
 
 def write_shard(path: Path, members: dict[str, bytes]) -> Path:

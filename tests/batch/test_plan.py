@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import subprocess
 import sys
 import tracemalloc
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from conftest import REPOSITORY
 from tddfa.batch.inputs import Sources, Unit
 from tddfa.batch.plan import Plan, PlanReader, chunked, make_plan
 from tddfa.batch.storage import Storage
-from tddfa.errors import InputError
+from tddfa.errors import InputError, StorageError
 
 
 def photos_by_number(n: int):
@@ -177,3 +181,55 @@ def test_of_runs_that_plan_at_once_the_first_makes_the_plan_and_no_file_of_the_o
         f"00000-{there.token}.parquet",
         "plan.json",
     ]
+
+
+@pytest.mark.parametrize(
+    "field", ["n_chunks", "n_inputs", "chunk_size", "digest", "base", "settings", "token"]
+)
+def test_a_plan_whose_fields_are_of_another_kind_is_refused_in_one_line(tmp_path, field):
+    storage = Storage.open(str(tmp_path))
+    make_plan(photos_by_number(3), {}, storage)
+    file = tmp_path / "plan" / "plan.json"
+    whole = json.loads(file.read_text())
+    for value in (1.5, float("nan"), None, [], True, 10**400, -1, *(["../x"] * (field == "token"))):
+        file.write_text(json.dumps({**whole, field: value}))
+        with pytest.raises(InputError, match="is no plan of a batch") as error:
+            Plan.read(storage)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("record", [[], None, {}, {"schema": 3}, {"schema": "tddfa.batch/9\nx"}])
+def test_what_is_no_plan_is_refused_in_one_line(tmp_path, record):
+    (tmp_path / "plan").mkdir()
+    (tmp_path / "plan" / "plan.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="is no plan of a batch") as error:
+        Plan.read(Storage.open(str(tmp_path)))
+    assert "\n" not in str(error.value)
+
+
+def test_a_list_of_inputs_with_other_columns_or_damage_is_refused_in_one_line(tmp_path):
+    storage = Storage.open(str(tmp_path))
+    plan = make_plan(photos_by_number(3), {}, storage)
+    (file,) = (tmp_path / "plan").glob("*.parquet")
+    whole, table = file.read_bytes(), pq.read_table(file)
+    tables = [
+        table.drop_columns(["path"]),
+        table.rename_columns([name.upper() for name in table.column_names]),
+        table.set_column(0, "path", pa.array([1, 2, 3])),
+        table.set_column(0, "path", pa.nulls(3, pa.binary())),
+        table.set_column(3, "n", pa.array(["one", "two", "three"])),
+    ]
+    contents = [b"", b"PAR1", whole[:-20], whole[:50] + bytes(60) + whole[110:]]
+    for content in contents + [parquet(changed) for changed in tables]:
+        file.write_bytes(content)
+        with pytest.raises(StorageError, match="is missing or damaged; put it back from a copy") as error:
+            PlanReader(storage, plan).units(0)
+        assert "\n" not in str(error.value)
+    file.write_bytes(whole)
+    assert len(PlanReader(storage, plan).units(0)) == 3
+
+
+def parquet(table: pa.Table) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    return out.getvalue()

@@ -355,6 +355,48 @@ def test_wrong_usage_ends_with_code_2_and_says_what_is_right(arguments, capsys):
     assert "usage: tddfa" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (["image", "a.jpg", "-o", "out.png"], "a folder goes to -d DIR"),
+        (["image", "a.jpg", "-o", "3d,out/"], "'out/' is no kind of output"),
+        (["image", "a.jpg", "-o", r"out\a.obj"], "a folder goes to -d DIR"),
+        (["image", "a.jpg", "--data", "faces.csv"], "a folder goes to -d DIR"),
+        (["image", "a.jpg", "-o", "there"], "a folder goes to -d DIR"),
+        (["image", "a.jpg", "-o", "csv"], "for csv use --data"),
+        (["image", "a.jpg", "--data", "npz"], "for npz use -o"),
+        (["video", "a.mp4", "-o", "out.mp4"], "a folder goes to -d DIR"),
+        (["video", "a.mp4", "--data", "./faces"], "a folder goes to -d DIR"),
+        (["video", "a.mp4", "-o", "glb"], "for glb use --glb"),
+        (["video", "a.mp4", "-o", "livelink"], "for livelink use --data"),
+        (["batch", "a.jpg", "--out", "out", "--kinds", "a.png"], "a folder goes to --out OUT"),
+        (["live", "-o", "out.mp4"], "the folder of snapshots goes to -d DIR"),
+        (["webcam", "-o", "~/shots"], "the folder of snapshots goes to -d DIR"),
+    ],
+)
+def test_a_path_in_place_of_a_kind_of_output_is_told_where_it_belongs(
+    arguments, advice, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert advice in message
+    assert "choose from " in message
+
+
+@pytest.mark.parametrize("command", [["image", "a.jpg"], ["video", "a.mp4"], ["live"], ["webcam"]])
+def test_a_wrong_kind_of_output_gets_no_advice_about_paths(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main([*command, "-o", "4d"])
+    message = capsys.readouterr().err
+    assert "2d_dense" in message
+    assert "-d DIR" not in message.splitlines()[-1]
+
+
 def test_max_faces_keeps_the_largest(photo, out, capsys, monkeypatch):
     from tddfa.detection import FaceBoxes
     from tddfa.types import BoundingBox, Detection
@@ -464,9 +506,26 @@ class TestManyImages:
         assert main(["image", str(folder), "--json", str(tmp_path / "notes.txt"), "--resume"]) == 1
         assert "line 1 of" in capsys.readouterr().err
         assert (tmp_path / "notes.txt").read_text() == "milk\n"
+        assert main(["image", str(folder), "--json", str(tmp_path / "notes.txt")]) == 1
+        assert "choose another name, or replace it with --overwrite" in capsys.readouterr().err
         (tmp_path / "deep.jsonl").write_text("[" * 200_000 + "\n")
         assert main(["image", str(folder), "--json", str(tmp_path / "deep.jsonl"), "--resume"]) == 1
         assert "line 1 of" in capsys.readouterr().err
+        lines = tmp_path / "lines.jsonl"
+        for content in (
+            b'{"file": [1], "faces": []}\n',
+            b'{"file": {}, "faces": []}\n',
+            b'{"file": "a.jpg"}\n',
+            b'{"faces": 3, "file": "a.jpg"}\n',
+            b"PAR1\n",
+            b"\xff\n",
+        ):
+            lines.write_bytes(content)
+            assert main(["image", str(folder), "--json", str(lines), "--resume"]) == 1
+            error = capsys.readouterr().err
+            assert "cannot resume: line 1 of" in error
+            assert error.count("\n") == 1
+            assert lines.read_bytes() == content
         with pytest.raises(SystemExit) as usage:
             main(["image", str(folder), "--json", "-", "--resume"])
         assert usage.value.code == 2

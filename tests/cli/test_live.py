@@ -149,6 +149,57 @@ def test_a_file_that_is_cut_off_is_one_line_and_keeps_its_record(tmp_path, capfd
     assert rows(record)
 
 
+def test_a_file_that_is_cut_off_and_played_in_a_loop_is_told_once(tmp_path, protocol, monkeypatch, capfd):
+    whole = write_clip(tmp_path / "whole.mkv", [toys.image()] * 40, rate=200).read_bytes()
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole[: len(whole) * 9 // 10])
+    assert main(["video", str(cut), "--data", "csv", "-d", str(tmp_path)]) == 1
+    damage = capfd.readouterr().err.strip().splitlines()[-1].removesuffix("; the outputs hold these")
+    assert " is cut off or damaged: " in damage
+    n_frames = len({row["frame"] for row in rows(tmp_path / "cut.csv")})
+
+    def until_the_fourth_round(self: Collects, frame: TrackedFrame) -> None:
+        self.frames.append(frame)
+        if len(self.frames) == 3 * n_frames + 1:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Collects, "write", until_the_fourth_round)
+    assert main(["live", "--source", str(cut), "--loop", "--to", "test://here"]) == 130
+    assert [line for line in capfd.readouterr().err.splitlines() if "error" in line] == [damage]
+    assert len(protocol[0].frames) > 3 * n_frames
+
+
+def test_a_loop_over_a_file_without_a_readable_frame_ends_with_one_line(clip, tmp_path, protocol, capfd):
+    data = clip.read_bytes()
+    start = data.index(b"mdat") + 4
+    broken = tmp_path / "broken.mp4"
+    size = int.from_bytes(data[start - 8 : start - 4], "big") - 8
+    broken.write_bytes(data[:start] + bytes(size) + data[start + size :])
+    assert main(["live", "--source", str(broken), "--loop", "--to", "test://here"]) == 1
+    errors = [line for line in capfd.readouterr().err.splitlines() if "error" in line]
+    assert errors == [f"tddfa: error: {broken} has a video track, but not one frame in it can be read"]
+    assert protocol[0].frames == []
+    assert protocol[0].closed
+
+
+def test_what_can_be_read_only_once_is_not_played_in_a_loop(clip, protocol, monkeypatch, capfd):
+    with clip.open("rb") as piped:
+        monkeypatch.setattr(sys, "stdin", piped)
+        assert main(["live", "--source", "-", "--loop", "--to", "test://here"]) == 1
+    assert capfd.readouterr().err == (
+        "tddfa: error: --loop plays files, and standard input can be read only once; save it to a file\n"
+    )
+
+
+def test_a_camera_in_place_of_a_file_and_a_file_in_place_of_a_camera_are_told(clip, protocol, capfd):
+    for arguments, advice in (
+        (["--source", "7"], "no such file: 7; the camera of that number is --camera 7"),
+        (["--camera", str(clip)], f"{clip} is a file, not a camera; play it with --source"),
+    ):
+        assert main(["live", *arguments, "--to", "test://here"]) == 1
+        assert capfd.readouterr().err == f"tddfa: error: {advice}\n"
+
+
 def test_a_calibration_that_is_not_finished_is_told(clip, protocol, capfd):
     assert main(["live", "--source", str(clip), "--to", "test://here", "--calibrate"]) == 0
     lines = capfd.readouterr().err.splitlines()

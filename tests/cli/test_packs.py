@@ -62,6 +62,15 @@ def test_remove_removes(installed, capsys):
         (["install", "mb2"], "no pack named 'mb2' can be installed; known are 3ddfa-v2-mb1"),
         (["install", "3ddfa-v2-mb05", "--from", "/nowhere"], "/nowhere is no folder"),
         (["install", "3ddfa-v2-mb1", "--from", "PROJECT"], "has no weights/mb1_120x120.pth"),
+        (
+            ["install", "mine", "--from", "PROJECT"],
+            "it has no manifest.json; --from takes the folder of a ready",
+        ),
+        (["install", "mine", "--from", "/nowhere"], "cannot install 'mine' from /nowhere: it is no folder"),
+        (["install", "mine", "--from", "https://here/mine"], "ready packs are not downloaded"),
+        (["info", "/nowhere"], "/nowhere is not a model pack: there is no such folder"),
+        (["remove", "nothing"], "no model pack named 'nothing'; installed: none; there is nothing to remove"),
+        (["info", __file__], "is not a model pack"),
         (["info", "nothing"], "no model pack named 'nothing'"),
         (["verify", "nothing"], "no model pack named 'nothing'"),
     ],
@@ -73,6 +82,23 @@ def test_what_cannot_be_done_is_one_line_and_code_1(packs_folder, toy_project, c
     assert len(errors) == 1
     assert message in errors[0]
     assert not packs_folder.exists() or list(packs_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "model.npz", "regressor.onnx"])
+def test_a_broken_folder_is_named_with_its_file_and_with_what_mends_it(
+    toy_pack, packs_folder, tmp_path, capsys, file
+):
+    folder = tmp_path / "mine"
+    shutil.copytree(toy_pack.folder, folder)
+    (folder / file).write_bytes((folder / file).read_bytes()[:100])
+    for command in (["install", "3ddfa-v2-mb05", "--from"], ["verify"]):
+        assert main(["packs", *command, f"{folder}"]) == 1
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert str(folder) in error
+        assert file in error
+        assert "copy the whole folder again" in error
+        assert "packs remove" not in error
 
 
 def test_a_hostile_pickle_in_the_project_is_refused(toy_project, tmp_path, packs_folder, capsys):

@@ -245,12 +245,12 @@ def test_a_folder_that_cannot_be_written_is_one_line(clip, tmp_path, capfd):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["-o", "4d"], "'4d' is unknown; choose from 2d_sparse"),
+        (["-o", "4d"], "'4d' is no kind of output; choose from 2d_sparse"),
         (["--data", "xls"], "choose from csv, jsonl, npz, parquet"),
         (["--start", "soon"], "give a frame"),
         (["--n-pre", "2"], "--n-pre and --n-next need --smooth window"),
         (["--max-faces", "0"], "above 0"),
-        (["-o", "all,foo"], "'foo' is unknown; choose from 2d_sparse"),
+        (["-o", "all,foo"], "'foo' is no kind of output; choose from 2d_sparse"),
         (["--start", "1:-5"], "'1:-5' is no place in a video; give a frame"),
     ],
 )
@@ -259,6 +259,21 @@ def test_wrong_usage_says_what_is_possible(clip, capfd, arguments, text):
         main(["video", str(clip), *arguments])
     assert ended.value.code == 2
     assert text in capfd.readouterr().err
+
+
+def test_a_smoothing_that_reads_twice_is_refused_for_standard_input_in_words_of_the_command(
+    clip, tmp_path, monkeypatch, capfd
+):
+    with clip.open("rb") as piped:
+        monkeypatch.setattr(sys, "stdin", piped)
+        assert main(["video", "-", "--smooth", "zero-phase", "-d", str(tmp_path / "out")]) == 1
+    error = capfd.readouterr().err
+    assert "--smooth zero-phase reads a video twice, and standard input can be read only once" in error
+    assert "images=False" not in error
+    with clip.open("rb") as piped:
+        monkeypatch.setattr(sys, "stdin", piped)
+        arguments = ["--smooth", "zero-phase", "--data", "csv"]
+        assert main(["video", "-", *arguments, "-d", str(tmp_path / "out")]) == 0
 
 
 RUN = """

@@ -160,7 +160,7 @@ def test_the_record_is_json_with_the_original_truth_at_its_top(toy_aligner, arch
         (lambda d: (d / "labels.npz").unlink(), "holds no AFLW2000-3D; readable are labels.npz"),
         (lambda d: (d / "crops.tar").unlink(), "no such file: .*crops.tar"),
         (lambda d: (d / "crops.tar").write_bytes(b"x" * 700), "crops.tar is no whole uncompressed tar file"),
-        (lambda d: (d / "labels.npz").write_bytes(b"x"), "labels.npz is damaged or no NumPy file"),
+        (lambda d: (d / "labels.npz").write_bytes(b"x"), "labels.npz is damaged or no archive of arrays"),
         (lambda d: drop(d, "pts68"), "has no array 'pts68'; it has names"),
         (
             lambda d: change(d, "yaw_deg", lambda v: v[:-1]),

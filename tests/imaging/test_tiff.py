@@ -12,7 +12,7 @@ import PIL.Image
 import PIL.TiffImagePlugin
 import pytest
 
-from image_bytes import corners, tiff
+from image_bytes import corners, tiff, tiff_of
 from tddfa.errors import ImageFileError
 from tddfa.imaging import decode_image, image_size
 
@@ -54,6 +54,90 @@ def test_a_compression_that_is_not_read_is_named_with_what_to_do(number, name):
         ImageFileError, match=f"a TIFF with {name} compression, which cannot be read; save it with LZW"
     ):
         decode_image(compressed_as(number))
+
+
+LAYOUTS = {
+    "4 channels (CMYK) of 16-bit integers": tiff_of(5, [16] * 4),
+    "5 channels (CMYK) of 8-bit integers": tiff_of(5, [8] * 5),
+    "4 channels (CMYK) of 32-bit floats": tiff_of(5, [32] * 4, kind=3),
+    "5 channels (RGB) of 8-bit integers": tiff_of(2, [8] * 5),
+    "6 channels (RGB) of 16-bit integers": tiff_of(2, [16] * 6, planar=True),
+    "224 channels (grey) of 16-bit integers": tiff_of(1, [16] * 224),
+    "1 channel (grey) of 2-bit integers": tiff_of(1, [2]),
+    "1 channel (grey) of 4-bit integers": tiff_of(0, [4]),
+    "1 channel (grey) of 24-bit integers": tiff_of(1, [24]),
+    "2 channels (grey) of 32-bit floats": tiff_of(1, [32] * 2, kind=3),
+    "3 channels (RGB) of 4-bit integers": tiff_of(2, [4] * 3),
+    "3 channels (RGB) of 5/6/5-bit integers": tiff_of(2, [5, 6, 5]),
+    "3 channels (RGB) of 32-bit samples of no type": tiff_of(2, [32] * 3, kind=4),
+    "1 channel (grey) of 64-bit complex floats": tiff_of(1, [64], kind=6),
+    "1 channel (palette) of 2-bit integers": tiff_of(3, [2]),
+    "1 channel (mask) of 1-bit integers": tiff_of(4, [1]),
+    "3 channels (YCbCr) of 16-bit integers": tiff_of(6, [16] * 3),
+    "3 channels (ICC L*a*b*) of 8-bit integers": tiff_of(9, [8] * 3),
+    "3 channels (CIE L*a*b*) of 8-bit integers": tiff_of(8, [8] * 3, planar=True),
+    "1 channel (colours of number 77) of 8-bit integers": tiff_of(77, [8]),
+    "3 channels (RGB) of 8-bit integers in tiles of 16 × 16 px": tiff_of(2, [8] * 3, tile=(16, 16)),
+    "5 channels (RGB) of 8-bit integers in tiles of 32 × 16 px": tiff_of(2, [8] * 5, tile=(32, 16)),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_whole_files_of_layouts_that_are_not_read_are_named_and_not_called_damaged(layout):
+    try:
+        assert decode_image(LAYOUTS[layout]).shape == (48, 64, 3)  # an OpenCV that reads it
+    except ImageFileError as error:
+        tiles = ", without tiles" if "tiles" in layout else ""
+        advice = f"which cannot be read; save it as RGB or grey of 8 or 16 bits{tiles}"
+        assert str(error) == f"image is a TIFF with {layout}, {advice}"  # noqa: PT017  # either is right
+
+
+def test_sixteen_bit_cmyk_and_five_channels_are_among_what_is_not_read():
+    for layout in ("4 channels (CMYK) of 16-bit integers", "5 channels (RGB) of 8-bit integers"):
+        with pytest.raises(ImageFileError, match="which cannot be read; save it as RGB"):
+            decode_image(LAYOUTS[layout])
+        assert image_size(LAYOUTS[layout]) == (64, 48)
+
+
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("tile", [None, (32, 32), (256, 256)])
+@pytest.mark.parametrize("layout", [(1, [8]), (1, [16]), (2, [8] * 3), (2, [16] * 4), (5, [8] * 4)])
+def test_damage_in_a_layout_that_is_read_stays_damage(layout, tile, planar):
+    whole = tiff_of(*layout, tile=tile, planar=planar and len(layout[1]) > 1)
+    assert decode_image(whole).shape == (48, 64, 3)
+    with pytest.raises(ImageFileError, match="image is a truncated TIFF file"):
+        decode_image(whole[:-1])
+    with pytest.raises(ImageFileError, match="image is a damaged"):
+        decode_image(tiff_of(*layout, tile=tile, compression=8))
+
+
+@pytest.mark.parametrize("tile", [None, (16, 16)])
+def test_a_layout_with_any_number_in_its_directory_changed_is_read_or_refused_in_one_line(tile):
+    whole = tiff_of(2, [8] * 5, tile=tile)
+    (n,) = struct.unpack_from("<H", whole, 8)
+    for at in range(10, 10 + 12 * n, 12):
+        for kind, value in (
+            (3, 0),
+            (3, 0xFFFF),
+            (4, 0xFFFFFFFF),
+            (8, 0xFFFF),
+            (9, 0xFFFFFFFF),
+            (9, 0x80000000),
+        ):
+            data = bytearray(whole)
+            struct.pack_into("<HII", data, at + 2, kind, 1, value)
+            try:
+                assert decode_image(bytes(data), max_pixels=1 << 20).ndim == 3
+            except ImageFileError as error:
+                assert len(str(error)) < 300, "one line, which is short"  # noqa: PT017  # either is right
+    many = tiff_of(2, [*range(1, 33)] * 40)
+    with pytest.raises(ImageFileError, match=r"1280 channels \(RGB\) of 1/2/3/4/5/6/…-bit integers"):
+        decode_image(many)
+
+
+def test_jpeg_of_12_bits_in_a_tiff_is_named():
+    with pytest.raises(ImageFileError, match="a TIFF with 12-bit JPEG compression, which cannot be read"):
+        decode_image(tiff_of(1, [12], compression=7))
 
 
 @pytest.mark.skipif(not PIL.features.check("libtiff"), reason="writes the files of this test")

@@ -104,6 +104,7 @@ def damaged() -> dict[str, tuple[bytes, str]]:
         ),
         "negative shape": (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", b"1234"), "fit"),
         "deep header": (npy("[" * 100), "is damaged"),
+        "long header": (npy(" " * 10_003), "is damaged"),
         "bomb": (bomb.getvalue(), "more than 4194304 bytes"),
         "twice": (twice.getvalue(), "there twice"),
     }

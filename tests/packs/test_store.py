@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from tddfa.errors import PackError, PackNotFoundError
-from tddfa.packs import ModelPack, find_pack, installed_packs, remove_pack, store
+from tddfa.packs import ModelPack, find_pack, installed_packs, locations, remove_pack, store
 from tddfa.packs.convert import sources, v2
 from tddfa.packs.convert.v2 import install_v2
+from tddfa.packs.locations import repair
+from tddfa.packs.manifest import PackedFile
 from tddfa.packs.store import install, install_folder
 from waiting import PATIENCE_S
 
@@ -112,6 +114,78 @@ def test_a_damaged_file_is_a_line_that_names_it(installed, file, damage):
     with pytest.raises(PackError, match=rf"is broken: {file}.*install it again") as error:
         installed.verify()
     assert "\n" not in str(error.value)
+
+
+DAMAGES = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:100]),
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b"x"),
+    "changed": lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"),
+    "missing": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("file", ["regressor.onnx", "model.npz"])
+def test_a_broken_folder_of_the_user_is_named_with_its_file_and_nothing_is_to_be_removed(
+    toy_pack, packs_folder, tmp_path, file, damage
+):
+    folder = tmp_path / "mine"
+    shutil.copytree(toy_pack.folder, folder)
+    damage(folder / file)
+    pack = ModelPack.open(folder)
+    for use in (pack.verify, lambda: install_folder("3ddfa-v2-mb05", str(folder)), lambda: pack.read(file)):
+        with pytest.raises(PackError) as error:
+            use()
+        text = str(error.value)
+        assert f"in {folder} is broken: {file} " in text
+        assert "copy the whole folder again from where it came" in text
+        assert "packs remove" not in text
+        assert "\n" not in text
+    assert not packs_folder.exists() or list(packs_folder.iterdir()) == []
+
+
+def test_arrays_that_do_not_fit_are_told_of_the_folder_that_is_installed_not_of_its_copy(
+    toy_pack, packs_folder, tmp_path
+):
+    folder = tmp_path / "mine"
+    shutil.copytree(toy_pack.folder, folder)
+    data = (folder / "model.npz").read_bytes()[:-30]
+    (folder / "model.npz").write_bytes(data)
+    fields = json.loads((folder / "manifest.json").read_text())
+    fields["files"]["model.npz"] = PackedFile.of(data).to_object()
+    (folder / "manifest.json").write_text(json.dumps(fields))
+    with pytest.raises(PackError) as error:
+        install_folder("3ddfa-v2-mb05", str(folder))
+    assert f"in {folder} is broken: model.npz " in str(error.value)
+    assert ".installing" not in str(error.value)
+
+
+def test_what_mends_a_broken_pack_depends_on_where_it_lies(packs_folder, tmp_path, monkeypatch):
+    assert "tddfa packs remove mine'" in repair(packs_folder / "mine")
+    assert "copy the whole folder again" in repair(tmp_path / "mine")
+    assert "pip install --force-reinstall" in repair(locations.BUILT_IN / "open")
+    packs_folder.mkdir()
+    monkeypatch.chdir(packs_folder)
+    assert "tddfa packs remove mine'" in repair(Path("mine"))
+    (tmp_path / "link").symlink_to(packs_folder)
+    assert "tddfa packs remove mine'" in repair(tmp_path / "link" / "mine")
+    monkeypatch.delenv("TDDFA_PACKS")
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: "~/packs")
+    assert "copy the whole folder again" in repair(packs_folder / "mine")
+
+
+@pytest.mark.parametrize("content", [b"", b'{"schema": "tddfa-pack/2", ', b"\xff\xfe\x00"])
+def test_a_damaged_manifest_is_told_with_what_mends_it(toy_pack, packs_folder, tmp_path, content):
+    for folder, advice in (
+        (tmp_path / "mine", "copy the whole folder again"),
+        (packs_folder / "mine", "tddfa packs remove mine"),
+    ):
+        shutil.copytree(toy_pack.folder, folder)
+        (folder / "manifest.json").write_bytes(content)
+        with pytest.raises(PackError, match=advice) as error:
+            ModelPack.open(folder)
+        assert str(folder / "manifest.json") in str(error.value)
+        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

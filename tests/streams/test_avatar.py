@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -231,6 +232,8 @@ def test_calibrations_are_saved_and_loaded_per_person(tmp_path, monkeypatch):
         ("[1]", r"no calibration"),
         ('{"schema": "tddfa.calibration/9"}', r"its schema is 'tddfa.calibration/9'"),
         ('{"schema": "tddfa.calibration/1"}', r"'shapes' is missing"),
+        ('{"schema": "tddfa.calibration/1", "shapes": []}', r"a part of it is of another kind"),
+        ("null", r"a part of it is of another kind"),
         ("[" * 200_000, r"no calibration"),
     ],
 )
@@ -253,8 +256,15 @@ def test_a_calibration_may_begin_with_a_byte_order_mark(tmp_path):
 def test_a_calibration_whose_numbers_are_out_of_range_is_refused(tmp_path):
     path = tmp_path / "a.json"
     Calibration.of([RAW]).save(path)
-    path.write_text(path.read_text().replace('"jawOpen": ', '"jawOpen": 7'))
-    with pytest.raises(InputError, match="out of range"):
+    whole = path.read_text()
+    for number in ("7", "NaN, ", "1e999, "):
+        path.write_text(whole.replace('"jawOpen": ', f'"jawOpen": {number}'))
+        with pytest.raises(InputError, match=r"out of range|no calibration"):
+            Calibration.load(path)
+    record = json.loads(whole)
+    record["head"]["yaw_deg"] = 10**400
+    path.write_text(json.dumps(record))
+    with pytest.raises(InputError, match="is no calibration"):
         Calibration.load(path)
 
 

@@ -135,3 +135,29 @@ def test_a_loop_goes_on_counting(clock):
     assert [frame.time for frame in taken] == pytest.approx([k / 30 for k in range(8)])
     source.close()
     assert list(RealTimeFrames([], loop=True)) == []
+
+
+def test_a_short_file_that_opens_slowly_is_shown_in_every_round(clock):
+    class SlowToOpen:
+        def __iter__(self) -> Iterator[Frame]:
+            clock[0] += 0.2
+            yield from frames(1)
+
+    source = RealTimeFrames(SlowToOpen(), loop=True)
+    taken = iter(source)
+    assert [next(taken).index for _ in range(20)] == list(range(20))
+    assert source.dropped == 0
+    taken.close()
+
+
+def test_a_loop_whose_source_has_no_frame_left_ends(clock):
+    class Emptied:
+        rounds = 0
+
+        def __iter__(self) -> Iterator[Frame]:
+            self.rounds += 1
+            return frames(3 if self.rounds < 3 else 0)
+
+    source = Emptied()
+    assert [frame.index for frame in RealTimeFrames(source, loop=True)] == list(range(6))
+    assert source.rounds == 3

@@ -120,15 +120,19 @@ class ChunkJob:
                 raise
             return None  # damaged: it is done again
         recorded: Mapping[bytes, bytes] = file.metadata.metadata or {}
-        if recorded.get(b"tddfa.plan", b"").decode() != self._plan.fingerprint:
+        if recorded.get(b"tddfa.plan", b"") != self._plan.fingerprint.encode():
             schema = recorded.get(b"tddfa.schema", b"none of tddfa").decode("utf-8", "replace")
             raise InputError(
                 f"{self._storage.url(name)} belongs to another batch (schema {schema}); choose another "
                 "folder, or remove the part"
             )
-        if b"tddfa.inputs" not in recorded or recorded.get(b"tddfa.chunk") != str(chunk).encode():
+        n_inputs = recorded.get(b"tddfa.inputs", b"")
+        if not n_inputs.isdigit() or recorded.get(b"tddfa.chunk") != str(chunk).encode():
             return None  # or copied from another part
-        return _report(chunk, int(recorded[b"tddfa.inputs"]), _Counts.of(table), was_done=True)
+        try:
+            return _report(chunk, int(n_inputs), _Counts.of(table), was_done=True)
+        except (ValueError, LookupError):  # of text, and of columns
+            return None
 
     def sweep(self, chunk: int) -> None:
         """Remove what killed workers of this machine have left half-written of a chunk."""
@@ -306,8 +310,9 @@ class ChunkJob:
             with Storage.open(self._plan.location(unit)).reading() as file:
                 cells = _slice(arrow("parquet").ParquetFile(file), unit)
         except (OSError, ValueError, arrow().ArrowException) as error:
+            problem = InputError(f"cannot read {unit.path}: {' '.join(str(error).split())}")
             for k in range(unit.n):
-                yield Item(f"{unit.path}#{unit.start + k}", InputError(f"cannot read {unit.path}: {error}"))
+                yield Item(f"{unit.path}#{unit.start + k}", problem)
             return
         for k, cell in enumerate(cells):
             name = f"{unit.path}#{unit.start + k}"
@@ -359,6 +364,8 @@ def _report(chunk: int, n_inputs: int, counts: _Counts, *, was_done: bool = Fals
 
 def _slice(file: Any, unit: Unit) -> list[Any]:
     """Return the cells of a unit of rows; they lie in one row group."""
+    if unit.column not in file.schema_arrow.names:
+        raise ValueError(f"it has no column {unit.column!r}; it had one when the batch was planned")
     first = 0
     for group in range(file.num_row_groups):
         n = file.metadata.row_group(group).num_rows

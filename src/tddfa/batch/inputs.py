@@ -225,7 +225,7 @@ class Sources:
                         count = min(self.rows_at_once, n - first)
                         yield Unit(path, "rows", start + first, count, column, entry.size, entry.modified)
                     start += n
-            except (arrow().ArrowInvalid, OSError) as error:
+            except (arrow().ArrowException, OSError, ValueError, LookupError) as error:
                 if isinstance(error, (InputError, StorageError)):
                     raise
                 raise InputError(f"{path} is no Parquet file that can be read: {_short(error)}") from None

@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ CHUNK_SIZE = 256
 """Inputs in a chunk: some seconds of work, which is lost when a worker dies, and a part file of half a MB."""
 
 _CHUNKS_PER_FILE = 1024  # row groups of a plan file, and part files of a folder
+_MOST = 1 << 53  # inputs; larger numbers are no whole ones everywhere
 _COLUMNS = Unit._fields
 
 
@@ -96,19 +98,35 @@ class Plan:
             schema = record["schema"]
             if schema == SCHEMA:
                 # Plans of the first days had no token, nor had the names of their files.
-                plan = cls(**{name: record[name] for name in _RECORDED if name != "token" or name in record})
-                if plan.n_chunks < 0 or plan.n_inputs < 0 or plan.chunk_size < 1:
+                fields = {name: record[name] for name in _RECORDED if name != "token" or name in record}
+                if not _fit(fields):
                     raise ValueError
-                return plan
+                return cls(**fields)
+            version = record.get("version", "of then")
+            if not (str(schema).startswith("tddfa.") and f"{schema}{version}".isprintable()):
+                raise ValueError
         except (ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f"{storage.url(FILE)} is no plan of a batch; choose another folder") from None
         raise InputError(
             f"{storage.url('')} has parts of {schema}, and this version of tddfa writes {SCHEMA}; finish it "
-            f"with tddfa {record.get('version', 'of then')}, or choose another folder"
+            f"with tddfa {version}, or choose another folder"
         )
 
 
 _RECORDED = ("n_chunks", "n_inputs", "chunk_size", "digest", "base", "settings", "token")
+
+
+def _fit(fields: Mapping[str, Any]) -> bool:
+    """Return whether fields can be those of a plan: the file may have been damaged or edited."""
+    counts = [fields[name] for name in ("n_chunks", "n_inputs", "chunk_size")]
+    texts = [fields["digest"], fields["base"], fields.get("token", "")]
+    return (
+        all(type(n) is int and 0 <= n < _MOST for n in counts)
+        and fields["chunk_size"] > 0
+        and all(isinstance(text, str) for text in texts)
+        and re.fullmatch(r"([0-9a-f]{8})?", texts[-1]) is not None
+        and isinstance(fields["settings"], dict)
+    )
 
 
 def make_plan(
@@ -230,16 +248,21 @@ class PlanReader:
                 if name != self._name:
                     data = arrow().BufferReader(self._storage.read(name))
                     self._name, self._file = name, arrow("parquet").ParquetFile(data)
-                rows = self._file.read_row_group(chunk % _CHUNKS_PER_FILE).to_pydict()
-            except (OSError, ValueError, IndexError) as error:
+                group = self._file.read_row_group(chunk % _CHUNKS_PER_FILE, columns=list(_COLUMNS))
+                columns = group.select(_COLUMNS).cast(_schema()).to_pydict()
+                units = [
+                    Unit(os.fsdecode(path), *rest) for path, *rest in zip(*columns.values(), strict=True)
+                ]
+                if any(None in unit for unit in units):
+                    raise ValueError
+                return units
+            except (OSError, ValueError, LookupError, TypeError, arrow().ArrowException) as error:
                 if isinstance(error, StorageError) and self._storage.size(name) is not None:
                     raise
                 raise StorageError(
                     f"{self._storage.url(name)}, which names the inputs of chunk {chunk}, is missing or "
                     "damaged; put it back from a copy, or plan anew in another folder"
                 ) from None
-        rows["path"] = [os.fsdecode(path) for path in rows["path"]]
-        return [Unit(*values) for values in zip(*(rows[name] for name in _COLUMNS), strict=True)]
 
 
 def _plan_file(chunk: int, token: str) -> str:

@@ -70,7 +70,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--kinds",
         metavar="KINDS",
-        type=list_of(names(KINDS)),
+        type=list_of(names(KINDS), folder="--out OUT"),
         default=[],
         help="files to write for each photo with a face, to OUT/files: comma list of "
         f"{', '.join(names(KINDS))}; or all",

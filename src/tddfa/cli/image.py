@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> None:
         "--output",
         metavar="KINDS",
         action=Listed,
-        type=list_of(names(KINDS)),
+        type=list_of(names(KINDS), elsewhere=dict.fromkeys(names(TABLES, image=True), "--data")),
         help=f"comma list of {', '.join(names(KINDS))}; or all (default: 2d_sparse; nothing with --data, "
         "--json)",
     )
@@ -50,7 +50,7 @@ def add_parser(commands: Any) -> None:
         "--data",
         metavar="FORMATS",
         action=Listed,
-        type=list_of(names(TABLES, image=True)),
+        type=list_of(names(TABLES, image=True), elsewhere=dict.fromkeys(names(KINDS), "-o")),
         default=[],
         help="a table with a row per face, as <stem>.<format>, with the columns of 'tddfa video --data': "
         f"comma list of {', '.join(names(TABLES, image=True))}",
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
     lines_file = None if args.json in (None, "-") else Path(args.json)
     if lines_file is not None:
         _make_output_folder(args.dir, of=lines_file)
-    check = OverwriteGuard(inputs, args.overwrite).check
+    check = OverwriteGuard(inputs, args.overwrite, elsewhere="choose another name").check
     guard = OverwriteGuard(inputs, args.overwrite, lines_file)
     with interrupts() as stop, Lines.to(args.json, args.resume, check) as lines:
         task = ImageTask(

@@ -134,7 +134,10 @@ def _parsed(line: bytes) -> tuple[str, bool]:
             if isinstance(name, str) and line[len(_START) + end :].startswith(b", "):
                 return name, line.endswith(_NOBODY)
     record: dict[str, Any] = json.loads(line)
-    return record["file"], not record["faces"]
+    name, faces = record["file"], record["faces"]
+    if not isinstance(name, str) or not isinstance(faces, list):
+        raise ValueError
+    return name, not faces
 
 
 def _sorted(hashes: array[int]) -> array[int]:

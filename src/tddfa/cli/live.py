@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ from tddfa.cli.avatar import (
 from tddfa.cli.commands import COMMANDS
 from tddfa.cli.interrupts import INTERRUPTED, interrupts
 from tddfa.cli.messages import note, plain, report
+from tddfa.cli.output_arguments import overlay_of
 from tddfa.cli.overwriting import OverwriteGuard, Places, add_overwrite
 from tddfa.cli.video import OVERLAY_KINDS, TABLES
 from tddfa.errors import InputError, TddfaError
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from tddfa.alignment import FaceAligner
     from tddfa.streams import NewestFrames, RealTimeFrames, Sink, TrackedFrame
     from tddfa.streams.destinations import Destination
-    from tddfa.video import VideoReader
+    from tddfa.video import Frame, VideoReader
 
 
 _STREAMING = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt", "rtp")  # endless: cameras, not files
@@ -67,6 +69,7 @@ def add_parser(commands: Any) -> None:
         "-o",
         "--output",
         metavar="KIND",
+        type=overlay_of(OVERLAY_KINDS),
         choices=OVERLAY_KINDS,
         help=f"show a window with this overlay: {', '.join(OVERLAY_KINDS)}",
     )
@@ -140,6 +143,7 @@ def play(args: argparse.Namespace) -> int:
     from tddfa.streams.live import UntilError
     from tddfa.tracking import FaceTracker
 
+    _check_source(args)
     inputs = Places(() if args.source is None else (Path(args.source),))
     guard = OverwriteGuard(inputs, args.overwrite, elsewhere="choose another name")
     guard.check_sinks(TableSink(path) for path in args.record)
@@ -147,8 +151,8 @@ def play(args: argparse.Namespace) -> int:
     sinks: list[Sink] = [open_sink(destination, avatar=avatar) for destination in args.to]
     smoother = smoother_of(args)
     with interrupts() as stop:
-        reader = _file_of(args)
-        paced = _paced(args, reader, stop)
+        file = _file_of(args)
+        paced = _paced(args, file, stop)
         frames = UntilError(paced)
         aligner = FaceAligner(args.pack, search_size=args.search_size, device=args.device)
         _warm_up(aligner)
@@ -173,11 +177,34 @@ def play(args: argparse.Namespace) -> int:
     print(f"tddfa: {latency.summary(paced.dropped)}", file=sys.stderr)
     if avatar is not None and avatar.calibrating:
         _warn_uncalibrated()
-    problem = frames.error or (None if reader is None else reader.damage)
-    if problem is not None:
-        report(problem)
+    if frames.error is not None:
+        report(frames.error)
         return 1
-    return INTERRUPTED if stop.is_set() else 0
+    if stop.is_set():
+        return INTERRUPTED
+    return 1 if file is not None and file.is_damaged else 0
+
+
+class PlayedFile:
+    """The frames of a file, which may be played again and again; its damage is reported once.
+
+    Args:
+        reader: of the file. It knows of damage at the end of each pass, and forgets it when the next begins.
+
+    Attributes:
+        is_damaged: whether damage was reported.
+    """
+
+    def __init__(self, reader: VideoReader) -> None:
+        self._reader = reader
+        self.is_damaged = False
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames."""
+        yield from self._reader
+        if self._reader.damage is not None and not self.is_damaged:
+            self.is_damaged = True
+            report(self._reader.damage)
 
 
 class LatencyMeter:
@@ -221,23 +248,45 @@ class LatencyMeter:
         )
 
 
-def _file_of(args: argparse.Namespace) -> VideoReader | None:
-    """Return the file that is played; None where a camera or a stream is followed."""
+def _check_source(args: argparse.Namespace) -> None:
+    """Refuse the number of a camera as a file, and a file as a camera.
+
+    Raises:
+        InputError: it is one of these; the message names the option that is meant.
+    """
+    source, camera = args.source, args.camera
+    if source is not None and source.isdecimal() and not os.path.exists(source):  # noqa: PTH110
+        raise InputError(f"no such file: {source}; the camera of that number is --camera {source}")
+    if camera is not None and not camera.isdecimal() and os.path.isfile(camera):  # noqa: PTH113
+        raise InputError(f"{camera} is a file, not a camera; play it with --source")
+
+
+def _file_of(args: argparse.Namespace) -> PlayedFile | None:
+    """Return the file that is played; None where a camera or a stream is followed.
+
+    Raises:
+        InputError: it is to be played again and again, and can be read only once.
+    """
     from tddfa.video import VideoReader
 
     if args.source is None or args.source.partition("://")[0] in _STREAMING:
         return None
-    return VideoReader(args.source)
+    reader = VideoReader(args.source)
+    if args.loop and not reader.repeatable:
+        raise InputError(
+            f"--loop plays files, and {reader.source.name} can be read only once; save it to a file"
+        )
+    return PlayedFile(reader)
 
 
 def _paced(
-    args: argparse.Namespace, reader: VideoReader | None, stop: threading.Event
+    args: argparse.Namespace, file: PlayedFile | None, stop: threading.Event
 ) -> NewestFrames | RealTimeFrames:
     from tddfa.streams import NewestFrames, RealTimeFrames
     from tddfa.video import Camera
 
-    if reader is not None:
-        return RealTimeFrames(reader, loop=args.loop, stop=stop)
+    if file is not None:
+        return RealTimeFrames(file, loop=args.loop, stop=stop)
     name: str = (args.camera or "0") if args.source is None else args.source
     return NewestFrames(Camera(int(name) if name.isdecimal() else name), stop)
 

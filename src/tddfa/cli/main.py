@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         report(missing_package(module, error))
         return 1
     except MemoryError:
-        report("not enough memory; shrink the image or close other programs")
+        report("not enough memory; close other programs, or use smaller images or videos")
         return 1
     except BrokenPipeError:
         return code  # the reader of our output, such as `head`, has what it wanted

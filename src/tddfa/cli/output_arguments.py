@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from tddfa.kinds import KINDS, OPTIONS, Kind, OutputOptions
@@ -23,20 +25,54 @@ class Listed(argparse.Action):
         setattr(namespace, self.dest, list(dict.fromkeys([*(getattr(namespace, self.dest) or ()), *values])))
 
 
-def list_of(known: Sequence[str]) -> Callable[[str], list[str]]:
-    """Return the type of an argument that is a comma list of names, or `all`."""
+_SUFFIX = re.compile(r"\.[A-Za-z]\w{0,7}$")
+
+
+def list_of(
+    known: Sequence[str], *, folder: str = "-d DIR", elsewhere: Mapping[str, str] | None = None
+) -> Callable[[str], list[str]]:
+    """Return the type of an argument that is a comma list of names, or `all`.
+
+    Args:
+        known: the names.
+        folder: option that names the folder of the outputs, for users who give a path instead of a name.
+        elsewhere: name that another option of the command takes → that option.
+    """
 
     def parse(text: str) -> list[str]:
         given = [name.strip() for name in text.split(",") if name.strip()]
-        if "all" in given:
-            return list(known)
-        unknown = [name for name in given if name not in known]
+        unknown = [name for name in given if name not in (*known, "all")]
         if unknown or not given:
+            name = unknown[0] if unknown else text
+            advice = ""
+            if elsewhere is not None and name in elsewhere:
+                advice = f"; for {name} use {elsewhere[name]}"
+            elif is_path_like(name):
+                advice = f"; a folder goes to {folder}, and the files in it are named after the inputs"
             raise argparse.ArgumentTypeError(
-                f"{unknown[0] if unknown else text!r} is no kind of output; choose from "
-                f"{', '.join(known)}, all"
+                f"{name!r} is no kind of output; choose from {', '.join(known)}, all{advice}"
             )
-        return list(dict.fromkeys(given))
+        return list(known) if "all" in given else list(dict.fromkeys(given))
+
+    return parse
+
+
+def is_path_like(text: str) -> bool:
+    """Return whether a text that is no name looks like a path: by its characters, or because it is there."""
+    is_written_so = "/" in text or "\\" in text or text.startswith(("~", ".")) or _SUFFIX.search(text)
+    return bool(is_written_so or os.path.exists(text))  # noqa: PTH110, no error for any text
+
+
+def overlay_of(known: Sequence[str]) -> Callable[[str], str]:
+    """Return the type of an argument that is the overlay of a window; `choices` refuses other names."""
+
+    def parse(text: str) -> str:
+        if text not in known and is_path_like(text):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is no overlay; choose from {', '.join(known)}. A window shows it and no file is "
+                "written: the folder of snapshots goes to -d DIR, a table to --record FILE of 'tddfa live'"
+            )
+        return text
 
     return parse
 

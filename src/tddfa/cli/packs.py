@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -95,6 +96,11 @@ def _install(args: argparse.Namespace) -> int:
 
         with _DownloadBar() as bar:
             pack = install_v2(args.name, args.location, bar)
+    elif args.location is not None:
+        raise PackNotFoundError(
+            f"cannot install {args.name!r} from {args.location}: {_no_pack(args.location)}; --from takes the "
+            f"folder of a ready pack, or a copy or mirror of 3DDFA_V2 for {', '.join(V2_PACKS)}"
+        )
     else:
         raise PackNotFoundError(
             f"no pack named {args.name!r} can be installed; known are {', '.join(V2_PACKS)}. A ready pack "
@@ -102,6 +108,15 @@ def _install(args: argparse.Namespace) -> int:
         )
     print(f"installed {pack.manifest.name} in {pack.folder}")
     return 0
+
+
+def _no_pack(location: str) -> str:
+    """Return why there is no ready pack in a place."""
+    from tddfa.packs.manifest import FILE_NAME
+
+    if "://" in location:
+        return "ready packs are not downloaded"
+    return f"it has no {FILE_NAME}" if os.path.isdir(location) else "it is no folder"  # noqa: PTH112, no error
 
 
 def _verify(args: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from tddfa.cli.arguments import SMOOTHINGS, add_device, add_quality, add_search_
 from tddfa.cli.commands import COMMANDS
 from tddfa.cli.interrupts import INTERRUPTED, interrupts
 from tddfa.cli.messages import note, plain, report
-from tddfa.cli.output_arguments import Listed
+from tddfa.cli.output_arguments import Listed, list_of
 from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
 from tddfa.cli.video_inputs import VideoInputs, VideoJob, find_videos
 from tddfa.errors import InputError, PackError, TddfaError
@@ -64,7 +64,7 @@ def add_parser(commands: Any) -> None:
         "--output",
         metavar="KINDS",
         action=Listed,
-        type=_list_of(OVERLAY_KINDS),
+        type=list_of(OVERLAY_KINDS, elsewhere={**dict.fromkeys(DATA, "--data"), "glb": "--glb"}),
         help=f"comma list of {', '.join(OVERLAY_KINDS)}; or all (default: 2d_sparse; nothing with --data, "
         "--glb, --report, --plot)",
     )
@@ -72,7 +72,7 @@ def add_parser(commands: Any) -> None:
         "--data",
         metavar="FORMATS",
         action=Listed,
-        type=_list_of(DATA),
+        type=list_of(DATA, elsewhere={**dict.fromkeys(OVERLAY_KINDS, "-o"), "glb": "--glb"}),
         default=[],
         help=f"one row per face and frame: comma list of {', '.join(TABLES)}; livelink: a CSV of the Live "
         "Link Face app for each person, as <stem>_livelink.csv",
@@ -198,6 +198,12 @@ def _process(
     tracker = FaceTracker(aligner, max_faces=args.max_faces, quality=args.quality)
     sinks = _sinks(_target(args.dir / job.target), args, reader, aligner)
     guard.check_sinks(sinks)
+    images = any(sink.needs_image for sink in sinks)
+    if images and args.smooth == "zero-phase" and not reader.repeatable:
+        raise InputError(
+            f"--smooth zero-phase reads a video twice, and {job.name} can be read only once; save it to a "
+            "file, or choose another smoothing"
+        )
     ids: set[int] = set()
 
     with tqdm(total=reader.n_frames, desc=job.short_name, unit=" frames", disable=None) as bar:
@@ -205,7 +211,7 @@ def _process(
             reader,
             tracker,
             _smoother(args),
-            images=any(sink.needs_image for sink in sinks),
+            images=images,
             stop=stop,
             progress=bar.update,
         )
@@ -301,19 +307,6 @@ def _target(path: Path) -> Path:
     except OSError as error:
         raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from None
     return path
-
-
-def _list_of(known: Sequence[str]) -> Callable[[str], list[str]]:
-    def parse(text: str) -> list[str]:
-        names = [name.strip() for name in text.split(",") if name.strip()]
-        unknown = [name for name in names if name not in known and name != "all"]
-        if unknown or not names:
-            raise argparse.ArgumentTypeError(
-                f"{unknown[0] if unknown else text!r} is unknown; choose from {', '.join(known)}, all"
-            )
-        return list(known) if "all" in names else list(dict.fromkeys(names))
-
-    return parse
 
 
 def _count(text: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tddfa.cli.commands import COMMANDS
 from tddfa.cli.live import add_source_arguments, add_tracking_arguments, play
+from tddfa.cli.output_arguments import overlay_of
 from tddfa.cli.video import OVERLAY_KINDS
 
 _KEYS = "space or 1 to 8: overlay, s: snapshot, m: mirror, q: quit"
@@ -25,6 +26,7 @@ def add_parser(commands: Any) -> None:
         "-o",
         "--output",
         metavar="KIND",
+        type=overlay_of(OVERLAY_KINDS),
         choices=OVERLAY_KINDS,
         default="2d_sparse",
         help=f"overlay to begin with: {', '.join(OVERLAY_KINDS)} (default: 2d_sparse)",

@@ -51,7 +51,18 @@ def _decode_tiff(header: ImageHeader) -> Image:
             raise UnreadableImageError(
                 f"a TIFF of {samples.bits}-bit floats, which cannot be read; save it as 32-bit"
             ) from None
+        if samples.blank is not None and not _reads(samples.blank()):
+            advice = ", without tiles" if "tiles" in samples.layout else ""
+            raise UnreadableImageError(
+                f"a TIFF with {samples.layout}, which cannot be read; save it as RGB or grey of 8 or 16 bits"
+                f"{advice}"
+            ) from None
         raise
+
+
+def _reads(data: bytes) -> bool:
+    """Return whether a TIFF is decoded."""
+    return any(_imdecode(data, flags) is not None for flags in (_COLOR, cv2.IMREAD_UNCHANGED))
 
 
 def _check_strips(image: Image, samples: Samples) -> None:

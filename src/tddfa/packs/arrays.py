@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -29,15 +30,32 @@ def read_arrays(data: bytes) -> Arrays:
     Raises:
         PackError: it holds anything else than arrays of numbers, booleans and text, or is damaged.
     """
+    with _one_line(), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return _arrays_of(archive)
+
+
+def read_array(data: bytes) -> np.ndarray[Any, Any]:
+    """Return the array in the bytes of an .npy file.
+
+    Raises:
+        PackError: it holds anything else than an array of numbers, booleans or text, or is damaged.
+    """
+    with _one_line():
+        return _array(bytearray(data), "it")
+
+
+@contextlib.contextmanager
+def _one_line() -> Generator[None]:
+    """Raise any failure in the block as an error of one line."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _arrays_of(archive)
+        yield
     except PackError:
         raise
     except MemoryError:
         raise PackError("its arrays do not fit into memory") from None
     except Exception as error:  # zipfile, zlib and NumPy raise anything on damaged files
-        raise PackError(f"it is damaged ({type(error).__name__}: {str(error)[:300]})") from None
+        reason = " ".join(str(error).split())[:300]  # some of NumPy's have several lines
+        raise PackError(f"it is damaged ({type(error).__name__}: {reason})") from None
 
 
 def _arrays_of(archive: zipfile.ZipFile) -> Arrays:
@@ -53,12 +71,17 @@ def _arrays_of(archive: zipfile.ZipFile) -> Arrays:
             raise PackError(f"the array {name!a} is there twice")
         with archive.open(member) as file:
             content = bytearray(file.read(member.file_size))
-        arrays[name] = _array(content, name)
+        arrays[name] = _array(content, f"the array {name!a}")
     return arrays
 
 
-def _array(content: bytearray, name: str) -> np.ndarray[Any, Any]:
-    """Return the array in the bytes of an .npy file, which it keeps."""
+def _array(content: bytearray, what: str) -> np.ndarray[Any, Any]:
+    """Return the array in the bytes of an .npy file, which it keeps.
+
+    Args:
+        content: the bytes.
+        what: what messages call it.
+    """
     head = io.BytesIO(content[: _HEADER + 16])
     version = np.lib.format.read_magic(head)
     read_header = {
@@ -66,17 +89,15 @@ def _array(content: bytearray, name: str) -> np.ndarray[Any, Any]:
         (2, 0): np.lib.format.read_array_header_2_0,
     }.get(version)
     if read_header is None:
-        raise PackError(f"the array {name!a} has a format of another version")
+        raise PackError(f"{what} has a format of another version")
     shape, is_fortran, dtype = read_header(head, max_header_size=_HEADER)
     if dtype.kind not in "biufU":
-        raise PackError(f"the array {name!a} has the type {dtype.str}; numbers, booleans and text are read")
+        raise PackError(f"{what} has the type {dtype.str}; numbers, booleans and text are read")
     start = head.tell()
     if len(shape) > _DIMENSIONS:
-        raise PackError(f"the array {name!a} has {len(shape)} dimensions; at most {_DIMENSIONS} are read")
+        raise PackError(f"{what} has {len(shape)} dimensions; at most {_DIMENSIONS} are read")
     if math.prod(shape) * dtype.itemsize != len(content) - start:
-        raise PackError(
-            f"the array {name!a} has {len(content) - start} bytes, which its shape {shape} does not fit"
-        )
+        raise PackError(f"{what} has {len(content) - start} bytes, which its shape {shape} does not fit")
     flat = np.frombuffer(content, dtype, offset=start)
     return flat.reshape(shape, order="F" if is_fortran else "C")
 

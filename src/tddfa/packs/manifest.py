@@ -92,6 +92,10 @@ class PackedFile(Spec):
         return cls(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
+class DamagedManifestError(PackError):
+    """A manifest that is no JSON, as one that was cut off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """The record of a pack; docs/packs.md describes every field.
@@ -155,7 +159,8 @@ class Manifest:
             if unknown:
                 log.warning("%s: the field %s is not known and has no effect", where, shown(unknown[0]))
         except PackError as error:
-            raise PackError(f"{where} is not a pack manifest: {error}") from None
+            kind = DamagedManifestError if isinstance(error, DamagedManifestError) else PackError
+            raise kind(f"{where} is not a pack manifest: {error}") from None
         return manifest
 
     def to_json(self) -> str:
@@ -227,7 +232,7 @@ def _parsed(text: str) -> dict[str, Any]:
     except RecursionError:
         raise PackError("it has too many levels") from None
     except ValueError as error:
-        raise PackError(f"it is no JSON ({error})") from None
+        raise DamagedManifestError(f"it is no JSON ({error})") from None
     if not isinstance(content, dict):
         raise PackError(f"it is {shown(content)}, not an object")
     _check_tree(content)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from tddfa.errors import PackError, PackNotFoundError
 from tddfa.onnx_files import check_self_contained
-from tddfa.packs.manifest import FILE_NAME, LARGEST, Manifest
+from tddfa.packs.locations import repair
+from tddfa.packs.manifest import FILE_NAME, LARGEST, DamagedManifestError, Manifest
 from tddfa.packs.reading import read_regular
 
 if TYPE_CHECKING:
@@ -47,13 +48,18 @@ class ModelPack:
             if len(data) > LARGEST:
                 raise PackError(f"{path} is not a pack manifest: it has more than {LARGEST} bytes")
             text = data.decode("utf-8-sig")
-        except FileNotFoundError:
-            raise PackError(f"{folder} is not a model pack: it has no {FILE_NAME}") from None
+        except (FileNotFoundError, NotADirectoryError):
+            has = f"it has no {FILE_NAME}" if folder.is_dir() else "there is no such folder"
+            raise PackError(f"{folder} is not a model pack: {has}") from None
         except UnicodeDecodeError:
-            raise PackError(f"{path} is not a pack manifest: it is not UTF-8 text") from None
+            problem = f"{path} is not a pack manifest: it is not UTF-8 text"
+            raise PackError(f"{problem}; {repair(folder)}") from None
         except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
             raise PackError(f"cannot read {path}: {getattr(error, 'strerror', error)}") from None
-        return cls(folder, Manifest.from_json(text, str(path)))
+        try:
+            return cls(folder, Manifest.from_json(text, str(path)))
+        except DamagedManifestError as error:
+            raise PackError(f"{error}; {repair(folder)}") from None
 
     def variant(self, name: str) -> ModelPack:
         """The same pack with another of its networks; it is called `pack:name`.
@@ -139,7 +145,4 @@ class ModelPack:
 
     def _broken(self, what: str) -> str:
         name = self.manifest.name.partition(":")[0]
-        return (
-            f"pack {name!r} in {self.folder} is broken: {what}; remove it with 'tddfa packs remove {name}' "
-            f"and install it again"
-        )
+        return f"pack {name!r} in {self.folder} is broken: {what}; {repair(self.folder)}"

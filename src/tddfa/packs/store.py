@@ -12,37 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from tddfa.errors import PackError, PackNotFoundError
+from tddfa.packs.locations import BUILT_IN, pack_folder
 from tddfa.packs.manifest import FILE_NAME, Manifest
 from tddfa.packs.names import is_pack_name
 from tddfa.packs.pack import ModelPack
 
-BUILT_IN = Path(__file__).parent / "built_in"
-"""The packs that are part of the package; they need no installation and cannot be removed."""
-
 DEFAULT_PACK = "open"
 _WORK_PREFIX = ".installing-"
 _ABANDONED_S = 24 * 3600
-
-
-def pack_folder() -> Path:
-    """Return the folder of installed packs: `TDDFA_PACKS`, or the platform's folder for application data.
-
-    Raises:
-        PackError: `TDDFA_PACKS` is not set, and the user has no home folder.
-    """
-    chosen = os.environ.get("TDDFA_PACKS")
-    if chosen:
-        return Path(chosen)
-    import platformdirs
-
-    try:
-        folder = Path(platformdirs.user_data_dir("tddfa", appauthor=False))
-    except (RuntimeError, KeyError, OSError):
-        folder = Path()
-    # Without HOME and an entry among the users, "~" stays as it is: a folder of that name is not meant.
-    if not folder.is_absolute():
-        raise PackError("there is no home folder for packs; name a folder with TDDFA_PACKS")
-    return folder / "packs"
 
 
 def pack_roots() -> list[Path]:
@@ -132,7 +109,8 @@ def reopen_pack(folder: str, name: str, fingerprint: str) -> ModelPack:
             if pack.fingerprint == fingerprint:
                 return pack
     raise PackNotFoundError(
-        f"the pack {name!r} that was in {folder} is not here any more, or has changed; install it again"
+        f"the pack {name!r} that was in {folder} is not here any more, or has changed; install it "
+        "or put it there again"
     )
 
 
@@ -166,11 +144,10 @@ def remove_pack(name: str) -> None:
         PackNotFoundError: there is none of that name.
         PackError: it cannot be deleted.
     """
-    if not is_pack_name(name):
-        raise PackNotFoundError(_not_found(name))
-    folder = next((root / name for root in pack_roots() if _is_folder(root / name)), None)
+    roots = pack_roots() if is_pack_name(name) else []
+    folder = next((root / name for root in roots if _is_folder(root / name)), None)
     if folder is None:
-        raise PackNotFoundError(_not_found(name))
+        raise PackNotFoundError(f"{_not_there(name)}; there is nothing to remove")
     if folder.parent == BUILT_IN:
         raise PackError(f"pack {name!r} is part of the package and cannot be removed")
     try:
@@ -203,7 +180,10 @@ def install_folder(name: str, location: str) -> ModelPack:
     """
     pack = ModelPack.open(Path(location))
     if pack.manifest.name != name:
-        raise PackError(f"the pack in {location} is named {pack.manifest.name!r}, not {name!r}")
+        raise PackError(
+            f"the pack in {location} is named {pack.manifest.name!r}, not {name!r}; install it under its name"
+        )
+    pack.verify()  # where a file of the user is damaged, not in the copy
 
     def write(folder: Path) -> None:
         for file in pack.manifest.files:
@@ -297,8 +277,11 @@ def _sweep(root: Path) -> None:
 
 
 def _not_found(name: str) -> str:
-    names = ", ".join(installed_packs()) or "none"
     return (
-        f"no model pack named {name!r}; installed: {names}. See which there are with 'tddfa packs list', "
-        f"get one with 'tddfa packs install NAME'"
+        f"{_not_there(name)}. See which there are with 'tddfa packs list', get one with "
+        f"'tddfa packs install NAME'"
     )
+
+
+def _not_there(name: str) -> str:
+    return f"no model pack named {name!r}; installed: {', '.join(installed_packs()) or 'none'}"

@@ -84,13 +84,19 @@ class Calibration:
                 raise ValueError("a number is out of range")
         except OSError as error:
             raise InputError(f"cannot read the calibration {path}: {error.strerror}; {_ADVICE}") from None
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            told = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
+            told = f"{error} is missing" if isinstance(error, KeyError) else _first_line(error)
             raise InputError(f"{path} is no calibration: {told}; {_ADVICE}") from None
         return cls(shapes, HeadPose(*angles))
 
 
 _ADVICE = "make it with --calibrate"
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, TypeError):
+        return "a part of it is of another kind"  # Python tells of its own types
+    return str(error).splitlines()[0]
 
 
 def calibration_path(person: str) -> Path:

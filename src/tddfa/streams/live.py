@@ -89,13 +89,16 @@ class RealTimeFrames:
     def __iter__(self) -> Generator[Frame]:
         """Yield frames; `captured` is when they were due."""
         start: float | None = None
-        for frame in self._frames():
+        for frame, begins in self._frames():
             if start is None:
                 yield replace(frame, captured=time.perf_counter())
                 start = time.perf_counter() - frame.time
                 continue
             due = start + frame.time
             now = time.perf_counter()
+            if begins and now > due:
+                # Opening a file again takes time. Added up, it would make every frame of a short one late.
+                start, due = now - frame.time, now
             if self._stop.wait(max(due - now, 0)):
                 return
             if now - due > _LATE_S:
@@ -103,15 +106,17 @@ class RealTimeFrames:
                 continue
             yield replace(frame, captured=due)
 
-    def _frames(self) -> Iterator[Frame]:
+    def _frames(self) -> Iterator[tuple[Frame, bool]]:
+        """Yield frames, and whether each is the first since the source was begun anew."""
         n_before, time_before = 0, 0.0
         while True:
             n, end, interval = 0, 0.0, _FRAME_S
             with contextlib.closing(ahead(self._source, _READ_AHEAD)) as frames:
                 for frame in frames:
-                    interval = frame.time - end if n else interval
+                    begins = n == 0
+                    interval = interval if begins else frame.time - end
                     n, end = frame.index + 1, frame.time
-                    yield replace(frame, index=n_before + frame.index, time=time_before + frame.time)
+                    yield replace(frame, index=n_before + frame.index, time=time_before + frame.time), begins
             if n == 0 or not self._loop:
                 return
             n_before, time_before = n_before + n, time_before + end + interval

@@ -173,7 +173,9 @@ class VideoSource:
             self.path, self.repeatable = None, False
             self._open = lambda options: self._open_pipe(_open_fifo(path), options)
         else:
-            raise VideoFileError(f"{path} is a device, not a video; cameras are read by 'tddfa live'")
+            raise VideoFileError(
+                f"{path} is a device, not a video; cameras are read by 'tddfa live --camera'"
+            )
 
     def _open_pipe(self, descriptor: int, options: dict[str, str]) -> InputContainer:
         self._patience_s = self._timeout_s or PIPE_TIMEOUT_S

@@ -18,6 +18,7 @@ from tddfa.evaluation.data.arrays import (
     read_npz,
     same_count,
     take,
+    texts,
     with_extent,
 )
 from tddfa.evaluation.data.images import FolderImages, ImageSource, TarImages, require
@@ -78,7 +79,7 @@ def read_aflw2000(folder: Path) -> Aflw2000:
 def _from_archive(folder: Path) -> Aflw2000:
     path = folder / "labels.npz"
     labels = read_npz(path)
-    names = tuple(map(str, take(labels, "names", path)))
+    names = texts(take(labels, "names", path), f"names in {path}")
     truths = {"original": points_last(take(labels, "pts68", path), 68, f"pts68 in {path}")}
     if "pts68_reannotated" in labels:
         truths["reannotated"] = points_last(labels["pts68_reannotated"], 68, f"pts68_reannotated in {path}")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from tddfa.errors import DatasetError
+from tddfa.errors import DatasetError, PackError
+from tddfa.packs.arrays import LARGEST, read_array, read_arrays
+from tddfa.packs.reading import read_regular
 from tddfa.shapes import Float, Float64, Shaped
+
+_NPY, _ZIP = b"\x93NUMPY", b"PK"  # how files of one array and archives of arrays begin
 
 
 def read_npz(path: Path) -> Mapping[str, Shaped[np.ndarray, "..."]]:
@@ -19,11 +22,18 @@ def read_npz(path: Path) -> Mapping[str, Shaped[np.ndarray, "..."]]:
     Raises:
         DatasetError: the file is missing or damaged, or holds anything else than arrays.
     """
+    data = _content(path)
+    if data.startswith(_NPY):
+        raise DatasetError(
+            f"{path} is a single array (.npy); an archive of named arrays (.npz) is needed, as numpy.savez "
+            "writes it"
+        )
+    if not data.startswith(_ZIP):
+        raise DatasetError(f"{path} is damaged or no archive of arrays (.npz), as numpy.savez writes it")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return dict(archive)
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise _unreadable(path, error) from None
+        return read_arrays(data)
+    except PackError as error:
+        raise DatasetError(f"{path} is no whole archive of arrays (.npz): {error}") from None
 
 
 def read_npy(path: Path) -> Shaped[np.ndarray, "..."]:
@@ -32,10 +42,49 @@ def read_npy(path: Path) -> Shaped[np.ndarray, "..."]:
     Raises:
         DatasetError: the file is missing or damaged, or holds anything else than an array.
     """
+    data = _content(path)
+    if not data.startswith(_NPY):
+        raise DatasetError(f"{path} is damaged or no single array (.npy), as numpy.save writes it")
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise _unreadable(path, error) from None
+        return read_array(data)
+    except PackError as error:
+        raise DatasetError(f"{path} is no whole array (.npy): {error}") from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        data = read_regular(path, LARGEST)
+    except FileNotFoundError:
+        raise DatasetError(f"no such file: {path}") from None
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    except MemoryError:
+        raise DatasetError(f"{path} does not fit into memory") from None
+    if not data:
+        raise DatasetError(f"{path} is empty (0 bytes)")
+    if len(data) > LARGEST:
+        raise DatasetError(f"{path} has more than {LARGEST} bytes")
+    return data
+
+
+def table_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV table by column; cells that a row lacks are left out.
+
+    Raises:
+        DatasetError: the file is missing, or no such table.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                {column: cell for column, cell in row.items() if column is not None and cell is not None}
+                for row in csv.DictReader(file)
+            ]
+    except FileNotFoundError:
+        raise DatasetError(f"no such file: {path}") from None
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, csv.Error) as error:
+        raise DatasetError(f"{path} is not a table (.csv): {error}") from None
 
 
 def names_and_numbers(path: Path, column: str) -> tuple[tuple[str, ...], Float64[np.ndarray, " n"]]:
@@ -44,14 +93,13 @@ def names_and_numbers(path: Path, column: str) -> tuple[tuple[str, ...], Float64
     Raises:
         DatasetError: the file is missing, or no such table.
     """
+    rows = table_rows(path)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return tuple(row["name"] for row in rows), np.array([float(row[column]) for row in rows], np.float64)
-    except FileNotFoundError:
-        raise DatasetError(f"no such file: {path}") from None
-    except (KeyError, TypeError, ValueError) as error:
+        values = np.array([float(row[column]) for row in rows], np.float64)
+        names = tuple(row["name"] for row in rows)
+    except (KeyError, ValueError) as error:
         raise DatasetError(f"{path} is not a table with the columns name and {column}: {error}") from None
+    return names, finite(values, (None,), f"the column {column} of {path}")
 
 
 def take(arrays: Mapping[str, Shaped[np.ndarray, "..."]], name: str, path: Path) -> Shaped[np.ndarray, "..."]:
@@ -65,10 +113,42 @@ def take(arrays: Mapping[str, Shaped[np.ndarray, "..."]], name: str, path: Path)
     return arrays[name]
 
 
-def finite(
-    values: Shaped[np.ndarray, "..."], shape: tuple[int | None, ...], what: str
-) -> Float64[np.ndarray, "..."]:
-    """Return `values` as float64, when they have the shape (None: any) and are numbers.
+def texts(values: Shaped[np.ndarray, "..."], what: str) -> tuple[str, ...]:
+    """Return an array of texts in one row as strings.
+
+    Raises:
+        DatasetError: it is none.
+    """
+    if values.ndim != 1 or (values.size and values.dtype.kind != "U"):
+        raise DatasetError(
+            f"{what} has the type {values.dtype} and the shape {values.shape}; a row of texts is needed"
+        )
+    return tuple(map(str, values.tolist()))
+
+
+def text(values: Shaped[np.ndarray, "..."], what: str) -> str:
+    """Return the text that an array without dimensions holds.
+
+    Raises:
+        DatasetError: it is no such array.
+    """
+    if values.ndim or values.dtype.kind != "U":
+        raise DatasetError(
+            f"{what} has the type {values.dtype} and the shape {values.shape}; one text is needed"
+        )
+    return str(values.item())
+
+
+def numbers(
+    values: Shaped[np.ndarray, "..."], shape: tuple[int | None, ...], what: str, *, kinds: str = "fiu"
+) -> Shaped[np.ndarray, "..."]:
+    """Return `values`, when they have the shape (None: any) and are numbers, which may be NaN.
+
+    Args:
+        values: an array.
+        shape: its sides.
+        what: what messages call it.
+        kinds: letters of the types that are taken: f floats, i and u whole numbers, b booleans.
 
     Raises:
         DatasetError: they are not.
@@ -77,7 +157,21 @@ def finite(
     if not fits:
         wanted = ", ".join("n" if side is None else str(side) for side in shape)
         raise DatasetError(f"{what} has the shape {values.shape}; ({wanted}) is needed")
-    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+    if values.dtype.kind not in kinds:
+        needed = "numbers" if "f" in kinds else "whole numbers" if "i" in kinds else "booleans"
+        raise DatasetError(f"{what} has the type {values.dtype}; {needed} are needed")
+    return values
+
+
+def finite(
+    values: Shaped[np.ndarray, "..."], shape: tuple[int | None, ...], what: str
+) -> Float64[np.ndarray, "..."]:
+    """Return `values` as float64, when they have the shape (None: any) and are finite numbers.
+
+    Raises:
+        DatasetError: they are not.
+    """
+    if not np.isfinite(numbers(values, shape, what)).all():
         raise DatasetError(f"{what} has entries that are not finite numbers")
     return values.astype(np.float64)
 
@@ -140,9 +234,3 @@ def existing_folder(folder: Path) -> Path:
 def first_line(error: Exception) -> str:
     """Return the message of another library's error in one line."""
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _unreadable(path: Path, error: Exception) -> DatasetError:
-    if isinstance(error, FileNotFoundError):
-        return DatasetError(f"no such file: {path}")
-    return DatasetError(f"{path} is damaged or no NumPy file: {first_line(error)}")

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tddfa.errors import DatasetError
-from tddfa.evaluation.data.arrays import existing_folder, names_and_numbers, read_npz, same_count, take
+from tddfa.evaluation.data.arrays import (
+    existing_folder,
+    names_and_numbers,
+    numbers,
+    read_npz,
+    same_count,
+    table_rows,
+    take,
+)
 from tddfa.evaluation.data.images import ImageSource, TarShards, require
 from tddfa.evaluation.metrics import aspect_ratio
 from tddfa.shapes import Float64, Int
@@ -70,16 +77,18 @@ def read_eye_crops(folder: Path) -> EyeCrops:
     """
     path = existing_folder(folder) / "mediapipe.npz"
     arrays = read_npz(path)
-    found = take(arrays, "found", path).astype(bool)
-    points = take(arrays, "xy", path) / _PX
-    place = {int(number): k for k, number in enumerate(take(arrays, "indices", path))}
+    found = numbers(take(arrays, "found", path), (None,), f"found in {path}", kinds="biu").astype(bool)
+    indices = numbers(take(arrays, "indices", path), (None,), f"indices in {path}", kinds="iu")
+    place = {int(number): k for k, number in enumerate(indices)}
+    points = numbers(take(arrays, "xy", path), (None, len(indices), 2), f"xy in {path}") / _PX
     missing = [number for eye in _EYES for number in eye if number not in place]
     if missing:
         raise DatasetError(
             f"{path} lacks the FaceMesh point {missing[0]}, which the aspect ratio of eyes needs"
         )
     names, yaw = names_and_numbers(folder / "index.csv", "yaw_deg")
-    same_count({"names": len(names), "faces in mediapipe.npz": len(points)}, folder)
+    counts = {"names": len(names), "faces in mediapipe.npz": len(points), "marks in found": len(found)}
+    same_count(counts, folder)
     if not found.any():
         raise DatasetError(f"the set in {folder} is empty: MediaPipe found no face in it")
     shards = sorted(folder.glob("*.tar"))
@@ -111,13 +120,12 @@ def read_eye_clips(folder: Path) -> list[EyeClip]:
     path = existing_folder(folder) / "eyes.csv"
     rows: dict[str, list[tuple[int, float, float]]] = {}
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                measured = int(row["frame"]), float(row["right"]), float(row["left"])
-                rows.setdefault(row["clip"], []).append(measured)
-    except FileNotFoundError:
-        raise DatasetError(f"no such file: {path}") from None
-    except (KeyError, TypeError, ValueError) as error:
+        for row in table_rows(path):
+            measured = int(row["frame"]), float(row["right"]), float(row["left"])
+            if measured[0] < 0 or not np.isfinite(measured).all():
+                raise ValueError(f"a row has the numbers {', '.join(map(str, measured))}")
+            rows.setdefault(row["clip"], []).append(measured)
+    except (KeyError, ValueError) as error:
         raise DatasetError(
             f"{path} is not a table with the columns clip, frame, right, left: {error}"
         ) from None

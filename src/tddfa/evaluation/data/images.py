@@ -43,7 +43,7 @@ class TarImages:
                 }
         except FileNotFoundError:
             raise DatasetError(f"no such file: {path}") from None
-        except (tarfile.TarError, OSError) as error:
+        except (tarfile.TarError, OSError, ValueError, EOFError) as error:
             raise DatasetError(f"{path} is no whole uncompressed tar file: {error}") from None
 
     @property
@@ -88,11 +88,18 @@ class TarShards:
 
 
 class FolderImages:
-    """The images directly in a folder."""
+    """The images directly in a folder.
+
+    Raises:
+        DatasetError: it is no folder, or cannot be read.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._names = frozenset(path.name for path in folder.iterdir() if path.is_file())
+        try:
+            self._names = frozenset(path.name for path in folder.iterdir() if path.is_file())
+        except OSError as error:
+            raise DatasetError(f"cannot read the folder {folder}: {error.strerror}") from None
 
     @property
     def names(self) -> frozenset[str]:

@@ -44,8 +44,18 @@ class V2Folder:
         return path
 
     def crops(self, name: str) -> tuple[ImageSource, tuple[str, ...]]:
-        """Return the crops in the folder `name`, and their names in the order of `name`.list."""
-        names = tuple(self.need(f"{name}.list").read_text(encoding="utf-8").split())
+        """Return the crops in the folder `name`, and their names in the order of `name`.list.
+
+        Raises:
+            DatasetError: one of them is missing or cannot be read.
+        """
+        listed = self.need(f"{name}.list")
+        try:
+            names = tuple(listed.read_text(encoding="utf-8").split())
+        except OSError as error:
+            raise DatasetError(f"cannot read {listed}: {error.strerror}") from None
+        except ValueError:
+            raise DatasetError(f"{listed} is no list of names: it is not UTF-8 text") from None
         return FolderImages(self.need(name)), names
 
 

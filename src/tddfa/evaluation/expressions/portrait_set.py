@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tddfa.errors import DatasetError
-from tddfa.evaluation.data.arrays import read_npz, take
+from tddfa.evaluation.data.arrays import numbers, read_npz, same_count, take, texts
 from tddfa.evaluation.data.images import TarImages, require
 from tddfa.evaluation.expressions.gaze import gaze_directions
 from tddfa.evaluation.expressions.units import BASES, MixtureDeck, moving_names, random_gaze, single_units
@@ -135,24 +135,46 @@ def read_portrait_set(folder: Path) -> PortraitSet:
     """
     path = folder / TRUTH
     arrays = read_npz(path)
-    version = int(take(arrays, "version", path))
+    version = int(numbers(take(arrays, "version", path), (), f"version in {path}", kinds="iu"))
     if version != VERSION:
         raise DatasetError(
             f"the portraits in {folder} are of version {version} and this program measures version "
             f"{VERSION}; name another folder, and they are rendered again"
         )
     portraits = TarImages(folder / PORTRAITS)
-    names = tuple(take(arrays, "names", path).tolist())
+
+    def words(name: str) -> tuple[str, ...]:
+        return texts(take(arrays, name, path), f"{name} in {path}")
+
+    def of_portraits(name: str, *sides: int | None) -> Float32[np.ndarray, "n ..."]:
+        values = numbers(take(arrays, name, path), (len(names), *sides), f"{name} in {path}")
+        return values.astype(np.float32)
+
+    def whole(name: str) -> Int32[np.ndarray, " _"]:
+        return numbers(take(arrays, name, path), (None,), f"{name} in {path}", kinds="iu").astype(np.int32)
+
+    names, expression_names = words("names"), words("expression_names")
     require(portraits, names, folder / PORTRAITS)
-    fields = {
-        name: take(arrays, name, path)
-        for name in (
-            "person", "kind", "unit", "weight", "expression", "identity", "pose_deg", "gaze", "points68",
-            "points478", "indices478",
-        )
-    }  # fmt: skip
-    expression_names = tuple(take(arrays, "expression_names", path).tolist())
-    return PortraitSet(folder, portraits, names, expression_names=expression_names, **fields)
+    person, indices = whole("person"), whole("indices478")
+    counts = {"names": len(names), **{name: len(words(name)) for name in ("kind", "unit")}}
+    same_count({**counts, "people": len(person)}, folder)
+    return PortraitSet(
+        folder,
+        portraits,
+        names,
+        expression_names=expression_names,
+        person=person,
+        kind=arrays["kind"],
+        unit=arrays["unit"],
+        weight=of_portraits("weight"),
+        expression=of_portraits("expression", len(expression_names)),
+        identity=of_portraits("identity", None),
+        pose_deg=of_portraits("pose_deg", 3),
+        gaze=of_portraits("gaze", 2, 3),
+        points68=of_portraits("points68", 68, 2),
+        points478=of_portraits("points478", len(indices), 2),
+        indices478=indices,
+    )
 
 
 def write_portrait_set(folder: Path, size: Size | None = None, *, workers: int | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from tddfa.alignment import FaceAligner
 from tddfa.errors import DatasetError
-from tddfa.evaluation.data.arrays import read_npz, take
+from tddfa.evaluation.data.arrays import numbers, read_npz, take, text, texts
 from tddfa.morphable.landmarks import LandmarkSet
-from tddfa.shapes import Bool, Float, Float32, Int32
+from tddfa.shapes import Bool, Float, Float32, Int32, Shaped
 from tddfa.types import Image
 
 SCHEME = "mediapipe478"
@@ -37,7 +37,7 @@ class Predictions:
     names: tuple[str, ...]
     coefficients: Float32[np.ndarray, "n e"]
     points68: Float32[np.ndarray, "n 68 d"] | None
-    points478: Float32[np.ndarray, "n p d"] | None
+    points478: Float32[np.ndarray, "n p c"] | None
     indices478: Int32[np.ndarray, " p"]
     identity: Float32[np.ndarray, "n i"] | None
     pose_deg: Float32[np.ndarray, "n 3"] | None
@@ -101,9 +101,9 @@ def check_predictions(path: Path) -> None:
     """Refuse a file that cannot be one of predictions, before the faces are known.
 
     Raises:
-        DatasetError: the file is missing or damaged, or names no faces.
+        DatasetError: the file is missing or damaged, or has arrays that do not fit.
     """
-    take(read_npz(path), "names", path)
+    _read_arrays(path)
 
 
 def read_predictions(
@@ -118,10 +118,10 @@ def read_predictions(
         place: the name of a face in the file.
 
     Raises:
-        DatasetError: the file is missing or damaged, or lacks a face.
+        DatasetError: the file is missing or damaged, has arrays that do not fit, or lacks a face.
     """
-    arrays = read_npz(path)
-    rows = {str(name): k for k, name in enumerate(take(arrays, "names", path).tolist())}
+    arrays, known = _read_arrays(path)
+    rows = {name: k for k, name in enumerate(known)}
     absent = [name for name in names if place(name) not in rows]
     if absent:
         raise DatasetError(
@@ -138,7 +138,7 @@ def read_predictions(
     points478 = rows_of("points478")
     indices = arrays["indices478"] if "indices478" in arrays else np.arange(478)
     return Predictions(
-        source=str(arrays["source"]) if "source" in arrays else path.stem,
+        source=str(arrays["source"].item()) if "source" in arrays else path.stem,
         names=columns,
         coefficients=np.zeros((len(names), 0), np.float32) if coefficients is None else coefficients,
         points68=rows_of("points68"),
@@ -147,6 +147,36 @@ def read_predictions(
         identity=None,
         pose_deg=rows_of("pose_deg"),
     )
+
+
+def _read_arrays(path: Path) -> tuple[Mapping[str, Shaped[np.ndarray, "..."]], tuple[str, ...]]:
+    """Return the arrays of a file of predictions, which fit each other, and the names of its faces."""
+    arrays = read_npz(path)
+    names = texts(take(arrays, "names", path), f"names in {path}")
+
+    def check(name: str, *sides: int) -> None:
+        numbers(arrays[name], (len(names), *sides), f"{name} in {path}")
+
+    if "source" in arrays:
+        text(arrays["source"], f"source in {path}")
+    if "blendshapes" in arrays:
+        columns = take(arrays, "blendshape_names", path)
+        check("blendshapes", len(texts(columns, f"blendshape_names in {path}")))
+    if "points478" in arrays:
+        n_points = 478
+        if "indices478" in arrays:
+            n_points = len(numbers(arrays["indices478"], (None,), f"indices478 in {path}", kinds="iu"))
+        check("points478", n_points, _n_dimensions(arrays["points478"]))
+    if "points68" in arrays:
+        check("points68", 68, _n_dimensions(arrays["points68"]))
+    if "pose_deg" in arrays:
+        check("pose_deg", 3)
+    return arrays, names
+
+
+def _n_dimensions(points: Shaped[np.ndarray, "..."]) -> int:
+    """Return 3 for points with a depth, and 2 for any others."""
+    return 3 if points.shape[-1:] == (3,) else 2
 
 
 def common_points(

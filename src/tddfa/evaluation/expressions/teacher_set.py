@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tddfa.errors import DatasetError
-from tddfa.evaluation.data.arrays import read_npz, take
+from tddfa.evaluation.data.arrays import numbers, read_npz, table_rows, take, text, texts
 from tddfa.evaluation.data.images import FolderImages, ImageSource, TarShards, require
 from tddfa.shapes import Float32, Shaped
 from tddfa.types import Image
@@ -88,21 +87,26 @@ def read_teacher_set(folder: Path) -> TeacherSet:
             "benchmarks/accuracy/mediapipe_faces.py writes them for the clips or images of a folder"
         )
     arrays = read_npz(path)
-    names: list[str] = take(arrays, "names", path).tolist()
-    points = take(arrays, "points478", path).astype(np.float32)
-    coefficients = take(arrays, "blendshapes", path).astype(np.float32)
-    yaw = take(arrays, "yaw_deg", path).astype(np.float32)
-    columns = tuple(map(str, take(arrays, "blendshape_names", path).tolist()))
-    if points.shape != (len(names), 478, 3) or coefficients.shape != (len(names), len(columns)):
-        raise DatasetError(f"the arrays of {path} do not belong together")
+    names, columns = (
+        texts(take(arrays, name, path), f"{name} in {path}") for name in ("names", "blendshape_names")
+    )
+
+    def of_faces(name: str, *sides: int) -> Float32[np.ndarray, "n ..."]:
+        values = numbers(take(arrays, name, path), (len(names), *sides), f"{name} in {path}")
+        return values.astype(np.float32)
+
+    points, yaw = of_faces("points478", 478, 3), of_faces("yaw_deg")
+    coefficients = of_faces("blendshapes", len(columns))
     kept = np.flatnonzero(np.isfinite(points).all(axis=(1, 2)) & (np.abs(yaw) <= LARGEST_YAW_DEG))
     if not len(kept):
         raise DatasetError(f"the teacher found no face in {folder} within {LARGEST_YAW_DEG:.0f}°")
     kept_names = tuple(names[k] for k in kept)
     clips = all("/" in name for name in kept_names)
+    if clips and not all(name.rpartition("/")[2].isdecimal() for name in kept_names):
+        raise DatasetError(f"names in {path} are no frames of clips; such a name is clip.mp4/00012")
     return TeacherSet(
         folder=folder,
-        teacher=str(take(arrays, "source", path)),
+        teacher=text(take(arrays, "source", path), f"source in {path}"),
         names=kept_names,
         person=_people(folder, kept_names, clips),
         points478=points[kept],
@@ -120,14 +124,11 @@ def _people(folder: Path, names: tuple[str, ...], clips: bool) -> Shaped[np.ndar
     path = folder / "index.csv"
     if not path.exists():
         return np.array(names)
+    table = table_rows(path)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = {
-                row["name"]: row.get("person") or row.get("clip") or row["name"]
-                for row in csv.DictReader(file)
-            }
+        rows = {row["name"]: row.get("person") or row.get("clip") or row["name"] for row in table}
         return np.array([rows[name] for name in names])
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
         raise DatasetError(f"{path} is no table with a column name that has every face: {error}") from None
 
 
@@ -143,10 +144,10 @@ def _frames(folder: Path, names: tuple[str, ...]) -> Iterator[Image]:
     for name in names:
         clip, _, frame = name.rpartition("/")
         wanted.setdefault(clip, []).append(int(frame))
-    for clip, numbers in wanted.items():
+    for clip, places in wanted.items():
         if not (folder / clip).is_file():
             raise DatasetError(f"{folder / TEACHER} names the clip {clip}, which is not in {folder}")
-        left = iter(numbers)
+        left = iter(places)
         number = next(left)
         for k, frame in enumerate(VideoReader(folder / clip)):
             if k == number:

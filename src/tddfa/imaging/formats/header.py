@@ -46,6 +46,9 @@ class Samples:
         probe: a TIFF of the same compressed bytes whose decoding fails where they are damaged; None when
             there is none.
         strip_rows: rows of a strip whose end is black where it is damaged; 0 when damage may look otherwise.
+        layout: what they are, for messages.
+        blank: makes a small whole TIFF of this layout, which a decoder reads if it reads the layout at all;
+            None when there is none, empty when no decoder reads the layout.
     """
 
     kind: int = 1
@@ -53,6 +56,8 @@ class Samples:
     compression: str = ""
     probe: Callable[[], bytes] | None = field(default=None, repr=False)
     strip_rows: int = 0
+    layout: str = ""
+    blank: Callable[[], bytes] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

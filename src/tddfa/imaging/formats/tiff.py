@@ -6,7 +6,7 @@ Source: TIFF 6.0; BigTIFF as libtiff writes it.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,8 +24,9 @@ _LETTERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _FILL_ORDER, _OFFSETS, _ORIENTATION, _SAMPLES, _ROWS, _COUNTS, _PLANES = 266, 273, 274, 277, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS = 322, 323, 324, 325
-_EXTRA_SAMPLES, _FORMAT_OF_SAMPLES, _DNG = 338, 339, 50706
-_BLACK_IS_ZERO, _RGB, _YCBCR, _CFA, _LINEAR_RAW = 1, 2, 6, 32803, 34892  # colours; two of camera raw files
+_COLORMAP, _EXTRA_SAMPLES, _FORMAT_OF_SAMPLES, _SUBSAMPLING, _DNG = 320, 338, 339, 530, 50706
+_BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 1, 2, 3, 6  # colours
+_CFA, _LINEAR_RAW = 32803, 34892  # those of camera raw files
 _UNASSOCIATED, _ASSOCIATED = 2, 1  # extra samples: alpha whose colours are not multiplied by it, and are
 _REDUCED, _MASK = 1, 4  # bits of _SUBFILE
 _READ = (
@@ -42,7 +43,21 @@ _UNREADABLE = {
     **{9: "JBIG", 10: "JBIG", 33003: "JPEG 2000", 33004: "JPEG 2000", 33005: "JPEG 2000"},
     **{34712: "JPEG 2000", 22610: "JPEG XR", 34934: "JPEG XR", 50002: "JPEG XL", 52546: "JPEG XL"},
 }
+_JPEG = 7
 _PROBED = (5, 8, 32773, 32946)  # LZW, Deflate, PackBits
+# Compressions of samples that could be stored without one: others have layouts of their own.
+_OF_ANY_LAYOUT = (1, 6, _JPEG, *_PROBED)
+_COLORS = {
+    **{0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "CIE L*a*b*"},
+    **{9: "ICC L*a*b*", 10: "ITU L*a*b*", 32844: "LogL", 32845: "LogLuv"},
+}
+_TYPES = {
+    **{1: "integers", 2: "signed integers", 3: "floats", 4: "samples of no type"},
+    **{5: "complex integers", 6: "complex floats"},
+}
+_MOST_SHOWN = 6  # channels whose bits are told
+_BLANK_SIDE = 16  # px
+_MAX_BLANK = 1 << 20  # bytes
 _MAX_PAGES = 64  # of which the first in full resolution is looked for
 _RAW = "a camera raw file; develop it to JPEG or PNG first"
 # OpenCV unpacks samples of these bits from rows that end with a whole byte.
@@ -82,7 +97,7 @@ def _inspect(data: bytes) -> ImageHeader:
         name = _UNREADABLE.get(compression, f"an unknown ({compression})")
         raise UnreadableImageError(unreadable_compression(name))
     width, height = first(_WIDTH, 0), first(_HEIGHT, 0)
-    if not width or not height:
+    if width < 1 or height < 1:
         raise DamagedImageError("a damaged or truncated TIFF file: it gives no size")
     # Tiles are decoded one by one, each into memory of its own.
     tile = first(_TILE_WIDTH, 1) * first(_TILE_HEIGHT, 1)
@@ -95,12 +110,18 @@ def _inspect(data: bytes) -> ImageHeader:
     lengths = counts.values if counts is not None else (0,) * len(starts.values)
     if any(a + n > len(data) for a, n in zip(starts.values, lengths, strict=False)):
         raise DamagedImageError("a truncated TIFF file: its end is missing; copy or download it again")
+    bits = first(_BITS, 1)
+    rare = "12-bit JPEG" if (compression, bits) == (_JPEG, 12) else _OPTIONAL.get(compression, "")
     samples = Samples(
         first(_FORMAT_OF_SAMPLES, 1),
-        first(_BITS, 1),
-        _OPTIONAL.get(compression, ""),
+        bits,
+        rare,
         _probe(data, order, tags),
         _strip_rows(tags),
+        _layout(tags),
+        partial(_blank, tags)
+        if compression in _OF_ANY_LAYOUT and bits > 0 and first(_SAMPLES, 1) > 0
+        else None,
     )
     return ImageHeader(
         width, height, first(_ORIENTATION, 1), _patched(data, order, page, tags), details=samples
@@ -174,20 +195,84 @@ def _probe(data: bytes, order: str, tags: dict[int, _Tag]) -> Callable[[], bytes
     return partial(_with_directory, data, order, values, copied)
 
 
+def _layout(tags: dict[int, _Tag]) -> str:
+    """Return what the samples of a page are, for messages: "4 channels (CMYK) of 16-bit integers"."""
+    n, color = _first(tags, _SAMPLES, 1), _first(tags, _PHOTOMETRIC, _BLACK_IS_ZERO)
+    channels = "1 channel" if n == 1 else f"{n} channels"
+    differing = _different(tags, _BITS)
+    bits = "/".join(map(str, differing[:_MOST_SHOWN])) + ("/…" if len(differing) > _MOST_SHOWN else "")
+    kinds = _different(tags, _FORMAT_OF_SAMPLES)
+    types = " and ".join(_TYPES.get(kind, f"samples of type {kind}") for kind in dict.fromkeys(kinds))
+    text = f"{channels} ({_COLORS.get(color, f'colours of number {color}')}) of {bits}-bit {types}"
+    if _TILE_OFFSETS not in tags:
+        return text
+    return f"{text} in tiles of {_first(tags, _TILE_WIDTH, 0)} × {_first(tags, _TILE_HEIGHT, 0)} px"
+
+
+def _different(tags: dict[int, _Tag], tag: int) -> tuple[int, ...]:
+    """Return the values of a tag with one for each channel, if they differ; else that of all."""
+    values = tags[tag].values if tag in tags else ()
+    n = _first(tags, _SAMPLES, 1)
+    return values[:n] if len(set(values[:n])) > 1 else values[:1] or (1,)
+
+
+def _blank(tags: dict[int, _Tag]) -> bytes:
+    """Return a small black TIFF whose samples lie as those of a page, without compression.
+
+    It is empty where channels differ in bits or type, or are too many: no decoder reads that.
+    """
+    n, bits, color = _first(tags, _SAMPLES, 1), _first(tags, _BITS, 1), _first(tags, _PHOTOMETRIC, 1)
+    width = height = _BLANK_SIDE
+    if _TILE_OFFSETS in tags:  # decoders may read large tiles and no small ones
+        width, height = (min(_first(tags, side, 0), 4 * width) for side in (_TILE_WIDTH, _TILE_HEIGHT))
+    n_planes = n if _first(tags, _PLANES, 1) == 2 else 1
+    size = height * -(-width * bits * (n // max(n_planes, 1)) // 8)
+    differ = len(_different(tags, _BITS)) > 1 or len(_different(tags, _FORMAT_OF_SAMPLES)) > 1
+    if differ or not 0 < n_planes * size <= _MAX_BLANK:
+        return b""
+    data = b"II*\0" + bytes(4 + size)
+
+    def added(tag: int, kind: int, values: Sequence[int]) -> bytes:
+        nonlocal data
+        start, letter = len(data), _LETTERS[kind]
+        if len(values) * _SIZES[kind] > 4:
+            data += struct.pack(f"<{len(values)}{letter}", *values)
+            return struct.pack("<HHII", tag, kind, len(values), start)
+        return struct.pack(f"<HHI{len(values)}{letter}", tag, kind, len(values), *values).ljust(12, b"\0")
+
+    values = {
+        **{_WIDTH: width, _HEIGHT: height, _COMPRESSION: 1, _PHOTOMETRIC: color, _SAMPLES: n, _BITS: bits},
+        **{_PLANES: _first(tags, _PLANES, 1), _FORMAT_OF_SAMPLES: _first(tags, _FORMAT_OF_SAMPLES, 1)},
+    }
+    if _TILE_OFFSETS in tags:
+        values |= {_TILE_WIDTH: width, _TILE_HEIGHT: height}
+        offsets, counts = _TILE_OFFSETS, _TILE_COUNTS
+    else:
+        values[_ROWS] = height
+        offsets, counts = _OFFSETS, _COUNTS
+    # All channels lie in the same place.
+    copied = {offsets: added(offsets, 4, [8] * n_planes), counts: added(counts, 4, [size] * n_planes)}
+    if color == _PALETTE:
+        copied[_COLORMAP] = added(_COLORMAP, 3, [0] * (3 << min(bits, 16)))
+    elif color == _YCBCR:
+        copied[_SUBSAMPLING] = added(_SUBSAMPLING, 3, [1, 1])
+    return _with_directory(data, "<", values, copied)
+
+
 def _with_directory(data: bytes, order: str, values: dict[int, int], copied: dict[int, bytes]) -> bytes:
     """Return a TIFF with one more directory, as its first.
 
     Args:
         data: the file.
         order: of its bytes, as `struct` writes it.
-        values: of tags, which are stored with 32 bits.
+        values: of tags, of which 32 bits are stored; damaged files may have others.
         copied: entries of tags, as directories of the file hold them.
     """
     word, at = _first_page(data)
     entry = order + "HH" + word
     width = struct.calcsize(order + word)
     entries = copied | {
-        tag: struct.pack(entry, tag, 4, 1) + struct.pack(order + "I", value).ljust(width, b"\0")
+        tag: struct.pack(entry, tag, 4, 1) + struct.pack(order + "I", value & 0xFFFFFFFF).ljust(width, b"\0")
         for tag, value in values.items()
     }
     start = len(data) + len(data) % 2

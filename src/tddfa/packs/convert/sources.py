@@ -78,7 +78,7 @@ class Source:
         if self._folder is not None and not self._folder.is_dir():
             raise PackError(
                 f"{location} is no folder; --from takes a local copy of the 3DDFA_V2 project (with configs/, "
-                f"weights/ and FaceBoxes/ in it) or a URL of one"
+                f"weights/ and FaceBoxes/ in it), a URL of one, or the folder of a ready pack"
             )
 
     @property
@@ -100,7 +100,8 @@ class Source:
             blob = git_blob_id(data)
         except FileNotFoundError:
             raise PackError(
-                f"{self._folder} has no {name}; --from takes a copy of the 3DDFA_V2 project"
+                f"{self._folder} has no {name}; --from takes a copy of the 3DDFA_V2 project, or the folder "
+                "of a ready pack with its manifest.json"
             ) from None
         except OSError as error:
             raise PackError(f"cannot read {path}: {error.strerror}") from None

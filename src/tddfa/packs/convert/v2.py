@@ -167,7 +167,8 @@ def _uv(uv_file: SourceFile, indices_file: SourceFile) -> np.ndarray[Any, Any]:
         indices = np.load(indices_file.path, allow_pickle=False).ravel().astype(np.int64)
         return np.ascontiguousarray(uv[indices])
     except Exception as error:  # SciPy raises anything on a damaged file
-        raise PackError(f"the UV layout cannot be read ({type(error).__name__}: {error})") from None
+        reason = " ".join(str(error).split())[:300]
+        raise PackError(f"the UV layout cannot be read ({type(error).__name__}: {reason})") from None
 
 
 def _array(
