@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,17 +9,20 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from tddfa.errors import InputError  # noqa: E402
 from tddfa.morphable import open_face_model  # noqa: E402
 from tddfa.regression.expressions import corrected_camera, state  # noqa: E402
 from tddfa.types import FaceParams  # noqa: E402
+from tddfa_train.data.folder import open_face_folder  # noqa: E402
 from tddfa_train.expressions.export import (  # noqa: E402
+    N_ROTATION,
     Trust,
     closeup_arrays,
     export_closeups,
     export_following,
     int8_closeups,
 )
-from tddfa_train.expressions.network import FirstAnswer, corrected  # noqa: E402
+from tddfa_train.expressions.network import VIEWS, CloseUpConfig, FirstAnswer, corrected  # noqa: E402
 from tddfa_train.expressions.recipe import CloseUpRecipe, closeup_experiment, make_closeup_network  # noqa: E402
 from tddfa_train.expressions.task import first_answer  # noqa: E402
 from tddfa_train.expressions.views import make_closeups  # noqa: E402
@@ -35,7 +39,6 @@ def model():
 @pytest.fixture(scope="module")
 def renders(tmp_path_factory, model):
     from tddfa_train.data.answers import FIRST_ANSWER
-    from tddfa_train.data.folder import open_face_folder
     from tddfa_train.data.renders import RenderConfig, Studio, make_renders
 
     folder = tmp_path_factory.mktemp("renders")
@@ -89,7 +92,6 @@ def test_labels_follow_the_face_into_the_frame_also_in_a_mirror(recipe, model):
 
 
 def test_photos_with_painted_eyes_say_their_gaze_exactly(recipe, renders, model, tmp_path):
-    import shutil
     from dataclasses import replace
 
     folder = tmp_path / "photos"
@@ -229,7 +231,6 @@ def test_a_network_that_follows_says_what_it_says_of_a_face_that_is_not_known_ye
 
 
 def test_where_only_a_camera_is_known_identity_and_expression_begin_at_rest(recipe, renders, tmp_path):
-    import shutil
 
     shutil.copytree(renders / "faces", tmp_path / "faces")
     with np.load(tmp_path / "faces" / "labels.npz") as stored:
@@ -278,7 +279,6 @@ def test_a_folder_without_first_answers_is_named(recipe, drawn_faces):
 
 
 def test_answers_of_a_pack_are_added_to_a_folder(renders, tmp_path):
-    import shutil
 
     from tddfa import FaceAligner
     from tddfa_train.data.answers import FIRST_ANSWER, add_answers
@@ -304,10 +304,123 @@ def test_an_untrained_network_leaves_camera_and_identity_nearly_as_they_are(mode
     assert face.identity.abs().max() < 0.2
 
 
+def answered(network, seed=0):
+    rng = np.random.default_rng(seed)
+    views = torch.from_numpy(rng.normal(size=(4, 3, 128, 128)).astype(np.float32))
+    n_identity, n_expression = network.n_identity, len(network.regressed)
+    first = FirstAnswer(
+        torch.eye(3, 4).repeat(4, 1, 1), torch.zeros(4, n_identity), torch.zeros(4, n_expression)
+    )
+    with torch.no_grad():
+        return views, network.eval().feature(views, first), network.head(network.feature(views, first))
+
+
+def test_a_view_that_starts_anew_is_alive_and_changes_no_answer(recipe, model):
+    config = recipe.network
+    network = make_closeup_network(config, model, points=True)
+    start = VIEWS.index("face") * config.feature
+    with torch.no_grad():
+        network.face.project.bias.fill_(-1e3)  # a view that died: all of its features are 0
+    views, before, answers = answered(network)
+    assert (before[:, config.hidden + start :] == 0).all()
+    assert network.unread_views(views) == ["face"]
+    network.begin_anew("face")
+    assert network.unread_views(views) == []
+    _, after, same = answered(network)
+    alive = (after[:, config.hidden + start : config.hidden + start + config.feature] > 0).float().mean()
+    assert 0.2 < alive < 0.8
+    np.testing.assert_allclose(same, answers, atol=1e-5)
+
+
+def test_training_leaves_views_that_are_held_still_as_they_are(recipe, tmp_path):
+    held = replace(recipe, still=("eyes", "mouth"), anew=("face",), loop=replace(recipe.loop, n_steps=3))
+    experiment = closeup_experiment(held)
+    before = {key: value.clone() for key, value in experiment.network.state_dict().items()}
+    train(experiment.network, experiment.task, experiment.data, experiment.loop, tmp_path)
+    changed = {
+        key.split(".")[0]
+        for key, value in experiment.network.state_dict().items()
+        if not torch.equal(value, before[key])
+    }
+    assert changed == {"face", "join", "head", "points"}
+
+
+def test_a_head_learns_what_tells_people_apart_where_it_is_known(recipe, renders, tmp_path):
+    shutil.copytree(renders / "faces", tmp_path / "told")
+    labels = dict(open_face_folder(tmp_path / "told").labels)
+    labels["embedding"] = np.random.default_rng(2).normal(size=(8, 5)).astype(np.float32)
+    np.savez(tmp_path / "told" / "labels.npz", **labels)
+    folders = (str(tmp_path / "told"), str(renders / "faces"))
+    both = replace(recipe, data=replace(recipe.data, folders=folders), embedding=1.0)
+    experiment = closeup_experiment(both)
+    batch = experiment.data[0]
+    known = np.isfinite(batch["embedding"]).all(axis=1)
+    assert 0 < known.sum() < len(known)
+    tensors = {key: torch.from_numpy(np.asarray(value)) for key, value in batch.items()}
+    loss = experiment.task.losses(experiment.network, tensors)["embedding"]
+    loss.backward()
+    assert np.isfinite(loss.item())
+    assert experiment.network.embedding.weight.grad.abs().max() > 0
+    tensors["embedding"].fill_(np.nan)
+    assert experiment.task.losses(experiment.network, tensors)["embedding"].item() == 0
+    with pytest.raises(InputError, match="no folder has the labels 'embedding'"):
+        closeup_experiment(replace(recipe, embedding=1.0))
+    with pytest.raises(InputError, match="no view 'nose'"):
+        closeup_experiment(replace(recipe, still=("nose",)))
+
+
+@pytest.mark.parametrize("export", [export_closeups, export_following])
+def test_a_view_of_which_nothing_is_read_is_left_out_and_no_answer_changes(export, recipe, model):
+    network = make_closeup_network(recipe.network, model, person=export is export_closeups).eval()
+    with torch.no_grad():
+        network.mouth.project.bias.fill_(-1e3)
+        network.mouth.project.weight.mul_(0.1)
+    rng = np.random.default_rng(0)
+    views = rng.integers(0, 255, (3, 128, 128, 3), dtype=np.uint8)
+    assert network.unread_views(network_input(torch.from_numpy(views))) == ["mouth"]
+    known = "rotation" if export is export_following else "state"
+    n_numbers = N_ROTATION + (0 if known == "rotation" else model.n_identity + model.n_expression)
+    numbers = rng.normal(size=(3, n_numbers))
+    whole, short = export(network), export(network, Trust(), ["mouth"])
+    assert len(short) < 0.85 * len(whole)
+    for expected, found in zip(
+        run(whole, views, numbers, known), run(short, views, numbers, known), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "read"),
+    # The network that follows faces has two views: that of the face died in training and is left out.
+    [("expressions.onnx", "state", VIEWS), ("following.onnx", "rotation", VIEWS[:2])],
+)
+def test_the_networks_that_ship_read_their_views(name, known, read, model):
+    from tddfa import FaceAligner, read_image
+    from tddfa.packs import find_pack
+
+    photo = read_image(Path(__file__).parents[2] / "examples/photos/group.jpg")
+    faces = [face.params for face in FaceAligner("open").align(photo)]
+    closeups = make_closeups(model)
+    views = np.stack([closeups(photo, face.camera) for face in faces])
+    numbers = np.stack([state(face) for face in faces])
+    if known == "rotation":
+        numbers = numbers[:, :N_ROTATION]
+    tall, narrow = CloseUpConfig().eyes_size[0], CloseUpConfig().mouth_size[1]
+    below = slice(tall, None)
+    areas = (slice(tall), slice(None)), (below, slice(narrow)), (below, slice(narrow, None))
+    data = find_pack("open").read(name)
+    expected = run(data, views, numbers, known)
+    for view, (rows, columns) in zip(VIEWS, areas, strict=True):
+        grey = views.copy()
+        grey[:, rows, columns] = 128
+        found = run(data, grey, numbers, known)
+        moved = max(np.abs(a - b).max() for a, b in zip(found, expected, strict=True))
+        assert moved > 1e-2 if view in read else moved == 0, view
+
+
 def test_the_kept_weights_answer_as_the_network_that_ships(model):
     from tddfa import FaceAligner, read_image
     from tddfa.packs import find_pack
-    from tddfa_train.expressions.network import CloseUpConfig
     from tddfa_train.weights import load_weights
 
     network = make_closeup_network(CloseUpConfig(), model)
@@ -336,7 +449,6 @@ def test_the_kept_weights_follow_as_the_network_that_ships_does(model):
     from tddfa import FaceAligner, read_image
     from tddfa.packs import find_pack
     from tddfa.regression.expressions import upright_rotation
-    from tddfa_train.expressions.network import CloseUpConfig
     from tddfa_train.weights import load_weights
 
     network = make_closeup_network(CloseUpConfig(), model)

@@ -1,6 +1,7 @@
 """The identity of a person: renders of the same people, the fit of the head, and its file."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -23,13 +24,14 @@ from tddfa_train.data.renders import (  # noqa: E402
 from tddfa_train.expressions.batches import CloseUpBatches  # noqa: E402
 from tddfa_train.expressions.person_fit import (  # noqa: E402
     PersonConfig,
+    _solved,
     consistency,
     fit_person_head,
     folded,
     person_answers,
 )
-from tddfa_train.expressions.person_map import covariances, symmetric, wiener_map  # noqa: E402
-from tddfa_train.expressions.person_pairs import PairSampler, consistency_loss, log_ratio  # noqa: E402
+from tddfa_train.expressions.person_labels import identity_by_embedding  # noqa: E402
+from tddfa_train.expressions.person_map import covariances, symmetric, wiener_map, within_people  # noqa: E402
 from tddfa_train.expressions.person_samples import PersonSamples, collect_samples  # noqa: E402
 from tddfa_train.expressions.recipe import CloseUpRecipe, make_closeup_network  # noqa: E402
 from tddfa_train.loop.config import read_config  # noqa: E402
@@ -136,6 +138,43 @@ def test_samples_know_their_person_and_whether_they_are_mirrored(renders, config
         collect_samples(network, data, n_crops=1, largest_yaw_deg=0)
 
 
+def test_embeddings_tell_the_identity_that_fits_to_single_images_miss():
+    rng = np.random.default_rng(0)
+    embedding = rng.normal(size=(4000, 6))
+    truth = embedding @ rng.normal(size=(6, 4)) + 1
+    fits = truth + rng.normal(0, 2, truth.shape)
+    fitted = np.arange(4000) % 4 > 0
+    fits[~fitted] = np.nan
+    told = identity_by_embedding(fits, embedding, fitted, 0.01)
+    assert np.abs(told - truth).mean() < 0.1 * np.abs(fits - truth)[fitted].mean()
+    # A strong regression knows nobody and answers the mean.
+    mean = identity_by_embedding(fits, embedding, fitted, 1e6)
+    np.testing.assert_allclose(mean, np.broadcast_to(fits[fitted].mean(0), mean.shape), atol=1e-3)
+
+
+def test_photos_without_a_fit_take_part_where_an_embedding_tells_who_they_are(
+    renders, config_file, model, tmp_path
+):
+    recipe = read_config(CloseUpRecipe, config_file)
+    labels = dict(open_face_folder(renders / "faces").labels)
+    embedding = labels["identity"][:, :8]
+    labels["embedding"] = embedding
+    shutil.copytree(renders / "faces", tmp_path / "fitted")
+    np.savez(tmp_path / "fitted" / "labels.npz", **labels)
+    shutil.copytree(renders / "faces", tmp_path / "plain")
+    fits = {"camera", "identity", "expression", "expression_weight", "fit_weight", "rotation_weight"}
+    without = {key: value for key, value in labels.items() if key not in fits}
+    np.savez(tmp_path / "plain" / "labels.npz", **without)
+    folders = str(tmp_path / "fitted"), str(tmp_path / "plain")
+    data = CloseUpBatches(replace(recipe.data, folders=folders), recipe.view, 1, model)
+    network = make_closeup_network(recipe.network, model)
+    samples = collect_samples(network, data, n_crops=1, largest_yaw_deg=50, ridge=1e-6)
+    half = len(samples) // 2
+    assert half == (np.abs(labels["yaw_deg"]) < 50).sum()
+    np.testing.assert_allclose(samples.identity[:half], samples.identity[half:], atol=1e-6)
+    np.testing.assert_allclose(samples.identity[:half, :8], embedding[samples.image[:half]], atol=0.2)
+
+
 def test_a_batch_says_which_labels_are_those_of_the_mirror_image(config_file, model):
     recipe = read_config(CloseUpRecipe, config_file)
     data = CloseUpBatches(recipe.data, recipe.view, 1, model)
@@ -168,39 +207,65 @@ def synthetic(n_people=60, n_images=6, noise=0.0, photos=False):
     return PersonSamples(*values, person, np.arange(len(person)), rendered), identity
 
 
-FAST = PersonConfig(n_steps=300, n_pairs=48, learning_rate=0.1, dropout=0.0, weight_decay=0.0)
+FAST = PersonConfig(consistency=0.0, ridge=1e-6, noise=0.0, spread=1.0)
 
 
 @pytest.mark.parametrize("photos", [False, True])
 def test_a_linear_identity_is_recovered(photos):
     samples, identity = synthetic(photos=photos)
-    # Without noise the ratio could vanish, and nothing else would count.
-    config = replace(FAST, consistency=0.0)
-    head = fit_person_head(samples, SIGN, replace(config, spread=1.0))
-    np.testing.assert_allclose(person_answers(head, samples, SIGN), identity, atol=0.1)
-    wide = fit_person_head(samples, SIGN, replace(config, spread=1.5))
+    head = fit_person_head(samples, SIGN, FAST)
+    np.testing.assert_allclose(person_answers(head, samples, SIGN), identity, atol=0.01)
+    wide = fit_person_head(samples, SIGN, replace(FAST, spread=1.5))
     ratio = person_answers(wide, samples, SIGN).std(0) / person_answers(head, samples, SIGN).std(0)
     np.testing.assert_allclose(ratio, 1.5, rtol=1e-3)
 
 
+def test_the_layer_has_the_least_loss():
+    samples, _ = synthetic(noise=1.0, photos=True)
+    config = replace(FAST, consistency=2.0, ridge=0.1, photo_share=0.3)
+
+    def loss(weight, bias):
+        turned = np.where(samples.mirrored[:, None], SIGN, 1)
+        answers = turned * (samples.feature @ weight.T + bias)
+        total = config.ridge * np.square(weight).sum()
+        for share, kind in ((0.7, samples.rendered), (0.3, ~samples.rendered)):
+            error = np.square(answers - samples.identity)[kind].sum(1).mean()
+            within = np.trace(within_people(answers[kind], samples.person[kind]))
+            total += share * (error + config.consistency * within)
+        return total
+
+    layer = _solved(samples.feature, samples, SIGN, config)
+    weight, bias = (value.detach().double().numpy() for value in (layer.weight, layer.bias))
+    least = loss(weight, bias)
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        moved = weight + 1e-2 * rng.normal(size=weight.shape), bias + 1e-2 * rng.normal(size=bias.shape)
+        assert loss(*moved) > least
+
+
 def test_answers_for_a_person_agree_more_where_consistency_counts():
     samples, _ = synthetic(noise=1.0, photos=True)
-    config = replace(FAST, noise=0.0)  # the map leaves the answers as they are
     ratios = [
-        consistency(
-            fit_person_head(samples, SIGN, replace(config, consistency=weight)), samples, SIGN, config
-        )
-        for weight in (0.0, 0.5)
+        consistency(fit_person_head(samples, SIGN, replace(FAST, consistency=weight)), samples, SIGN, FAST)
+        for weight in (0.0, 10.0)
     ]
     for kind in ("renders", "photos"):
         assert ratios[0][kind][0] == 30
         assert ratios[1][kind][1] < 0.7 * ratios[0][kind][1]
 
 
+def test_variances_within_people_need_several_images():
+    rng = np.random.default_rng(4)
+    answers = rng.normal(size=(5, 2))
+    np.testing.assert_array_equal(within_people(answers, np.arange(5)), np.zeros((2, 2)))
+    alone = within_people(answers, np.array([0, 0, 0, 1, 2]))
+    np.testing.assert_allclose(alone, np.cov(answers[:3].T))
+
+
 def test_the_mean_person_is_that_of_the_labels_of_photos():
     samples, _ = synthetic(noise=1.0, photos=True)
     apart = replace(samples, identity=samples.identity + np.where(samples.rendered, 0, 3)[:, None])
-    head = fit_person_head(apart, SIGN, replace(FAST, consistency=0.0))
+    head = fit_person_head(apart, SIGN, FAST)
     photos = person_answers(head, samples, SIGN)[~samples.rendered].mean(0)
     label = apart.identity[~samples.rendered].mean(0) * (1 + SIGN) / 2
     np.testing.assert_allclose(photos * (1 + SIGN) / 2, label, atol=1e-3)
@@ -208,9 +273,7 @@ def test_the_mean_person_is_that_of_the_labels_of_photos():
 
 def test_the_map_lowers_what_differs_from_image_to_image():
     samples, _ = synthetic(noise=1.0)
-    plain, mapped = (
-        fit_person_head(samples, SIGN, replace(FAST, consistency=0.0, noise=noise)) for noise in (0.0, 2.0)
-    )
+    plain, mapped = (fit_person_head(samples, SIGN, replace(FAST, noise=noise)) for noise in (0.0, 2.0))
     before, after = (consistency(head, samples, SIGN, FAST)["renders"][1] for head in (plain, mapped))
     assert after < before
 
@@ -246,40 +309,18 @@ def test_covariances_and_the_map_of_known_ones():
         covariances(answers[:3], np.arange(3))
 
 
-def test_pairs_are_of_one_person_and_of_both_kinds():
-    samples, _ = synthetic(photos=True)
-    first, second = PairSampler(samples, 0.25).draw(400, np.random.default_rng(0))
-    assert (samples.person[first] == samples.person[second]).all()
-    assert (first != second).mean() > 0.7
-    assert (~samples.rendered[first]).mean() == pytest.approx(0.25, abs=0.01)
-    only_photos = replace(samples, rendered=np.zeros(len(samples), bool))
-    assert len(PairSampler(only_photos, 0.25).draw(400, np.random.default_rng(0))[0]) == 400
-
-
-def test_the_consistency_loss_compares_renders_with_renders():
-    rng = np.random.default_rng(8)
-    first = torch.from_numpy(rng.normal(size=(60, 4)))
-    second = first + 0.1 * torch.from_numpy(rng.normal(size=(60, 4)))
-    rendered, differ = torch.arange(60) < 30, torch.ones(60, dtype=torch.bool)
-    shifted = torch.where(rendered[:, None], 100.0, 0.0)
-    loss = consistency_loss(first + shifted, second + shifted, rendered, differ, 0.2)
-    expected = 0.8 * log_ratio(first[:30], second[:30]) + 0.2 * log_ratio(first[30:], second[30:])
-    assert loss.item() == pytest.approx(expected.item(), abs=1e-9)
-    assert consistency_loss(first, second, rendered, ~differ, 0.2).item() == 0
-
-
 def test_a_folder_in_which_nobody_has_several_images_is_no_good():
     samples, _ = synthetic()
     lonely = replace(samples, person=np.arange(len(samples)))
     with pytest.raises(InputError, match="images-per-person"):
-        fit_person_head(lonely, SIGN, replace(FAST, n_steps=2))
+        fit_person_head(lonely, SIGN, FAST)
 
 
 def test_the_command_adds_the_head_to_the_weights(config_file, model, tmp_path, capsys):
     recipe = read_config(CloseUpRecipe, config_file)
     network = make_closeup_network(recipe.network, model)
     write_weights(tmp_path / "start.safetensors", network.state_dict(), {})
-    (tmp_path / "options.json").write_text(json.dumps({"crops": 1, "n_steps": 20, "several_images": 2}))
+    (tmp_path / "options.json").write_text(json.dumps({"crops": 1, "several_images": 2}))
     file = tmp_path / "person.safetensors"
     command = ["person", str(config_file), "-o", str(file), "--options", str(tmp_path / "options.json")]
     assert cli.main(command) == 1

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tddfa import FaceAligner
+from tddfa.errors import InputError
 from tddfa.files import atomic_path
 from tddfa_train.data.folder import open_face_folder
 
@@ -28,11 +29,14 @@ def add_answers(folder: Path, aligner: FaceAligner, *, seed: int = 0) -> int:
 
     Returns:
         How many faces got an answer; the others keep the label's own numbers.
+
+    Raises:
+        InputError: a face got no answer, and has no fit.
     """
     faces = open_face_folder(folder)
     rng = np.random.default_rng(seed)
     n, model = len(faces), aligner.model
-    camera = np.array(faces.labels["camera"], np.float32)
+    camera = np.array(faces.labels.get("camera", np.full((n, 3, 4), np.nan)), np.float32)
     identity = np.zeros((n, model.n_identity), np.float32)
     expression = np.zeros((n, model.n_expression), np.float32)
     answered = 0
@@ -50,6 +54,11 @@ def add_answers(folder: Path, aligner: FaceAligner, *, seed: int = 0) -> int:
         camera[row], identity[row] = face.params.camera, face.params.shape
         expression[row] = face.params.expression
         answered += 1
+    if not np.isfinite(camera).all():
+        raise InputError(
+            f"{folder}: {n - answered} faces got no answer and have no camera of their own; "
+            "'tddfa-train fit' gives them one"
+        )
     labels = faces.labels | dict(zip(FIRST_ANSWER, (camera, identity, expression), strict=True))
     with atomic_path(folder / "labels.npz") as partial:
         np.savez(partial, **labels)  # pyright: ignore[reportArgumentType]

@@ -2,12 +2,14 @@
 
 import io
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from tddfa.errors import InputError
 from tddfa.files import atomic_write
@@ -57,8 +59,11 @@ from tddfa_train.expressions.export import (
 from tddfa_train.expressions.network import CloseUpNetwork
 from tddfa_train.expressions.recipe import CloseUpRecipe, make_closeup_network
 from tddfa_train.expressions.views import make_closeups
+from tddfa_train.landmarks.task import network_input
 from tddfa_train.loop.config import read_config
 from tddfa_train.weights import load_weights, read_weights
+
+log = logging.getLogger(__name__)
 
 # How crops follow from boxes and points, as training places the faces (data/augment.py). The boxes are those
 # of FaceBoxes, which the detector learns: on the training faces the ideal side is 1.28 ± 0.04 of the box's; a
@@ -196,7 +201,7 @@ def following_onnx(source: ExpressionSource) -> bytes:
 
 
 def _closeups_onnx(
-    source: ExpressionSource, export: Callable[[CloseUpNetwork, Trust], bytes], numbers: str
+    source: ExpressionSource, export: Callable[[CloseUpNetwork, Trust, Collection[str]], bytes], numbers: str
 ) -> bytes:
     """ONNX of a network of close-ups.
 
@@ -222,12 +227,19 @@ def _closeups_onnx(
         source.shown,
         source.stretch,
     )
-    data = export(network, trust)
+    views, states = calibration_closeups(recipe, model)
+    unread = network.eval().unread_views(network_input(torch.from_numpy(views)))
+    for view in unread:
+        log.warning(
+            '%s reads nothing in the view of the %s: it is left out. Training with "anew": ["%s"] revives it',
+            source.checkpoint,
+            view,
+            view,
+        )
+    data = export(network, trust, unread)
     if not source.int8:
         return half_precision_storage(data)
-    return int8_closeups(
-        data, *calibration_closeups(recipe, model), numbers=numbers, percentile=source.percentile
-    )
+    return int8_closeups(data, views, states, numbers=numbers, percentile=source.percentile)
 
 
 def detector_onnx(

@@ -29,6 +29,8 @@ _FRAME = 120
 _PX_PER_MM = 0.56
 _BOTH_EYES = 0.7
 """Cosine between a face and the viewer from which on both eyes show."""
+_EMBEDDING = "embedding"
+_NONE = np.zeros((0, 0))
 _PUPILS = [0, 5]
 """Middle of the right and of the left iris among the landmarks of irises."""
 _ELSEWHERE = 0.6
@@ -72,7 +74,8 @@ class ViewConfig:
 class CloseUpBatches(CoefficientBatches):
     """Batches of views, and the first answer as `first_camera`, `first_identity`, `first_expression`.
 
-    `mirrored` says which views and labels are those of the mirror image.
+    `mirrored` says which views and labels are those of the mirror image. `embedding` is the label of that
+    name, by which another network tells people apart: NaN in folders without it, left out where none has it.
 
     Every folder needs the first network's answers: `first_camera`, `first_identity` and `first_expression`
     in its labels (`tddfa-train answers`).
@@ -85,6 +88,7 @@ class CloseUpBatches(CoefficientBatches):
         self.openings = EyeOpenings.of(model)
         self._gazes = [k for k, name in enumerate(model.expression_names) if name.startswith("eyeLook")]
         self.noise_bank = np.random.default_rng(7).normal(size=(24, HEIGHT, WIDTH, 3)).astype(np.float32)
+        self.n_embedding = max(folder.labels.get(_EMBEDDING, _NONE).shape[1] for folder in self.folders)
         for folder in self.folders:
             if "first_camera" not in folder.labels:
                 raise InputError(
@@ -107,6 +111,9 @@ class CloseUpBatches(CoefficientBatches):
         stored = self.folders[number].labels
         for key in FIRST_ANSWER:
             face.labels[key] = stored[key][row]
+        if self.n_embedding:
+            known = stored[_EMBEDDING][row] if _EMBEDDING in stored else np.full(self.n_embedding, np.nan)
+            face.labels[_EMBEDDING] = known.astype(np.float32)
         return face
 
     def _sample(self, face: LabelledImage, rng: np.random.Generator) -> Batch:
@@ -140,6 +147,8 @@ class CloseUpBatches(CoefficientBatches):
         views = self.closeups(image, seen)
         views = degrade(views, self.config.photometric, rng, fillers=None, noise_bank=self.noise_bank)
         sample = self._labelled_crop(views, labels, matrix, mirror=mirror, negative=False)
+        if self.n_embedding:
+            sample[_EMBEDDING] = face.labels[_EMBEDDING]
         return sample | {
             "first_camera": camera,
             "first_identity": numbers[12:n],

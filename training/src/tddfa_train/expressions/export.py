@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +26,7 @@ from tddfa_train.expressions.network import (
     N_POSE,
     SHIFT_MM,
     TURN,
+    VIEWS,
     CloseUpNetwork,
     FirstAnswer,
 )
@@ -79,19 +80,48 @@ def _stretch(stretch: Mapping[str, tuple[float, float]]) -> tuple[Tensor, Tensor
 
 
 class _Trunks(nn.Module):
-    """The part that reads the views, on bytes."""
+    """The part that reads the views, on bytes.
 
-    def __init__(self, network: CloseUpNetwork):
+    Args:
+        network: trained.
+        unread: views of which the network reads nothing; they are left out, and what follows of them.
+    """
+
+    def __init__(self, network: CloseUpNetwork, unread: Collection[str]):
         super().__init__()
-        self.tall, self.narrow = network.config.eyes_size[0], network.config.mouth_size[1]
-        self.eyes = reading_bytes(network.eyes, network.config.eyes_size)
-        self.mouth = reading_bytes(network.mouth, network.config.mouth_size)
-        self.face = reading_bytes(network.face, network.config.face_size)
+        config = network.config
+        self.tall, self.narrow = config.eyes_size[0], config.mouth_size[1]
+        sizes = {"eyes": config.eyes_size, "mouth": config.mouth_size, "face": config.face_size}
+        self.read = [name for name in VIEWS if name not in unread]
+        for name in self.read:
+            setattr(self, name, reading_bytes(network.view(name), sizes[name]))
+        features = torch.arange(len(VIEWS) * config.feature).split(config.feature)
+        self.columns = torch.cat([features[VIEWS.index(name)] for name in self.read])
+        self.n_features = len(VIEWS) * config.feature
 
     def seen(self, views: Tensor) -> Tensor:
-        eyes, below = views[:, : self.tall], views[:, self.tall :]
-        mouth, face = below[:, :, : self.narrow], below[:, :, self.narrow :]
-        return torch.cat([self.eyes(eyes), self.mouth(mouth), self.face(face)], 1)
+        below = views[:, self.tall :]
+        shown = {
+            "eyes": views[:, : self.tall],
+            "mouth": below[:, :, : self.narrow],
+            "face": below[:, :, self.narrow :],
+        }
+        return torch.cat([getattr(self, name)(shown[name]) for name in self.read], 1)
+
+    def reading(self, layer: nn.Linear, before: int, after: int) -> nn.Linear:
+        """Return a layer without what it had for the views that are left out.
+
+        Args:
+            layer: of inputs, the features of all views, and more inputs.
+            before: number of the inputs.
+            after: number of those of the inputs behind the features that are kept.
+        """
+        behind = torch.arange(before + self.n_features, before + self.n_features + after)
+        kept = torch.cat([torch.arange(before), before + self.columns, behind])
+        out = nn.Linear(len(kept), layer.out_features)
+        out.weight = nn.Parameter(layer.weight[:, kept].detach())
+        out.bias = nn.Parameter(layer.bias.detach())
+        return out
 
 
 class _Outputs(_Trunks):
@@ -99,13 +129,15 @@ class _Outputs(_Trunks):
 
     unit: Tensor
 
-    def __init__(self, network: CloseUpNetwork, trust: Trust):
-        super().__init__(network)
-        self.join = network.join
-        self.head, self.parts = _decoding_head(network, trust)
-        self.person = network.person
+    def __init__(self, network: CloseUpNetwork, trust: Trust, unread: Collection[str]):
+        super().__init__(network, unread)
+        head, self.parts = _decoding_head(network, trust)
+        n_state = N_ROTATION + sum(self.parts[1:])
+        self.join = self.reading(network.join, 0, n_state)
+        self.head = self.reading(head, network.config.hidden, 0)
+        self.person = None if network.person is None else self.reading(network.person, 0, 0)
         self.facing, self.shown = trust.facing, trust.shown
-        unit = torch.ones(N_ROTATION + sum(self.parts[1:]))
+        unit = torch.ones(n_state)
         unit[N_ROTATION : N_ROTATION + network.n_identity] = IDENTITY_UNIT
         self.register_buffer("unit", unit)
 
@@ -129,13 +161,11 @@ class _Outputs(_Trunks):
 class _Following(_Trunks):
     """The network for faces of which the camera alone is known."""
 
-    def __init__(self, network: CloseUpNetwork, trust: Trust):
-        super().__init__(network)
-        known = 3 * network.config.feature + N_ROTATION
-        self.join = nn.Linear(known, network.join.out_features)
-        self.join.weight = nn.Parameter(network.join.weight[:, :known].detach())
-        self.join.bias = network.join.bias
-        self.head, self.parts = _decoding_head(network, trust)
+    def __init__(self, network: CloseUpNetwork, trust: Trust, unread: Collection[str]):
+        super().__init__(network, unread)
+        head, self.parts = _decoding_head(network, trust)
+        self.join = self.reading(network.join, 0, N_ROTATION)
+        self.head = self.reading(head, network.config.hidden, 0)
 
     def forward(self, views: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         seen = self.seen(views)
@@ -163,19 +193,25 @@ def _decoding_head(network: CloseUpNetwork, trust: Trust) -> tuple[nn.Linear, li
     return head, [N_POSE, n_identity, n_expression]
 
 
-def export_closeups(network: CloseUpNetwork, trust: Trust = Trust()) -> bytes:
+def export_closeups(network: CloseUpNetwork, trust: Trust = Trust(), unread: Collection[str] = ()) -> bytes:
     """ONNX: `input` (n, h, w, 3) RGB bytes and `state` (n, s) → `pose`, `identity`, `expression`.
 
     A network with a head for the identity of the person has its answer as a fourth output, `person`.
+
+    Args:
+        network: trained.
+        trust: how much of its answers is taken over.
+        unread: views of which it reads nothing, see `CloseUpNetwork.unread_views`. The file has the same
+            answers without them, and takes less time.
     """
-    module = _Outputs(network, trust)
+    module = _Outputs(network, trust, unread)
     outputs = _OUTPUTS if network.person is None else (*_OUTPUTS, _PERSON)
     return _exported(module, "state", len(module.unit), outputs)
 
 
-def export_following(network: CloseUpNetwork, trust: Trust = Trust()) -> bytes:
+def export_following(network: CloseUpNetwork, trust: Trust = Trust(), unread: Collection[str] = ()) -> bytes:
     """ONNX: `input` (n, h, w, 3) RGB bytes and `rotation` (n, 6) → `pose`, `identity`, `expression`."""
-    return _exported(_Following(network, trust), "rotation", N_ROTATION, _OUTPUTS)
+    return _exported(_Following(network, trust, unread), "rotation", N_ROTATION, _OUTPUTS)
 
 
 def _exported(module: nn.Module, numbers: str, n_numbers: int, outputs: tuple[str, ...]) -> bytes:

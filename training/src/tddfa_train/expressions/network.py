@@ -15,6 +15,10 @@ TURN, LOG_SCALE, SHIFT_MM = 0.1, 0.1, 5.0
 """Units of the network's numbers: radians, one, mm."""
 IDENTITY_UNIT = 2.0
 """By which the identity of a first answer is multiplied: it varies less than the other numbers."""
+VIEWS = "eyes", "mouth", "face"
+"""The views, in the order of their features."""
+_ANEW_GAIN = 6.0
+"""Of the layer behind the convolutions of a view that starts anew; trained ones give small numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,8 @@ class CloseUpNetwork(nn.Module):
             them at rest. It is not exported.
         person: with a head that reads the identity of the person from the views alone, see
             `tddfa_train.expressions.person`.
+        n_embedding: numbers by which another network tells people apart, which a head reads from the views
+            while training. It is not exported.
     """
 
     regressed: Float[Tensor, " e"]
@@ -110,6 +116,7 @@ class CloseUpNetwork(nn.Module):
         n_points: int = 0,
         *,
         person: bool = False,
+        n_embedding: int = 0,
     ):
         super().__init__()
         self.config, self.n_identity = config, n_identity
@@ -123,6 +130,50 @@ class CloseUpNetwork(nn.Module):
         nn.init.zeros_(self.head.bias)
         self.points = nn.Linear(config.hidden + 3 * config.feature, 2 * n_points) if n_points else None
         self.person = nn.Linear(3 * config.feature, n_identity) if person else None
+        self.embedding = nn.Linear(3 * config.feature, n_embedding) if n_embedding else None
+        self._still: tuple[str, ...] = ()
+
+    def view(self, name: str) -> nn.Module:
+        """Return what computes the features of one of `VIEWS`."""
+        return {"eyes": self.eyes, "mouth": self.mouth, "face": self.face}[name]
+
+    @torch.no_grad()
+    def begin_anew(self, name: str) -> None:
+        """Let a view start anew in a trained network, whose answers do not read it until it is trained.
+
+        Its convolutions become those of another view: they know faces.
+        """
+        other, own = self.view("eyes" if name == "mouth" else "mouth"), self.view(name)
+        assert isinstance(other, _View)
+        assert isinstance(own, _View)
+        own.body.load_state_dict(other.body.state_dict())
+        nn.init.kaiming_normal_(own.project.weight).mul_(_ANEW_GAIN)
+        nn.init.zeros_(own.project.bias)
+        readers = (self.join, 0), (self.head, self.config.hidden), (self.points, self.config.hidden)
+        for layer, n_before in readers:
+            if layer is not None:
+                first = n_before + VIEWS.index(name) * self.config.feature
+                layer.weight[:, first : first + self.config.feature] = 0
+
+    @torch.no_grad()
+    def unread_views(self, closeups: Float[Tensor, "b 3 h w"]) -> list[str]:
+        """Return the views all of whose features are 0 for all faces: they died in training."""
+        seen = self.seen(closeups).split(self.config.feature, 1)
+        return [name for name, feature in zip(VIEWS, seen, strict=True) if not feature.any()]
+
+    def hold_still(self, names: tuple[str, ...]) -> None:
+        """Keep some of `VIEWS` as they are, also the norms of their batches."""
+        self._still = names
+        for name in names:
+            self.view(name).requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "CloseUpNetwork":
+        """See `nn.Module.train`; views that are held still stay as in use."""
+        super().train(mode)
+        for name in self._still:
+            self.view(name).eval()
+        return self
 
     def seen(self, closeups: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f"]:
         """Compute the features of the views, which are one image."""

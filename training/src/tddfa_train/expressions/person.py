@@ -53,6 +53,7 @@ def write_person_head(
         data,
         n_crops=config.crops,
         largest_yaw_deg=config.largest_yaw_deg,
+        ridge=config.embedding_ridge,
         workers=recipe.loop.workers,
         device=device,
     )

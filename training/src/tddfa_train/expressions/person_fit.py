@@ -1,19 +1,16 @@
 """Fit the linear layer that reads the identity of a person from the features of the views."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
-from torch import Tensor, nn
-from tqdm import tqdm
+from jaxtyping import Float, Float32, Float64
+from torch import nn
 
 from tddfa.errors import InputError
-from tddfa_train.expressions.person_map import covariances, symmetric, wiener_map
-from tddfa_train.expressions.person_pairs import PairSampler, consistency_loss
+from tddfa_train.expressions.person_map import covariances, symmetric, wiener_map, within_people
 from tddfa_train.expressions.person_samples import PersonSamples
-from tddfa_train.loop.average import WeightAverage
 
 _KINDS: tuple[str, ...] = ("renders", "photos")
 
@@ -25,39 +22,27 @@ class PersonConfig:
     Attributes:
         crops: augmented views of each face.
         largest_yaw_deg: faces that are turned further are left out, degrees.
-        photo_weight: weight of the labels of photos, which are fits, beside 1 of those of renders.
-        photo_share: share of photos among the pairs of the same person.
-        consistency: weight of the log of the variance of a person's answers over that between people.
-        n_steps: of the fit.
-        n_pairs: in each step.
-        learning_rate: its maximum.
-        weight_decay: of AdamW.
-        dropout: share of the features that are left out in each step.
-        average_decay: of the averaged weights.
-        several_images: images that a person needs to count for the covariances.
-        photo_covariance: share of photos in the covariances within and between people.
+        embedding_ridge: of the regression of identities on embeddings, see `identity_by_embedding`.
+        photo_share: how much photos count, beside renders, whose labels are exact.
+        consistency: weight of the variance of a person's answers, beside the squared error.
+        ridge: added to the variances of the features, which are 1.
+        several_images: images that a person needs to count for the covariances of the map.
+        photo_covariance: share of photos in these covariances.
         noise: how much the covariance within people counts in the map, see `wiener_map`.
-        spread: factor of the distance from the mean person. What is learned from little is pulled towards
-            the mean.
-        seed: of everything random.
+        spread: factor of the distance from the mean person, beside that of the least error: who resembles
+            the mean looks like anybody, and labels that embeddings tell are near it themselves.
     """
 
-    crops: int = 3
+    crops: int = 2
     largest_yaw_deg: float = 50.0
-    photo_weight: float = 1.0
-    photo_share: float = 0.2
-    consistency: float = 0.15
-    n_steps: int = 7000
-    n_pairs: int = 240
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.02
-    dropout: float = 0.2
-    average_decay: float = 0.995
+    embedding_ridge: float = 1.0
+    photo_share: float = 0.3
+    consistency: float = 10.0
+    ridge: float = 0.05
     several_images: int = 3
-    photo_covariance: float = 0.05
-    noise: float = 1.0
-    spread: float = 1.2
-    seed: int = 0
+    photo_covariance: float = 0.12
+    noise: float = 100.0
+    spread: float = 1.7
 
 
 def fit_person_head(
@@ -75,69 +60,64 @@ def fit_person_head(
     """
     mean = samples.feature.mean(0)
     deviation = samples.feature.std(0) + 1e-2  # features that are nearly always 0 stay small
-    layer = _descend((samples.feature - mean) / deviation, samples, sign, config)
+    layer = _solved((samples.feature - mean) / deviation, samples, sign, config)
     none = np.zeros(len(sign))
-    head = folded(layer, mean, deviation, np.eye(len(sign)), none, none)
-    answers = person_answers(head, samples, sign)
+    answers = person_answers(folded(layer, mean, deviation, np.eye(len(sign)), none, none), samples, sign)
     within, between = (
         symmetric(covariance, sign) for covariance in _mixed_covariances(answers, samples, config)
     )
-    matrix = config.spread * wiener_map(within, between, config.noise)
+    matrix = wiener_map(within, between, config.noise)
     # The mean person of renders is the model's, and that of photos, for which the network is, another one.
     usual = ~samples.rendered if not samples.rendered.all() else samples.rendered
     middle, label = (
         values[usual].mean(0) * (1 + sign) / 2  # symmetric
         for values in (answers, samples.identity)
     )
-    return folded(layer, mean, deviation, matrix, middle, label)
+    away = (answers[usual] - middle) @ matrix.T
+    least_error = (away * (samples.identity[usual] - label)).sum() / max(np.square(away).sum(), 1e-9)
+    return folded(layer, mean, deviation, config.spread * least_error * matrix, middle, label)
 
 
-def _descend(
-    feature: Float32[np.ndarray, "n f"],
+def _solved(
+    feature: Float[np.ndarray, "n f"],
     samples: PersonSamples,
     sign: Float32[np.ndarray, " i"],
     config: PersonConfig,
 ) -> nn.Linear:
-    """Fit a layer on standardised features; its averaged weights."""
-    torch.manual_seed(config.seed)
-    rng = np.random.default_rng(config.seed)
-    x, target = torch.from_numpy(feature), torch.from_numpy(samples.identity)
-    weight = torch.from_numpy(np.where(samples.rendered, 1.0, config.photo_weight).astype(np.float32))
-    factor = torch.from_numpy(sign), torch.ones(len(sign))
-    layer = nn.Linear(x.shape[1], target.shape[1])
-    nn.init.normal_(layer.weight, std=0.003)
-    nn.init.zeros_(layer.bias)
-    optimizer = torch.optim.AdamW(layer.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=config.n_steps
-    )
-    average = WeightAverage(layer, config.average_decay)
-    pairs = PairSampler(samples, config.photo_share)
-    for step in tqdm(range(config.n_steps), desc="fit", unit="step", disable=None):
-        first, second = pairs.draw(config.n_pairs, rng)
-        both = np.concatenate([first, second])
-        answer = layer(nn.functional.dropout(x[both], config.dropout))
-        answer = answer * torch.where(torch.from_numpy(samples.mirrored[both])[:, None], *factor)
-        loss = _label_loss(answer, target[both], weight[both]) + config.consistency * consistency_loss(
-            answer[: len(first)],
-            answer[len(first) :],
-            torch.from_numpy(samples.rendered[first]),
-            torch.from_numpy(first != second),
-            config.photo_share,
-        )
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        average.update(layer, step)
-    layer.load_state_dict(average.state)
+    """Return the layer with the least loss, on standardised features.
+
+    The loss is quadratic: the squared error of labels, and the variance of the answers for a person, of
+    renders and of photos by their shares. A mirrored face has the label of its mirror image: coefficients
+    that change their sign are solved for features that do so as well.
+    """
+    x = np.concatenate([feature, np.ones((len(feature), 1))], 1).astype(np.float64)
+    layer = nn.Linear(feature.shape[1], len(sign))
+    weights = np.zeros((x.shape[1], len(sign)))
+    ridge = config.ridge * np.eye(x.shape[1])
+    ridge[-1, -1] = 1e-9  # the bias may be anything
+    for side in (1.0, -1.0):
+        own = np.flatnonzero(sign == side)
+        turned = x * np.where(samples.mirrored, side, 1.0)[:, None]
+        gram, target = ridge.copy(), np.zeros((x.shape[1], len(own)))
+        for share, rows in _shares(samples, config.photo_share):
+            seen = turned[rows]
+            gram += share * seen.T @ seen / len(seen)
+            gram += share * config.consistency * within_people(seen, samples.person[rows])
+            target += share * seen.T @ samples.identity[np.ix_(rows, own)] / len(seen)
+        weights[:, own] = np.linalg.solve(gram, target)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weights[:-1].T))
+        layer.bias.copy_(torch.from_numpy(weights[-1]))
     return layer
 
 
-def _label_loss(
-    answer: Float[Tensor, "b i"], target: Float[Tensor, "b i"], weight: Float[Tensor, " b"]
-) -> Float[Tensor, ""]:
-    return ((answer - target).square().mean(1) * weight).sum() / weight.sum()
+def _shares(samples: PersonSamples, photo_share: float) -> Iterator[tuple[float, Float64[np.ndarray, " k"]]]:
+    """Yield the share and the rows of renders and of photos; where there is one kind, it has all."""
+    kinds = [(1 - photo_share, samples.rendered), (photo_share, ~samples.rendered)]
+    present = [(share, np.flatnonzero(kind)) for share, kind in kinds if kind.any()]
+    total = sum(share for share, _ in present)
+    for share, rows in present:
+        yield share / total if total else 1.0, rows
 
 
 @torch.no_grad()

@@ -25,13 +25,34 @@ def covariances(answers: Float[np.ndarray, "n i"], person: Int[np.ndarray, " n"]
     _, group, count = np.unique(person, return_inverse=True, return_counts=True)
     if len(count) < 2 or len(answers) == len(count):
         raise InputError(f"{len(count)} people with {len(answers)} answers: too few to compare people")
-    means = np.zeros((len(count), answers.shape[1]))
-    np.add.at(means, group, answers)
-    means /= count[:, None]
-    away = answers - means[group]
-    within = away.T @ away / (len(answers) - len(count))
+    means, within = _means(answers, group, count), within_people(answers, person)
     # The mean of a person's few answers has a share of the variance within people.
     return within, np.cov(means.T) - within * np.mean(1 / count)
+
+
+def within_people(
+    answers: Float[np.ndarray, "n i"], person: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, "i i"]:
+    """Return the covariance of answers within people; 0 where everybody has one.
+
+    Args:
+        answers: some of them of the same person.
+        person: number of the person of each answer.
+    """
+    _, group, count = np.unique(person, return_inverse=True, return_counts=True)
+    several = count[group] > 1
+    if not several.any():
+        return np.zeros((answers.shape[1], answers.shape[1]))
+    away = answers[several] - _means(answers, group, count)[group[several]]
+    return away.T @ away / (several.sum() - (count > 1).sum())
+
+
+def _means(
+    answers: Float[np.ndarray, "n i"], group: Int[np.ndarray, " n"], count: Int[np.ndarray, " p"]
+) -> Float[np.ndarray, "p i"]:
+    totals = np.zeros((len(count), answers.shape[1]))
+    np.add.at(totals, group, answers)
+    return totals / count[:, None]
 
 
 def symmetric(covariance: Float[np.ndarray, "i i"], sign: Float[np.ndarray, " i"]) -> np.ndarray:

@@ -15,6 +15,7 @@ from tddfa_train.data.batches import Batch
 from tddfa_train.data.folder import FaceFolder
 from tddfa_train.expressions.batches import CloseUpBatches
 from tddfa_train.expressions.network import CloseUpNetwork
+from tddfa_train.expressions.person_labels import identity_by_embedding
 from tddfa_train.landmarks.task import network_input
 
 _SEED = 11  # other augmentations than those of the training
@@ -57,16 +58,21 @@ def collect_samples(
     *,
     n_crops: int,
     largest_yaw_deg: float,
+    ridge: float = 1.0,
     workers: int = 0,
     device: str = "cpu",
 ) -> PersonSamples:
     """Compute the features of all faces with a fit, each several times with other augmentations.
+
+    Photos with the label `embedding` get the identity that it tells, see `identity_by_embedding`; those
+    without a fit take part as well.
 
     Args:
         network: trained; it stays as it is.
         data: faces and augmentation. Faces that it never draws are left out.
         n_crops: augmented views of each face.
         largest_yaw_deg: faces that are turned further are left out; their views show half of the face.
+        ridge: see `identity_by_embedding`.
         workers: processes that load images.
         device: "cpu" or "cuda".
 
@@ -80,14 +86,13 @@ def collect_samples(
             f"'tddfa-train fit'"
         )
     feature, mirrored = _features(network, _Views(data, np.tile(rows, n_crops)), workers, device)
-    number, row = data.rows[rows].T
     person = _people(data.folders)[rows]
-    identity = [data.folders[n].labels["identity"][r] for n, r in zip(number, row, strict=True)]
-    rendered = np.array([folder.is_exact for folder in data.folders])[number]
+    identity = _identity(data, rows, ridge)
+    rendered = np.array([folder.is_exact for folder in data.folders])[data.rows[rows, 0]]
     return PersonSamples(
         feature,
         mirrored,
-        np.tile(np.array(identity, np.float32), (n_crops, 1)),
+        np.tile(identity, (n_crops, 1)),
         np.tile(person, n_crops),
         np.tile(rows, n_crops),
         np.tile(rendered, n_crops),
@@ -95,14 +100,40 @@ def collect_samples(
 
 
 def _usable(data: CloseUpBatches, largest_yaw_deg: float) -> Int[np.ndarray, " k"]:
-    """Return the faces that train, have a fit and look ahead, as rows of `data.rows`."""
+    """Return the faces that train, have a fit or an embedding and look ahead, as rows of `data.rows`."""
     usable = [
-        (np.abs(folder.labels["yaw_deg"]) < largest_yaw_deg) & (folder.labels["fit_weight"] > 0)
-        if {"identity", "fit_weight"} <= folder.labels.keys()
-        else np.zeros(len(folder), bool)
+        (np.abs(folder.labels["yaw_deg"]) < largest_yaw_deg)
+        & (_fitted(folder) | ("embedding" in folder.labels))
         for folder in data.folders
     ]
     return np.flatnonzero(np.concatenate(usable) & (data.probability > 0))
+
+
+def _fitted(folder: FaceFolder) -> Bool[np.ndarray, " n"]:
+    """Return which faces of a folder have coefficients."""
+    if {"identity", "fit_weight"} <= folder.labels.keys():
+        return folder.labels["fit_weight"] > 0
+    return np.zeros(len(folder), bool)
+
+
+def _identity(data: CloseUpBatches, rows: Int[np.ndarray, " n"], ridge: float) -> Float32[np.ndarray, "n i"]:
+    """Return the identity of the faces in rows of `data.rows`."""
+    n_identity = data.model.n_identity
+    number, row = data.rows[rows].T
+    identity = np.zeros((len(rows), n_identity), np.float32)
+    embedding = np.zeros((len(rows), data.n_embedding), np.float32)
+    fitted, embedded = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
+    for k, folder in enumerate(data.folders):
+        own = np.flatnonzero(number == k)
+        fitted[own] = _fitted(folder)[row[own]]
+        if "identity" in folder.labels:
+            identity[own] = folder.labels["identity"][row[own]]
+        if "embedding" in folder.labels:
+            embedding[own], embedded[own] = folder.labels["embedding"][row[own]], True
+    if embedded.any():
+        told = identity_by_embedding(identity[embedded], embedding[embedded], fitted[embedded], ridge)
+        identity[embedded] = told
+    return identity
 
 
 def _people(folders: list[FaceFolder]) -> Int[np.ndarray, " n"]:

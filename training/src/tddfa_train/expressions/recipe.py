@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from tddfa.errors import InputError
 from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa_train.alignment.recipe import expression_scale
@@ -19,7 +20,7 @@ from tddfa_train.data.mediapipe_points import mediapipe_labels, mediapipe_weight
 from tddfa_train.data.surface_points import SurfacePoints
 from tddfa_train.experiment import Experiment
 from tddfa_train.expressions.batches import CloseUpBatches, ViewConfig
-from tddfa_train.expressions.network import CloseUpConfig, CloseUpNetwork
+from tddfa_train.expressions.network import VIEWS, CloseUpConfig, CloseUpNetwork
 from tddfa_train.expressions.task import CloseUpTask
 from tddfa_train.loop.schedule import LoopConfig
 from tddfa_train.point_model import PointModel
@@ -28,7 +29,22 @@ from tddfa_train.weights import load_weights
 
 @dataclass(frozen=True, slots=True)
 class CloseUpRecipe:
-    """Close-ups → expressions and corrections of camera and identity."""
+    """Close-ups → expressions and corrections of camera and identity.
+
+    Attributes:
+        data: folders and augmentation.
+        loop: length and rates.
+        view: through which camera the close-ups are seen.
+        network: sizes.
+        loss: weights of the losses of the alignment networks.
+        movement: weight of the movement of the face itself.
+        embedding: weight of the squared error of what tells people apart in another network, the labels
+            `embedding` of some folders; see docs/training.md.
+        start: weights to start from.
+        anew: views that start anew in the weights of `start`.
+        still: views that are not trained.
+        seed: of everything random.
+    """
 
     data: LandmarkDataConfig
     loop: LoopConfig
@@ -36,17 +52,27 @@ class CloseUpRecipe:
     network: CloseUpConfig = field(default_factory=CloseUpConfig)
     loss: AlignmentLossConfig = field(default_factory=AlignmentLossConfig)
     movement: float = 0.1
+    embedding: float = 0.0
     start: str | None = None
+    anew: tuple[str, ...] = ()
+    still: tuple[str, ...] = ()
     seed: int = 0
 
 
 def make_closeup_network(
-    config: CloseUpConfig, model: MorphableModel, *, points: bool = False, person: bool = False
+    config: CloseUpConfig,
+    model: MorphableModel,
+    *,
+    points: bool = False,
+    person: bool = False,
+    n_embedding: int = 0,
 ) -> CloseUpNetwork:
     """Build an untrained network for a face model."""
     regressed = regressed_expressions(model.expression_names, model.expression_basis)
     n_points = len(shown_points(model).vertices) if points else 0
-    return CloseUpNetwork(config, model.n_identity, regressed, n_points, person=person)
+    return CloseUpNetwork(
+        config, model.n_identity, regressed, n_points, person=person, n_embedding=n_embedding
+    )
 
 
 def shown_points(model: MorphableModel) -> LandmarkSet:
@@ -66,10 +92,18 @@ def closeup_experiment(recipe: CloseUpRecipe) -> Experiment:
     """Network, task and data of a recipe."""
     torch.manual_seed(recipe.seed)
     model = open_face_model(level=0, crop="head")
-    network = make_closeup_network(recipe.network, model, points=True)
+    data = CloseUpBatches(recipe.data, recipe.view, recipe.loop.n_steps, model)
+    n_embedding = data.n_embedding if recipe.embedding else 0
+    if recipe.embedding and not n_embedding:
+        raise InputError("'embedding' has a weight, but no folder has the labels 'embedding'")
+    if unknown := [name for name in (*recipe.anew, *recipe.still) if name not in VIEWS]:
+        raise InputError(f"there is no view {unknown[0]!r}; there are: {', '.join(VIEWS)}")
+    network = make_closeup_network(recipe.network, model, points=True, n_embedding=n_embedding)
     if recipe.start:
         load_weights(network, recipe.start)
-    data = CloseUpBatches(recipe.data, recipe.view, recipe.loop.n_steps, model)
+    for name in recipe.anew:
+        network.begin_anew(name)
+    network.hold_still(recipe.still)
     labels = mediapipe_labels(data)
     points = model.landmark_sets["mediapipe478"]
     alignment = AlignmentTask(
@@ -81,5 +115,5 @@ def closeup_experiment(recipe: CloseUpRecipe) -> Experiment:
         None if data.surface_mirror is None else PointModel(model, SurfacePoints.of(model).points),
         expression_scale(data, model, recipe.loss.gaze),
     )
-    task = CloseUpTask(alignment, recipe.movement, PointModel(model, shown_points(model)))
+    task = CloseUpTask(alignment, recipe.movement, PointModel(model, shown_points(model)), recipe.embedding)
     return Experiment(network, task, data, recipe.loop)

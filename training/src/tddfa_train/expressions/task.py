@@ -30,11 +30,13 @@ class CloseUpTask:
         compare: the losses of an answer.
         movement: weight of the movement.
         shown: points of the movement; also those that a second head reads while training.
+        embedding: weight of what tells people apart in another network.
     """
 
     alignment: AlignmentTask
     movement: float
     shown: PointModel
+    embedding: float = 0.0
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """See `tddfa_train.loop.task.Task`."""
@@ -56,4 +58,15 @@ class CloseUpTask:
             error = (error * (0.5 + size)).mean(1) / (0.5 + size.mean(1))
             fitted = batch["fit_weight"]
             movement = (error * fitted).sum() / fitted.sum().clamp(min=1.0)
-            return self.alignment.compare(face, batch) | {"movement": self.movement * movement}
+            terms = self.alignment.compare(face, batch) | {"movement": self.movement * movement}
+            return terms | self._person(network, feature, batch)
+
+    def _person(self, network: nn.Module, feature: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the loss of what tells people apart, over the faces of which it is known."""
+        if not self.embedding:
+            return {}
+        head = network.embedding
+        assert isinstance(head, nn.Linear)
+        known = torch.isfinite(batch["embedding"][:, 0])
+        error = head(feature[known, -head.in_features :]) - batch["embedding"][known]
+        return {"embedding": self.embedding * error.square().sum() / max(error.numel(), 1)}

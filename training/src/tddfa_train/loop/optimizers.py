@@ -7,6 +7,8 @@ from tddfa.errors import InputError
 from tddfa_train.loop.muon import Muon
 from tddfa_train.loop.schedule import LoopConfig
 
+_HEADS = "head", "points", "embedding"
+
 
 def make_optimizer(network: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
     """Make the optimiser; norms and biases do not decay.
@@ -15,10 +17,10 @@ def make_optimizer(network: nn.Module, config: LoopConfig) -> torch.optim.Optimi
         InputError: there is no such optimiser.
     """
     if config.optimizer == "muon":
-        # The first layer sees pixels and the head decides numbers of different units: both stay with AdamW.
-        hidden = [p for name, p in network.named_parameters() if p.ndim > 1 and not name.startswith("head.")][
-            1:
-        ]
+        # The first layer sees pixels and the heads decide numbers of different units: they stay with AdamW.
+        # Heads that only train would take a quarter of the time of a step besides.
+        named = [(name, p) for name, p in network.named_parameters() if p.ndim > 1]
+        hidden = [p for name, p in named[1:] if name.split(".")[0] not in _HEADS]
         chosen = {id(p) for p in hidden}
         others = [p for p in network.parameters() if id(p) not in chosen]
         return Muon(hidden, others, lr=config.learning_rate, weight_decay=config.weight_decay)
