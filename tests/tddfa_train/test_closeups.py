@@ -363,6 +363,10 @@ def test_a_head_learns_what_tells_people_apart_where_it_is_known(recipe, renders
     assert experiment.network.embedding.weight.grad.abs().max() > 0
     tensors["embedding"].fill_(np.nan)
     assert experiment.task.losses(experiment.network, tensors)["embedding"].item() == 0
+    labels["embedding"] = labels["embedding"][:, 0]
+    np.savez(tmp_path / "told" / "labels.npz", **labels)
+    with pytest.raises(InputError, match=r"need the shape \(n, k\).*\(8,\) in told"):
+        closeup_experiment(both)
     with pytest.raises(InputError, match="no folder has the labels 'embedding'"):
         closeup_experiment(replace(recipe, embedding=1.0))
     with pytest.raises(InputError, match="no view 'nose'"):

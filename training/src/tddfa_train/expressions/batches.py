@@ -1,6 +1,6 @@
 """Close-ups with labels: photos and renders seen through the first network's answer, or near the true one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -19,6 +19,7 @@ from tddfa_train.data.coefficients import CoefficientBatches
 from tddfa_train.data.eye_light import eyes_in_other_light
 from tddfa_train.data.eye_openings import EyeOpenings
 from tddfa_train.data.eye_paint import Eye, with_painted_eyes
+from tddfa_train.data.folder import FaceFolder
 from tddfa_train.data.occlusion import occluded
 from tddfa_train.data.render_expressions import GAZE_DEG_PER_UNIT
 from tddfa_train.expressions.views import HEIGHT, WIDTH, make_closeups
@@ -30,7 +31,6 @@ _PX_PER_MM = 0.56
 _BOTH_EYES = 0.7
 """Cosine between a face and the viewer from which on both eyes show."""
 _EMBEDDING = "embedding"
-_NONE = np.zeros((0, 0))
 _PUPILS = [0, 5]
 """Middle of the right and of the left iris among the landmarks of irises."""
 _ELSEWHERE = 0.6
@@ -88,7 +88,7 @@ class CloseUpBatches(CoefficientBatches):
         self.openings = EyeOpenings.of(model)
         self._gazes = [k for k, name in enumerate(model.expression_names) if name.startswith("eyeLook")]
         self.noise_bank = np.random.default_rng(7).normal(size=(24, HEIGHT, WIDTH, 3)).astype(np.float32)
-        self.n_embedding = max(folder.labels.get(_EMBEDDING, _NONE).shape[1] for folder in self.folders)
+        self.n_embedding = _n_embedding(self.folders)
         for folder in self.folders:
             if "first_camera" not in folder.labels:
                 raise InputError(
@@ -214,6 +214,18 @@ class CloseUpBatches(CoefficientBatches):
         out[:, :3] = turn @ camera[:, :3] * np.exp(rng.normal(0, view.scale[kind]))
         out[:2, 3] += size * rng.normal(0, view.shift_mm[kind], 2)
         return out
+
+
+def _n_embedding(folders: Sequence[FaceFolder]) -> int:
+    """Return how many numbers the embeddings of the folders have; 0 where none has any."""
+    shapes = {
+        folder.name: folder.labels[_EMBEDDING].shape for folder in folders if _EMBEDDING in folder.labels
+    }
+    lengths = {shape[1] if len(shape) == 2 else 0 for shape in shapes.values()}
+    if len(lengths) > 1 or 0 in lengths:
+        found = ", ".join(f"{shape} in {name}" for name, shape in shapes.items())
+        raise InputError(f"the labels 'embedding' need the shape (n, k), with one k for all folders: {found}")
+    return max(lengths, default=0)
 
 
 def _facing(camera: Float[np.ndarray, "3 4"]) -> float:
