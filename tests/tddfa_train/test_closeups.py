@@ -1,7 +1,7 @@
 import io
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from tddfa.morphable import open_face_model  # noqa: E402
 from tddfa.regression.expressions import corrected_camera, state  # noqa: E402
 from tddfa.types import FaceParams  # noqa: E402
 from tddfa_train.data.folder import open_face_folder  # noqa: E402
+from tddfa_train.export.pack import ExpressionSource, following_onnx  # noqa: E402
 from tddfa_train.expressions.export import (  # noqa: E402
     N_ROTATION,
     Trust,
@@ -29,6 +30,7 @@ from tddfa_train.expressions.views import make_closeups  # noqa: E402
 from tddfa_train.landmarks.task import network_input  # noqa: E402
 from tddfa_train.loop.config import read_config  # noqa: E402
 from tddfa_train.loop.train import train  # noqa: E402
+from tddfa_train.weights import write_weights  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -391,6 +393,35 @@ def test_a_view_of_which_nothing_is_read_is_left_out_and_no_answer_changes(expor
         run(whole, views, numbers, known), run(short, views, numbers, known), strict=True
     ):
         np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_pack_of_floats_needs_no_data_and_one_of_integers_warns_of_unread_views(
+    recipe, renders, model, tmp_path, caplog
+):
+    network = make_closeup_network(recipe.network, model)
+    with torch.no_grad():
+        network.face.project.bias.fill_(-1e3)
+        network.face.project.weight.mul_(0.1)
+    write_weights(tmp_path / "dead.safetensors", network.state_dict(), {})
+    config = {
+        "data": {"folders": ["nowhere"], "backgrounds": str(renders / "backgrounds.npy"), "negatives": 0.0},
+        "loop": {"n_steps": 1, "workers": 0, "threads": 1},
+        "network": asdict(recipe.network),
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    source = ExpressionSource(str(tmp_path / "dead.safetensors"), str(tmp_path / "config.json"), int8=False)
+    floats = following_onnx(source)
+    assert not caplog.messages
+    config["data"] |= {"folders": [str(renders / "faces")], "held_out_every": 0, "batch_size": 64}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    integers = following_onnx(replace(source, int8=True))
+    assert "reads nothing in the view of the face" in caplog.messages[0]
+    views = np.random.default_rng(1).integers(0, 255, (2, 128, 128, 3), dtype=np.uint8)
+    numbers = np.tile(np.eye(3)[:2].ravel(), (2, 1))
+    for a, b in zip(
+        run(floats, views, numbers, "rotation"), run(integers, views, numbers, "rotation"), strict=True
+    ):
+        np.testing.assert_allclose(a, b, atol=0.1)
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,17 @@ def test_photos_without_a_fit_take_part_where_an_embedding_tells_who_they_are(
     assert half == (np.abs(labels["yaw_deg"]) < 50).sum()
     np.testing.assert_allclose(samples.identity[:half], samples.identity[half:], atol=1e-6)
     np.testing.assert_allclose(samples.identity[:half, :8], embedding[samples.image[:half]], atol=0.2)
+    # An image whose embedding is not known, and which has no fit, is left out.
+    without["embedding"] = np.where(np.arange(len(embedding))[:, None] == 0, np.nan, embedding)
+    np.savez(tmp_path / "plain" / "labels.npz", **without)
+    data = CloseUpBatches(replace(recipe.data, folders=folders), recipe.view, 1, model)
+    fewer = collect_samples(network, data, n_crops=1, largest_yaw_deg=50, ridge=1e-6)
+    assert len(embedding) not in fewer.image
+    assert len(fewer) == len(samples) - (abs(labels["yaw_deg"][0]) < 50)
+    assert np.isfinite(fewer.identity).all()
+    data = CloseUpBatches(replace(recipe.data, folders=folders[1:]), recipe.view, 1, model)
+    with pytest.raises(InputError, match="no face with an embedding has a fit"):
+        collect_samples(network, data, n_crops=1, largest_yaw_deg=50)
 
 
 def test_a_batch_says_which_labels_are_those_of_the_mirror_image(config_file, model):

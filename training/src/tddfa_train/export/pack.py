@@ -227,6 +227,8 @@ def _closeups_onnx(
         source.shown,
         source.stretch,
     )
+    if not source.int8:
+        return half_precision_storage(export(network, trust, ()))
     views, states = calibration_closeups(recipe, model)
     unread = network.eval().unread_views(network_input(torch.from_numpy(views)))
     for view in unread:
@@ -237,8 +239,6 @@ def _closeups_onnx(
             view,
         )
     data = export(network, trust, unread)
-    if not source.int8:
-        return half_precision_storage(data)
     return int8_closeups(data, views, states, numbers=numbers, percentile=source.percentile)
 
 

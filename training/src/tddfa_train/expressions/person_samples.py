@@ -77,7 +77,7 @@ def collect_samples(
         device: "cpu" or "cuda".
 
     Raises:
-        InputError: no face is left.
+        InputError: no face is left, or there are embeddings and no fit beside one.
     """
     rows = _usable(data, largest_yaw_deg)
     if not len(rows):
@@ -102,8 +102,7 @@ def collect_samples(
 def _usable(data: CloseUpBatches, largest_yaw_deg: float) -> Int[np.ndarray, " k"]:
     """Return the faces that train, have a fit or an embedding and look ahead, as rows of `data.rows`."""
     usable = [
-        (np.abs(folder.labels["yaw_deg"]) < largest_yaw_deg)
-        & (_fitted(folder) | ("embedding" in folder.labels))
+        (np.abs(folder.labels["yaw_deg"]) < largest_yaw_deg) & (_fitted(folder) | _embedded(folder))
         for folder in data.folders
     ]
     return np.flatnonzero(np.concatenate(usable) & (data.probability > 0))
@@ -113,6 +112,13 @@ def _fitted(folder: FaceFolder) -> Bool[np.ndarray, " n"]:
     """Return which faces of a folder have coefficients."""
     if {"identity", "fit_weight"} <= folder.labels.keys():
         return folder.labels["fit_weight"] > 0
+    return np.zeros(len(folder), bool)
+
+
+def _embedded(folder: FaceFolder) -> Bool[np.ndarray, " n"]:
+    """Return which faces of a folder have an embedding."""
+    if "embedding" in folder.labels:
+        return np.array(np.isfinite(folder.labels["embedding"]).all(axis=1))
     return np.zeros(len(folder), bool)
 
 
@@ -128,9 +134,15 @@ def _identity(data: CloseUpBatches, rows: Int[np.ndarray, " n"], ridge: float) -
         fitted[own] = _fitted(folder)[row[own]]
         if "identity" in folder.labels:
             identity[own] = folder.labels["identity"][row[own]]
+        embedded[own] = _embedded(folder)[row[own]]
         if "embedding" in folder.labels:
-            embedding[own], embedded[own] = folder.labels["embedding"][row[own]], True
+            embedding[own] = folder.labels["embedding"][row[own]]
     if embedded.any():
+        if not fitted[embedded].any():
+            raise InputError(
+                "no face with an embedding has a fit, so nothing says what embeddings mean; add fits with "
+                "'tddfa-train fit'"
+            )
         told = identity_by_embedding(identity[embedded], embedding[embedded], fitted[embedded], ridge)
         identity[embedded] = told
     return identity

@@ -18,7 +18,7 @@ def make_optimizer(network: nn.Module, config: LoopConfig) -> torch.optim.Optimi
     """
     if config.optimizer == "muon":
         # The first layer sees pixels and the heads decide numbers of different units: they stay with AdamW.
-        # Heads that only train would take a quarter of the time of a step besides.
+        # Heads that only train are large besides: orthogonal updates of them take long.
         named = [(name, p) for name, p in network.named_parameters() if p.ndim > 1]
         hidden = [p for name, p in named[1:] if name.split(".")[0] not in _HEADS]
         chosen = {id(p) for p in hidden}
