@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,9 @@ def tiff_of(
     planar: bool = False,
     tile: tuple[int, int] | None = None,
     compression: int = 1,
+    samples: np.ndarray | None = None,
+    palette: Sequence[int] | None = None,
+    coder: Callable[[bytes], bytes] = bytes,
 ) -> bytes:
     """A whole TIFF of 64 × 48 px, of any layout of samples, whose bytes are all the same.
 
@@ -107,13 +110,21 @@ def tiff_of(
         kind: format of the samples, as TIFF numbers it.
         planar: whether channels are stored one after the other.
         tile: width and height of tiles, px.
-        compression: what the file says; nothing is compressed.
+        compression: what the file says.
+        samples: (48, 64, channels), of a type that has `kind` and at least `bits`; without tiles.
+        palette: red of all colours, then green, then blue.
+        coder: compresses the bytes of each strip or tile.
     """
     n, (width, height) = len(bits), (64, 48)
     across, down = tile or (width, height)
     n_blocks = -(-width // across) * -(-height // down)
     rows = [-(-across * b // 8) for b in bits] if planar else [-(-across * sum(bits) // 8)]
-    sizes = [down * row for row in rows for _ in range(n_blocks)]
+    blocks = [b"\x55" * (down * row) for row in rows for _ in range(n_blocks)]
+    if samples is not None:
+        planes = np.moveaxis(samples, -1, 0) if planar else [samples]
+        blocks = [_packed(plane, bits[0]) for plane in planes]
+    blocks = [coder(block) for block in blocks]
+    sizes = [len(block) for block in blocks]
     entries: dict[int, tuple[str, Sequence[int]]] = {
         256: ("H", (width,)),
         257: ("H", (height,)),
@@ -126,7 +137,7 @@ def tiff_of(
         339: ("H", (kind,) * n),
     }
     if colors == 3:
-        entries[320] = ("H", range(3 << bits[0]))
+        entries[320] = ("H", range(3 << bits[0]) if palette is None else palette)
     if tile:
         del entries[278]
         entries |= {322: ("H", (across,)), 323: ("H", (down,))}
@@ -144,7 +155,55 @@ def tiff_of(
             body, pool = struct.pack("<I", base + len(pool)), pool + body
         directory += struct.pack("<HHI", tag, {"H": 3, "I": 4}[letter], len(values)) + body.ljust(4, b"\0")
     head = b"II*\0" + struct.pack("<IH", 8, len(entries))
-    return head + directory + bytes(4) + pool + b"\x55" * sum(sizes)
+    return head + directory + bytes(4) + pool + b"".join(blocks)
+
+
+def _packed(samples: np.ndarray, bits: int) -> bytes:
+    """Samples of a number of bits, in rows that end with a whole byte."""
+    if bits == 8 * samples.itemsize:
+        return samples.astype(samples.dtype.newbyteorder("<")).tobytes()
+    rows = samples.astype(np.int64).reshape(len(samples), -1, 1) >> np.arange(bits)[::-1] & 1
+    return np.packbits(rows.astype(np.uint8).reshape(len(samples), -1), axis=1).tobytes()
+
+
+def bmp(
+    rows: np.ndarray,
+    bits: int,
+    *,
+    header: int = 40,
+    compression: int = 0,
+    masks: Sequence[int] = (),
+    palette: Sequence[Sequence[int]] = (),
+    downwards: bool = False,
+) -> bytes:
+    """A BMP.
+
+    Args:
+        rows: (h, w), from the top: pixels as whole numbers.
+        bits: of a pixel.
+        header: its length, bytes.
+        compression: as BMP numbers it; nothing is compressed.
+        masks: bits of the channels in a pixel, behind the first 40 bytes of the header.
+        palette: RGB of each colour.
+        downwards: whether the first row that is stored is the highest one.
+    """
+    height, width = rows.shape
+    digits = rows.astype(np.int64)[..., None] >> np.arange(bits)[::-1] & 1
+    if bits > 8:  # the lowest byte comes first
+        digits = digits.reshape(height, width, -1, 8)[:, :, ::-1]
+    packed = np.packbits(digits.astype(np.uint8).reshape(height, -1), axis=1)
+    packed = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 4)))
+    colors = b"".join(bytes([b, g, r] + [0] * (header > 12)) for r, g, b in palette)
+    if header == 12:
+        head = struct.pack("<IHHHH", 12, width, height, 1, bits)
+    else:
+        size = (header, width, -height if downwards else height, 1, bits)
+        full = struct.pack("<IiiHHIIiiII", *size, compression, packed.size, 2835, 2835, len(palette), 0)
+        extra = struct.pack(f"<{len(masks)}I", *masks)
+        head = (full[:header] + extra).ljust(header, b"\0")
+    start = 14 + len(head) + len(colors)
+    body = packed if downwards else packed[::-1]
+    return b"BM" + struct.pack("<IHHI", start + packed.size, 0, 0, start) + head + colors + body.tobytes()
 
 
 def png_chunk(kind: bytes, body: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,12 @@ def with_toy_pack(toy_pack, packs_folder):
 @pytest.fixture
 def clip(tmp_path) -> Path:
     return write_clip(tmp_path / "a.mp4", [toys.image()] * 8)
+
+
+@pytest.fixture
+def never_late(monkeypatch):
+    """A machine that stands still for a while makes frames late, which are then skipped: here none is."""
+    monkeypatch.setattr("tddfa.streams.live._LATE_S", math.inf)
 
 
 class Collects:
@@ -72,7 +79,7 @@ def test_the_command_plays_a_file_in_a_window(clip, monkeypatch, command):
     assert main([command, "--source", str(clip)]) == 0
 
 
-def test_a_recorded_clip_has_the_rows_of_tddfa_video(clip, tmp_path, capsys):
+def test_a_recorded_clip_has_the_rows_of_tddfa_video(clip, never_late, tmp_path, capsys):
     record = tmp_path / "live.csv"
     assert main(["live", "--source", str(clip), "--record", str(record)]) == 0
     out = capsys.readouterr()
@@ -82,7 +89,7 @@ def test_a_recorded_clip_has_the_rows_of_tddfa_video(clip, tmp_path, capsys):
     assert rows(record) == rows(tmp_path / "a.csv")
 
 
-def test_every_destination_gets_every_frame(clip, protocol):
+def test_every_destination_gets_every_frame(clip, never_late, protocol):
     urls = ["--to", "test://here", "--to", "test://[::1]:99?name=x"]
     assert main(["live", "--source", str(clip), *urls]) == 0
     first, second = protocol
@@ -117,6 +124,19 @@ def test_wrong_usage_says_what_is_possible(clip, protocol, capfd, arguments, tex
     with pytest.raises(SystemExit):
         main(["live", "--loop"])
     assert "--loop needs --source" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "url", ["rtsp://camera.invalid/1", "RTMP://host/live", "udp://@:1234", "srt://host:1"]
+)
+def test_a_stream_without_an_end_is_not_played_in_a_loop(capfd, url):
+    with pytest.raises(SystemExit) as ended:
+        main(["live", "--source", url, "--loop"])
+    assert ended.value.code == 2
+    told = capfd.readouterr().err.splitlines()[-1]
+    assert told.endswith(
+        f"--loop plays files, and {url} is a stream, which is followed until it ends; leave --loop out"
+    )
 
 
 def test_networks_run_on_the_device_that_is_named(clip, tmp_path, monkeypatch, capfd):

@@ -140,6 +140,9 @@ def test_half_an_image_is_refused(tmp_path, rgb, suffix):
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(ImageFileError, match="no such file"):
         read_image(tmp_path / "gone.jpg")
+    (tmp_path / "file.jpg").write_bytes(b"")
+    with pytest.raises(ImageFileError, match="no such file"):
+        read_image(tmp_path / "file.jpg" / "a.jpg")
     with pytest.raises(ImageFileError, match="is a folder"):
         read_image(tmp_path)
     with pytest.raises(OSError, match="no such file"):  # an ImageFileError is an OSError too

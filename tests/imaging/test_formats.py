@@ -340,3 +340,182 @@ def test_a_display_matrix_and_exif_agree(orientation):
 def test_numbers_in_ascii_may_end_with_the_file(kind, numbers, end):
     header = kind if kind != "P1" else "P1 4 4"
     assert decode_image(f"{header}\n{numbers.strip()}{end}".encode()).shape == (4, 4, 3)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("tagged", [False, True])
+@pytest.mark.parametrize("full", [False, True])
+def test_a_grey_frame_has_the_range_that_it_names(full, tagged, bits):
+    """As decoders return monochrome AVIF and HEIC."""
+    import av
+
+    from tddfa.imaging.yuv import ColorTags, frame_to_rgb
+
+    kind = np.uint8 if bits == 8 else np.uint16
+    for luma in (0, 16, 100, 235, 255):
+        frame = av.VideoFrame(16, 16, "gray" if bits == 8 else f"gray{bits}le")
+        n = frame.planes[0].buffer_size // np.dtype(kind).itemsize
+        frame.planes[0].update(np.full(n, luma << bits - 8, kind).tobytes())
+        frame.color_range = 0 if tagged else 2 if full else 1
+        image = frame_to_rgb(frame, tags=ColorTags(1, 1, 1, full) if tagged else None)
+        expected = luma if full else min(max(255 * (luma - 16) / 219, 0), 255)
+        assert np.abs(image - expected).max() <= 1.5
+
+
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="%d"/></x:xmpmeta>',
+    b"<x:xmpmeta><rdf:Description><tiff:Orientation>%d</tiff:Orientation></rdf:Description></x:xmpmeta>",
+)
+
+
+def with_xmp(kind: str, xmp: bytes, exif: int | None) -> bytes:
+    """A file whose pixels are stored for orientation 6, with XMP and perhaps with an orientation in EXIF."""
+    stored = PIL.Image.fromarray(np.ascontiguousarray(image_bytes.STORED[6](RGB)))
+    options = {"JPEG": {"quality": 98}, "PNG": {}, "WEBP": {"lossless": True, "xmp": xmp}}[kind]
+    if exif is not None:
+        options["exif"] = image_bytes.exif(exif)
+    out = io.BytesIO()
+    stored.save(out, kind, **options)
+    data = out.getvalue()
+    if kind == "JPEG":
+        return data[:2] + image_bytes.jpeg_segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + xmp) + data[2:]
+    if kind == "PNG":
+        return data[:33] + image_bytes.png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp) + data[33:]
+    return data
+
+
+@pytest.mark.parametrize("xmp", XMP)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_an_orientation_in_xmp_counts_where_exif_names_none(kind, xmp):
+    assert close(decode_image(with_xmp(kind, xmp % 6, None)), RGB, 12)
+    assert close(decode_image(with_xmp(kind, xmp % 3, 6)), RGB, 12)
+    assert decode_image(with_xmp(kind, xmp % 6, 1)).shape == (64, 40, 3)
+    assert decode_image(with_xmp(kind, xmp % 9, None)).shape == (64, 40, 3)
+
+
+RADIANCE = {
+    "-Y 40 +X 64": lambda p: p,
+    "-Y 40 -X 64": lambda p: p[:, ::-1],
+    "+Y 40 -X 64": lambda p: p[::-1, ::-1],
+    "+Y 40 +X 64": lambda p: p[::-1],
+    "+X 64 -Y 40": lambda p: p.swapaxes(0, 1),
+    "-X 64 -Y 40": lambda p: p[:, ::-1].swapaxes(0, 1),
+    "-X 64 +Y 40": lambda p: p[::-1, ::-1].swapaxes(0, 1),
+    "+X 64 +Y 40": lambda p: p[::-1].swapaxes(0, 1),
+}
+
+
+@pytest.mark.parametrize("order", RADIANCE)
+@pytest.mark.parametrize(
+    "head", ["#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n", "#?RGBE\n# a\nGAMMA=1\n", "#?AUTOPANO11\n"]
+)
+def test_a_radiance_file_may_begin_at_any_corner(head, order):
+    rgbe = np.dstack([RGB, np.full(RGB.shape[:2], 128, np.uint8)])  # value / 256
+    data = f"{head}\n{order}\n".encode() + RADIANCE[order](rgbe).tobytes()
+    assert close(decode_image(data), np.rint(RGB * (255 / 256)), 1)
+    assert image_size(data) == (64, 40)
+    with pytest.raises(ImageFileError, match="damaged or truncated Radiance HDR"):
+        decode_image(data[:-1])
+
+
+def test_runs_of_the_old_kind_are_read_in_radiance_files():
+    rgbe = np.dstack([RGB, np.full(RGB.shape[:2], 128, np.uint8)])
+    rgbe[10:30] = rgbe[10, 0]
+    pixels = rgbe.reshape(-1, 4)
+    start, n = 10 * 64, 20 * 64
+    body = (
+        pixels[: start + 1].tobytes()
+        + bytes([1, 1, 1, (n - 1) & 255, 1, 1, 1, n - 1 >> 8])
+        + pixels[start + n :].tobytes()
+    )
+    head = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 40 +X 64\n"
+    expected = decode_image(head + pixels.tobytes())
+    np.testing.assert_array_equal(decode_image(head + body), expected)
+    for damaged in (body[:-4], body + bytes(4), bytes([1, 1, 1, 9]) + body[4:], body[: 4 * start], b"abc"):
+        with pytest.raises(ImageFileError, match="damaged or truncated Radiance HDR"):
+            decode_image(head + damaged)
+
+
+def test_a_radiance_file_of_other_colours_is_named():
+    data = b"#?RADIANCE\nFORMAT=32-bit_rle_xyze\n\n-Y 1 +X 1\n\1\1\1\1"
+    with pytest.raises(
+        ImageFileError, match="of XYZ colours, which cannot be read; save it with RGB colours"
+    ):
+        decode_image(data)
+
+
+@pytest.mark.parametrize("space", ["\n", " ", "\r\n"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_header_of_a_pfm_may_have_any_white_space(space, order):
+    values = (RGB[::-1] / 255).astype(order + "f4")
+    scale = "-1.0" if order == "<" else "1.0"
+    data = f"PF{space}64 40{space}{scale}{space}".encode() + values.tobytes()
+    assert close(decode_image(data), RGB, 1)
+
+
+def test_a_gif_whose_background_is_no_colour_of_it_is_read():
+    image = PIL.Image.fromarray(RGB).quantize(16)
+    out = io.BytesIO()
+    image.save(out, "GIF")
+    data = bytearray(out.getvalue())
+    data[11] = 255
+    np.testing.assert_array_equal(decode_image(bytes(data)), np.asarray(image.convert("RGB")))
+
+
+def test_a_side_longer_than_the_decoder_takes_is_not_called_damage():
+    side = (1 << 20) + 1
+    for data in (
+        png_of(side, 1),
+        b"P5 %d 1 255\n" % side + bytes(side),
+        b"P5 1 %d 255\n" % side + bytes(side),
+    ):
+        with pytest.raises(
+            ImageFileError, match="and a side longer than 1048576 is not read; cut it into parts"
+        ):
+            decode_image(data)
+
+
+def test_fewer_rows_than_the_file_names_are_damage():
+    """A fax that ends early, of which libtiff returns what there is."""
+    whole = PIL.Image.fromarray(RGB).convert("1")
+    out = io.BytesIO()
+    whole.save(out, "TIFF", compression="group4")
+    data = bytearray(out.getvalue())
+    tags = PIL.Image.open(io.BytesIO(bytes(data))).tag_v2
+    assert tags[257] == 40
+    for tag in (257, 278):
+        at = next(k for k in range(len(data) - 12) if data[k : k + 2] == struct.pack("<H", tag)
+                  and data[k + 4 : k + 8] == b"\1\0\0\0")  # fmt: skip
+        struct.pack_into("<HII", data, at + 2, 4, 1, 5000)
+    try:
+        assert decode_image(bytes(data)).shape == (5000, 64, 3)
+    except ImageFileError as error:
+        assert "damaged or truncated TIFF" in str(error)  # noqa: PT017  # either is right
+
+
+def test_a_jpeg_ls_is_named():
+    frame = b"\xff\xf7\0\x0b\x08\0\x28\0\x40\1\1\x11\0" + b"\xff\xda\0\x08\1\1\0\0\0\0" + b"\xff\x7f" * 40
+    with pytest.raises(
+        ImageFileError, match="a JPEG-LS image, which cannot be read; save it as a usual JPEG"
+    ):
+        decode_image(b"\xff\xd8" + frame + b"\xff\xd9")
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"II\xbc\x01\x20\0\0\0", "is a JPEG XR image; readable are"),
+        (b"qoif\0\0\0\x40", "is a QOI image; readable are"),
+        (b"P7\nWIDTH 4\n", "is a PAM image; readable are"),
+        (bytes(128) + b"DICM", "is a DICOM file; readable are"),
+        (b"\0\0\0\x10ftypmif3heic", "is a HEIF image with a small header .mif3.; readable are"),
+        (b"\x1f\x8b\x08", "is a gzip archive; readable are"),
+        (
+            b"\x59\xa6\x6a\x95" + struct.pack(">7I", 4, 4, 24, 48, 3, 0, 0),
+            "a Sun raster file of type 3, which",
+        ),
+    ],
+)
+def test_formats_that_are_not_read_are_named(data, text):
+    with pytest.raises(ImageFileError, match=text):
+        decode_image(data)

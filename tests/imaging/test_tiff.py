@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -133,6 +134,166 @@ def test_a_layout_with_any_number_in_its_directory_changed_is_read_or_refused_in
     many = tiff_of(2, [*range(1, 33)] * 40)
     with pytest.raises(ImageFileError, match=r"1280 channels \(RGB\) of 1/2/3/4/5/6/…-bit integers"):
         decode_image(many)
+
+
+SHOWN = corners(48, 64)
+TYPES = [
+    *((1, bits, np.uint8) for bits in (1, 8)),
+    *((1, bits, np.uint16) for bits in (10, 12, 14, 16)),
+    *((1, 32, np.uint32), (2, 8, np.int8), (2, 16, np.int16), (2, 32, np.int32)),
+    *((3, 32, np.float32), (3, 64, np.float64)),
+]
+
+
+def samples_of(image: np.ndarray, kind: int, bits: int, dtype: type) -> tuple[np.ndarray, float]:
+    """The samples of an image, and what the largest of them can be."""
+    top = {1: 2.0**bits - 1, 2: 2.0 ** (bits - 1) - 1, 3: 1.0}[kind]
+    exact = image / 255 * top
+    return (exact if kind == 3 else np.rint(exact)).astype(dtype), top
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize(("kind", "bits", "dtype"), TYPES)
+def test_grey_whose_zero_is_white_is_the_inverse_of_grey_whose_zero_is_black(kind, bits, dtype, alpha):
+    black, top = samples_of(SHOWN[..., :1], kind, bits, dtype)
+    white = (top - black.astype(np.float64)).astype(dtype)
+    if alpha:
+        opaque = np.full_like(black, top)
+        black, white = np.dstack([black, opaque]), np.dstack([white, opaque])
+    try:
+        expected = decode_image(tiff_of(1, [bits] * black.shape[2], kind=kind, samples=black))
+    except ImageFileError as error:
+        assert "2 channels (grey)" in str(error)  # noqa: PT017  # not read, whatever zero is
+        with pytest.raises(ImageFileError, match=r"2 channels \(grey\) of .* cannot be read"):
+            decode_image(tiff_of(0, [bits] * 2, kind=kind, samples=white))
+        return
+    if not alpha:
+        shown = 255.0 * black[..., [0, 0, 0]].astype(np.float64) / top
+        assert np.abs(expected - shown).max() <= 1
+    image = decode_image(tiff_of(0, [bits] * black.shape[2], kind=kind, samples=white))
+    assert np.abs(image.astype(int) - expected).max() <= (2 if alpha else 1)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("bits", [2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15])
+def test_grey_and_rgb_of_any_number_of_bits_are_read(bits, channels):
+    top = (1 << bits) - 1
+    samples = np.rint(SHOWN[..., : max(channels // 3 * 3, 1)] / 255 * top).astype(np.uint16)
+    expected = 255.0 * np.broadcast_to(samples, (48, 64, 3)) / top
+    if channels in (2, 4):
+        samples = np.dstack([samples, np.full_like(samples[..., :1], top)])
+    data = tiff_of(1 if channels < 3 else 2, [bits] * channels, samples=samples)
+    assert np.abs(decode_image(data) - expected).max() <= 1
+    if channels == 1:
+        inverted = tiff_of(0, [bits], samples=top - samples)
+        assert np.abs(decode_image(inverted) - expected).max() <= 1
+    with pytest.raises(ImageFileError, match="truncated TIFF file"):
+        decode_image(data[:-1])
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("bits", range(1, 13))
+def test_palettes_of_any_number_of_bits_are_read(bits, wide):
+    samples = (np.arange(48 * 64).reshape(48, 64, 1) % (1 << bits)).astype(
+        np.uint8 if bits <= 8 else np.uint16
+    )
+    colors = np.random.default_rng(bits).integers(0, 256, (1 << bits, 3))
+    colors[0] = 255  # some programs store colours of 8 bits, which is seen by the largest
+    stored = (colors * 257 if wide else colors).T.ravel().tolist()
+    image = decode_image(tiff_of(3, [bits], samples=samples, palette=stored))
+    np.testing.assert_array_equal(image, colors[samples[..., 0]])
+
+
+def packbits(data: bytes) -> bytes:
+    """Data as PackBits stores what does not repeat."""
+    pieces = (data[k : k + 128] for k in range(0, len(data), 128))
+    return b"".join(bytes([len(piece) - 1]) + piece for piece in pieces)
+
+
+@pytest.mark.parametrize("colors", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("compression", "coder"), [(8, zlib.compress), (32946, zlib.compress), (32773, packbits)]
+)
+def test_samples_of_4_bits_that_are_compressed_are_read_and_their_damage_is_noticed(
+    colors, compression, coder
+):
+    n = 3 if colors == 2 else 1
+    samples = np.rint(SHOWN[..., :n] / 255 * 15).astype(np.uint8)
+    expected = 17 * np.broadcast_to(samples if colors else 15 - samples, (48, 64, 3))
+    options = {"samples": samples, "compression": compression}
+    np.testing.assert_array_equal(decode_image(tiff_of(colors, [4] * n, coder=coder, **options)), expected)
+    cut = tiff_of(colors, [4] * n, coder=lambda data: coder(data)[: len(coder(data)) // 2], **options)
+    with pytest.raises(ImageFileError, match=r"image is a (damaged|truncated)"):
+        decode_image(cut)
+
+
+def test_a_fax_and_its_inverse_are_read_alike():
+    bitmap = PIL.Image.fromarray(RGB).convert("1")
+    for compression in ("group4", "group3", "tiff_lzw", "packbits"):
+        for zero in (0, 1):
+            data = saved(bitmap, compression=compression, tiffinfo={262: zero})
+            assert PIL.Image.open(io.BytesIO(data)).tag_v2[262] in (0, 1)
+            expected = np.asarray(PIL.Image.open(io.BytesIO(data)).convert("RGB"))
+            np.testing.assert_array_equal(decode_image(data), expected)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize(("kind", "bits", "dtype"), TYPES)
+def test_channels_that_lie_one_after_the_other_are_joined(kind, bits, dtype, channels):
+    """As NumPy arrays of three planes are stored."""
+    samples, top = samples_of(SHOWN, kind, bits, dtype)
+    expected = 255.0 * samples.astype(np.float64) / top
+    if channels == 4:
+        samples = np.dstack([samples, np.full_like(samples[..., :1], top)])
+    data = tiff_of(2, [bits] * channels, kind=kind, planar=True, samples=samples)
+    assert np.abs(decode_image(data) - expected).max() <= 1
+    with pytest.raises(ImageFileError, match="truncated TIFF file"):
+        decode_image(data[:-1])
+
+
+def test_channels_in_tiles_and_strips_that_are_compressed_are_joined():
+    tifffile = pytest.importorskip("tifffile", reason="writes the files of this test")
+    deep, floats = SHOWN.astype(np.uint16) * 257, (SHOWN / 255).astype(np.float32)
+    for samples, coded in (
+        (deep, {"compression": "zlib", "predictor": True}),
+        (floats, {"compression": "zlib"}),
+    ):
+        planes = np.moveaxis(samples, -1, 0).copy()
+        for layout in ({"tile": (16, 16)}, {"rowsperstrip": 10}, {"rowsperstrip": 10, "bigtiff": True}):
+            for options in (layout, layout | coded):
+                for order in "<>":
+                    out = io.BytesIO()
+                    tifffile.imwrite(
+                        out, planes, photometric="rgb", planarconfig="separate", byteorder=order, **options
+                    )
+                    np.testing.assert_allclose(decode_image(out.getvalue()), SHOWN, atol=1)
+
+
+def test_colours_of_samples_that_nothing_reads_as_such_are_named():
+    for colors, n, name in ((5, 4, "CMYK"), (6, 3, "YCbCr"), (8, 3, r"CIE L\*a\*b\*")):
+        for kind, bits, type_ in ((2, 8, "signed integers"), (3, 32, "floats")):
+            with pytest.raises(
+                ImageFileError, match=rf"{n} channels \({name}\) of {bits}-bit {type_}, which"
+            ):
+                decode_image(tiff_of(colors, [bits] * n, kind=kind))
+
+
+def test_the_largest_doubles_are_no_numbers_and_nothing_is_printed_about_them(recwarn):
+    samples = np.full((48, 64, 1), 0.5)
+    samples[0] = np.finfo(np.float64).max
+    samples[1] = np.finfo(np.float64).min  # as maps mark what is missing
+    image = decode_image(tiff_of(1, [64], kind=3, samples=samples))
+    assert image[:2].max() == 0
+    assert (image[2:] == 128).all()
+    assert not recwarn.list
+
+
+def test_an_orientation_of_any_width_is_applied_once():
+    for order in "<>":
+        data = bytearray(tiff(RGB, 6, order=order))
+        at = data.index(struct.pack(order + "HHI", 274, 3, 1))
+        struct.pack_into(order + "HHII", data, at, 274, 4, 1, 6)  # of 32 bits
+        np.testing.assert_array_equal(decode_image(bytes(data)), RGB)
 
 
 def test_jpeg_of_12_bits_in_a_tiff_is_named():

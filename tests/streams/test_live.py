@@ -13,7 +13,7 @@ from tddfa.errors import VideoFileError
 from tddfa.streams import NewestFrames, RealTimeFrames
 from tddfa.streams.live import UntilError
 from tddfa.video import Frame
-from waiting import wait_until
+from waiting import PATIENCE_S, wait_until
 
 IMAGE = np.zeros((4, 4, 3), np.uint8)
 
@@ -94,7 +94,7 @@ def clock(monkeypatch) -> list[float]:
 
     monkeypatch.setattr("tddfa.streams.live.time.perf_counter", lambda: now[0])
     monkeypatch.setattr("tddfa.streams.live.threading.Event.wait", wait)
-    monkeypatch.setattr("tddfa.streams.live.ahead", lambda items, size: (item for item in items))
+    monkeypatch.setattr("tddfa.streams.live.ahead", lambda items, *_: (item for item in items))
     return now
 
 
@@ -126,6 +126,88 @@ def test_short_hiccups_skip_no_frame_and_long_ones_do(clock):
     assert seen[:31] == list(range(31))
     assert 8 <= source.dropped <= 12
     assert clock[0] == pytest.approx(102.0)
+
+
+def slow_frames(clock: list[float], n: int, decoding_s: float) -> Iterator[Frame]:
+    for frame in frames(n):
+        clock[0] += decoding_s
+        yield frame
+
+
+def test_a_video_that_is_decoded_slower_than_real_time_plays_slowly_and_shows_every_frame(clock):
+    source = RealTimeFrames(slow_frames(clock, 200, 0.1))
+    shown = []
+    for frame in source:
+        shown.append(frame.index)
+        assert frame.captured == pytest.approx(clock[0]), "no frame is older than it can be"
+    assert shown == list(range(200))
+    assert source.dropped == 0
+
+
+@pytest.mark.parametrize("decoding_s", [0.0, 0.02, 0.04, 0.3])
+@pytest.mark.parametrize("working_s", [0.02, 0.04, 0.3, 2.0])
+def test_however_slow_decoding_and_the_caller_are_frames_are_shown_to_the_end(clock, decoding_s, working_s):
+    source = RealTimeFrames(slow_frames(clock, 300, decoding_s))
+    shown, at = [], []
+    for frame in source:
+        assert clock[0] - frame.captured < 0.26
+        shown.append(frame.index)
+        at.append(clock[0])
+        clock[0] += working_s
+    assert source.dropped == 300 - len(shown)
+    if working_s < 1 / 30:
+        assert shown == list(range(300))
+    skipped = int(np.diff(shown).max()) - 1
+    assert skipped <= 30 * working_s + 8, "the caller skips what it has no time for"
+    assert shown[-1] >= 299 - skipped
+    assert np.diff(at).max() <= working_s + 0.25 + max(decoding_s, 1 / 30) + 1e-6, "no still between"
+
+
+def test_a_source_that_pauses_is_waited_for_and_nothing_is_skipped_after_it(clock):
+    def pausing() -> Iterator[Frame]:
+        for frame in frames(61):
+            clock[0] += 5.0 if frame.index == 30 else 0.0
+            yield frame
+
+    source = RealTimeFrames(pausing())
+    assert [frame.index for frame in source] == list(range(61))
+    assert source.dropped == 0
+    assert clock[0] == pytest.approx(107.0 - 1 / 30)
+
+
+def test_a_caller_that_stood_still_gets_the_next_frames_where_catching_up_would_take_long(clock):
+    source = RealTimeFrames(slow_frames(clock, 600, 0.03))
+    shown = []
+    for frame in source:
+        shown.append(frame.index)
+        clock[0] += 10 if frame.index == 100 else 0
+    assert source.dropped == 600 - len(shown) <= 10
+    assert shown[-1] == 599
+
+
+def test_frames_of_a_thread_that_decodes_too_slowly_are_shown_beyond_the_time_that_makes_frames_late():
+    def slow() -> Iterator[Frame]:
+        for frame in frames(16):
+            time.sleep(0.1)  # three times the frame's duration
+            yield frame
+
+    shown = [frame.index for frame in RealTimeFrames(slow())]
+    # The frames from the fifth on are later than 0.25 s on a clock that does not wait for the source.
+    assert max(shown) > 8
+
+
+def test_a_silent_file_ends_when_it_is_stopped(monkeypatch):
+    def silent() -> Iterator[Frame]:
+        yield from frames(1)
+        assert released.wait(PATIENCE_S)
+
+    monkeypatch.setattr("tddfa.video.threads._JOIN_S", 0.01)
+    stop, released = threading.Event(), threading.Event()
+    taken = iter(RealTimeFrames(silent(), stop=stop))
+    assert next(taken).index == 0
+    threading.Timer(0.1, stop.set).start()
+    assert next(taken, None) is None
+    released.set()
 
 
 def test_a_loop_goes_on_counting(clock):

@@ -47,7 +47,7 @@ def add_parser(commands: Any) -> None:
         "while another one is worked on are dropped, never queued.",
     )
     add_source_arguments(parser)
-    parser.add_argument("--loop", action="store_true", help="with --source: play it again and again")
+    parser.add_argument("--loop", action="store_true", help="with --source FILE: play it again and again")
     parser.add_argument(
         "--to",
         metavar="URL",
@@ -127,8 +127,14 @@ def run(args: argparse.Namespace) -> int:
         0 at the end of a file or when the window is closed; 1 when the source or a sink fails, or the file is
         damaged; 130 when interrupted.
     """
-    if args.loop and args.source is None:
+    source: str | None = args.source
+    if args.loop and source is None:
         args.parser.error("--loop needs --source")
+    if args.loop and source is not None and _is_stream(source):
+        args.parser.error(
+            f"--loop plays files, and {plain(source)} is a stream, which is followed until it ends; leave "
+            "--loop out"
+        )
     check_avatar_arguments(args)
     if not (args.to or args.record or args.output):
         args.output = "2d_sparse"
@@ -269,7 +275,7 @@ def _file_of(args: argparse.Namespace) -> PlayedFile | None:
     """
     from tddfa.video import VideoReader
 
-    if args.source is None or args.source.partition("://")[0] in _STREAMING:
+    if args.source is None or _is_stream(args.source):
         return None
     reader = VideoReader(args.source)
     if args.loop and not reader.repeatable:
@@ -277,6 +283,12 @@ def _file_of(args: argparse.Namespace) -> PlayedFile | None:
             f"--loop plays files, and {reader.source.name} can be read only once; save it to a file"
         )
     return PlayedFile(reader)
+
+
+def _is_stream(source: str) -> bool:
+    """Return whether a source comes in real time, as from a camera."""
+    scheme, separator, _ = source.partition("://")
+    return bool(separator) and scheme.lower() in _STREAMING
 
 
 def _paced(

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from tddfa.imaging.formats import DamagedImageError, ImageHeader, Samples, UnreadableImageError
+from tddfa.imaging.bits import unpacked
+from tddfa.imaging.bmp import decode_bitmap
+from tddfa.imaging.formats import (
+    DamagedImageError,
+    ImageHeader,
+    PackedSamples,
+    Samples,
+    UnreadableImageError,
+)
+from tddfa.imaging.formats.jpeg2000 import Channels
 from tddfa.imaging.formats.tiff import unreadable_compression
 from tddfa.imaging.opencv import cv2
 from tddfa.imaging.quiet import quiet_decoders
@@ -27,23 +37,36 @@ def _decode_color(header: ImageHeader) -> Image:
     return image.astype(np.uint8, copy=False)
 
 
-def _decode_deep(header: ImageHeader) -> Image:
-    """Decode images whose samples may have more than 8 bits."""
-    image = _opencv(header, _COLOR)
+def _decode_jpeg2000(header: ImageHeader) -> Image:
+    channels: Channels = header.details
+    as_stored = channels.cmyk or channels.ycc
+    image = None if as_stored else _opencv(header, _COLOR)
     if image is not None and image.dtype == np.uint8:
         return image
-    return to_uint8(_stored(header))
+    stored = _opencv(header, cv2.IMREAD_UNCHANGED)
+    if stored is None:
+        if channels.rare:
+            raise UnreadableImageError(
+                f"a JPEG 2000 image {channels.rare}, which cannot be read; save it as PNG"
+            )
+        raise DamagedImageError("")
+    if as_stored and (stored.ndim != 3 or stored.shape[2] < (4 if channels.cmyk else 3)):
+        raise DamagedImageError("")
+    if channels.cmyk:
+        left = 1 - stored.astype(np.float32) / np.float32(channels.white)  # light that each ink leaves
+        return to_uint8(left[..., 2::-1] * left[..., 3:], 1.0)
+    image = to_uint8(_as_rgb(stored), channels.white)
+    if channels.ycc:
+        image = cv2.cvtColor(np.ascontiguousarray(image[..., [0, 2, 1]]), cv2.COLOR_YCrCb2RGB)
+    return image.astype(np.uint8, copy=False)
 
 
 def _decode_tiff(header: ImageHeader) -> Image:
     samples: Samples = header.details
-    if samples.kind == 1 and samples.bits <= 16:
-        image = _opencv(header, _COLOR)
-        if image is not None and image.dtype == np.uint8:
-            _check_strips(image, samples)
-            return image
     try:
-        return to_uint8(_stored(header))
+        if samples.unreadable:
+            raise DamagedImageError
+        image = _tiff_pixels(header, samples)
     except DamagedImageError:
         if samples.compression:
             raise UnreadableImageError(unreadable_compression(samples.compression)) from None
@@ -51,13 +74,68 @@ def _decode_tiff(header: ImageHeader) -> Image:
             raise UnreadableImageError(
                 f"a TIFF of {samples.bits}-bit floats, which cannot be read; save it as 32-bit"
             ) from None
-        if samples.blank is not None and not _reads(samples.blank()):
+        if samples.unreadable or (
+            samples.packed is None and samples.blank is not None and not _reads(samples.blank())
+        ):
             advice = ", without tiles" if "tiles" in samples.layout else ""
             raise UnreadableImageError(
                 f"a TIFF with {samples.layout}, which cannot be read; save it as RGB or grey of 8 or 16 bits"
                 f"{advice}"
             ) from None
         raise
+    return 255 - image if samples.white_is_zero else image
+
+
+def _tiff_pixels(header: ImageHeader, samples: Samples) -> Image:
+    if samples.kind == 1 and samples.bits <= 16:
+        image = _opencv(header, _COLOR) if not samples.planes else _joined(samples, _COLOR)
+        if image is not None and image.dtype == np.uint8:
+            _check_strips(image, samples)
+            return image
+    if not samples.planes:
+        stored = _opencv(header, cv2.IMREAD_UNCHANGED)
+        if stored is None and samples.packed is not None:
+            return _unpacked(header, samples, samples.packed)
+        if stored is None:
+            raise DamagedImageError("")
+        return to_uint8(_as_rgb(stored))
+    stored = _joined(samples, cv2.IMREAD_UNCHANGED)
+    if stored is None:
+        raise DamagedImageError("")
+    return to_uint8(stored)
+
+
+def _unpacked(header: ImageHeader, samples: Samples, packed: PackedSamples) -> Image:
+    """Return RGB of samples that are packed into bytes, which OpenCV decompresses.
+
+    Raises:
+        DamagedImageError: it does not.
+    """
+    grey = _imdecode(packed.bytes_as_grey(), cv2.IMREAD_UNCHANGED)
+    damaged = samples.probe is not None and _imdecode(samples.probe(), cv2.IMREAD_UNCHANGED) is None
+    if grey is None or damaged or grey.ndim != 2 or len(grey) != header.height:
+        raise DamagedImageError("")
+    rows = np.ascontiguousarray(grey).reshape(len(grey) * packed.n_tiles, -1)
+    values = unpacked(rows, samples.bits, packed.width * packed.n_channels)
+    values = values.reshape(len(grey), -1, packed.n_channels)[:, : header.width]
+    if packed.palette:
+        colors = np.array(packed.palette, np.uint16).reshape(3, -1).T
+        if colors.max() > 255:  # others are stored by programs that take them for 8 bits, as libtiff does
+            colors >>= 8
+        return colors.astype(np.uint8)[values[..., 0]]
+    shown = values[..., :3] if packed.n_channels >= 3 else np.repeat(values[..., :1], 3, axis=2)
+    return to_uint8(shown, float((1 << samples.bits) - 1))
+
+
+def _joined(samples: Samples, flags: int) -> np.ndarray | None:
+    """Return RGB of channels that are decoded one by one; None where one of them is not decoded."""
+    channels: list[np.ndarray] = []
+    for make in samples.planes:
+        channel = _imdecode(make(), flags)
+        if channel is None:
+            return None
+        channels.append(channel if channel.ndim == 2 else channel[..., 0])
+    return np.stack(channels if len(channels) == 3 else channels[:1] * 3, axis=-1)
 
 
 def _reads(data: bytes) -> bool:
@@ -99,8 +177,31 @@ def _decode_floats(header: ImageHeader) -> Image:
 
 def _decode_light(header: ImageHeader) -> Image:
     """Decode amounts of light, of which 1 is white; a brighter scene is exposed so that it fits."""
+    if header.details:
+        header = replace(header, data=_without_old_runs(header, header.details))
     values = _finite(_stored(header))
     return to_uint8(values, 1.0 if _fits(values, 1.0) else _bright(values))
+
+
+def _without_old_runs(header: ImageHeader, start: int) -> bytes:
+    """Return a Radiance file with each pixel stored for itself: OpenCV does not read runs of the old kind.
+
+    A pixel of red, green and blue 1 repeats the one before it. Its exponent is the number, and that of a
+    second one in a row the next higher byte of the number.
+
+    Raises:
+        DamagedImageError: these are not as many pixels as the header names.
+    """
+    data, n_pixels = bytes(header.data), header.width * header.height
+    pixels = np.frombuffer(data, np.uint8, (len(data) - start) // 4 * 4, start).reshape(-1, 4)
+    is_run = (pixels[:, :3] == 1).all(axis=1)
+    at = np.arange(len(pixels))
+    last = np.maximum.accumulate(np.where(is_run, -1, at))  # pixel that is shown there
+    depth = np.minimum(at - last - 1, 7)
+    counts = np.where(is_run, pixels[:, 3].astype(np.int64) << 8 * depth, 1)
+    if not len(pixels) or last[0] < 0 or counts.max() > n_pixels or counts.sum() != n_pixels:
+        raise DamagedImageError("")
+    return data[:start] + pixels[np.repeat(last, counts)].tobytes()
 
 
 def _decode_heif(header: ImageHeader) -> Image:
@@ -109,13 +210,20 @@ def _decode_heif(header: ImageHeader) -> Image:
     return decode_heif(header.details)
 
 
+def _decode_bmp(header: ImageHeader) -> Image:
+    if header.details is None:  # compressed
+        return _decode_color(header)
+    return decode_bitmap(header.data, header.width, header.height, header.details)
+
+
 DECODERS: Mapping[str, Callable[[ImageHeader], Image]] = {
     "color": _decode_color,
-    "deep": _decode_deep,
+    "jpeg2000": _decode_jpeg2000,
     "tiff": _decode_tiff,
     "pnm": _decode_pnm,
     "floats": _decode_floats,
     "light": _decode_light,
+    "bmp": _decode_bmp,
     "heif": _decode_heif,
 }
 
@@ -201,7 +309,9 @@ def _white_of_floats(values: np.ndarray) -> float:
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(values.astype(np.float32, copy=False), nan=0.0, posinf=0.0, neginf=0.0)
+    with np.errstate(over="ignore", invalid="ignore"):  # doubles that no float holds are infinite
+        floats = values.astype(np.float32, copy=False)
+    return np.nan_to_num(floats, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _fits(values: np.ndarray, white: float) -> bool:

@@ -34,6 +34,7 @@ Pixels: TypeAlias = UInt8[np.ndarray, "..."] | UInt16[np.ndarray, "..."]
 
 # Largest image that is decoded, px: 2^28 is 16384², more than any camera takes, and 0.8 GB as RGB.
 MAX_PIXELS = 1 << 28
+_MAX_SIDE = 1 << 20  # px that OpenCV decodes
 _MAX_PIXELS_VARIABLE = "TDDFA_MAX_PIXELS"
 
 _URL = re.compile(r"(?i)data:|[a-z][a-z0-9+.-]+:/")  # one letter is a drive; pathlib takes one / away
@@ -102,7 +103,10 @@ def decode_image(
     try:
         header = _inspected(fmt, data)
         _check_size(name, header.width, header.height, max_pixels)
-        return apply_orientation(DECODERS[fmt.decode](header), header.orientation)
+        image = DECODERS[fmt.decode](header)
+        if fmt.decode != "heif" and image.shape[:2] != (header.height, header.width):
+            raise DamagedImageError("")  # a decoder gave up, or the file names two sizes
+        return apply_orientation(image, header.orientation)
     except DamagedImageError as error:
         text = str(error) or f"a damaged or truncated {fmt.name} file"
         raise ImageFileError(f"{name} is {text}") from None
@@ -240,6 +244,11 @@ def _check_size(name: str, width: int, height: int, max_pixels: int | None) -> N
             f"{name} has {width} × {height} pixels, more than the limit of {limit}; shrink it, or raise the "
             f"limit with {_MAX_PIXELS_VARIABLE}"
         )
+    if max(width, height) > _MAX_SIDE:
+        raise ImageFileError(
+            f"{name} has {width} × {height} pixels, and a side longer than {_MAX_SIDE} is not read; cut it "
+            "into parts"
+        )
     # Decoders hold the image and a copy. They report a lack of memory as damage, so it is asked for here.
     np.empty((2, height, width, 3), np.uint8)
 
@@ -252,7 +261,7 @@ def _no_memory(name: str, fmt: ImageFormat) -> ImageFileError:
 
 def _what(data: bytes) -> str:
     """Return what a file that is no readable image is."""
-    head = data.lstrip()[:64] if data[:1] in b" \t\r\n\xef" else data[:64]
+    head = data.lstrip()[:64] if data[:1] in b" \t\r\n\xef" else data[:192]
     for at, signature, what in UNREADABLE:
         if head[at : at + len(signature)] == signature:
             return what

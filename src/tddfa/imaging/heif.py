@@ -77,7 +77,9 @@ def _decode(tile: Tile, image: HeifImage) -> Image:
     try:
         return frame_to_rgb(frames[0], tags=None if image.colors is None else ColorTags(*image.colors))
     except ValueError as error:
-        raise UnreadableImageError(f"a HEIF image that cannot be read: {error}") from None
+        raise UnreadableImageError(
+            f"a HEIF image that cannot be read: {error}; save it as JPEG or PNG"
+        ) from None
 
 
 def _decoder(codec: str) -> Any:
@@ -90,4 +92,6 @@ def _decoder(codec: str) -> Any:
             return av.CodecContext.create(name, "r")
         except (UnknownCodecError, ValueError):
             continue
-    raise UnreadableImageError(f"a HEIF image coded as {codec}, which this build of FFmpeg does not decode")
+    raise UnreadableImageError(
+        f"a HEIF image coded as {codec}, which this build of FFmpeg does not decode; save it as JPEG or PNG"
+    )

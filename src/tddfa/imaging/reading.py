@@ -39,7 +39,7 @@ def file_bytes(name: str, *, silence_s: float = _SILENCE_S) -> bytes:
                 data = file.read(min(_MAX_FILE_BYTES, about.st_size) + 1)
             else:
                 raise ImageFileError(f"{name} is a device, not an image")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ImageFileError(f"no such file: {name}") from None
     except IsADirectoryError:
         raise ImageFileError(f"{name} is a folder, not an image") from None

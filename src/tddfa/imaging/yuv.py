@@ -85,18 +85,29 @@ def _converted(frame: Any, pixels: str, size: dict[str, int]) -> np.ndarray:
     Raises:
         ValueError: this build of FFmpeg cannot convert it.
     """
+    # FFmpeg takes every grey frame for one of full range.
+    limited_grey = frame.format.name.startswith("gray") and int(frame.color_range) == _LIMITED
     try:
-        return frame.to_ndarray(format=pixels, **size, **scaler_options(frame, **size))
+        out = frame.to_ndarray(format=pixels, **size, **scaler_options(frame, **size))
     except MemoryError:
         raise
     except Exception:  # FFmpeg's errors have no common ancestor of Python's but this
         frame.colorspace = _UNSPECIFIED
-    try:
-        return frame.to_ndarray(format=pixels, **size, **scaler_options(frame, **size))
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise ValueError(f"its pixels ({frame.format.name}) cannot be converted: {error}") from None
+        try:
+            out = frame.to_ndarray(format=pixels, **size, **scaler_options(frame, **size))
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise ValueError(f"its pixels ({frame.format.name}) cannot be converted: {error}") from None
+    return _full_range(out) if limited_grey else out
+
+
+def _full_range(values: np.ndarray) -> np.ndarray:
+    """Return luma of 16…235 (of 8 bits; as a part of any other range) as values of the full range."""
+    top = np.iinfo(values.dtype).max
+    black = 16 * ((top + 1) >> 8)
+    scaled = (values.astype(np.float32) - np.float32(black)) * np.float32(top / (219 * ((top + 1) >> 8)))
+    return np.rint(np.clip(scaled, 0, top)).astype(values.dtype)
 
 
 def is_plain(frame: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 
 from tddfa.errors import TddfaError
@@ -15,6 +15,7 @@ _POLL_S = 0.1  # time between looks at `stop` while no frame comes
 _JOIN_S = 1.0  # time to wait for a capture thread: a network camera that is silent may never return
 _READ_AHEAD = 4  # frames of a file that are decoded before they are due
 _LATE_S = 0.25  # a file's frame that is later than this is skipped; short hiccups skip nothing
+_SKIPPING_S = 0.25  # time for which frames are skipped on end: where that takes longer, viewers see a still
 _FRAME_S = 1 / 30  # duration of the only frame of a file that is played in a loop
 
 
@@ -68,7 +69,9 @@ class RealTimeFrames:
     """Yield the frames of a file when they are due.
 
     The clock starts when the second frame is asked for, so that work that only the first frame needs (such as
-    loading networks) makes no frame late.
+    loading networks) makes no frame late. It stands still while the caller waits for the source: a file that
+    is decoded slower than its own speed plays slowly, and shows every frame. A caller that is late gets the
+    frame that is due; where it takes long to decode up to that one, the clock is set back instead.
 
     Args:
         source: a `VideoReader`; with `loop`, anything that can be read again and again.
@@ -76,7 +79,7 @@ class RealTimeFrames:
         stop: when set, iterating ends.
 
     Attributes:
-        dropped: number of frames that were skipped because they were late.
+        dropped: number of frames that were skipped because the caller was late.
     """
 
     def __init__(
@@ -89,35 +92,40 @@ class RealTimeFrames:
     def __iter__(self) -> Generator[Frame]:
         """Yield frames; `captured` is when they were due."""
         start: float | None = None
-        for frame, begins in self._frames():
-            if start is None:
-                yield replace(frame, captured=time.perf_counter())
-                start = time.perf_counter() - frame.time
-                continue
-            due = start + frame.time
-            now = time.perf_counter()
-            if begins and now > due:
-                # Opening a file again takes time. Added up, it would make every frame of a short one late.
-                start, due = now - frame.time, now
-            if self._stop.wait(max(due - now, 0)):
-                return
-            if now - due > _LATE_S:
-                self.dropped += 1
-                continue
-            yield replace(frame, captured=due)
+        came = ready = 0.0  # when the caller came for a frame, and when the source was asked for one
+        with contextlib.closing(self._frames()) as frames:
+            for frame in frames:
+                now = time.perf_counter()
+                if start is None:
+                    yield replace(frame, captured=now)
+                    start = time.perf_counter() - frame.time
+                else:
+                    # Only the caller can be late. If the time that the source takes counted as well, a source
+                    # that is slower than real time would fall behind for good, and no frame would be shown.
+                    start += max(now - max(ready, start + frame.time), 0)
+                    due = start + frame.time
+                    if self._stop.wait(max(due - now, 0)):
+                        return
+                    late = now - due > _LATE_S
+                    if late and now - came < _SKIPPING_S:
+                        self.dropped += 1
+                        ready = time.perf_counter()
+                        continue
+                    if late:
+                        start, due = now - frame.time, now
+                    yield replace(frame, captured=due)
+                came = ready = time.perf_counter()
 
-    def _frames(self) -> Iterator[tuple[Frame, bool]]:
-        """Yield frames, and whether each is the first since the source was begun anew."""
+    def _frames(self) -> Generator[Frame]:
         n_before, time_before = 0, 0.0
         while True:
             n, end, interval = 0, 0.0, _FRAME_S
-            with contextlib.closing(ahead(self._source, _READ_AHEAD)) as frames:
+            with contextlib.closing(ahead(self._source, _READ_AHEAD, self._stop)) as frames:
                 for frame in frames:
-                    begins = n == 0
-                    interval = interval if begins else frame.time - end
+                    interval = interval if n == 0 else frame.time - end
                     n, end = frame.index + 1, frame.time
-                    yield replace(frame, index=n_before + frame.index, time=time_before + frame.time), begins
-            if n == 0 or not self._loop:
+                    yield replace(frame, index=n_before + frame.index, time=time_before + frame.time)
+            if n == 0 or not self._loop or self._stop.is_set():
                 return
             n_before, time_before = n_before + n, time_before + end + interval
 

@@ -7,11 +7,12 @@ that truncated files, absurd sizes and metadata that it cannot digest never reac
 from __future__ import annotations
 
 from tddfa.imaging.format_names import IMAGE_SUFFIXES, READABLE, UNREADABLE
-from tddfa.imaging.formats import heif, jpeg, jpeg2000, png, simple, tiff, webp
+from tddfa.imaging.formats import bmp, heif, jpeg, jpeg2000, png, radiance, simple, tiff, webp
 from tddfa.imaging.formats.header import (
     DamagedImageError,
     ImageFormat,
     ImageHeader,
+    PackedSamples,
     Samples,
     UnreadableImageError,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "DamagedImageError",
     "ImageFormat",
     "ImageHeader",
+    "PackedSamples",
     "Samples",
     "UnreadableImageError",
     "identify",
@@ -36,11 +38,11 @@ FORMATS: tuple[ImageFormat, ...] = (
     heif.FORMAT,
     tiff.FORMAT,
     simple.GIF,
-    simple.BMP,
+    bmp.FORMAT,
     jpeg2000.FORMAT,
     simple.PNM,
     simple.PFM,
-    simple.RADIANCE,
+    radiance.FORMAT,
     simple.SUN,
 )
 

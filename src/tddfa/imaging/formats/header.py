@@ -36,6 +36,25 @@ class ImageHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class PackedSamples:
+    """Samples that the decoder does not unpack, as the bytes of another image.
+
+    Attributes:
+        bytes_as_grey: makes a grey TIFF of 8 bits whose pixels are the bytes of the rows.
+        n_tiles: tiles in a row; 1 for strips.
+        width: of a tile or of the image, px.
+        n_channels: of a pixel.
+        palette: 16-bit red of all colours, then green, then blue; empty without a palette.
+    """
+
+    bytes_as_grey: Callable[[], bytes] = field(repr=False)
+    n_tiles: int
+    width: int
+    n_channels: int
+    palette: tuple[int, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Samples:
     """How the samples of an image are stored.
 
@@ -47,6 +66,12 @@ class Samples:
             there is none.
         strip_rows: rows of a strip whose end is black where it is damaged; 0 when damage may look otherwise.
         layout: what they are, for messages.
+        white_is_zero: whether 0 is white and the largest value black; the decoder is given such samples as
+            if 0 were black.
+        planes: make a grey TIFF of each channel whose samples the decoder does not join; empty for channels
+            that lie together.
+        packed: the samples of a layout that the decoder may not read; None where there is no other way.
+        unreadable: whether no decoder reads samples of this type as these colours.
         blank: makes a small whole TIFF of this layout, which a decoder reads if it reads the layout at all;
             None when there is none, empty when no decoder reads the layout.
     """
@@ -57,6 +82,10 @@ class Samples:
     probe: Callable[[], bytes] | None = field(default=None, repr=False)
     strip_rows: int = 0
     layout: str = ""
+    white_is_zero: bool = False
+    planes: tuple[Callable[[], bytes], ...] = field(default=(), repr=False)
+    packed: PackedSamples | None = None
+    unreadable: bool = False
     blank: Callable[[], bytes] | None = field(default=None, repr=False)
 
 

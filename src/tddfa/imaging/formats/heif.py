@@ -29,6 +29,7 @@ _CODECS = {
     b"jpeg": ("mjpeg", b""),
 }
 _TRUNCATED = "a damaged or truncated HEIF file"
+_ADVICE = "save it as JPEG or PNG"
 _MAX_TILES = 4096
 
 Boxes = dict[bytes, memoryview]
@@ -121,7 +122,7 @@ def _image(data: memoryview) -> HeifImage:
         tiles, columns, width, height = _grid(file, item)
     else:
         name = bytes(kind).decode("ascii", "replace")
-        raise UnreadableImageError(f"a HEIF image of the kind {name!r}, which cannot be read")
+        raise UnreadableImageError(f"a HEIF image of the kind {name!r}, which cannot be read; {_ADVICE}")
     if not width or not height:
         raise DamagedImageError(f"{_TRUNCATED}: it gives no size")
     steps = tuple(_steps(properties, width, height))
@@ -178,7 +179,7 @@ class _File:
         """A coded item."""
         kind = self.kinds[item]
         if kind not in _CODECS:
-            raise UnreadableImageError("a HEIF image of nested grids, which cannot be read")
+            raise UnreadableImageError(f"a HEIF image of nested grids, which cannot be read; {_ADVICE}")
         codec, configures = _CODECS[kind]
         settings = dict(self.properties(item)).get(configures, memoryview(b""))
         return Tile(codec, bytes(settings), self.bytes_of(item))

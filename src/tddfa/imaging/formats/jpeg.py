@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import struct
 
-from tddfa.imaging.formats.exif import exif_orientation
+from tddfa.imaging.formats.exif import exif_orientation, xmp_orientation
 from tddfa.imaging.formats.header import (
     DamagedImageError,
     ImageFormat,
@@ -18,9 +18,10 @@ from tddfa.imaging.formats.header import (
     starts_with,
 )
 
-_SOI, _EOI, _SOS, _APP1 = 0xD8, 0xD9, 0xDA, 0xE1
+_SOI, _EOI, _SOS, _APP1, _SOF_LS = 0xD8, 0xD9, 0xDA, 0xE1, 0xF7
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 … SOF15
 _DECODABLE = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # baseline, extended, progressive; Huffman or arithmetic coded
+_XMP = b"http://ns.adobe.com/xap/1.0/\x00"
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # TEM and restarts have no length
 
 # In entropy-coded data, FF is followed by 00 (a data byte) or by a restart; any other marker ends the scan.
@@ -30,7 +31,7 @@ _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 
 
 def _inspect(data: bytes) -> ImageHeader:
-    at, size, orientation, scanned = 2, None, None, False
+    at, size, orientation, from_xmp, scanned = 2, None, None, None, False
     while True:
         found = _MARKER.search(data, at)
         if found is None:
@@ -38,6 +39,10 @@ def _inspect(data: bytes) -> ImageHeader:
         marker, at = found[1][0], found.end()
         if marker == _EOI:
             break
+        if marker == _SOF_LS and size is None:
+            raise UnreadableImageError(
+                "a JPEG-LS image, which cannot be read; save it as a usual JPEG or PNG"
+            )
         if marker == _SOI or marker in _ALONE:
             continue
         if at + 2 > len(data):
@@ -50,10 +55,14 @@ def _inspect(data: bytes) -> ImageHeader:
             size = _frame(marker, segment)
         elif marker == _APP1 and orientation is None and segment.startswith(b"Exif\x00"):
             orientation = exif_orientation(segment)
+        elif marker == _APP1 and from_xmp is None and segment.startswith(_XMP):
+            from_xmp = xmp_orientation(segment)
         scanned |= marker == _SOS
     if size is None or not scanned:
         raise DamagedImageError("a damaged JPEG: it holds no image")
-    return ImageHeader(*size, orientation or 1, data if at == len(data) else memoryview(data)[:at])
+    return ImageHeader(
+        *size, orientation or from_xmp or 1, data if at == len(data) else memoryview(data)[:at]
+    )
 
 
 def _frame(marker: int, segment: bytes) -> tuple[int, int]:

@@ -12,12 +12,13 @@ import struct
 import zlib
 from itertools import pairwise
 
-from tddfa.imaging.formats.exif import exif_orientation
+from tddfa.imaging.formats.exif import exif_orientation, xmp_orientation
 from tddfa.imaging.formats.header import DamagedImageError, ImageFormat, ImageHeader, starts_with
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _RAW_PROFILE = (b"Raw profile type exif", b"Raw profile type APP1")  # as older ImageMagick writes EXIF
+_XMP = b"XML:com.adobe.xmp\x00\x00"  # not compressed
 _TRUNCATED = "a damaged or truncated PNG file: its end is missing; copy or download it again"
 _MAX_EXIF = 1 << 20  # bytes, decompressed
 
@@ -25,7 +26,9 @@ _MAX_EXIF = 1 << 20  # bytes, decompressed
 def _inspect(data: bytes) -> ImageHeader:
     view = memoryview(data)
     spans: list[tuple[int, int]] = []
-    size, orientation, n_data, at = None, 1, 0, len(_SIGNATURE)
+    size, n_data, at = None, 0, len(_SIGNATURE)
+    # EXIF in a chunk, EXIF in a text, XMP: the first of them that names an orientation counts.
+    orientations: list[int | None] = [None, None, None]
     while True:
         if at + 12 > len(data):
             raise DamagedImageError(_TRUNCATED)
@@ -47,15 +50,17 @@ def _inspect(data: bytes) -> ImageHeader:
                 raise DamagedImageError("a damaged or truncated PNG file: its header has a wrong length")
             size = struct.unpack_from(">II", body)
         elif kind == b"eXIf":
-            orientation = exif_orientation(bytes(body))
-        elif kind in (b"zTXt", b"tEXt") and orientation == 1 and bytes(body[:32]).startswith(_RAW_PROFILE):
-            orientation = _raw_profile_orientation(kind, bytes(body))
+            orientations[0] = exif_orientation(bytes(body))
+        elif kind in (b"zTXt", b"tEXt") and bytes(body[:32]).startswith(_RAW_PROFILE):
+            orientations[1] = _raw_profile_orientation(kind, bytes(body))
+        elif kind == b"iTXt" and bytes(body[: len(_XMP)]) == _XMP:
+            orientations[2] = xmp_orientation(bytes(body))
         elif kind == b"IEND":
             break
         at = end
     if size is None or 0 in size or not n_data:
         raise DamagedImageError("a damaged or truncated PNG file: it holds no image")
-    return ImageHeader(*size, orientation, _joined(data, spans))
+    return ImageHeader(*size, next((k for k in orientations if k), 1), _joined(data, spans))
 
 
 def _joined(data: bytes, spans: list[tuple[int, int]]) -> bytes | memoryview:
@@ -65,7 +70,7 @@ def _joined(data: bytes, spans: list[tuple[int, int]]) -> bytes | memoryview:
     return b"".join([_SIGNATURE, *(data[start:end] for start, end in spans)])
 
 
-def _raw_profile_orientation(kind: bytes, body: bytes) -> int:
+def _raw_profile_orientation(kind: bytes, body: bytes) -> int | None:
     """Return the orientation in EXIF data that a text chunk holds as hexadecimal digits."""
     _, _, text = body.partition(b"\x00")
     with contextlib.suppress(zlib.error, binascii.Error, ValueError):
@@ -74,7 +79,7 @@ def _raw_profile_orientation(kind: bytes, body: bytes) -> int:
         # "\nexif\n      1234\n45786966…": a name, a length, the digits.
         digits = b"".join(text.split()[2:])
         return exif_orientation(binascii.unhexlify(digits))
-    return 1
+    return None
 
 
 FORMAT = ImageFormat("PNG", starts_with(_SIGNATURE), _inspect)

@@ -1,11 +1,17 @@
-"""Formats whose size lies at a fixed place: GIF, BMP, PNM and PFM, Radiance HDR, Sun raster."""
+"""Formats whose size lies at a fixed place: GIF, PNM and PFM, Sun raster."""
 
 from __future__ import annotations
 
 import re
 import struct
 
-from tddfa.imaging.formats.header import DamagedImageError, ImageFormat, ImageHeader, starts_with
+from tddfa.imaging.formats.header import (
+    DamagedImageError,
+    ImageFormat,
+    ImageHeader,
+    UnreadableImageError,
+    starts_with,
+)
 
 
 def _checked(name: str, width: int, height: int, data: bytes, details: int | None = None) -> ImageHeader:
@@ -22,18 +28,16 @@ def _unpack(name: str, layout: str, data: bytes, at: int) -> tuple[int, ...]:
 
 
 def _inspect_gif(data: bytes) -> ImageHeader:
-    width, height = _unpack("GIF", "<HH", data, 6)
+    width, height, flags, background = _unpack("GIF", "<HHBB", data, 6)
+    if flags & 0x80 and background >= 2 << (flags & 7):
+        # OpenCV refuses a background that the palette does not have; nobody else looks at it.
+        data = b"".join((data[:11], b"\0", data[12:]))
     return _checked("GIF", width, height, data)
-
-
-def _inspect_bmp(data: bytes) -> ImageHeader:
-    (length,) = _unpack("BMP", "<I", data, 14)
-    width, height = _unpack("BMP", "<HH" if length == 12 else "<ii", data, 18)
-    return _checked("BMP", width, abs(height), data)  # rows from the top have a negative height
 
 
 _SPACE = rb"(?:\s|#[^\n]*\n)+"
 _PNM_SIZE = re.compile(rb"P[1-6Ff]" + _SPACE + rb"(\d{1,9})" + _SPACE + rb"(\d{1,9})\s")
+_PFM_SCALE = re.compile(rb"\s+([-+]?[0-9.]+(?:[eE][-+]?\d+)?)(?:\r\n|\s)")
 _PNM_WHITE = re.compile(_SPACE + rb"(\d{1,9})\s")
 
 
@@ -53,8 +57,13 @@ def _inspect_pnm(data: bytes) -> ImageHeader:
 
 
 def _inspect_pfm(data: bytes) -> ImageHeader:
-    width, height, _ = _pnm_size("PFM", data)
-    return _checked("PFM", width, height, data)
+    width, height, end = _pnm_size("PFM", data)
+    scale = _PFM_SCALE.match(data, end)
+    if scale is None:
+        raise DamagedImageError("a damaged or truncated PFM file: its header gives no scale")
+    # OpenCV requires that lines end where most programs end them.
+    start = b"%s\n%d %d\n%s\n" % (data[:2], width, height, scale[1])
+    return _checked("PFM", width, height, start + data[scale.end() :])
 
 
 def _pnm_size(name: str, data: bytes) -> tuple[int, int, int]:
@@ -65,18 +74,13 @@ def _pnm_size(name: str, data: bytes) -> tuple[int, int, int]:
     return int(found[1]), int(found[2]), found.end() - 1
 
 
-_RADIANCE_SIZE = re.compile(rb"\n[-+]Y (\d{1,9}) [-+]X (\d{1,9})\n")
-
-
-def _inspect_radiance(data: bytes) -> ImageHeader:
-    found = _RADIANCE_SIZE.search(data, 0, 4096)
-    if found is None:
-        raise DamagedImageError("a damaged or truncated Radiance HDR file: its header gives no size")
-    return _checked("Radiance HDR", int(found[2]), int(found[1]), data)
+_SUN_KINDS = (0, 1, 2)  # old, standard, run-length coded: OpenCV reads no others
 
 
 def _inspect_sun(data: bytes) -> ImageHeader:
-    width, height = _unpack("Sun raster", ">II", data, 4)
+    width, height, _, _, kind = _unpack("Sun raster", ">IIIII", data, 4)
+    if kind not in _SUN_KINDS:
+        raise UnreadableImageError(f"a Sun raster file of type {kind}, which cannot be read; save it as PNG")
     return _checked("Sun raster", width, height, data)
 
 
@@ -88,14 +92,7 @@ def _is_pfm(data: bytes) -> bool:
     return re.match(rb"P[Ff]\s", data) is not None
 
 
-def _is_bmp(data: bytes) -> bool:
-    # "BM" also begins many texts: the length of the second header tells.
-    return data[:2] == b"BM" and data[15:18] == b"\x00\x00\x00" and data[14:15] >= b"\x0c"
-
-
 GIF = ImageFormat("GIF", starts_with(b"GIF87a", b"GIF89a"), _inspect_gif)
-BMP = ImageFormat("BMP", _is_bmp, _inspect_bmp)
 PNM = ImageFormat("PNM", _is_pnm, _inspect_pnm, "pnm")
 PFM = ImageFormat("PFM", _is_pfm, _inspect_pfm, "floats")
-RADIANCE = ImageFormat("Radiance HDR", starts_with(b"#?RADIANCE", b"#?RGBE"), _inspect_radiance, "light")
 SUN = ImageFormat("Sun raster", starts_with(b"\x59\xa6\x6a\x95"), _inspect_sun)

@@ -14,6 +14,7 @@ from tddfa.imaging.formats.header import (
     DamagedImageError,
     ImageFormat,
     ImageHeader,
+    PackedSamples,
     Samples,
     UnreadableImageError,
     starts_with,
@@ -24,21 +25,30 @@ _LETTERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _FILL_ORDER, _OFFSETS, _ORIENTATION, _SAMPLES, _ROWS, _COUNTS, _PLANES = 266, 273, 274, 277, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS = 322, 323, 324, 325
-_COLORMAP, _EXTRA_SAMPLES, _FORMAT_OF_SAMPLES, _SUBSAMPLING, _DNG = 320, 338, 339, 530, 50706
-_BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 1, 2, 3, 6  # colours
+_PREDICTOR, _COLORMAP, _EXTRA_SAMPLES, _FORMAT_OF_SAMPLES = 317, 320, 338, 339
+_SUBSAMPLING, _DNG = 530, 50706
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6  # colours
+_UNSIGNED = 1  # type of samples
 _CFA, _LINEAR_RAW = 32803, 34892  # those of camera raw files
 _UNASSOCIATED, _ASSOCIATED = 2, 1  # extra samples: alpha whose colours are not multiplied by it, and are
 _REDUCED, _MASK = 1, 4  # bits of _SUBFILE
 _READ = (
     *(_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _OFFSETS, _ORIENTATION),
     *(_SAMPLES, _ROWS, _COUNTS, _PLANES, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS),
-    *(_EXTRA_SAMPLES, _FORMAT_OF_SAMPLES, _DNG),
+    *(_PREDICTOR, _COLORMAP, _EXTRA_SAMPLES, _FORMAT_OF_SAMPLES, _DNG),
 )
 # Compressions that libtiff decodes in every build of OpenCV: none, CCITT, LZW, JPEG, Deflate, PackBits,
 # ThunderScan, NeXT and LogLuv. Any other gives a black image, or none.
-_READABLE = {1, 2, 3, 4, 5, 6, 7, 8, 32766, 32771, 32773, 32809, 32946, 34676, 34677}
-# Compressions that libtiff decodes in some builds: OpenCV 5.1 reads WebP, 5.0 does not.
-_OPTIONAL = {34661: "JBIG", 34887: "LERC", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP"}
+_READABLE = {1, 2, 3, 4, 5, 7, 8, 32766, 32771, 32773, 32809, 32946, 34676, 34677}
+# Compressions that libtiff decodes in some builds (OpenCV 5.1 reads WebP, 5.0 does not), or in some files.
+_OPTIONAL = {
+    6: "old-style JPEG",
+    34661: "JBIG",
+    34887: "LERC",
+    34925: "LZMA",
+    50000: "Zstandard",
+    50001: "WebP",
+}
 _UNREADABLE = {
     **{9: "JBIG", 10: "JBIG", 33003: "JPEG 2000", 33004: "JPEG 2000", 33005: "JPEG 2000"},
     **{34712: "JPEG 2000", 22610: "JPEG XR", 34934: "JPEG XR", 50002: "JPEG XL", 52546: "JPEG XL"},
@@ -46,7 +56,7 @@ _UNREADABLE = {
 _JPEG = 7
 _PROBED = (5, 8, 32773, 32946)  # LZW, Deflate, PackBits
 # Compressions of samples that could be stored without one: others have layouts of their own.
-_OF_ANY_LAYOUT = (1, 6, _JPEG, *_PROBED)
+_OF_ANY_LAYOUT = (1, _JPEG, *_PROBED)
 _COLORS = {
     **{0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "CIE L*a*b*"},
     **{9: "ICC L*a*b*", 10: "ITU L*a*b*", 32844: "LogL", 32845: "LogLuv"},
@@ -58,10 +68,12 @@ _TYPES = {
 _MOST_SHOWN = 6  # channels whose bits are told
 _BLANK_SIDE = 16  # px
 _MAX_BLANK = 1 << 20  # bytes
+_MOST_PLANES = 4  # channels that are taken one by one: RGB or grey, with and without alpha
 _MAX_PAGES = 64  # of which the first in full resolution is looked for
 _RAW = "a camera raw file; develop it to JPEG or PNG first"
 # OpenCV unpacks samples of these bits from rows that end with a whole byte.
 _PROBE_BITS = (16, 14, 12, 10)
+_PACKED_BITS = frozenset(range(1, 16)) - {8}  # of samples that are unpacked here where OpenCV does not
 _MAX_PROBE_WIDTH = 1 << 20  # of an image that OpenCV decodes
 _MAX_VALUES = 1 << 22  # strips or tiles of a page
 
@@ -119,7 +131,13 @@ def _inspect(data: bytes) -> ImageHeader:
         _probe(data, order, tags),
         _strip_rows(tags),
         _layout(tags),
-        partial(_blank, tags)
+        white_is_zero=first(_PHOTOMETRIC, _BLACK_IS_ZERO) == _WHITE_IS_ZERO,
+        planes=_planes(data, order, tags),
+        packed=_packed(data, order, tags),
+        unreadable=first(_FORMAT_OF_SAMPLES, _UNSIGNED) != _UNSIGNED
+        and first(_PHOTOMETRIC, _BLACK_IS_ZERO) > _RGB
+        and compression in _OF_ANY_LAYOUT,
+        blank=partial(_blank, tags)
         if compression in _OF_ANY_LAYOUT and bits > 0 and first(_SAMPLES, 1) > 0
         else None,
     )
@@ -135,12 +153,20 @@ def _first(tags: dict[int, _Tag], tag: int, otherwise: int) -> int:
 def _patched(data: bytes, order: str, page: int, tags: dict[int, _Tag]) -> bytes:
     """Return the file with what OpenCV reads in another way than this package."""
     patches: list[tuple[str, int, int]] = []
+
+    def replace(tag: int, value: int) -> None:
+        (kind,) = struct.unpack_from(order + "H", tags[tag].entry, 2)
+        patches.append((_LETTERS[kind], tags[tag].offset, value))
+
     if _first(tags, _ORIENTATION, 1) != 1:
         # Versions of OpenCV differ in whether they apply it: they get images that are said to be upright.
-        patches.append(("H", tags[_ORIENTATION].offset, 1))
+        replace(_ORIENTATION, 1)
     if _first(tags, _EXTRA_SAMPLES, 0) == _UNASSOCIATED:
         # libtiff multiplies the colours by their alpha unless that is said to be done.
-        patches.append(("H", tags[_EXTRA_SAMPLES].offset, _ASSOCIATED))
+        replace(_EXTRA_SAMPLES, _ASSOCIATED)
+    if _first(tags, _PHOTOMETRIC, _BLACK_IS_ZERO) == _WHITE_IS_ZERO:
+        # OpenCV inverts such samples of 1, 8 and most of 16 bits, and no others.
+        replace(_PHOTOMETRIC, _BLACK_IS_ZERO)
     word, at = _first_page(data)
     if struct.unpack_from(order + word, data, at) != (page,):
         patches.append((word, at, page))
@@ -193,6 +219,94 @@ def _probe(data: bytes, order: str, tags: dict[int, _Tag]) -> Callable[[], bytes
     }
     copied = {tag: tags[tag].entry for tag in (_ROWS, _TILE_HEIGHT, offsets, counts) if tag in tags}
     return partial(_with_directory, data, order, values, copied)
+
+
+def _packed(data: bytes, order: str, tags: dict[int, _Tag]) -> PackedSamples | None:
+    """Return how to read grey, RGB and palettes of any number of bits: OpenCV decompresses their bytes."""
+    n, bits = _first(tags, _SAMPLES, 1), _first(tags, _BITS, 1)
+    color = _first(tags, _PHOTOMETRIC, _BLACK_IS_ZERO)
+    differ = len(_different(tags, _BITS)) > 1
+    plain = _first(tags, _FORMAT_OF_SAMPLES, _UNSIGNED) == _UNSIGNED and _first(tags, _PREDICTOR, 1) == 1
+    compression = _first(tags, _COMPRESSION, 1)
+    if (
+        not plain
+        or differ
+        or bits not in _PACKED_BITS
+        or color > _PALETTE
+        or compression not in (1, *_PROBED)
+    ):
+        return None
+    if not 1 <= n <= _MOST_PLANES or (color == _RGB and n < 3) or (n > 1 and _first(tags, _PLANES, 1) != 1):
+        return None
+    palette = tags[_COLORMAP].values if color == _PALETTE and _COLORMAP in tags else ()
+    if color == _PALETTE and len(palette) != 3 << bits:
+        return None
+    tiles = _TILE_OFFSETS in tags
+    width = max(_first(tags, _TILE_WIDTH, 0), 1) if tiles else _first(tags, _WIDTH, 0)
+    n_tiles = -(-_first(tags, _WIDTH, 0) // width)
+    n_bytes = -(-width * n * bits // 8)
+    if n_tiles * n_bytes > _MAX_PROBE_WIDTH:
+        return None
+    values = {
+        _WIDTH: n_tiles * n_bytes,
+        _HEIGHT: _first(tags, _HEIGHT, 0),
+        _BITS: 8,
+        _COMPRESSION: compression,
+        _PHOTOMETRIC: _BLACK_IS_ZERO,
+        _FILL_ORDER: _first(tags, _FILL_ORDER, 1),
+        _SAMPLES: 1,
+        **({_TILE_WIDTH: n_bytes} if tiles else {}),
+    }
+    offsets, counts = (_TILE_OFFSETS, _TILE_COUNTS) if tiles else (_OFFSETS, _COUNTS)
+    copied = {tag: tags[tag].entry for tag in (_ROWS, _TILE_HEIGHT, offsets, counts) if tag in tags}
+    return PackedSamples(partial(_with_directory, data, order, values, copied), n_tiles, width, n, palette)
+
+
+def _planes(data: bytes, order: str, tags: dict[int, _Tag]) -> tuple[Callable[[], bytes], ...]:
+    """Return what makes a grey TIFF of each channel of grey or RGB, where OpenCV does not join channels.
+
+    It does so for channels of 8 bits. Of others, as NumPy arrays of three planes are stored, it returns
+    memory that nothing was written to.
+    """
+    n, color = _first(tags, _SAMPLES, 1), _first(tags, _PHOTOMETRIC, _BLACK_IS_ZERO)
+    shown = 3 if color == _RGB else 1
+    together = n == 1 or _first(tags, _PLANES, 1) != 2
+    plain = (_first(tags, _FORMAT_OF_SAMPLES, _UNSIGNED), _first(tags, _BITS, 1)) == (_UNSIGNED, 8)
+    differ = len(_different(tags, _BITS)) > 1 or len(_different(tags, _FORMAT_OF_SAMPLES)) > 1
+    if together or plain or differ or color > _RGB or not shown <= n <= _MOST_PLANES:
+        return ()
+    return tuple(partial(_plane, data, order, tags, k) for k in range(shown))
+
+
+def _plane(data: bytes, order: str, tags: dict[int, _Tag], k: int) -> bytes:
+    """Return a grey TIFF of one channel of a page whose channels lie one after the other.
+
+    Raises:
+        DamagedImageError: the page does not say where it lies.
+    """
+    offsets, counts = (_TILE_OFFSETS, _TILE_COUNTS) if _TILE_OFFSETS in tags else (_OFFSETS, _COUNTS)
+    tiff, copied = data, dict[int, bytes]()
+    for tag in (offsets, counts):
+        values = tags[tag].values if tag in tags else ()
+        m = len(values) // _first(tags, _SAMPLES, 1)
+        if m == 0:
+            raise DamagedImageError("a damaged or truncated TIFF file: a channel is missing")
+        tiff, copied[tag] = _with_values(tiff, order, tag, values[k * m : (k + 1) * m])
+    kept = (_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _FILL_ORDER, _ROWS, _TILE_WIDTH, _TILE_HEIGHT, _PREDICTOR)
+    numbers = {tag: _first(tags, tag, 0) for tag in (*kept, _FORMAT_OF_SAMPLES) if tag in tags}
+    return _with_directory(tiff, order, numbers | {_PHOTOMETRIC: _BLACK_IS_ZERO, _SAMPLES: 1}, copied)
+
+
+def _with_values(data: bytes, order: str, tag: int, values: Sequence[int]) -> tuple[bytes, bytes]:
+    """Return the file with 32-bit values at its end, and a directory's entry that leads to them."""
+    word, _ = _first_page(data)
+    body = struct.pack(f"{order}{len(values)}I", *(value & 0xFFFFFFFF for value in values))
+    if len(body) > struct.calcsize(order + word):
+        data += bytes(len(data) % 2)
+        data, body = data + body, struct.pack(order + word, len(data))
+    return data, struct.pack(order + "HH" + word, tag, 4, len(values)) + body.ljust(
+        struct.calcsize(order + word), b"\0"
+    )
 
 
 def _layout(tags: dict[int, _Tag]) -> str:

@@ -1,4 +1,4 @@
-"""WebP: the canvas size, and the orientation in its EXIF chunk.
+"""WebP: the canvas size, and the orientation in its EXIF or XMP chunk.
 
 Source: RFC 9649, sections 2 and 3.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 
-from tddfa.imaging.formats.exif import exif_orientation
+from tddfa.imaging.formats.exif import exif_orientation, xmp_orientation
 from tddfa.imaging.formats.header import DamagedImageError, ImageFormat, ImageHeader
 
 _TRUNCATED = "a damaged or truncated WebP file: its end is missing; copy or download it again"
@@ -23,10 +23,10 @@ def _inspect(data: bytes) -> ImageHeader:
     end = 8 + int(struct.unpack_from("<I", data, 4)[0])
     if end > len(data):
         raise DamagedImageError(_TRUNCATED)
-    size, orientation, pixels, at = None, 1, False, 12
+    size, orientation, from_xmp, pixels, at = None, None, None, False, 12
     while at + 8 <= end:
         kind, length = struct.unpack_from("<4sI", data, at)
-        body = data[at + 8 : at + 8 + (30 if kind != b"EXIF" else length)]
+        body = data[at + 8 : at + 8 + (length if kind in (b"EXIF", b"XMP ") else 30)]
         if kind == b"VP8X" and len(body) >= 10:
             size = (1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little"))
         elif kind == b"VP8 " and len(body) >= 10:
@@ -37,11 +37,13 @@ def _inspect(data: bytes) -> ImageHeader:
             size = size or (1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
         elif kind == b"EXIF":
             orientation = exif_orientation(body)
+        elif kind == b"XMP ":
+            from_xmp = xmp_orientation(body)
         pixels |= kind in (b"VP8 ", b"VP8L", b"ANMF")
         at += 8 + length + length % 2
     if size is None or 0 in size or not pixels or at > end + 1:
         raise DamagedImageError("a damaged or truncated WebP file")
-    return ImageHeader(*size, orientation, memoryview(data)[:end])
+    return ImageHeader(*size, orientation or from_xmp or 1, memoryview(data)[:end])
 
 
 FORMAT = ImageFormat("WebP", _matches, _inspect)
