@@ -13,13 +13,15 @@ path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "clip
 smoother = sys.argv[2] if len(sys.argv) > 2 else "one-euro"  # or window, zero-phase, none
 
 reader, tracker = VideoReader(path), FaceTracker(FaceAligner())
+states = {}
 with (
     VideoSink(f"{path.stem}_landmarks.mp4", reader, draw="2d_sparse") as video,
     TableSink(f"{path.stem}.csv") as table,
 ):
     for frame in follow(reader, tracker, smoother):
         for face in frame.faces:
-            if face.state != "tracked":
+            if face.state not in ("tracked", states.get(face.id)):
                 print(f"{frame.time:5.2f} s: face {face.id} is {face.state}")
+            states[face.id] = face.state
         video.write(frame)
         table.write(frame)

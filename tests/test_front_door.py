@@ -82,6 +82,34 @@ def test_a_newcomer_gets_a_first_result_and_writes_a_video_program(tmp_path, mon
     assert len(rows) == 3
 
 
+@pytest.mark.parametrize("page", ["outputs.md", "video.md", "face-model.md", "reference/schemas.md"])
+def test_the_programs_of_a_page_run_one_after_the_other(tmp_path, monkeypatch, page):
+    """As somebody copies them who has a photo.jpg, a folder photos and a clip.mp4."""
+    from clips import write_clip
+    from tddfa import read_image
+    from tddfa.cli.main import main
+    from tddfa.morphable import open_face_model
+
+    (tmp_path / "photos").mkdir()
+    for copy in ("photo.jpg", "photos/one.jpg"):
+        shutil.copy(ROOT / "examples/photos/hopper.jpg", tmp_path / copy)
+    monkeypatch.chdir(tmp_path)
+    write_clip(tmp_path / "clip.mp4", [read_image("photo.jpg")[:600, :512]] * 3)
+    programs = code_blocks(ROOT / "docs" / page, "python")
+    assert programs
+    names = {}
+    if page == "outputs.md":
+        pytest.importorskip("PIL", reason="needs Pillow")
+        assert main(["image", "photo.jpg", "-o", "depth16"]) == 0
+    if page == "face-model.md":  # what the page says in a comment
+        model = open_face_model(level=1, crop="face")
+        names["observed"] = [
+            model.landmarks(model.params(expression={"jawOpen": k / 100}))[:, :2] for k in range(100)
+        ]
+    for program in programs:
+        exec(program, names)
+
+
 def test_the_newcomers_overlay_draws_once_it_is_in_the_table(tmp_path, monkeypatch):
     """CONTRIBUTING's walk to a new overlay: one module, one line."""
     from tddfa import FaceAligner, read_image, render

@@ -312,6 +312,10 @@ def test_too_many_errors_stop_the_run_and_what_is_done_stays(photos, tmp_path):
         batch(photos, tmp_path / "out", max_errors=1)
     assert part(tmp_path / "out", 0).exists()
     assert batch(photos, tmp_path / "out", resume=True).n_errors == 6
+    for name in ("0005.png", "0006.png", "0007.png", "0008.png", "0009.png"):
+        (photos / name).unlink()
+    with pytest.raises(InputError, match="stopped: 1 input could not be used, more than"):
+        batch(photos, tmp_path / "one", max_errors=0)
 
 
 @pytest.fixture

@@ -111,6 +111,15 @@ def test_folders_globs_lists_and_named_files_give_each_input_once_and_in_order(p
     whole = [f"{photos}/{i:04d}.png" for i in range(2, 10)] + [f"{photos}/more/{i:04d}.png" for i in (0, 1)]
     assert [path for path, _ in found(str(photos))] == whole
     assert [path for path, _ in found(str(photos), f"{photos}/0003.png", f"{photos}/*.png")] == whole
+    assert [path for path, _ in found(f"{photos}/0003.png", str(photos))] == [whole[1], whole[0], *whole[2:]]
+    for arguments in (
+        (f"{photos}/more", str(photos), f"{photos}/", f"{photos}/more/.."),
+        (f"{photos}/*.png", f"{photos}/more", str(photos)),
+        (f"{photos}/more/0000.png", f"{photos}/more/*", f"{photos}/**/*.png", str(photos)),
+    ):
+        assert sorted(path for path, _ in found(*arguments)) == sorted(whole), "in whatever order"
+    hidden = f"{photos}/.hidden.png"
+    assert [path for path, _ in found(str(photos), hidden)] == [*whole, hidden]
     assert [path for path, _ in found("**/0001.png", "000[23].png")] == [
         "more/0001.png",
         "0002.png",
@@ -122,6 +131,37 @@ def test_folders_globs_lists_and_named_files_give_each_input_once_and_in_order(p
         ("clip.mp4", "video"),
         ("no suffix", "image"),
     ]
+
+
+def test_texts_and_tables_about_the_photos_in_their_folder_are_no_inputs(photos):
+    (photos / "LICENSE.txt").write_text("This is a licence\nof two lines\n")
+    (photos / "more" / "files.lst").write_text("0001.png\n")
+    pq.write_table(pa.table({"label": [1, 2]}), photos / "metadata.parquet")
+    whole = [unit.path for unit in Sources([str(photos)])]
+    assert len(whole) == 10
+    assert all(path.endswith(".png") for path in whole)
+    named = list(Sources([str(photos / "LICENSE.txt")]))  # where it is named, it is a list
+    assert [unit.path for unit in named] == ["This is a licence", "of two lines"]
+    both = list(Sources([str(photos), str(photos / "more" / "files.lst")]))
+    assert [unit.path for unit in both] == [*whole, "0001.png"]
+    globbed = list(Sources([f"{photos}/**/*.png", str(photos)]))
+    assert sorted(unit.path for unit in globbed) == sorted(whole)
+
+
+def test_a_folder_of_tables_alone_says_what_they_lack(tmp_path):
+    pq.write_table(pa.table({"label": [1, 2]}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="name it with --column, of: label"):
+        list(Sources([str(tmp_path)]))
+    pq.write_table(pa.table({"label": [1], "path": ["x.jpg"]}), tmp_path / "b.parquet")
+    assert [unit.path for unit in Sources([str(tmp_path)])] == ["x.jpg"]
+    with pytest.raises(InputError, match="has no column 'photo'"):
+        list(Sources([str(tmp_path)], column="photo"))
+
+
+def test_a_folder_of_lists_alone_says_how_to_give_them(tmp_path):
+    (tmp_path / "list.txt").write_text("a.jpg\n")
+    with pytest.raises(InputError, match="a list is given by its own name"):
+        list(Sources([str(tmp_path)]))
 
 
 def test_outputs_are_no_inputs_of_the_next_run(photos):

@@ -71,6 +71,15 @@ def test_every_input_is_there_once(folder: Path) -> None:
     }
 
 
+def test_a_folder_whose_images_are_all_named_before_is_no_problem(folder: Path) -> None:
+    make(folder, "in/a.png", "in/b/c.png")
+    for arguments in (["in/a.png", "in/b/c.png", "in"], ["in", "in/", "in/b"], ["in/**/*.png", "in/b", "in"]):
+        inputs = Inputs(arguments)
+        assert (inputs.problems, len(inputs)) == ([], 2)
+    (folder / "empty").mkdir()
+    assert Inputs(["in", "empty"]).problems == ["no images in the folder empty"]
+
+
 def test_globs_match_and_names_with_brackets_are_names(folder: Path) -> None:
     make(folder, "a1.png", "a2.png", "[x].png", "deep/er/b.png")
     assert set(found("a?.png")) == {"a1.png", "a2.png"}

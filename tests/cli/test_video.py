@@ -383,6 +383,40 @@ def test_it_says_where_the_files_went(clip, out, capsys):
     assert {"clip_2d_sparse.mp4", "clip_pose.mp4", "clip.csv"} == {path.name for path in out.iterdir()}
 
 
+def test_files_of_people_of_an_earlier_run_are_named_as_such(clip, out, capsys):
+    arguments = ["video", str(clip), "--glb", "--data", "livelink", "-d", str(out)]
+    assert main(arguments) == 0
+    shutil.copy(out / "clip_face_0.glb", out / "clip_face_7.glb")  # as of a seventh person
+    shutil.copy(out / "clip_livelink.csv", out / "clip_livelink_7.csv")
+    capsys.readouterr()
+    assert main(arguments) == 0
+    printed = capsys.readouterr()
+    written = {Path(line.removeprefix("wrote ")).name for line in printed.out.splitlines()}
+    assert written == {"clip_face_0.glb", "clip_livelink.csv"}
+    (line,) = (line for line in printed.err.splitlines() if "earlier run" in line)
+    assert {word.strip(",:") for word in line.split() if str(out) in word} == {
+        str(out / "clip_face_7.glb"),
+        str(out / "clip_livelink_7.csv"),
+    }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="whether a process runs is not known there")
+def test_what_a_killed_run_left_is_removed_by_the_next_one_into_the_folder(clip, out):
+    out.mkdir()
+    code = (
+        "import os, sys, pathlib\n"
+        "from tddfa.files import atomic_path\n"
+        "with atomic_path(sys.argv[1]) as temporary:\n"
+        "    temporary.write_bytes(b'half a video')\n"
+        "    os._exit(9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(out / "clip_3d.mp4")], check=False)
+    assert done.returncode == 9
+    assert len(names(out)) == 1
+    assert main(["video", str(clip), "--data", "csv", "-d", str(out)]) == 0
+    assert names(out) == {"clip.csv"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_before_the_first_frame_leaves_earlier_outputs(clip, out, capfd, monkeypatch, number):
     arguments = ["video", str(clip), "-o", "2d_sparse", "--data", "csv,jsonl,livelink", "--report", "--plot"]

@@ -70,15 +70,16 @@ def test_every_format_holds_the_same_rows(tmp_path, kind):
 
 
 def test_the_columns_are_these():
-    assert NAMES[:9] == (
+    assert NAMES[:11] == (
         *("frame", "face_id", "timestamp", "confidence", "success", "state"),
+        *("gaze_angle_x", "gaze_angle_y"),
         *("pose_Rx", "pose_Ry", "pose_Rz"),
     )
-    assert NAMES[9 : 9 + 204] == tuple(f"{axis}_{i}" for axis in "xyz" for i in range(68))
-    assert NAMES[213:221] == (
+    assert NAMES[11 : 11 + 204] == tuple(f"{axis}_{i}" for axis in "xyz" for i in range(68))
+    assert NAMES[215:223] == (
         *("box_x0", "box_y0", "box_x1", "box_y1", "yaw_deg", "pitch_deg", "roll_deg", "scale"),
     )
-    assert NAMES[221:] == MODEL.expression_names
+    assert NAMES[223:] == MODEL.expression_names
 
 
 def test_a_row_says_what_the_face_says():
@@ -104,6 +105,44 @@ def test_pose_columns_are_the_euler_angles_of_openface():
     R = Rotation.from_euler("XYZ", angles).as_matrix()
     frontal = np.diag([1.0, -1.0, -1.0])
     assert np.allclose(R @ frontal, camera_rotation(tracked.face.params.camera), atol=1e-5)
+
+
+@pytest.mark.parametrize("angles", [(0, 0, 0), (35, 0, 0), (0, 20, 0), (-30, 12, 25)])
+@pytest.mark.parametrize(
+    ("names", "turn", "signs"),
+    [
+        ((), ("x", 0), (0, 0)),
+        (("eyeLookOutLeft", "eyeLookInRight"), ("y", 30), (1, 0)),  # the subject's left, right in the image
+        (("eyeLookInLeft", "eyeLookOutRight"), ("y", -30), (-1, 0)),
+        (("eyeLookUpLeft", "eyeLookUpRight"), ("x", -25), (0, -1)),
+        (("eyeLookDownLeft", "eyeLookDownRight"), ("x", 25), (0, 1)),
+    ],
+)
+def test_gaze_columns_are_the_angles_of_openface(angles, names, turn, signs):
+    """atan2(x, -z) and atan2(y, -z) of the line of sight: x right, y down, z away from the camera."""
+    params = Person(lambda t: (300, 180, 120, 1), lambda t: angles).params(0)
+    weights = np.zeros(52, np.float32)
+    weights[[MODEL.expression_names.index(name) for name in names]] = 1
+    tracked = TrackedFace(0, face_of(replace(params, expression=weights)), 1.0, 0, "new")
+    values = row(tracked, 0, 0.0)
+    gaze = values["gaze_angle_x"], values["gaze_angle_y"]
+    axis, degrees = turn
+    in_head = Rotation.from_euler(axis, degrees, degrees=True).apply([0, 0, 1])
+    x, y, z = camera_rotation(params.camera) @ in_head
+    assert gaze == pytest.approx((math.atan2(x, -z), math.atan2(y, -z)), abs=1e-4)
+    if angles == (0, 0, 0):
+        assert tuple(np.sign(np.round(gaze, 3))) == signs
+
+
+def test_a_model_whose_eyes_do_not_turn_has_no_gaze():
+    without_looks = [name for name in MODEL.expression_names if not name.startswith("eyeLook")]
+    assert not any("gaze" in name for name in columns(without_looks))
+    tracked = faces()[0][0]
+    without = replace(tracked, face=replace(tracked.face, model=replace(MODEL, eyes=None)))
+    values, others = row(without, 0, 0.0), row(tracked, 0, 0.0)
+    gaze = ("gaze_angle_x", "gaze_angle_y")
+    assert all(math.isnan(values.pop(name)) and math.isfinite(others.pop(name)) for name in gaze)
+    assert values == others
 
 
 def test_a_lost_face_has_no_numbers(tmp_path):

@@ -232,6 +232,23 @@ def test_the_identity_of_a_person_is_kept_and_the_mesh_smoothed_as_ever(name):
     np.testing.assert_allclose(landmarks(kept), landmarks(plain), atol=2e-3)
 
 
+@pytest.mark.parametrize("name", SMOOTHERS)
+def test_no_expression_goes_beyond_what_it_was_before(name):
+    """Eyes that shut at once: beside that, a fit of smooth curves swings above 1 and below 0."""
+    frames = frames_of(RESTING, 40)
+    for t, faces in enumerate(frames):
+        weights = np.zeros(52, np.float32)
+        weights[[3, 7]] = (t >= 20, t % 9 == 4)
+        face = faces[0].face
+        faces[0] = replace(faces[0], face=face_of(replace(face.params, expression=weights)))
+    out = smoothed(make_smoother(name), frames)
+    found = np.stack([faces[0].face.params.expression for faces in out])
+    assert found.min() >= 0
+    assert found.max() <= 1
+    assert found[5, 3] == pytest.approx(0, abs=0.01)
+    assert found[35, 3] == pytest.approx(1, abs=0.01)
+
+
 def test_the_pivot_shows_where_the_middle_of_the_landmarks_shows():
     face = frames_of(TURNING, 1)[0][0].face
     shown = face.params.camera[:, :3] @ pivot_of(face) + face.params.camera[:, 3]

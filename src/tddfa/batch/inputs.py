@@ -12,7 +12,7 @@ import os
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +34,49 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MAX_LINE = 1 << 16  # bytes of a line of a list; a path has 4096
 _PATH_COLUMNS = ("path", "file", "url", "uri", "image_path", "filename")
 _BYTES_COLUMNS = ("bytes", "image", "content", "data", "jpg", "image_bytes")
+
+
+class _NoImageColumnError(InputError):
+    """A Parquet file has no column of paths or images."""
+
+
+@dataclass(slots=True)
+class _Before:
+    """What the arguments before one mean: an input that several of them mean is planned once.
+
+    Attributes:
+        folders: absolute paths of folders.
+        files: absolute paths of files that are named or match a glob.
+        n_left_out: number of inputs that were left out because of these.
+        is_last: whether no argument follows, so that nothing need be kept.
+    """
+
+    folders: list[str] = field(default_factory=list[str])
+    files: set[str] = field(default_factory=set[str])
+    n_left_out: int = 0
+    is_last: bool = False
+
+    def has_folder(self, path: str) -> bool:
+        """Whether the inputs in a folder are there already; count it if they are."""
+        return self._counted(bool(self.folders) and self._is_walked(_absolute(path)))
+
+    def has_file(self, path: str) -> bool:
+        """Whether a file is there already; count it if it is."""
+        if not (self.folders or self.files):
+            return False
+        name = _absolute(path)
+        return self._counted(name in self.files or (_is_found(name) and self._is_walked(name)))
+
+    def _is_walked(self, name: str) -> bool:
+        # Of hidden folders and files, a walk takes none but those that are named.
+        return any(
+            name == folder or (name.startswith(f"{folder}/") and "/." not in name[len(folder) :])
+            for folder in self.folders
+        )
+
+    def _counted(self, is_there: bool) -> bool:
+        self.n_left_out += is_there
+        return is_there
 
 
 class Unit(NamedTuple):
@@ -71,7 +114,8 @@ class Sources:
 
     Attributes:
         arguments: files, folders and globs, local or in buckets; lists of them (.txt); Parquet files with a
-            column of paths or of bytes; WebDataset shards (.tar).
+            column of paths or of bytes; WebDataset shards (.tar). In a folder, lists are left out, and so are
+            Parquet files without such a column.
         column: column of Parquet files; found by its name and type when not given.
         exclude: folder that is left out, as the outputs are.
         rows_at_once: rows of a Parquet file in one unit.
@@ -91,48 +135,61 @@ class Sources:
             InputError: an argument means nothing.
             StorageError: a folder, bucket or list cannot be read.
         """
-        folders: list[str] = []
-        for text in dict.fromkeys(self.arguments):
-            if not any(_is_above(folder, text) for folder in folders):
-                yield from self._units(text)
-            if _is_folder(text):
-                folders.append(text)
+        before, arguments = _Before(), list(dict.fromkeys(self.arguments))
+        for k, text in enumerate(arguments):
+            before.is_last = k == len(arguments) - 1
+            yield from self._units(text, before)
 
-    def _units(self, text: str) -> Iterator[Unit]:
-        found = 0
-        for unit in self._found(text):
+    def _units(self, text: str, before: _Before) -> Iterator[Unit]:
+        found, n_left_out = 0, before.n_left_out
+        for unit in self._found(text, before):
             found += 1
             yield unit
-        if not found:
+        if not found and before.n_left_out == n_left_out:
             if _is_glob(text):
                 raise InputError(f"no file matches {_shown(text)}")
             where = "in the folder" if _is_folder(text) else "in"
             raise InputError(
-                f"no images or videos {where} {_shown(text)}; give folders, globs, lists, Parquet or tar"
+                f"no images or videos {where} {_shown(text)}; give folders, globs, lists, Parquet or tar "
+                "(a list is given by its own name, not by that of its folder)"
             )
 
-    def _found(self, text: str) -> Iterator[Unit]:
+    def _found(self, text: str, before: _Before) -> Iterator[Unit]:
         if _is_glob(text):
-            yield from self._globbed(text)
+            yield from self._globbed(text, before)
         elif _is_folder(text):
-            yield from self._walk(Storage.open(text), _joined(text))
-        else:
+            if not before.has_folder(text):
+                yield from self._walk(Storage.open(text), _joined(text), before)
+                before.folders.append(_absolute(text))
+        elif not before.has_file(text):
             yield from self._file(text, named=True)
+            before.files.add(_absolute(text))
 
-    def _globbed(self, text: str) -> Iterator[Unit]:
+    def _globbed(self, text: str, before: _Before) -> Iterator[Unit]:
+        matches: list[str] = []
+        for match, entry in self._matches(text):
+            if not before.has_file(match):
+                yield from self._file(match, entry)
+                if not before.is_last:
+                    matches.append(_absolute(match))
+        before.files.update(matches)
+
+    def _matches(self, text: str) -> Iterator[tuple[str, Entry | None]]:
+        """Yield the files that a glob means."""
         if not is_url(text):
             for match in sorted(glob.iglob(text, recursive=True)):  # noqa: PTH207, absolute patterns too
                 if Path(match).is_file() and not (_is_table_of_a_batch(match) or self._is_left_out(match)):
-                    yield from self._file(match)
+                    yield match, None
             return
         folder, pattern = folder_of(text)
         storage = Storage.open(folder)
         for entry in storage.entries():
             if not entry.is_folder and fnmatch.fnmatchcase(entry.name, pattern):
-                yield from self._file(_joined(folder)(entry.name), entry)
+                yield _joined(folder)(entry.name), entry
 
-    def _walk(self, storage: Storage, joined: Callable[[str], str]) -> Iterator[Unit]:
+    def _walk(self, storage: Storage, joined: Callable[[str], str], before: _Before) -> Iterator[Unit]:
         """Yield the files of a folder, then those of its folders."""
+        is_empty, without_images, n_left_out = True, None, before.n_left_out
         waiting = [""]  # a recursion would end in trees of a thousand levels
         while waiting:
             below, folders = waiting.pop(), list[str]()
@@ -140,11 +197,25 @@ class Sources:
                 if entry.name.startswith("."):
                     continue
                 name = posixpath.join(below, entry.name) if below else entry.name
+                path = joined(name)
                 if entry.is_folder:
                     folders.append(name)
-                elif _kind(entry.name) and not (_OF_A_BATCH.search(name) or self._is_left_out(joined(name))):
-                    yield from self._file(joined(name), entry)
-            waiting += [name for name in reversed(folders) if not self._is_excluded(joined(name))]
+                elif not _is_found(name) or _OF_A_BATCH.search(name) or self._is_left_out(path):
+                    continue
+                elif not before.has_file(path):
+                    try:
+                        yield from self._file(path, entry)
+                    except _NoImageColumnError as error:
+                        without_images = without_images or error  # a table about the photos beside it
+                        continue
+                    is_empty = False
+            waiting += [
+                name
+                for name in reversed(folders)
+                if not (self._is_excluded(joined(name)) or before.has_folder(joined(name)))
+            ]
+        if is_empty and without_images is not None and before.n_left_out == n_left_out:
+            raise without_images
 
     def _is_excluded(self, path: str) -> bool:
         if not self.exclude or is_url(path) != is_url(self.exclude):
@@ -249,7 +320,7 @@ def _column(path: str, schema: Any, wanted: str | None) -> tuple[str, bool]:
     names = list(schema.names)
     if wanted is not None:
         if wanted not in names:
-            raise InputError(f"{path} has no column {wanted!r}; it has {', '.join(names)}")
+            raise _NoImageColumnError(f"{path} has no column {wanted!r}; it has {', '.join(names)}")
         if not (is_path(wanted) or is_bytes(wanted)):
             raise InputError(
                 f"column {wanted!r} of {path} has the type {schema.field(wanted).type}; it takes text "
@@ -260,7 +331,7 @@ def _column(path: str, schema: Any, wanted: str | None) -> tuple[str, bool]:
         for name in known:
             if name in names and fits(name):
                 return name, fits is is_path
-    raise InputError(
+    raise _NoImageColumnError(
         f"{path} has no column of images that is known by its name; name it with --column, of: "
         f"{', '.join(names)}"
     )
@@ -304,13 +375,16 @@ def _is_table_of_a_batch(path: str) -> bool:
     return path.endswith((".parquet", ".json")) and _OF_A_BATCH.search(path.replace(os.sep, "/")) is not None
 
 
-def _is_above(folder: str, path: str) -> bool:
-    """Whether a path, written in whatever way, lies below a folder."""
-    if is_url(folder) or is_url(path):
-        below = path.partition("?")[0].startswith(folder.partition("?")[0].rstrip("/") + "/")
-        return is_url(folder) and is_url(path) and below
-    root = os.path.join(os.path.abspath(folder), "")  # noqa: PTH100, PTH118
-    return os.path.abspath(path).startswith(root)  # noqa: PTH100
+def _is_found(path: str) -> bool:
+    """Whether a file in a folder is an input: a text among photos is mostly a licence or notes."""
+    return _kind(path) not in ("", "list")
+
+
+def _absolute(path: str) -> str:
+    """Return one text for all ways to write a path or URL, with / between its parts."""
+    if is_url(path):
+        return path.partition("?")[0].rstrip("/")
+    return os.path.abspath(path).replace(os.sep, "/").rstrip("/")  # noqa: PTH100
 
 
 def _joined(folder: str) -> Callable[[str], str]:

@@ -253,9 +253,10 @@ def _sweep(storage: Storage) -> None:
 
 def _check_errors(report: BatchReport, max_errors: int | None) -> None:
     if max_errors is not None and report.n_errors > max_errors:
+        inputs = "input" if report.n_errors == 1 else "inputs"
         raise InputError(
-            f"stopped: {report.n_errors} inputs could not be used, more than --max-errors {max_errors}; the "
-            f"first: {report.first_error}"
+            f"stopped: {report.n_errors} {inputs} could not be used, more than --max-errors {max_errors}; "
+            f"the first: {report.first_error}"
         )
 
 

@@ -66,6 +66,7 @@ class Inputs:
         self._arguments = [_Argument.parse(text) for text in arguments]
         self._one_folder = len(arguments) == 1 and self._arguments[0].is_folder
         self._unreadable: dict[str, str] = {}
+        self._repeating: set[_Argument] = set()  # arguments with a file that an earlier one has
         self.left_out: Counter[str] = Counter()
         self._count = 0
         once, several = set[int](), set[int]()
@@ -137,7 +138,12 @@ class Inputs:
                 yield f"the name of an input is empty; name {self._noun}, folders or globs"
             elif argument.problem:
                 yield argument.problem
-            elif argument.is_folder and not found_of[argument] and not self._is_unreadable(argument):
+            elif (
+                argument.is_folder
+                and not found_of[argument]
+                and argument not in self._repeating
+                and not self._is_unreadable(argument)
+            ):
                 yield f"no {self._noun} in the folder {argument.text}"
             elif argument.is_glob and not argument.matches:
                 yield f"no file matches {argument.text}"
@@ -161,6 +167,7 @@ class Inputs:
                     whole = os.path.abspath(path)  # noqa: PTH100
                     inside = path.suffix.lower() in suffixes and any(f.is_above(whole) for f in folders)
                     if inside or whole in named:
+                        self._repeating.add(argument)
                         continue
                     if not argument.is_folder:
                         named.add(whole)

@@ -17,7 +17,7 @@ from tddfa.cli.output_arguments import Listed, list_of
 from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
 from tddfa.cli.video_inputs import VideoInputs, VideoJob, find_videos
 from tddfa.errors import InputError, PackError, TddfaError
-from tddfa.files import make_folder
+from tddfa.files import make_folder, remove_leftovers
 from tddfa.kinds import KINDS, names
 from tddfa.kinds import TABLES as TABLE_KINDS
 from tddfa.video.encoders import CHOICES as ENCODERS
@@ -198,6 +198,7 @@ def _process(
     tracker = FaceTracker(aligner, max_faces=args.max_faces, quality=args.quality)
     sinks = _sinks(_target(args.dir / job.target), args, reader, aligner)
     guard.check_sinks(sinks)
+    before = _files(sinks)
     images = any(sink.needs_image for sink in sinks)
     if images and args.smooth == "zero-phase" and not reader.repeatable:
         raise InputError(
@@ -221,8 +222,12 @@ def _process(
         except _Interrupted:
             report(f"interrupted before the first frame of {job.name}; its outputs are as they were")
             return False
-    for path in _written(sinks):
-        print(f"wrote {plain(path)}")
+    after = _files(sinks)
+    for path, file in after.items():
+        if before.get(path) != file:
+            print(f"wrote {plain(path)}")
+    if kept := [plain(path) for path, file in after.items() if before.get(path) == file]:
+        note(f"{', '.join(kept)}: of an earlier run; this one did not write them")
     if stop.is_set():
         first = "first frame" if count == 1 else f"first {count} frames"
         report(f"interrupted: the outputs of {job.name} hold its {first}")
@@ -252,13 +257,16 @@ def _noting_ids(
         raise _Interrupted
 
 
-def _written(sinks: Iterable[Sink]) -> list[Path]:
-    """Return the files of the sinks that are there: a person without a good view has no animation."""
-    from tddfa.streams import AnimationSink, FileSink
+def _files(sinks: Iterable[Sink]) -> dict[Path, tuple[int, int]]:
+    """Return the files of the sinks that are there, with what tells a file from one that replaces it."""
+    from tddfa.streams import FileSink
 
-    paths = [path for sink in sinks if isinstance(sink, FileSink) for path in sink.targets()]
-    paths += [path for sink in sinks if isinstance(sink, AnimationSink) for path in sink.paths]
-    return [path for path in dict.fromkeys(paths) if path.is_file()]
+    found: dict[Path, tuple[int, int]] = {}
+    for path in (path for sink in sinks if isinstance(sink, FileSink) for path in sink.targets()):
+        if path.is_file():
+            status = path.stat()
+            found[path] = status.st_ino, status.st_mtime_ns
+    return found
 
 
 def _sinks(target: Path, args: argparse.Namespace, reader: FrameSource, aligner: FaceAligner) -> list[Sink]:
@@ -304,6 +312,7 @@ def _smoother(args: argparse.Namespace) -> Smoother:
 def _target(path: Path) -> Path:
     try:
         make_folder(path.parent)
+        remove_leftovers(path.parent)
     except OSError as error:
         raise InputError(f"cannot make the folder {path.parent}: {error.strerror}") from None
     return path

@@ -39,10 +39,16 @@ def columns(expression_names: Sequence[str]) -> tuple[str, ...]:
     return _columns(as_names("expression_names", expression_names))
 
 
+def _has_gaze(expression_names: Sequence[str]) -> bool:
+    """Whether the expressions of a model turn its eyes."""
+    return "eyeLookInLeft" in expression_names
+
+
 @lru_cache(maxsize=8)
 def _columns(expression_names: tuple[str, ...]) -> tuple[str, ...]:
     return (
         *("frame", "face_id", "timestamp", "confidence", "success", "state"),
+        *(("gaze_angle_x", "gaze_angle_y") if _has_gaze(expression_names) else ()),
         *("pose_Rx", "pose_Ry", "pose_Rz"),
         *(f"{axis}_{i}" for axis in "xyz" for i in range(68)),
         *("box_x0", "box_y0", "box_x1", "box_y1"),
@@ -89,7 +95,7 @@ def face_row(
     turns = (-math.radians(pose.pitch_deg), math.radians(pose.yaw_deg), math.radians(pose.roll_deg))
     head = (pose.yaw_deg, pose.pitch_deg, pose.roll_deg, camera_scale(face.params.camera))
     measured: list[float] = [
-        *(round(v, _DECIMALS) for v in turns),
+        *(round(v, _DECIMALS) for v in (*_gaze_angles(face), *turns)),
         *_rounded(landmarks.T.ravel()),
         *_rounded(corners),
         *(round(v, _DECIMALS) for v in head),
@@ -132,6 +138,20 @@ def to_rows(faces: Face | Iterable[Face], *, frame: int = 0, timestamp: float = 
             )
         )
     return rows
+
+
+def _gaze_angles(face: Face) -> tuple[float, ...]:
+    """Return how far the line of sight is turned to the right and to the lower border of the image, rad.
+
+    Source: OpenFace 2.2, GazeEstimation.cpp, GetGazeAngle.
+    """
+    if not _has_gaze(face.model.expression_names):
+        return ()
+    gaze = face.gaze
+    if gaze is None:
+        return math.nan, math.nan
+    x, y, z = gaze.direction
+    return math.atan2(x, -z), math.atan2(y, -z)
 
 
 def _rounded(values: Float[np.ndarray, " n"]) -> list[float]:

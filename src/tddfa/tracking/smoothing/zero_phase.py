@@ -71,6 +71,8 @@ class ZeroPhase:
             np.stack([s.shape for s in states]),
             np.stack([s.expression for s in states]),
         )
+        # Beside a sudden movement a parabola swings beyond its data: a closed eye would be 107 % closed.
+        least, most = expressions.min(axis=0), expressions.max(axis=0)
         for n, (i, k) in enumerate(run):
             (a, wa), (b, wb), (c, wc) = (_weights(times, n, width) for width in self._widths)
             R = states[n].rotation
@@ -81,7 +83,7 @@ class ZeroPhase:
                 center=wa @ centers[a],
                 residual=np.tensordot(wa, residuals[a], 1),
                 shape=wb @ shapes[b],
-                expression=wc @ expressions[c],
+                expression=np.clip(wc @ expressions[c], least, most),
             )
             params = state.params(pivot, tracks[n].face.params)
             self._frames[i][k] = replace(tracks[n], face=face_with(tracks[n].face, params))
