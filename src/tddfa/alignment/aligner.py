@@ -29,7 +29,6 @@ from tddfa.alignment.inputs import (
 )
 from tddfa.alignment.networks import PackNetworks
 from tddfa.alignment.orientation import (
-    best_score,
     clearest_turn,
     face_turned_back,
     possible_turns,
@@ -487,7 +486,7 @@ class FaceAligner:
         found = self._finder.faces(sources, [None] * len(images), size, most)
         if not self._finder.verifies:
             return self._faces(sources, found)
-        turns = {k: n for k, faces in enumerate(found) if (n := self._turns(images[k], faces, size, most))}
+        turns = {k: n for k, faces in enumerate(found) if (n := self._turns(sources[k], faces, size, most))}
         turned = {k: Pyramid(turned_image(images[k], n)) for k, n in turns.items()}
         # Without any face, nothing but a clear one justifies the turn.
         selections = [None if found[k] else _clear for k in turns]
@@ -505,14 +504,14 @@ class FaceAligner:
             aligned[k] = Faces(face_turned_back(face, turns[k], width, height) for face in aligned[k])
         return aligned
 
-    def _turns(self, image: Image, faces: Sequence[Verified], size: int | None, most: int | None) -> int:
+    def _turns(self, source: Pyramid, faces: Sequence[Verified], size: int | None, most: int | None) -> int:
         """Return how often `np.rot90` turns an image until it is upright."""
         if turns := turns_to_upright(faces):
             return turns
         if faces and not self._finder.scores_are_known:
             return 0  # nothing tells whether a face is clear
-        find = partial(self._finder.detections, search_size=size, largest=most is not None)
-        scores = {n: best_score(find(turned_image(image, n))) for n in possible_turns(faces)}
+        turns = possible_turns(faces)
+        scores = self._finder.turned_scores(source, turns, size, largest=most is not None)
         return clearest_turn(faces, scores)
 
     def _faces(self, sources: Sequence[Pyramid], found: Sequence[Sequence[Verified]]) -> list[Faces]:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
 from tddfa.alignment.networks import PackNetworks
+from tddfa.alignment.orientation import best_score
 from tddfa.alignment.prediction import LandmarkModel
 from tddfa.alignment.search import SeparateSearches, find_faces
 from tddfa.alignment.verification import FaceVerifier, Verified, VerifiedDetector
 from tddfa.detection import (
+    AnchorFreeDetector,
     BatchDetector,
     BatchSearch,
     Detector,
@@ -19,6 +21,7 @@ from tddfa.detection import (
 )
 from tddfa.errors import InputError
 from tddfa.imaging.pyramid import Pyramid, images_for
+from tddfa.imaging.warp import turned
 from tddfa.types import Detection, Image
 from tddfa.types.box import largest
 
@@ -89,19 +92,31 @@ class FaceFinder:
                 found[k] = faces
         return [[faces[k] for k in largest([face.detection.box for face in faces], most)] for faces in found]
 
-    def detections(
-        self, image: Image, search_size: int | None, *, largest: bool = False
-    ) -> Sequence[Detection]:
+    def turned_scores(
+        self, source: Pyramid, turns: Iterable[int], search_size: int | None, *, largest: bool = False
+    ) -> dict[int, float]:
+        """Return the detector's best score after each number of quarter turns (`np.rot90`) of an image.
+
+        Args:
+            source: the image.
+            turns: numbers of quarter turns.
+            search_size: longer side at which the image is searched, px; the detector chooses by default.
+            largest: whether a copy for the largest faces will do.
+        """
+        detector, image = self.detector, source.image
+        if isinstance(detector, AnchorFreeDetector):
+            # What is searched is a copy: to turn the whole image of a camera takes longer than to search it.
+            image = detector.reduced(source, search_size=search_size, largest=largest)
+        return {n: best_score(self._detections(turned(image, n), search_size)) for n in turns}
+
+    def _detections(self, image: Image, search_size: int | None) -> Sequence[Detection]:
         """Return what the detector finds in one copy of an image, unverified.
 
         Args:
             image: RGB.
             search_size: longer side of the copy, px; the detector chooses by default.
-            largest: whether a copy for the largest faces will do.
         """
         detector = self.detector
-        if largest and search_size is None and isinstance(detector, LargestFirstDetector):
-            return detector.search_largest([image]).step([0])[0].detections
         if isinstance(detector, ScalableDetector):
             return detector.detect(image, search_size=search_size)
         return detector.detect(image)
@@ -157,6 +172,6 @@ class FaceFinder:
             )
         if scalable and search_size is None and select is None:
             return detector.search(image)
-        found = list(self.detections(image, search_size))
+        found = list(self._detections(image, search_size))
         candidates = found if select is None else list(select(found))
         return iter([SearchStep(candidates, 0.0)])

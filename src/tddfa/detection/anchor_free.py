@@ -125,6 +125,23 @@ class AnchorFreeDetector:
         """
         return AnchorFreeSearch(self, images, None, with_preview=True)
 
+    def reduced(self, source: Pyramid, *, search_size: int | None = None, largest: bool = False) -> Image:
+        """Return the image at the size of the first copy that is searched, or the image where it is smaller.
+
+        Args:
+            source: the image.
+            search_size: as for `detect`.
+            largest: whether only the largest faces are searched.
+        """
+        height, width = source.image.shape[:2]
+        longer = max(height, width)
+        small = preview(longer, self.max_side) if largest and search_size is None else None
+        side = self.max_side if search_size is None else search_size
+        shrink = (side if small is None else small.side) / longer
+        if shrink >= 1:
+            return source.image
+        return shrunk(source, max(round(shrink * width), 1), max(round(shrink * height), 1))
+
     def smallest_face(self, width: int, height: int, *, search_size: int | None = None) -> float:
         """Return the side from which nearly all faces are found in an image of this size, px."""
         longer = max(width, height)
