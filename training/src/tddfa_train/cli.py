@@ -8,10 +8,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tddfa.errors import InputError, TddfaError
 from tddfa_train.outputs import OUTPUTS, add_overwrite, check_outputs
+
+if TYPE_CHECKING:
+    from tddfa_train.expressions.recipe import CloseUpRecipe
 
 _SMOKE_STEPS = 4
 _OVERFIT_STEPS = 60
@@ -159,19 +162,15 @@ def build_parser() -> argparse.ArgumentParser:
     person = commands.add_parser(
         "person", help="fit the identity of the person on top of a trained network of the recipe expressions"
     )
-    person.add_argument("config", type=Path, metavar="CONFIG", help="JSON, as for 'train expressions'")
-    person.add_argument(
-        "--start",
-        metavar="WEIGHTS",
-        help="the trained network: open:expressions, a .safetensors file, or a run's last.pt (default: as in "
-        "the config)",
-    )
-    person.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.safetensors")
-    person.add_argument(
-        "--options", type=Path, metavar="JSON", help="numbers of the fit; docs/training.md lists them"
-    )
-    person.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    _add_last_layer(person)
     person.set_defaults(run=_person)
+
+    place = commands.add_parser(
+        "place",
+        help="fit camera and identity of a trained network of the recipe expressions to labelled landmarks",
+    )
+    _add_last_layer(place)
+    place.set_defaults(run=_place)
 
     ablate = commands.add_parser("ablate", help="what each part of the recipe of 3DDFA_V2 is worth")
     ablate.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
@@ -371,18 +370,51 @@ def _train(args: argparse.Namespace) -> None:
         )
 
 
-def _person(args: argparse.Namespace) -> None:
-    from tddfa_train.expressions.person import write_person_head
-    from tddfa_train.expressions.person_fit import PersonConfig
+def _add_last_layer(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of a command that fits a part of the last layer of a trained network."""
+    command.add_argument("config", type=Path, metavar="CONFIG", help="JSON, as for 'train expressions'")
+    command.add_argument(
+        "--start",
+        metavar="WEIGHTS",
+        help="the trained network: open:expressions, a .safetensors file, or a run's last.pt (default: as in "
+        "the config)",
+    )
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.safetensors")
+    command.add_argument(
+        "--options", type=Path, metavar="JSON", help="numbers of the fit; docs/training.md lists them"
+    )
+    command.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+
+
+def _closeup_recipe(args: argparse.Namespace) -> "CloseUpRecipe":
     from tddfa_train.expressions.recipe import CloseUpRecipe
     from tddfa_train.loop.config import read_config
 
     recipe = read_config(CloseUpRecipe, args.config)
-    if args.start is not None:
-        recipe = dataclasses.replace(recipe, start=args.start)
+    return recipe if args.start is None else dataclasses.replace(recipe, start=args.start)
+
+
+def _person(args: argparse.Namespace) -> None:
+    from tddfa_train.expressions.person import write_person_head
+    from tddfa_train.expressions.person_fit import PersonConfig
+    from tddfa_train.loop.config import read_config
+
     config = PersonConfig() if args.options is None else read_config(PersonConfig, args.options)
-    for kind, (people, ratio) in write_person_head(recipe, args.output, config, device=args.device).items():
+    ratios = write_person_head(_closeup_recipe(args), args.output, config, device=args.device)
+    for kind, (people, ratio) in ratios.items():
         print(f"{people} people in {kind}; identity of a person, within / between people: {ratio:.2f}")
+
+
+def _place(args: argparse.Namespace) -> None:
+    from tddfa_train.expressions.placement import PlacementConfig, write_placement
+    from tddfa_train.loop.config import read_config
+
+    config = PlacementConfig() if args.options is None else read_config(PlacementConfig, args.options)
+    change = write_placement(_closeup_recipe(args), args.output, config, device=args.device)
+    print(
+        f"{change.n_faces} faces that were left out of the fit: {change.before:.2f} % of their size from "
+        f"the labels before, {change.after:.2f} % after"
+    )
 
 
 def _ablate(args: argparse.Namespace) -> None:

@@ -113,6 +113,7 @@ OUTPUTS: Mapping[str, Output] = {
     "backgrounds": Output("output", (), _never, ("photos",)),
     "train": Output("run_folder", _RUN, _has_record("manifest.json", "recipe"), ("config",)),
     "person": Output("output", (), _never, ("config", "start", "options")),
+    "place": Output("output", (), _never, ("config", "start", "options")),
     "ablate": Output("folder", ("ablation.*",), _has_record("ablation.json", "arms"), ("config",)),
     "card": Output("folder", _CARD, _has_record("card.json", "packs"), ("config",)),
     "pack": Output("output", _PACK, _has_record("manifest.json", "schema", "files"), ("config",)),
