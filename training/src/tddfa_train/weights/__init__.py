@@ -65,14 +65,15 @@ def write_weights(path: Path, weights: Mapping[str, Tensor], about: Mapping[str,
         weights: by name.
         about: where they come from; kept in the file as JSON.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     stored = {
         key: (value.half() if value.ndim > 1 and value.is_floating_point() else value).contiguous()
         for key, value in weights.items()
     }
     with atomic_path(path) as partial:
-        save_file(stored, partial, metadata={"about": json.dumps(about, sort_keys=True)})
+        # `save_file` would make a file that nobody else can read.
+        partial.write_bytes(save(stored, metadata={"about": json.dumps(about, sort_keys=True)}))
 
 
 def load_weights(network: nn.Module, source: str | Path) -> list[str]:
