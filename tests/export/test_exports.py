@@ -132,6 +132,7 @@ def test_the_json_record_holds_every_number_of_the_face(tmp_path: Path) -> None:
         assert read["expression"] == {"smile": 0.25, "blink": 1.0}
         assert read["score"] == 0.75
         assert set(read["pose"]) == {"yaw_deg", "pitch_deg", "roll_deg"}
+        assert read["gaze"] is None  # this model has no eyes
 
 
 def test_the_npz_holds_every_array_without_pickles(tmp_path: Path) -> None:

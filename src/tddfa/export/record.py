@@ -61,7 +61,7 @@ def face_record(face: Face) -> dict[str, Any]:
     Returns:
         `box` (x0, y0, x1, y1, px), `score` (of the detector), `confidence` (of the network, or
         None), `landmarks` (68 × 3, image frame, px), `pose` (`yaw_deg`,
-        `pitch_deg`, `roll_deg`), `camera` (3 × 4, image frame from model frame), `identity` (coefficients of
+        `pitch_deg`, `roll_deg`), `gaze` (see `GazeAngles`, or None for models whose eyes do not turn), `camera` (3 × 4, image frame from model frame), `identity` (coefficients of
         the person), `shape` (coefficients of the same basis that the mesh has), `expression` (coefficient by
         name).
 
@@ -79,11 +79,21 @@ def face_record(face: Face) -> dict[str, Any]:
             "pitch_deg": round(face.pose.pitch_deg, 4),
             "roll_deg": round(face.pose.roll_deg, 4),
         },
+        "gaze": _gaze(face),
         "camera": face.params.camera.tolist(),
         "identity": _short_list(face.params.identity),
         "shape": _short_list(face.params.shape),
         "expression": {name: _short(value) for name, value in face.expression.items()},
     }
+
+
+def _gaze(face: Face) -> dict[str, float] | None:
+    """Return where the eyes look: in the head, and in the image."""
+    gaze = face.gaze
+    if gaze is None:
+        return None
+    names = ("yaw_deg", "pitch_deg", "image_yaw_deg", "image_pitch_deg")
+    return {name: round(float(getattr(gaze, name)), 3) for name in names}
 
 
 def _short(value: float) -> float:

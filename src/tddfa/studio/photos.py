@@ -22,7 +22,6 @@ from tddfa.studio.bodies import image_body
 from tddfa.studio.problems import RequestError
 from tddfa.studio.queries import Query
 from tddfa.studio.state import Studio
-from tddfa.types import Face
 
 _FILE = "the file"  # what a person has dropped on the page; a script sends "the body"
 _MEDIA_TYPES = {
@@ -59,7 +58,7 @@ async def add(request: Request) -> Response:
     def work() -> dict[str, Any]:
         scene = _scene(data, query, studio, _FILE)
         hint = None if scene.faces else no_face_hint(scene, studio.engine.aligner)
-        return {"id": studio.gallery.add(scene), "hint": hint, **photo_record(scene)}
+        return {"id": studio.gallery.add(scene), "hint": hint, **image_record(scene.image, scene.faces)}
 
     return JSONResponse(await studio.engine.run(work), 201)
 
@@ -92,23 +91,6 @@ async def remove(request: Request) -> Response:
     if not Studio.of(request).gallery.remove(request.path_params["id"]):
         raise _gone()
     return Response(status_code=204)
-
-
-def photo_record(scene: Scene) -> dict[str, Any]:
-    """Return the record of an image with what the page shows beside it: gaze, and the outline of the face."""
-    record = image_record(scene.image, scene.faces)
-    for face, item in zip(scene.faces, record["faces"], strict=True):
-        item["gaze"] = gaze_record(face)
-    return record
-
-
-def gaze_record(face: Face) -> dict[str, float] | None:
-    """Return where the eyes look; None for models whose eyes do not turn."""
-    gaze = face.gaze
-    if gaze is None:
-        return None
-    names = ("yaw_deg", "pitch_deg", "image_yaw_deg", "image_pitch_deg")
-    return {name: round(float(getattr(gaze, name)), 3) for name in names}
 
 
 def no_face_hint(scene: Scene, aligner: FaceAligner) -> str:
