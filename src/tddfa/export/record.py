@@ -59,11 +59,11 @@ def face_record(face: Face) -> dict[str, Any]:
         face: the face.
 
     Returns:
-        `box` (x0, y0, x1, y1, px), `score` (of the detector), `confidence` (of the network, or
-        None), `landmarks` (68 × 3, image frame, px), `pose` (`yaw_deg`,
-        `pitch_deg`, `roll_deg`), `gaze` (see `GazeAngles`, or None for models whose eyes do not turn), `camera` (3 × 4, image frame from model frame), `identity` (coefficients of
-        the person), `shape` (coefficients of the same basis that the mesh has), `expression` (coefficient by
-        name).
+        `box` (x0, y0, x1, y1, px), `score` (of the detector), `confidence` (of the network, or None),
+        `landmarks` (68 × 3, image frame, px), `pose` (`yaw_deg`, `pitch_deg`, `roll_deg`), `gaze` (as in
+        `GazeAngles`; None for models whose eyes do not turn), `camera` (3 × 4, image frame from model frame),
+        `identity` (coefficients of the person), `shape` (coefficients of the same basis that the mesh has),
+        `expression` (coefficient by name).
 
     Raises:
         InputError: `face` is no face.
