@@ -22,6 +22,7 @@ COMMANDS = {
     "backgrounds": (["backgrounds", "photos", "out.npy"], "out.npy"),
     "train": (["train", "detector", "config.json", "out"], "out/last.pt"),
     "person": (["person", "config.json", "--start", "last.pt", "-o", "out.safetensors"], "out.safetensors"),
+    "place": (["place", "config.json", "--start", "last.pt", "-o", "out.safetensors"], "out.safetensors"),
     "ablate": (["ablate", "config.json", "out"], "out/ablation.md"),
     "card": (["card", "config.json", "out"], "out/worst_aflw2000.jpg"),
     "pack": (["pack", "config.json", "out"], "out/regressor.onnx"),
@@ -77,6 +78,7 @@ def test_a_file_of_others_stays_unless_asked(folder, name, capsys, monkeypatch):
         (["export", "detector", "last.pt", "link.pt"], "cannot write link.pt: it is an input"),
         (["export", "detector", "last.pt", "photos"], "it is a folder, and a file is needed"),
         (["person", "config.json", "--start", "last.pt", "-o", "last.pt"], "cannot write last.pt: it is an"),
+        (["place", "config.json", "--start", "last.pt", "-o", "last.pt"], "cannot write last.pt: it is an"),
         (["pack", "config.json", "b.npy"], "it is a file, and a folder is needed"),
     ],
 )
