@@ -5,6 +5,7 @@ import pytest
 from tddfa.detection import make_detector
 from tddfa.detection.faint import FaintDetection
 from tddfa.errors import PackError
+from tddfa.imaging.pyramid import Pyramid
 from tddfa.types import Detection
 
 SETTINGS = {
@@ -237,3 +238,33 @@ def test_an_image_taken_in_the_dark_is_lit_and_others_stay_as_they_are():
     assert inside.std() < 20  # ten times the light would be ten times the noise
     detector.detect(np.zeros((64, 64, 3), np.uint8))
     assert seen[2].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "search_size", "largest", "expected"),
+    [
+        ((1024, 512), None, False, (256, 128)),
+        ((1024, 512), 400, False, (400, 200)),
+        ((512, 1024), None, True, (64, 128)),  # the preview
+        ((1024, 512), 400, True, (400, 200)),
+        ((200, 100), None, False, (200, 100)),
+    ],
+)
+def test_the_reduced_image_is_as_large_as_the_copy_that_is_searched(size, search_size, largest, expected):
+    image = rectangle(*size, 20, 20, size[0] // 2, size[1] // 2)
+    network = WhiteRectangle()
+    detector = make_detector(network, SETTINGS)
+    copy = detector.reduced(Pyramid(image), search_size=search_size, largest=largest)
+    assert copy.shape == (expected[1], expected[0], 3)
+    assert (copy is image) == (size == expected)
+    # What is found in the copy, turned or not, is what is found in the image.
+    for turns in range(4):
+        network.shapes = []
+        (in_copy,) = detector.detect(np.rot90(copy, turns), search_size=search_size)
+        read, network.shapes = network.shapes, []
+        (in_image,) = detector.detect(np.rot90(image, turns), search_size=max(expected))
+        assert read == network.shapes
+        ratio = max(size) / max(expected)
+        np.testing.assert_allclose(
+            (np.array(tuple(in_copy.box)) + 0.5) * ratio - 0.5, tuple(in_image.box), atol=2 * ratio
+        )

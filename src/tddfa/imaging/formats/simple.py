@@ -30,7 +30,7 @@ def _unpack(name: str, layout: str, data: bytes, at: int) -> tuple[int, ...]:
 def _inspect_gif(data: bytes) -> ImageHeader:
     width, height, flags, background = _unpack("GIF", "<HHBB", data, 6)
     if flags & 0x80 and background >= 2 << (flags & 7):
-        # OpenCV refuses a background that the palette does not have; nobody else looks at it.
+        # OpenCV refuses a background that the palette does not have; no other reader uses it.
         data = b"".join((data[:11], b"\0", data[12:]))
     return _checked("GIF", width, height, data)
 

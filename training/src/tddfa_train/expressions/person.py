@@ -11,14 +11,13 @@ from pathlib import Path
 
 import torch
 
-from tddfa.errors import InputError
 from tddfa.morphable import open_face_model
 from tddfa_train.expressions.batches import CloseUpBatches
 from tddfa_train.expressions.person_fit import PersonConfig, consistency, fit_person_head
 from tddfa_train.expressions.person_samples import collect_samples
-from tddfa_train.expressions.recipe import CloseUpRecipe, make_closeup_network
+from tddfa_train.expressions.recipe import CloseUpRecipe, started_network
 from tddfa_train.loop.schedule import n_threads
-from tddfa_train.weights import load_weights, read_weights, write_weights
+from tddfa_train.weights import read_weights, write_weights
 
 
 def write_person_head(
@@ -38,15 +37,11 @@ def write_person_head(
     Raises:
         InputError: weights or labels are missing.
     """
-    if recipe.start is None:
-        raise InputError("the head needs a trained network; name its weights with --start")
     torch.set_num_threads(n_threads(recipe.loop))
     model = open_face_model(level=0, crop="head")
     sign = model.identity_mirror_sign
     assert sign is not None
-    network = make_closeup_network(recipe.network, model)
-    if missing := load_weights(network, recipe.start):
-        raise InputError(f"{recipe.start} is not of the network of this config: no {missing[0]}")
+    network, start = started_network(recipe, model)
     data = CloseUpBatches(recipe.data, recipe.view, recipe.loop.n_steps, model)
     samples = collect_samples(
         network,
@@ -58,12 +53,10 @@ def write_person_head(
         device=device,
     )
     head = fit_person_head(samples, sign, config)
-    weights = read_weights(recipe.start) | {
-        f"person.{key}": value for key, value in head.state_dict().items()
-    }
+    weights = read_weights(start) | {f"person.{key}": value for key, value in head.state_dict().items()}
     about = {
         "network": "expressions",
-        "start": Path(recipe.start).name,
+        "start": Path(start).name,
         "folders": [folder.name for folder in data.folders],
         "person": asdict(config),
     }

@@ -1,25 +1,20 @@
 """Features of a trained close-ups' network, with the labelled identity of the person in each image."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int
-from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from tddfa.errors import InputError
-from tddfa_train.data.batches import Batch
 from tddfa_train.data.folder import FaceFolder
 from tddfa_train.expressions.batches import CloseUpBatches
+from tddfa_train.expressions.given_faces import given_faces
 from tddfa_train.expressions.network import CloseUpNetwork
 from tddfa_train.expressions.person_labels import identity_by_embedding
 from tddfa_train.landmarks.task import network_input
 
 _SEED = 11  # other augmentations than those of the training
-_CHUNK = 96
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +80,7 @@ def collect_samples(
             f"no face within {largest_yaw_deg:g} degrees of yaw has coefficients; add them with "
             f"'tddfa-train fit'"
         )
-    feature, mirrored = _features(network, _Views(data, np.tile(rows, n_crops)), workers, device)
+    feature, mirrored = _features(network, data, np.tile(rows, n_crops), workers, device)
     person = _people(data.folders)[rows]
     identity = _identity(data, rows, ridge)
     rendered = np.array([folder.is_exact for folder in data.folders])[data.rows[rows, 0]]
@@ -160,36 +155,14 @@ def _people(folders: list[FaceFolder]) -> Int[np.ndarray, " n"]:
     return np.concatenate(numbers)
 
 
-class _Views:
-    """Batches of views of given faces, in order; for a `DataLoader` with `batch_size=None`."""
-
-    def __init__(self, data: CloseUpBatches, rows: Int[np.ndarray, " n"]):
-        self.data, self.rows = data, rows
-
-    def __len__(self) -> int:
-        return -(-len(self.rows) // _CHUNK)
-
-    def __getitem__(self, step: int) -> Batch:
-        rng = np.random.default_rng((self.data.config.seed, _SEED, step))
-        rows = self.rows[step * _CHUNK : (step + 1) * _CHUNK]
-        samples = [self.data.sample(int(row), rng) for row in rows]
-        return {key: np.stack([sample[key] for sample in samples]) for key in ("crop", "mirrored")}
-
-
 @torch.no_grad()
 def _features(
-    network: CloseUpNetwork, views: _Views, workers: int, device: str
+    network: CloseUpNetwork, data: CloseUpBatches, rows: Int[np.ndarray, " n"], workers: int, device: str
 ) -> tuple[Float32[np.ndarray, "n f"], Bool[np.ndarray, " n"]]:
     network = network.to(device).eval()
-    loader: Iterable[Any] = DataLoader(
-        views,  # pyright: ignore[reportArgumentType]
-        batch_size=None,
-        sampler=range(len(views)),
-        num_workers=workers,
-    )
     features: list[np.ndarray] = []
     mirrored: list[np.ndarray] = []
-    for batch in tqdm(loader, total=len(views), desc="features", unit="batch", disable=None):
+    for batch in given_faces(data, rows, ("crop", "mirrored"), seed=_SEED, workers=workers):
         features.append(network.seen(network_input(batch["crop"].to(device))).float().cpu().numpy())
         mirrored.append(batch["mirrored"].numpy())
     return np.concatenate(features), np.concatenate(mirrored)

@@ -10,29 +10,27 @@ answers.
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from tddfa.errors import InputError
 from tddfa.morphable import MorphableModel, open_face_model
 from tddfa_train.data.answers import FIRST_ANSWER
-from tddfa_train.data.batches import Batch
 from tddfa_train.expressions.batches import CloseUpBatches
+from tddfa_train.expressions.given_faces import given_faces
 from tddfa_train.expressions.network import N_POSE, CloseUpNetwork, FirstAnswer, corrected
-from tddfa_train.expressions.recipe import CloseUpRecipe, make_closeup_network
+from tddfa_train.expressions.recipe import CloseUpRecipe, started_network
 from tddfa_train.landmarks.task import network_input
 from tddfa_train.loop.schedule import n_threads
 from tddfa_train.point_model import PointModel
-from tddfa_train.weights import load_weights, read_weights, write_weights
+from tddfa_train.weights import read_weights, write_weights
 
 _SEED = 12  # other augmentations than those of the training
-_CHUNK = 96
 _N_TURN = 3  # numbers of the turn come first
 _HELD_OUT = 10  # every tenth face is measured, not fitted
 
@@ -107,18 +105,14 @@ def write_placement(
     Raises:
         InputError: weights or labels are missing.
     """
-    if recipe.start is None:
-        raise InputError("faces are placed by a trained network; name its weights with --start")
     torch.set_num_threads(n_threads(recipe.loop))
     model = open_face_model(level=0, crop="head")
-    network = make_closeup_network(recipe.network, model)
-    if missing := load_weights(network, recipe.start):
-        raise InputError(f"{recipe.start} is not of the network of this config: no {missing[0]}")
+    network, start = started_network(recipe, model)
     data = CloseUpBatches(recipe.data, recipe.view, recipe.loop.n_steps, model)
     views = _views(network, data, config.crops, recipe.loop.workers, device)
     network = network.cpu()
     placed, change = fit_placement(network, views, model, config)
-    own, n = read_weights(recipe.start), len(placed.bias)
+    own, n = read_weights(start), len(placed.bias)
     weights = {
         **own,
         "head.weight": torch.cat([placed.weight.detach(), own["head.weight"][n:]]),
@@ -126,7 +120,7 @@ def write_placement(
     }
     about = {
         "network": "expressions",
-        "start": Path(recipe.start).name,
+        "start": Path(start).name,
         "folders": [folder.name for folder in data.folders],
         "placement": asdict(config),
         "faces": change.n_faces,
@@ -296,39 +290,17 @@ def _spread(model: MorphableModel) -> Float[np.ndarray, "i i"]:
     return (3 * basis.T @ basis / len(basis)).astype(np.float32)
 
 
-class _Faces:
-    """Batches of views of given faces, in order; for a `DataLoader` with `batch_size=None`."""
-
-    def __init__(self, data: CloseUpBatches, rows: np.ndarray):
-        self.data, self.rows = data, rows
-
-    def __len__(self) -> int:
-        return -(-len(self.rows) // _CHUNK)
-
-    def __getitem__(self, step: int) -> Batch:
-        rng = np.random.default_rng((self.data.config.seed, _SEED, step))
-        rows = self.rows[step * _CHUNK : (step + 1) * _CHUNK]
-        samples = [self.data.sample(int(row), rng) for row in rows]
-        return {key: np.stack([s[key] for s in samples]) for key in ("crop", "landmarks68", *FIRST_ANSWER)}
-
-
 @torch.no_grad()
 def _views(
     network: CloseUpNetwork, data: CloseUpBatches, n_crops: int, workers: int, device: str
 ) -> SeenFaces:
     network = network.to(device).eval()
     rows = np.tile(np.flatnonzero(data.probability > 0), n_crops)
-    faces = _Faces(data, rows)
-    loader: Any = DataLoader(
-        faces,  # pyright: ignore[reportArgumentType]
-        batch_size=None,
-        sampler=range(len(faces)),
-        num_workers=workers,
-    )
+    keys = ("crop", "landmarks68", *FIRST_ANSWER)
     features: list[Tensor] = []
     first: list[list[Tensor]] = []
     landmarks: list[Tensor] = []
-    for batch in tqdm(loader, total=len(faces), desc="features", unit="batch", disable=None):
+    for batch in given_faces(data, rows, keys, seed=_SEED, workers=workers):
         known = [batch[key].float() for key in FIRST_ANSWER]
         seen = FirstAnswer(*(each.to(device) for each in known))
         features.append(network.feature(network_input(batch["crop"].to(device)), seen).cpu())

@@ -75,6 +75,27 @@ def make_closeup_network(
     )
 
 
+def started_network(recipe: CloseUpRecipe, model: MorphableModel) -> tuple[CloseUpNetwork, str]:
+    """Build the network of a recipe with the weights that it starts from.
+
+    Args:
+        recipe: sizes and start.
+        model: the face model.
+
+    Returns:
+        The network, and the name of the weights.
+
+    Raises:
+        InputError: the recipe names no weights, or those of another network.
+    """
+    if recipe.start is None:
+        raise InputError("the last layer is that of a trained network; name its weights with --start")
+    network = make_closeup_network(recipe.network, model)
+    if missing := load_weights(network, recipe.start):
+        raise InputError(f"{recipe.start} is not of the network of this config: no {missing[0]}")
+    return network, recipe.start
+
+
 def shown_points(model: MorphableModel) -> LandmarkSet:
     """Join the 68 landmarks and MediaPipe's points."""
     sets = [model.landmark_sets["ibug68"], model.landmark_sets["mediapipe478"]]
