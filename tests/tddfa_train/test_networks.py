@@ -7,7 +7,8 @@ torch = pytest.importorskip("torch")
 ort = pytest.importorskip("onnxruntime")
 
 from tddfa.packs.convert.networks import mobilenet_v1, resnet22  # noqa: E402
-from tddfa_train.networks import TRUNKS  # noqa: E402
+from tddfa_train.networks import DENSE, TRUNKS  # noqa: E402
+from tddfa_train.networks.thinning import thinned  # noqa: E402
 
 
 @pytest.mark.parametrize("name", TRUNKS)
@@ -54,3 +55,31 @@ def test_our_resnet22_is_the_published_one():
     with torch.no_grad():
         expected = head(trunk(x)[:, :, None, None])[:, :, 0, 0].numpy()
     np.testing.assert_allclose(_run(onnx, x.numpy()), expected, atol=2e-4 * np.abs(expected).max())
+
+
+def _weights(name):
+    return {f"trunk.{key}": value.clone() for key, value in TRUNKS[name]().state_dict().items()}
+
+
+def test_a_thinned_trunk_computes_the_same_where_what_it_lacks_did_nothing():
+    torch.manual_seed(0)
+    weights = _weights("dense-folded")
+    # The block that is left out adds nothing, and half of the channels within the next one lead nowhere.
+    weights["trunk.body.3.second.0.weight"].zero_()
+    weights["trunk.body.3.second.0.bias"].zero_()
+    idle = torch.randperm(128)[:64]
+    weights["trunk.body.5.second.0.weight"][:, idle] = 0
+    large, light = TRUNKS["dense-folded"]().eval(), TRUNKS["dense-light"]().eval()
+    smaller = thinned(weights, DENSE["dense-folded"], DENSE["dense-light"])
+    for network, values in ((large, weights), (light, smaller)):
+        network.load_state_dict({key.removeprefix("trunk."): value for key, value in values.items()})
+    crops = torch.randn(2, 3, 120, 120)
+    with torch.no_grad():
+        torch.testing.assert_close(light(crops), large(crops), atol=1e-5, rtol=1e-4)
+
+
+def test_a_trunk_that_lacks_nothing_is_not_thinned():
+    weights = _weights("dense-light") | {"head.weight": torch.zeros(1)}
+    same = thinned(weights, DENSE["dense-light"], DENSE["dense-light"])
+    assert same.keys() == weights.keys()
+    assert all(torch.equal(same[key], value) for key, value in weights.items())

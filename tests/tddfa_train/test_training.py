@@ -96,14 +96,40 @@ def test_a_student_that_equals_its_teacher_has_nothing_to_learn_from_it(write_co
     assert experiment.task.losses(student, batch)["surface"].item() == 0
 
 
+def test_coefficients_and_doubts_of_a_teacher_are_learned_where_it_sees_a_face(write_config, tmp_path):
+    teacher = _teacher(tmp_path, open_face_model(level=0, crop="head"))
+    config = write_config(
+        "alignment",
+        trunk="dense-small",
+        teacher=str(tmp_path / "teacher.pt"),
+        teacher_trunk="dense-small",
+        distillation={"mirrored": False, "coefficients": 0.3, "log_odds": 0.03},
+    )
+    experiment = alignment_experiment(read_config(AlignmentRecipe, config))
+    batch = {key: torch.from_numpy(value) for key, value in experiment.data[0].items()}
+    student = experiment.network.eval()
+    terms = experiment.task.losses(student, batch)
+    assert terms["coefficients"].item() > 0.01
+    assert terms["log-odds"].item() > 0
+    assert experiment.task.losses(student, batch | {"is_face": 0 * batch["is_face"]})["coefficients"] == 0
+    student.load_state_dict(teacher.state_dict())
+    terms = experiment.task.losses(student, batch)
+    assert terms["coefficients"].item() == terms["log-odds"].item() == 0
+    # Beyond every doubt nothing is learned: both are as sure as one can be.
+    with torch.no_grad():
+        for network, sure in ((experiment.task.teacher, 12.0), (student, 15.0)):
+            network.head.bias[-1] += sure
+    assert experiment.task.losses(student, batch)["log-odds"].item() == 0
+
+
 def test_a_teacher_with_a_mirror_gives_mirrored_answers_to_mirrored_crops(write_config, tmp_path):
     model = open_face_model(level=0, crop="head")
     _teacher(tmp_path, model)
     config = write_config("alignment", teacher=str(tmp_path / "teacher.pt"), teacher_trunk="dense-small")
     task = alignment_experiment(read_config(AlignmentRecipe, config)).task
     crops = torch.randn(2, 3, 120, 120, generator=torch.Generator().manual_seed(0))
-    straight, sure = task.answer(crops)
-    mirrored, as_sure = task.answer(crops.flip(3))
+    straight, _, sure = task.answer(crops)
+    mirrored, _, as_sure = task.answer(crops.flip(3))
     torch.testing.assert_close(sure, as_sure)
     twins = torch.from_numpy(IBUG68_MIRROR.astype(int))
     back = mirrored[:, :68][:, twins]

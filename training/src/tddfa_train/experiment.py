@@ -16,7 +16,7 @@ from tddfa_train.landmarks.task import network_input
 from tddfa_train.loop.devices import device_of
 from tddfa_train.loop.schedule import LoopConfig
 from tddfa_train.loop.task import StepData, Task
-from tddfa_train.networks import TRUNKS
+from tddfa_train.networks import DENSE, TRUNKS, DenseConfig
 
 Evaluate = Callable[[nn.Module], Mapping[str, Any]]
 
@@ -49,6 +49,17 @@ def make_trunk(name: str) -> nn.Module:
     if name not in TRUNKS:
         raise InputError(f"no trunk named {name!r}; there are: {', '.join(TRUNKS)}")
     return TRUNKS[name]()
+
+
+def dense_config(name: str) -> DenseConfig:
+    """Return the layout of a trunk of plain convolutions.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in DENSE:
+        raise InputError(f"no trunk of plain convolutions named {name!r}; there are: {', '.join(DENSE)}")
+    return DENSE[name]
 
 
 def aflw2000_evaluation(

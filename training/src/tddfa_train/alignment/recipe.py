@@ -22,12 +22,19 @@ from tddfa_train.data.batches import LandmarkBatches, LandmarkDataConfig
 from tddfa_train.data.coefficients import CoefficientBatches
 from tddfa_train.data.mediapipe_points import mediapipe_labels, mediapipe_weights
 from tddfa_train.data.surface_points import SurfacePoints
-from tddfa_train.experiment import EvaluationConfig, Experiment, aflw2000_evaluation, make_trunk
+from tddfa_train.experiment import (
+    EvaluationConfig,
+    Experiment,
+    aflw2000_evaluation,
+    dense_config,
+    make_trunk,
+)
 from tddfa_train.landmarks.task import network_input
 from tddfa_train.loop.schedule import LoopConfig
 from tddfa_train.loop.task import Task
+from tddfa_train.networks.thinning import thinned
 from tddfa_train.point_model import PointModel
-from tddfa_train.weights import load_weights, read_weights
+from tddfa_train.weights import load_weights, read_weights, take_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,7 @@ class AlignmentRecipe:
     loss: AlignmentLossConfig = field(default_factory=AlignmentLossConfig)
     evaluation: EvaluationConfig | None = None
     start: str | None = None  # a checkpoint: its trunk, and its head where the shapes agree
+    start_trunk: str | None = None  # the checkpoint's, where it is a larger one of plain convolutions
     hidden: int = 0  # units of the coefficients' hidden layer
     direct_points: bool = False  # a second head reads the points while training
     teacher: str | None = None  # a checkpoint of a larger network, which the labels are not alone with
@@ -89,7 +97,10 @@ def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
     pairs = None if labels is None or points.indices is None else difference_pairs(points.indices)
     surface = None if data.surface_mirror is None else PointModel(model, SurfacePoints.of(model).points)
     if recipe.start:
-        load_weights(network, recipe.start)
+        saved = read_weights(recipe.start)
+        if recipe.start_trunk:
+            saved = thinned(saved, dense_config(recipe.start_trunk), dense_config(recipe.trunk))
+        take_weights(network, saved, recipe.start)
 
     def predict(net: nn.Module, crops: Tensor) -> np.ndarray:
         face: FaceOutput = net(network_input(crops))

@@ -89,13 +89,30 @@ def load_weights(network: nn.Module, source: str | Path) -> list[str]:
     Raises:
         InputError: it holds no weights, or none that the network could take.
     """
-    saved = read_weights(source)
+    return take_weights(network, read_weights(source), source)
+
+
+def take_weights(network: nn.Module, saved: Mapping[str, Tensor], source: str | Path) -> list[str]:
+    """Copy weights that were read into a network, as `load_weights` does.
+
+    Args:
+        network: receives them.
+        saved: by name.
+        source: where they are from.
+
+    Returns:
+        Names of the network's own weights that `saved` did not have.
+
+    Raises:
+        InputError: the network could take none of them.
+    """
     own = network.state_dict()
     fitting = {key: value for key, value in saved.items() if key in own and own[key].shape == value.shape}
     if not fitting:
         raise InputError(
             f"no weight of {source} fits this network; 'open' and 'open:verifier' are of the recipe "
-            f"'alignment' with the trunk 'dense-folded', 'open:expressions' of the recipe 'expressions'"
+            f"'alignment' with the trunks 'dense-folded' and 'dense-light', 'open:expressions' of the recipe "
+            f"'expressions'"
         )
     network.load_state_dict(fitting, strict=False)
     # How many batches a norm has seen says nothing about the answers.
