@@ -99,7 +99,9 @@ def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
     if recipe.start:
         saved = read_weights(recipe.start)
         if recipe.start_trunk:
-            saved = thinned(saved, dense_config(recipe.start_trunk), dense_config(recipe.trunk))
+            saved = thinned(
+                saved, dense_config(recipe.start_trunk), dense_config(recipe.trunk), _some_crops(data)
+            )
         take_weights(network, saved, recipe.start)
 
     def predict(net: nn.Module, crops: Tensor) -> np.ndarray:
@@ -120,6 +122,12 @@ def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
         shown = PointModel(model, SurfacePoints.of(model).points)
         task = DistillationTask(recipe.distillation, task, shown, as_teacher(teacher), mirror)
     return Experiment(network, task, data, recipe.loop, evaluate)
+
+
+def _some_crops(data: LandmarkBatches, count: int = 384) -> Tensor:
+    """Some crops of the training, as networks take them."""
+    batches = range(min(-(-count // data.config.batch_size), len(data)))
+    return network_input(torch.from_numpy(np.concatenate([data[step]["crop"] for step in batches])[:count]))
 
 
 def expression_scale(data: LandmarkBatches, model: MorphableModel, gaze: float = 1.0) -> Tensor | None:

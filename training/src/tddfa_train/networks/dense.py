@@ -105,6 +105,6 @@ class DenseNet(nn.Module):
 
 
 DEFAULT = DenseConfig()
-# Three fifths of the default one's time on a CPU.
-LIGHT = DenseConfig(blocks=(0, 0, 0, 1, 1), inner=(0, 0, 0, 64, 0), normalized=False)
+# Three quarters of the default one's time on a CPU.
+LIGHT = DenseConfig(inner=(0, 0, 32, 64, 0), normalized=False)
 SMALL = DenseConfig(widths=(16, 32, 48, 96, 128), blocks=(0, 0, 0, 1, 0), squeeze=32, feature=192)

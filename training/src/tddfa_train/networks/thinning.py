@@ -3,55 +3,90 @@
 from collections.abc import Iterator, Mapping
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 
-from tddfa_train.networks.dense import DenseConfig
+from tddfa_train.networks.dense import DenseConfig, DenseNet, ResidualBlock
 
-_BODY = "trunk.body."
+_BODY = "body."
+_MOST_PLACES = 120_000  # of maps that a convolution is fitted on
+_DECAY = 1e-4  # of the fit, in parts of the mean square of what it reads
 
 
-def thinned(weights: Mapping[str, Tensor], larger: DenseConfig, smaller: DenseConfig) -> dict[str, Tensor]:
-    """Return the weights of a network with a large trunk that one with a smaller trunk has as well.
+@torch.no_grad()
+def thinned(
+    weights: Mapping[str, Tensor],
+    larger: DenseConfig,
+    smaller: DenseConfig,
+    crops: Float[Tensor, "b 3 s s"],
+    prefix: str = "trunk.",
+) -> dict[str, Tensor]:
+    """Return the weights of a network with a large trunk as one with a smaller trunk can take them.
 
-    Of each halving the last blocks are left out, and of blocks that are narrower within the weakest channels.
+    Of each size of maps the last blocks are left out. Of blocks that are narrower within, the channels stay
+    that say most on the crops, and the second convolution is fitted anew so that the block answers as before.
 
     Args:
-        weights: of a network whose trunk is called `trunk`, without batch norms.
+        weights: of a network whose trunk has no batch norms.
         larger: its trunk.
         smaller: the other trunk, of the same widths.
+        crops: as the network takes them; a few hundred of training.
+        prefix: of the trunk's weights.
 
     Returns:
         Weights under the smaller trunk's names; where the two disagree in more than blocks, their shapes do.
     """
+    trunk = DenseNet(larger).eval()
+    trunk.load_state_dict(
+        {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+    )
     names = {part: number for number, part in enumerate(_parts(smaller))}
-    kept = {str(number): names[part] for number, part in enumerate(_parts(larger)) if part in names}
-    out: dict[str, Tensor] = {}
-    for key, value in weights.items():
-        number, _, rest = key.removeprefix(_BODY).partition(".")
-        if not key.startswith(_BODY):
-            out[key] = value
-        elif number in kept:
-            out[f"{_BODY}{kept[number]}.{rest}"] = value
     inner = smaller.inner or (0,) * len(smaller.widths)
-    for (stage, block), number in names.items():
-        if block is not None and inner[stage]:
-            _narrow(out, f"{_BODY}{number}", inner[stage])
+    out = {key: value for key, value in weights.items() if not key.startswith(prefix + _BODY)}
+    maps = crops
+    for (stage, block), layer in zip(_parts(larger), trunk.body, strict=True):
+        if (stage, block) in names:
+            state = layer.state_dict()
+            if isinstance(layer, ResidualBlock) and inner[stage]:
+                state = _narrowed(layer, maps, inner[stage])
+            number = names[stage, block]
+            out |= {f"{prefix}{_BODY}{number}.{key}": value for key, value in state.items()}
+        maps = layer(maps)
     return out
 
 
 def _parts(config: DenseConfig) -> Iterator[tuple[int, int | None]]:
-    """Yield stage and block of each part of a trunk's body; None for the convolution that halves."""
+    """Yield size of maps and block of each part of a body; None for the convolution that halves them."""
     for stage, count in enumerate(config.blocks):
         yield stage, None
         yield from ((stage, block) for block in range(count))
 
 
-def _narrow(weights: dict[str, Tensor], block: str, channels: int) -> None:
-    """Keep the channels within a block that weigh most, in their order."""
-    first, second = f"{block}.first.0", f"{block}.second.0"
-    into, out_of = weights[f"{first}.weight"], weights[f"{second}.weight"]
-    strength = into.flatten(1).norm(dim=1) * out_of.transpose(0, 1).flatten(1).norm(dim=1)
-    kept: Int[Tensor, " k"] = torch.topk(strength, min(channels, len(strength))).indices.sort().values
-    weights[f"{first}.weight"], weights[f"{first}.bias"] = into[kept], weights[f"{first}.bias"][kept]
-    weights[f"{second}.weight"] = out_of[:, kept]
+def _narrowed(block: ResidualBlock, maps: Float[Tensor, "b c h w"], channels: int) -> dict[str, Tensor]:
+    """Return a block's weights with fewer channels within, so that it adds as nearly the same as they can."""
+    first, second = _convolution(block.first), _convolution(block.second)
+    within = block.first(maps)
+    size = within.square().mean((0, 2, 3)).sqrt() * second.weight.transpose(0, 1).flatten(1).norm(dim=1)
+    kept = size.topk(min(channels, len(size))).indices.sort().values
+    read = nn.functional.unfold(within[:, kept], 3, padding=1).transpose(1, 2).flatten(0, 1)
+    added = block.second(within).flatten(2).transpose(1, 2).flatten(0, 1)
+    some = torch.randperm(len(read), generator=torch.Generator().manual_seed(0))[:_MOST_PLACES]
+    read = nn.functional.pad(read[some], (0, 1), value=1.0).double()
+    gram = read.T @ read
+    gram += _DECAY * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+    fit = torch.linalg.solve(gram, read.T @ added[some].double()).float()
+    assert first.bias is not None, "batch norms are folded"
+    return {
+        "first.0.weight": first.weight[kept],
+        "first.0.bias": first.bias[kept],
+        "second.0.weight": fit[:-1].T.reshape(second.out_channels, len(kept), 3, 3).contiguous(),
+        "second.0.bias": fit[-1],
+    }
+
+
+def _convolution(layers: nn.Module) -> nn.Conv2d:
+    """Return the convolution of a layer."""
+    assert isinstance(layers, nn.Sequential)
+    convolution = layers[0]
+    assert isinstance(convolution, nn.Conv2d)
+    return convolution
