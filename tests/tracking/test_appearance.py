@@ -97,3 +97,31 @@ def test_the_memory_knows_a_face_from_where_it_was_seen(faces):
     assert near < 0.05
     assert stranger > 0.8
     assert memory.distance(look(image, points), 80) is None
+
+
+def noisy(image: np.ndarray, sigma: float, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(0, sigma, image.shape)
+    return (image + noise).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("part", "sigma"), [(1.0, 20), (1.0, 35), (0.15, 5)])
+def test_noise_and_the_dark_do_not_make_another_person(faces, part, sigma):
+    (image, points), (other, other_points) = ((image * part, points) for image, points in faces)
+    first, next_frame = (look(noisy(image, sigma, seed), points) for seed in (0, 1))
+    assert first.distance(next_frame) < 0.25
+    assert first.distance(look(noisy(other, sigma, 2), other_points)) > 0.6
+
+
+def test_a_hand_over_a_face_leaves_a_half_that_looks_as_before(faces):
+    (image, points), (other, other_points) = faces
+    covered = image.copy()
+    x0, (_, y0), (x1, y1) = int(points[30, 0]), points.min(axis=0).astype(int), points.max(axis=0).astype(int)
+    covered[y0 - 40 : y1 + 10, x0 + 5 : x1 + 10] = (200, 60, 40)
+    before, after = look(image, points), look(covered, points)
+    assert after.distance(before) > 0.5
+    assert after.half_distance(before) < 0.05
+    assert look(other, other_points).half_distance(before) > 0.3
+    half = look(np.ascontiguousarray(image[:, :x0]), points)
+    assert (
+        half.half_distance(look(np.ascontiguousarray(image[:, x0:]), points - np.float32([x0, 0]))) == np.inf
+    )

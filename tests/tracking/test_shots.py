@@ -193,6 +193,80 @@ def test_a_flash_and_a_black_frame_keep_the_id(aligner, people):
     assert all(faces for k, faces in enumerate(frames) if k not in (5, 10))
 
 
+@pytest.mark.parametrize("level", [0, 255])
+def test_blank_frames_in_a_shot_are_no_cuts_and_a_longer_pause_is_one(people, level):
+    blank = np.full((HEIGHT, WIDTH, 3), level, np.uint8)
+
+    def cuts(images: Sequence[np.ndarray]) -> list[int]:
+        detector, found = ShotDetector(), []
+        for k, image in enumerate(images):
+            detector.update(image)
+            found += [k] * detector.is_cut
+        return found
+
+    for n in (1, 5, 12):
+        assert cuts([*shot(people[0]), *[blank] * n, *shot(people[0], seed=1)]) == []
+        assert cuts([*shot(people[0]), *[blank] * n, *shot(people[1])]) == [N + n]
+    assert cuts([*shot(people[0]), *[blank] * 20, *shot(people[0], seed=1)])[-1] == N + 20
+    assert cuts([*[blank] * 5, *shot(people[0])]) == [5]
+
+
+def in_a_room(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The images in the middle of larger ones: what changes in them changes little of the whole."""
+    return [cv2.copyMakeBorder(image, 120, 120, 160, 160, cv2.BORDER_REPLICATE) for image in images]
+
+
+def test_who_is_gone_from_one_frame_to_the_next_is_lost_at_once(aligner, people):
+    path = [(0, 100)] * N
+    images = in_a_room(passing(people, [*path, *[(None, 0)] * 3, *path]))
+    frames = follow(aligner, images)
+    assert [len(faces) for faces in frames] == [1] * N + [0] * 3 + [1] * N
+    assert {t.id for faces in frames for t in faces} == {0}
+
+
+def test_a_frame_that_is_blurred_does_not_lose_the_face(aligner, people):
+    images = shot(people[0], 12)
+    images[6] = cv2.blur(images[6], (61, 5))
+    assert aligner.align(images[6]) == []
+    assert [faces[0].state for faces in follow(aligner, images)] == ["new"] + ["tracked"] * 11
+
+
+def test_a_face_that_fades_away_is_lost_with_the_last_of_it(aligner, people):
+    """The network that follows faces looks where they were, whether or not there is one."""
+    face, wall = in_a_room(passing(people, [(0, 100), (None, 0)]))
+    weights = [*[0.0] * 20, *np.linspace(0, 1, 24), *[1.0] * 12]
+    rng = np.random.default_rng(0)
+    images = [
+        ((1 - w) * face + w * wall + rng.normal(0, 2, face.shape)).clip(0, 255).astype(np.uint8)
+        for w in weights
+    ]
+    frames = follow(aligner, images)
+    assert all(frames[:30])
+    assert not any(frames[43:])
+
+
+def test_a_profile_is_found_again_where_it_was_though_no_detector_finds_it(aligner, people, monkeypatch):
+    images = shot(people[0], 16)
+    images[8] = np.zeros_like(images[8])
+    tracker = FaceTracker(aligner)
+    frames = [tracker.update(image) for image in images[:8]]
+    monkeypatch.setattr(FaceAligner, "align_candidates", lambda self, image, *, select=None: [])
+    monkeypatch.setattr(FaceAligner, "search_candidates", lambda self, image, *, select=None: [])
+    frames += [tracker.update(image) for image in images[8:]]
+    assert [faces[0].state for faces in frames[7:11]] == ["tracked", "lost", "returned", "tracked"]
+    assert {t.id for faces in frames for t in faces} == {0}
+
+
+def test_a_hand_before_half_of_a_face_keeps_the_id(aligner, people):
+    box = aligner.align(people[0])[0].box
+    middle = round(box.x0 + 0.75 * box.width), round(box.center[1])
+    radii = round(0.3 * box.width), round(0.6 * box.height)
+    images = shot(people[0], 20)
+    for image in images[6:14]:
+        cv2.ellipse(image, middle, radii, 0, 0, 360, (200, 60, 40), -1)
+    assert one_id(follow(aligner, images)) == 0
+
+
 def in_a_large_image(face: np.ndarray | None, n: int) -> list[np.ndarray]:
     """4K frames of a wall, and of a face before it that moves by a pixel a frame."""
     rng = np.random.default_rng(0)

@@ -28,6 +28,9 @@ SHOT_MEMORY_FRAMES = 64
 
 _FLAT = 8.0  # standard deviation, levels, from which there is structure: noise does not correlate
 
+# Frames without structure in a row that only interrupt a shot: flashes, and black frames of bad cables.
+_MAX_BLANK = 12
+
 # A dissolve changes little from frame to frame; the frame so many frames ago is compared, too.
 DISSOLVE_FRAMES = 12
 _MIN_DISSOLVE = 0.5
@@ -49,12 +52,16 @@ class ShotDetector:
     def __init__(self) -> None:
         self.difference = 0.0
         self.is_cut = self.has_changed = False
+        self._n_blank = 0
         self._thumbnails: deque[Thumbnail] = deque(maxlen=DISSOLVE_FRAMES)
         self._differences: deque[float] = deque(maxlen=SHOT_MEMORY_FRAMES - 1)
 
     def update(self, image: Image) -> None:
         """Take the next frame; frames may be of different sizes."""
         new, before = Thumbnail.of(image), self._thumbnails
+        if self._interrupts(new):
+            self.difference, self.is_cut, self.has_changed = 1.0, False, False
+            return
         difference = self.difference = before[-1].dissimilarity(new) if before else 0.0
         self.is_cut = difference > _MIN_DISSIMILARITY and difference > _OUTSTANDING * self._usual()
         self.has_changed = False
@@ -65,6 +72,13 @@ class ShotDetector:
         elif len(before) == DISSOLVE_FRAMES:
             self.has_changed = before[0].dissimilarity(new) > _MIN_DISSOLVE
         before.append(new)
+
+    def _interrupts(self, new: Thumbnail) -> bool:
+        """Return whether a frame is blank for a moment; the next one is compared with what was before it."""
+        before = self._thumbnails
+        blank = bool(before) and before[-1].has_structure and not new.has_structure
+        self._n_blank = self._n_blank + 1 if blank else 0
+        return 0 < self._n_blank <= _MAX_BLANK
 
     def _usual(self) -> float:
         """Return the mean dissimilarity of the frames before, the last of which weigh most."""
@@ -85,6 +99,11 @@ class Thumbnail:
 
     pixels: Float32[np.ndarray, " n_pixels"]
     variance: float
+
+    @property
+    def has_structure(self) -> bool:
+        """Whether there is more to see than noise."""
+        return self.variance >= _FLAT**2
 
     @classmethod
     def of(cls, image: Image) -> Thumbnail:

@@ -15,6 +15,10 @@ from tddfa.types import BoundingBox, Face
 _N_RECENT = 2 * DISSOLVE_FRAMES
 _SAME_YAW_DEG = 20.0  # turn of the head over which appearances can be compared
 
+# Distance of the most similar half of a face from the frame before, up to which it is the same person's. Of
+# 3403 pairs of people in photos whose whole faces differ, none lies below it, and two below 0.25.
+_SAME_HALF = 0.2
+
 
 @dataclass(slots=True, eq=False)
 class Track:
@@ -85,19 +89,24 @@ class Track:
         """Return how differently a face looks from what is remembered; None where it cannot be told."""
         return None if appearance is None else self.memory.distance(appearance, yaw_deg)
 
-    def jumped_to(self, appearance: Appearance) -> float:
-        """Return how differently a face looks from the frame before; 0 where it cannot be told."""
-        last = self.recent[-1][0]
-        return 0.0 if last is None else appearance.distance(last) or 0.0
+    def jumped_to(self, appearance: Appearance, n_frames: int = 1) -> float:
+        """Return how differently a face looks from some frames before; 0 where it cannot be told."""
+        before = self.recent[-min(n_frames, len(self.recent))][0]
+        return 0.0 if before is None else appearance.distance(before) or 0.0
 
-    def drifted_to(self, appearance: Appearance, yaw_deg: float) -> float:
-        """Return how differently a face looks from a dozen frames ago; 0 where that cannot be told."""
+    def has_become_another(self, appearance: Appearance, limit: float) -> bool:
+        """Return whether a face differs by more than `limit` from the frame before, in every half."""
+        last = self.recent[-1][0]
+        return last is not None and _is_another(appearance, last, limit)
+
+    def has_drifted_to_another(self, appearance: Appearance, yaw_deg: float, limit: float) -> bool:
+        """Return whether a face differs by more than `limit` from a dozen frames ago, in every half."""
         if len(self.recent) < _N_RECENT:
-            return 0.0  # the track may have begun in the middle of a dissolve
+            return False  # the track may have begun in the middle of a dissolve
         before, yaw_before_deg = self.recent[-DISSOLVE_FRAMES]
         if before is None or abs(yaw_deg - yaw_before_deg) > _SAME_YAW_DEG:
-            return 0.0
-        return appearance.distance(before) or 0.0
+            return False
+        return _is_another(appearance, before, limit)
 
     def see(self, appearance: Appearance | None, yaw_deg: float) -> None:
         """Take what the face looks like in this frame; None where that cannot be told."""
@@ -113,3 +122,11 @@ class Track:
         """Return the track as the outside sees it."""
         assert self.id is not None
         return TrackedFace(self.id, self.face, self.confidence, frame - self.first_frame, self.state)
+
+
+def _is_another(appearance: Appearance, before: Appearance, limit: float) -> bool:
+    """Return whether two faces look different, and not because something covers a part of one."""
+    distance = appearance.distance(before)
+    if distance is None or distance <= limit:
+        return False
+    return appearance.half_distance(before) > _SAME_HALF

@@ -14,7 +14,7 @@ from tddfa.detection.faint import is_clear, worth_verifying
 from tddfa.shapes import Float, Float32
 from tddfa.tracking.appearance import RELIABLE_PX, Appearance
 from tddfa.tracking.face import TrackedFace
-from tddfa.tracking.frame_to_frame import FollowingAligner, followed, turn_of
+from tddfa.tracking.frame_to_frame import VERIFY_EVERY, FollowingAligner, followed, turn_of
 from tddfa.tracking.person import PersonShape
 from tddfa.tracking.presence import (
     crop_consistency,
@@ -26,13 +26,16 @@ from tddfa.tracking.presence import (
 from tddfa.tracking.rejections import Rejections
 from tddfa.tracking.shots import ShotDetector
 from tddfa.tracking.track import Track
-from tddfa.tracking.trajectory import FacePosition, Trajectory, moved_to
+from tddfa.tracking.trajectory import FacePosition, Trajectory, moved_box, moved_to
 from tddfa.types import BoundingBox, Detection, Face, Image
 from tddfa.types.arguments import check_choice, check_count, check_number
 from tddfa.types.image import check_image
 
 _MIN_CONFIDENCE = 0.5  # confidence from which a face is there
 _MAX_MISSED = 1  # frames without the face before it counts as lost
+
+# Frames after a loss in which a face is also looked for where it was: detectors miss many profiles.
+_RECOVER_FRAMES = 10
 
 _N_CONFIRM = 3  # frames in a row in which a face that the detector doubts has to be seen,
 # with this confidence, before it is reported. Of 53 doubted faces of photos 50 reach it, of 8 false ones 5.
@@ -281,6 +284,7 @@ class FaceTracker:
         missing = [t for t in self._tracks if not t.visible]
         missing += self._follow_tracks(image)
         missing += self._resolve_contacts(image)
+        self._recover(image, missing)
         newly_missing = any(t.visible for t in missing)
         if self._shots.is_cut or self._search_is_due(newly_missing):
             waited_for = any(not t.has_left for t in missing)
@@ -366,6 +370,8 @@ class FaceTracker:
                 appearance = self._followed_appearance(track, face, box, image)
             is_doubted = track.id is None and track.n_to_confirm > 0
             if confidence < (_MIN_CONFIRM if is_doubted else _MIN_CONFIDENCE):
+                if not self._may_be_blurred(track, image):
+                    track.n_missed = _MAX_MISSED
                 missing.append(track)
             elif self._is_somebody_else(track, face, appearance):
                 track.n_missed = _MAX_MISSED
@@ -390,8 +396,10 @@ class FaceTracker:
             if face is None or not _is_inside(box := BoundingBox.around(face.landmarks), image):
                 continue
             appearance = self._followed_appearance(track, face, box, image)
-            # What looks different has to be looked at anew.
-            if appearance is None or track.jumped_to(appearance) <= _FOLLOWED_LOOK:
+            # What looks different has to be looked at anew, also where it fades frame by frame.
+            if appearance is None or all(
+                track.jumped_to(appearance, n) <= _FOLLOWED_LOOK for n in (1, VERIFY_EVERY)
+            ):
                 out[track.key] = face, appearance
         return out
 
@@ -424,6 +432,42 @@ class FaceTracker:
         # A missing detection counts where the detector would find a face; elsewhere consistency alone does.
         return consistency * _MIN_CONFIDENCE if is_near_frontal(face) else consistency
 
+    def _may_be_blurred(self, track: Track, image: Image) -> bool:
+        """Return whether a face that the network does not see may be there: its place looks as before."""
+        appearance = _appearance(image, track.face, track.box, ())
+        if appearance is None:
+            return _is_inside(track.box, image)  # it is too small to tell; at the border it rather leaves
+        last, yaw_deg = track.recent[-1]
+        distance = track.difference(appearance, yaw_deg) if last is None else appearance.distance(last)
+        return distance is not None and distance <= _OTHER_LOOK
+
+    def _recover(self, image: Image, missing: list[Track]) -> None:
+        """Look for faces that were lost a moment ago where they should be; continue those that are there."""
+        lost: list[Track] = []
+        crops: list[Float32[np.ndarray, "n 3"]] = []
+        for track in missing:
+            start, end = FacePosition.of_box(track.box), track.path.predict(self._frame)
+            if self._can_recover(track) and _can_be_face(moved_box(track.box, start, end), image):
+                lost.append(track)
+                crops.append(moved_to(track.face.landmarks, start, end))
+        found = self._aligner.align(image, landmarks=crops) if crops else []
+        for track, face in zip(lost, found, strict=True):
+            if (face.params.confidence or 0.0) < _MIN_CREDIBLE:
+                continue
+            verified = self._verified(image, face)
+            if verified is None:
+                continue
+            known = [t.box for t in self._tracks if t.visible and t.path.frame == self._frame]
+            appearance = _appearance(image, face, verified[1], known)
+            if self._looks_same(track, face, appearance):
+                self._update(track, *verified, appearance)
+
+    def _can_recover(self, track: Track) -> bool:
+        """Return whether a track was lost a moment ago, and the network can tell whether it is there."""
+        just_lost = not track.visible and self._frame - track.path.frame <= _RECOVER_FRAMES
+        is_known = track.id is not None and not track.in_earlier_shot
+        return just_lost and is_known and track.face.params.confidence is not None
+
     def _is_somebody_else(self, track: Track, face: Face, appearance: Appearance | None) -> bool:
         """Return whether the face where a track was is another person's."""
         if track.in_earlier_shot:
@@ -443,9 +487,9 @@ class FaceTracker:
                 return True
             if n == _N_PROBATION:
                 track.probation = None
-        if track.jumped_to(appearance) > _OTHER_LOOK:
+        if track.has_become_another(appearance, _OTHER_LOOK):
             return True
-        if self._shots.has_changed and track.drifted_to(appearance, _yaw_deg(face)) > _OTHER_LOOK:
+        if self._shots.has_changed and track.has_drifted_to_another(appearance, _yaw_deg(face), _OTHER_LOOK):
             track.in_earlier_shot = True  # in the course of a dissolve
             return True
         return False
