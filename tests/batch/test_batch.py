@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import json
 import os
@@ -27,11 +28,13 @@ from batch_support import InlineEngine, PoisonJob, rows_of, same_rows, write_pho
 from clips import write_clip
 from conftest import REPOSITORY
 from tddfa import FaceAligner, read_image, to_rows, write_image
-from tddfa.batch import supervisor
-from tddfa.batch.align import TableAligner
-from tddfa.batch.chunk import ChunkJob
+from tddfa import files as files_module
+from tddfa.batch import storage, supervisor
+from tddfa.batch.align import TableAligner, failed_row
+from tddfa.batch.chunk import MAX_RUNS, ChunkJob, ChunkReport
 from tddfa.batch.inputs import Sources, Unit
 from tddfa.batch.local import LocalEngine
+from tddfa.batch.passing import CutOffError, may_pass
 from tddfa.batch.plan import Plan, make_plan
 from tddfa.batch.run import BatchReport, Shard, run_batch
 from tddfa.batch.schema import table_schema
@@ -39,8 +42,9 @@ from tddfa.batch.settings import BatchSettings
 from tddfa.batch.storage import Storage
 from tddfa.batch.supervisor import GuardedWorker
 from tddfa.cli.main import main
-from tddfa.errors import InputError, PackError, StorageError
+from tddfa.errors import ImageFileError, InputError, PackError, StorageError
 from tddfa.imaging.files import encode_image
+from tddfa.imaging.reading import ImageMemoryError
 
 PACK = BatchSettings(pack="3ddfa-v2-mb05")
 
@@ -337,6 +341,64 @@ def test_an_input_that_kills_its_worker_twice_or_hangs_is_recorded_and_the_rest_
     errors = [row["error"] for row in rows_of(tmp_path / "out") if row["error"]]
     assert "ended the process that read it twice (signal 9)" in errors[0]
     assert "took longer than 10 s" in errors[1]
+    assert [report.n_again for report in reports] == [0, 1, 1, 0]
+    assert all(error.endswith("left out; --resume tries it again") for error in errors)
+
+
+def cut_off(out: Path, skip: dict[int, str], **kwargs) -> ChunkReport:
+    """Do chunk 0 as a guard has it done that saw workers end."""
+    return ChunkJob(str(out), PACK).run(0, skip, lambda at, n: None, **kwargs)
+
+
+def test_what_was_cut_off_is_tried_again_by_the_next_runs_and_then_given_up(photos, tmp_path):
+    out = tmp_path / "out"
+    batch(photos, out)
+    whole = {k: part(out, k).read_bytes() for k in range(4)}
+    report = cut_off(out, {1: "ended the process that read it twice (signal 9); left out"})
+    assert (report.n_errors, report.n_again) == (1, 1)
+    (error,) = [row["error"] for row in rows_of(out) if row["error"]]
+    assert error == "ended the process that read it twice (signal 9); left out; --resume tries it again"
+    assert "again" not in pq.read_schema(part(out, 0)).names
+    report = batch(photos, out, resume=True)
+    assert (report.n_errors, report.n_again, report.n_done_before) == (0, 0, 7)
+    assert {k: part(out, k).read_bytes() for k in range(4)} == whole, "as if nothing had been"
+    said = [cut_off(out, {1: "took longer than 1 s; left out"}) for _ in range(MAX_RUNS)]
+    assert [report.n_again for report in said] == [1] * (MAX_RUNS - 1) + [0]
+    (error,) = [row["error"] for row in rows_of(out) if row["error"]]
+    assert error == f"took longer than 1 s; left out; given up after {MAX_RUNS} runs"
+    assert batch(photos, out, resume=True).n_done_before == 10
+    part(out, 0).unlink()  # what the page says for whoever wants it tried all the same
+    assert batch(photos, out, resume=True).n_errors == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (CutOffError("x"), True),
+        (MemoryError(), True),
+        (ImageMemoryError("not enough memory to decode x"), True),
+        (storage.failed("read", "s3://b/x", OSError("NETWORK_CONNECTION")), True),
+        (storage.failed("read", "s3://b/x", FileNotFoundError("x")), False),
+        (InputError("no face model"), False),
+        (ImageFileError("x is no image"), False),
+        (ValueError("unexpected"), False),
+        (TimeoutError(errno.ETIMEDOUT, "x"), True),
+        (PermissionError(errno.EACCES, "x"), False),
+    ],
+)
+def test_an_error_of_the_moment_is_told_from_one_of_the_input(error, again):
+    assert may_pass(error) is again
+    assert failed_row("x", error)["again"] is again
+
+
+def test_a_drive_that_does_not_answer_is_an_error_of_the_moment(tmp_path, monkeypatch):
+    def stale(*_, **__):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(os, "open", stale)
+    with pytest.raises(ImageFileError, match="Stale file handle") as error:
+        read_image(tmp_path / "x.png")
+    assert may_pass(error.value)
 
 
 def test_a_worker_ends_when_the_one_who_started_it_is_gone(photos, tmp_path):
@@ -542,9 +604,30 @@ def test_the_command_says_what_was_done(photos, tmp_path, capsys):
     assert "0007.png is empty" in said.err
     assert main(arguments) == 1
     assert "go on with --resume" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as usage:
-        main(["batch", str(photos), "--out", out, "--shard", "4/3"])
-    assert usage.value.code == 2
+    for wrong, text in (
+        (["--shard", "4/3"], "'4/3' is no shard"),
+        (["--crop", "head"], "--crop applies to ply, obj, glb; none is asked for (--kinds)"),
+        (["--video-part", "-3"], "'-3' is not 0 or a number of seconds above it"),
+    ):
+        with pytest.raises(SystemExit) as usage:
+            main(["batch", str(photos), "--out", out, *wrong])
+        assert usage.value.code == 2
+        assert text in capsys.readouterr().err
+
+
+def test_workers_that_would_have_no_chunk_are_not_started(photos, tmp_path, monkeypatch):
+    made = []
+    new = GuardedWorker.__init__
+
+    def counted(self, *args, **options):
+        made.append(self)
+        new(self, *args, **options)
+
+    monkeypatch.setattr(GuardedWorker, "__init__", counted)
+    monkeypatch.setattr(GuardedWorker, "run", lambda self, chunk, alive: ChunkReport(chunk, 5))
+    report = batch(photos, tmp_path / "out", chunk_size=5, engine=LocalEngine(1_000_000))
+    assert (report.is_complete, report.n_inputs) == (True, 10)
+    assert len(made) == 2
 
 
 def test_a_part_has_the_same_bytes_whether_photos_are_aligned_together_or_one_by_one(photos, tmp_path):
@@ -554,6 +637,7 @@ def test_a_part_has_the_same_bytes_whether_photos_are_aligned_together_or_one_by
     run_batch([str(photos)], out, PACK, plan_only=True)
     job, data = ChunkJob(out, PACK), []
     for careful in (False, True):
+        part(tmp_path / "out", 0).unlink(missing_ok=True)  # it would count as a run before
         job.run(0, {5: "left out"}, lambda at, n: None, careful=careful)
         data.append(part(tmp_path / "out", 0).read_bytes())
     assert data[0] == data[1]
@@ -562,7 +646,7 @@ def test_a_part_has_the_same_bytes_whether_photos_are_aligned_together_or_one_by
     assert names == [f"{k:04d}.png" for k in (2, 3, 4, 5, 6, 7, 8, 9, 0, 1)]
     errors = table.column("error").to_pylist()
     assert [k for k, error in enumerate(errors) if error is not None] == [2, 5]
-    assert errors[5] == "left out"
+    assert errors[5] == "left out; --resume tries it again"
 
 
 def test_a_machine_that_stands_still_makes_no_input_late(monkeypatch):
@@ -595,7 +679,23 @@ def test_a_plan_that_fails_half_way_says_so_and_nothing_else(photos, tmp_path, c
         make_plan(units(), {}, Storage.open(str(out)), chunk_size=2)
     gc.collect()
     assert capfd.readouterr().err == ""
-    assert not [path for path in out.rglob("*") if path.is_file()]
+    assert not out.exists()
+    out.mkdir()
+    with pytest.raises(InputError, match="no more"):
+        make_plan(units(), {}, Storage.open(str(out)), chunk_size=2)
+    assert list(out.iterdir()) == []
+
+
+def test_planning_alone_sweeps_what_killed_runs_have_left(photos, tmp_path):
+    out = tmp_path / "out"
+    batch(photos, out)
+    files = sorted(out.rglob("*"))
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=subprocess.PIPE)
+    leftover = f".tddfa-{files_module._machine()}-{int(ended.stdout)}-00000000.parquet"
+    for folder in ("plan", "faces/00000"):
+        (out / folder / leftover).write_bytes(b"x")
+    batch(photos, out, resume=True, plan_only=True)
+    assert sorted(out.rglob("*")) == files
 
 
 @pytest.mark.parametrize("mark", ["\ufeff", ""])
@@ -615,7 +715,10 @@ def test_a_batch_in_the_folder_of_its_inputs_is_none_of_them(photos, tmp_path):
     report = batch(photos, photos, settings=kinds, resume=True)
     assert (n, report.n_inputs, report.n_done_before) == (10, 10, 10)
     assert len(list(Sources([str(photos / "**")]))) == 10
-    assert batch(photos, tmp_path / "other").n_inputs == 10
+    assert report.left_out == "", "its own files are expected there"
+    report = batch(photos, tmp_path / "other")
+    assert report.n_inputs == 10
+    assert report.left_out == "left out 15 files made by tddfa"  # drawn images, parts, the plan
     # A table that is named is an input, whoever made it.
     with pytest.raises(InputError, match="name it with --column"):
         list(Sources([str(photos / "plan")]))

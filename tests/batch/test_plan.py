@@ -172,6 +172,50 @@ def test_outputs_are_no_inputs_of_the_next_run(photos):
 
 
 @pytest.mark.parametrize(
+    "name", ["plan/00000.parquet", "faces/00000/part-00000000.parquet", "files/00001/00000002/photos.parquet"]
+)
+def test_a_file_of_somebody_that_is_named_as_those_of_a_batch_is_an_input(tmp_path, name):
+    table = tmp_path / "data" / name
+    table.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"path": ["x.jpg"]}), table)
+    image = tmp_path / "data" / "files" / "00000" / "00000000" / "y.jpg"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"x")
+    for argument in (str(tmp_path / "data"), f"{tmp_path}/data/**"):
+        sources = Sources([argument])
+        assert sorted(unit.path for unit in sources) == [str(image), "x.jpg"]
+        assert sources.left_out.text() == ""
+    plan = tmp_path / "data" / "plan" / "plan.json"
+    plan.parent.mkdir(exist_ok=True)
+    plan.write_text('{"schema": "somebody\'s"}')
+    assert len(list(Sources([str(tmp_path / "data")]))) == 2
+
+
+def test_results_in_folders_are_left_out_by_what_is_in_them_and_counted(photos):
+    results = {"face_id": [0], "success": [1], "pose_Rx": [0.1], "box_x0": [3.0]}
+    pq.write_table(pa.table({"path": ["x.jpg"], **results}), photos / "merged.parquet")  # under any name
+    pq.write_table(pa.table(results), photos / "more" / "clip.parquet")
+    for k in range(5):
+        pq.write_table(pa.table({"label": [1]}), photos / "more" / f"about{k}.parquet")
+    sources = Sources([str(photos)])
+    assert sum(1 for _ in sources) == 10
+    names = ", ".join(f"{photos}/more/about{k}.parquet" for k in range(3))
+    assert sources.left_out.text() == (
+        "left out 2 files made by tddfa and 5 tables without a column of images that is known by its name "
+        f"({names}, …)"
+    )
+    assert sum(1 for _ in sources) == 10
+    assert sources.left_out.n_ours == 2, "counted anew"
+    assert [unit.path for unit in Sources([str(photos / "merged.parquet")])] == ["x.jpg"], "it is named"
+    (photos / "results").mkdir()
+    (photos / "merged.parquet").rename(photos / "results" / "merged.parquet")
+    with pytest.raises(
+        InputError, match=r"no images .*results \(left out 1 file made by tddfa\); give folders"
+    ):
+        list(Sources([str(photos / "results")]))
+
+
+@pytest.mark.parametrize(
     ("argument", "text"),
     [("nothing.jpg", "no such file or folder"), ("no*.jpg", "no file matches"), (".", "no images or videos")],
 )

@@ -21,6 +21,7 @@ from conftest import REPOSITORY
 from tddfa.batch.align import TableAligner
 from tddfa.batch.run import run_batch
 from tddfa.batch.settings import BatchSettings
+from tddfa.cli.main import main
 from tddfa.errors import InputError
 
 PACK = BatchSettings(pack="3ddfa-v2-mb05")
@@ -166,3 +167,18 @@ def test_ray_data_runs_the_callable_in_a_pool_of_actors(cluster, tmp_path):
     )
     assert sorted(row["path"] for row in faces.take_all()) == paths
     assert rows_of
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "no.such.host.invalid:6379"])
+def test_an_address_where_nothing_answers_is_one_line_at_once_and_leaves_no_plan(tmp_path, address, capsys):
+    pytest.importorskip("ray")
+    photos = write_photos(tmp_path / "photos", 2)
+    out = tmp_path / "out"
+    started = time.monotonic()
+    arguments = ["batch", str(photos), "--out", str(out), "--engine", "ray", "--address", address]
+    assert main(arguments) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"no Ray cluster at {address}: " in line
+    assert line.endswith("start one with 'ray start --head', or leave --address out")
+    assert time.monotonic() - started < 60
+    assert not out.exists()

@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 from tddfa.alignment import FaceAligner
 from tddfa.alignment.faces import Faces
 from tddfa.batch.arrow import arrow
-from tddfa.batch.schema import empty_values, face_values, printable, rows_table, table_schema
+from tddfa.batch.passing import may_pass
+from tddfa.batch.schema import AGAIN, empty_values, face_values, printable, rows_table, table_schema
 from tddfa.batch.settings import GROUP, BatchSettings
 from tddfa.errors import ImageFileError, InputError, MissingExtraError, PackError, TddfaError
 from tddfa.export.rows import to_rows
@@ -211,13 +212,14 @@ def crop(image: Image, face: Face, size: int) -> bytes:
 
 def failed_row(name: str, error: BaseException) -> dict[str, Any]:
     """Return the row of an input that could not be used."""
-    if isinstance(error, MemoryError):
-        text = "not enough memory"
-    elif isinstance(error, TddfaError):
+    if isinstance(error, TddfaError):
         text = str(error)
+    elif isinstance(error, MemoryError):
+        text = "not enough memory"
     else:
         text = f"unexpected {type(error).__name__}: {str(error)[:200]}"
-    return empty_values(printable(name), error=printable(" ".join(text.split())))
+    row = empty_values(printable(name), error=printable(" ".join(text.split())))
+    return {**row, AGAIN: may_pass(error)}
 
 
 @lru_cache(maxsize=4)

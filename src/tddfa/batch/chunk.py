@@ -16,10 +16,11 @@ from tddfa.batch.align import FATAL, ImageAligner, aligner_schema, failed_row
 from tddfa.batch.arrow import arrow, parquet_writer
 from tddfa.batch.inputs import Unit
 from tddfa.batch.parts import Span
+from tddfa.batch.passing import CutOffError
 from tddfa.batch.plan import Plan, PlanReader
-from tddfa.batch.schema import NO_FACE, rows_table
+from tddfa.batch.schema import AGAIN, NO_FACE, rows_table
 from tddfa.batch.settings import BatchSettings
-from tddfa.batch.storage import Storage, is_url
+from tddfa.batch.storage import Storage, failed, is_url
 from tddfa.batch.video import video_rows
 from tddfa.concurrency import in_order
 from tddfa.errors import ImageFileError, InputError, StorageError, TddfaError
@@ -29,6 +30,13 @@ from tddfa.kinds import KINDS
 from tddfa.outputs import Scene, encode_output
 
 _ROWS_PER_GROUP = 1024
+MAX_RUNS = 3
+"""Runs that try an input which cannot be used for a reason that may pass, such as a worker that was killed.
+
+Without a last one, the photos that always hang would cost every run anew: of 10⁸ photos, one in ten thousand
+takes 300 hours of waiting for 120 s.
+"""
+
 _READERS = 8  # objects of a bucket that are fetched at a time, which takes longer than aligning one
 
 Notify = Callable[[int, int], None]
@@ -47,6 +55,7 @@ class ChunkReport:
         n_errors: inputs that could not be used.
         was_done: whether an earlier run had done it.
         first_error: what the first input with an error recorded; empty where there is none.
+        n_again: inputs with an error that the next run with `--resume` tries again.
     """
 
     chunk: int
@@ -56,6 +65,7 @@ class ChunkReport:
     n_errors: int = 0
     was_done: bool = False
     first_error: str = ""
+    n_again: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +113,18 @@ class ChunkJob:
             self._is_loaded = True
 
     def done(self, chunk: int) -> ChunkReport | None:
-        """Return what an earlier run has made of a chunk; None where it has not, or the file is damaged.
+        """Return what an earlier run has made of a chunk.
+
+        Returns:
+            None where it has made nothing, the file is damaged, or an input in it is tried again.
 
         Raises:
             InputError: the part belongs to another batch.
         """
-        pq, name = arrow("parquet"), self._plan.part(chunk)
-        if self._storage.size(name) is None:
+        name = self._plan.part(chunk)
+        if (file := self._opened_part(name)) is None:
             return None
-        try:
-            data = arrow().BufferReader(self._storage.read(name))
-            file = pq.ParquetFile(data, page_checksum_verification=True)
-            table = file.read()
-        except (OSError, ValueError, arrow().ArrowException) as error:
-            if isinstance(error, StorageError):
-                raise
-            return None  # damaged: it is done again
-        recorded: Mapping[bytes, bytes] = file.metadata.metadata or {}
+        recorded = _recorded(file)
         if recorded.get(b"tddfa.plan", b"") != self._plan.fingerprint.encode():
             schema = recorded.get(b"tddfa.schema", b"none of tddfa").decode("utf-8", "replace")
             raise InputError(
@@ -129,9 +134,27 @@ class ChunkJob:
         n_inputs = recorded.get(b"tddfa.inputs", b"")
         if not n_inputs.isdigit() or recorded.get(b"tddfa.chunk") != str(chunk).encode():
             return None  # or copied from another part
+        if 0 < _runs(recorded) < MAX_RUNS:
+            return None
         try:
-            return _report(chunk, int(n_inputs), _Counts.of(table), was_done=True)
-        except (ValueError, LookupError):  # of text, and of columns
+            return _report(chunk, int(n_inputs), _Counts.of(file.read()), was_done=True)
+        except (OSError, ValueError, LookupError, arrow().ArrowException):
+            return None  # damaged, or other columns: it is done again
+
+    def _opened_part(self, name: str) -> Any:
+        """Return an open part file; None where there is none, or its footer is damaged.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        if self._storage.size(name) is None:
+            return None
+        try:
+            data = arrow().BufferReader(self._storage.read(name))
+            return arrow("parquet").ParquetFile(data, page_checksum_verification=True)
+        except (OSError, ValueError, arrow().ArrowException) as error:
+            if isinstance(error, StorageError):
+                raise
             return None
 
     def sweep(self, chunk: int) -> None:
@@ -160,6 +183,8 @@ class ChunkJob:
         counts = _Counts()
         n_inputs = 0
         schema = self._part_schema(chunk)
+        before = self._opened_part(self._plan.part(chunk))
+        n_runs = 1 + (0 if before is None else _runs(_recorded(before)))
         with (
             self._storage.writing(self._plan.part(chunk)) as file,
             parquet_writer(file, schema, write_page_checksum=True) as writer,
@@ -167,6 +192,7 @@ class ChunkJob:
             rows: list[dict[str, Any]] = []
             for n, of_some in self._rows(chunk, skip, notify, 1 if careful else self._settings.group):
                 n_inputs += n
+                counts.n_again += _say_what_follows(of_some, n_runs)
                 rows += of_some
                 if len(rows) >= _ROWS_PER_GROUP:
                     writer.write_table(counts.add(rows_table(rows, schema)))
@@ -174,7 +200,8 @@ class ChunkJob:
             if rows:
                 writer.write_table(counts.add(rows_table(rows, schema)))
             # How many inputs there are shows at the end; Arrow writes what is added now into the footer.
-            writer.add_key_value_metadata({"tddfa.inputs": str(n_inputs)})
+            again = {"tddfa.runs": str(n_runs)} if counts.n_again else {}
+            writer.add_key_value_metadata({"tddfa.inputs": str(n_inputs), **again})
         return _report(chunk, n_inputs, counts)
 
     def _rows(
@@ -186,11 +213,11 @@ class ChunkJob:
         with closing(self._items(self._reader.units(chunk), skip, lambda: notify(at, 1))) as items:
             for item in items:
                 if item.video is not None and at in skip:
-                    yield item.n, [failed_row(item.name, InputError(skip[at]))]
+                    yield item.n, [failed_row(item.name, CutOffError(skip[at]))]
                 elif item.video is not None:
                     yield from self._video(item, item.video, at, notify)
                 else:  # also what cannot be used: rows come in the order of the inputs
-                    left_out = InputError(skip[at]) if at in skip else None
+                    left_out = CutOffError(skip[at]) if at in skip else None
                     waiting.append((at, replace(item, source=left_out) if left_out else item))
                 if len(waiting) == group:
                     yield self._aligned(chunk, waiting, notify)
@@ -215,7 +242,8 @@ class ChunkJob:
                 except (StorageError, InputError, *FATAL):
                     raise  # no other photo would fare better
                 except Exception as error:
-                    rows[0]["error"] = failed_row(item.name, error)["error"]
+                    failure = failed_row(item.name, error)
+                    rows[0].update({key: failure[key] for key in ("error", AGAIN)})
         return len(items), every
 
     def _write_files(self, chunk: int, at: int, item: Item, scene: Scene) -> None:
@@ -263,7 +291,7 @@ class ChunkJob:
         def item(numbered: tuple[int, Unit]) -> Item:
             at, unit = numbered
             item = self._item(unit, read=at not in skip)
-            return replace(item, source=InputError(skip[at])) if at in skip else item
+            return replace(item, source=CutOffError(skip[at])) if at in skip else item
 
         loaded = in_order(item, enumerate(units), _READERS if remote else 1)
         with closing(loaded):
@@ -301,8 +329,10 @@ class ChunkJob:
                         data = members.extractfile(member)
                         yield Item(name, ImageFileError(f"{name} is empty") if data is None else data.read())
                         before()
-        except (tarfile.TarError, EOFError, OSError) as error:
+        except (tarfile.TarError, EOFError) as error:
             yield Item(unit.path, InputError(f"{unit.path} is damaged, or no tar file: {error}"))
+        except OSError as error:
+            yield Item(unit.path, _unread(unit, error))
 
     def _cells(self, unit: Unit) -> Generator[Item]:
         """Yield the images in some rows of a column of a Parquet file."""
@@ -310,7 +340,7 @@ class ChunkJob:
             with Storage.open(self._plan.location(unit)).reading() as file:
                 cells = _slice(arrow("parquet").ParquetFile(file), unit)
         except (OSError, ValueError, arrow().ArrowException) as error:
-            problem = InputError(f"cannot read {unit.path}: {' '.join(str(error).split())}")
+            problem = _unread(unit, error)
             for k in range(unit.n):
                 yield Item(f"{unit.path}#{unit.start + k}", problem)
             return
@@ -338,6 +368,7 @@ class _Counts:
     n_empty: int = 0
     n_errors: int = 0
     first_error: str = ""
+    n_again: int = 0
 
     @classmethod
     def of(cls, table: Any) -> _Counts:
@@ -358,8 +389,44 @@ class _Counts:
 
 def _report(chunk: int, n_inputs: int, counts: _Counts, *, was_done: bool = False) -> ChunkReport:
     return ChunkReport(
-        chunk, n_inputs, counts.n_faces, counts.n_empty, counts.n_errors, was_done, counts.first_error
+        chunk,
+        n_inputs,
+        counts.n_faces,
+        counts.n_empty,
+        counts.n_errors,
+        was_done,
+        counts.first_error,
+        counts.n_again,
     )
+
+
+def _say_what_follows(rows: Sequence[dict[str, Any]], n_runs: int) -> int:
+    """Add to errors that are not of their input whether it is tried again; return the number that are."""
+    passing = [row for row in rows if row.get(AGAIN)]
+    is_last = n_runs >= MAX_RUNS
+    for row in passing:
+        row["error"] += f"; given up after {n_runs} runs" if is_last else "; --resume tries it again"
+    return 0 if is_last else len(passing)
+
+
+def _recorded(file: Any) -> Mapping[bytes, bytes]:
+    """Return what a part file says about itself."""
+    return file.metadata.metadata or {}
+
+
+def _runs(recorded: Mapping[bytes, bytes]) -> int:
+    """Return the number of runs that have tried an input in vain; 0 where there is no such input."""
+    n_runs = recorded.get(b"tddfa.runs", b"")
+    return int(n_runs) if n_runs.isdigit() else 0
+
+
+def _unread(unit: Unit, error: Exception) -> Exception:
+    """Return the error for a file of several images that cannot be read."""
+    if isinstance(error, StorageError):
+        return error
+    if isinstance(error, OSError) and error.errno is not None:
+        return failed("read", unit.path, error)
+    return InputError(f"cannot read {unit.path}: {' '.join(str(error).split())}")
 
 
 def _slice(file: Any, unit: Unit) -> list[Any]:

@@ -22,15 +22,20 @@ from tddfa.batch.storage import Entry, Storage, folder_of, is_url
 from tddfa.errors import InputError, StorageError
 from tddfa.imaging.format_names import IMAGE_SUFFIXES
 from tddfa.kinds import is_output_name
-from tddfa.provenance import is_ours
+from tddfa.provenance import MARK, is_ours
 from tddfa.video.names import VIDEO_SUFFIXES
 
 _LISTS = (".txt", ".lst")
-# What a batch writes, see `plan`: in the folder of its inputs it would be inputs of the next run.
-_OF_A_BATCH = re.compile(
+# Names of what a batch writes, see `plan`: in the folder of its inputs it would be inputs of the next run.
+_LIKE_A_BATCH = re.compile(
     r"(?:^|/)(?:faces/\d{5}/part-\d{8}\.parquet$|plan/(?:plan\.json|\d{5}(?:-[0-9a-f]{8})?\.parquet)$|files/\d{5}/\d{8}/)"
 )
+_PLAN, _MOST_OF_PLAN = "plan/plan.json", 1 << 20  # bytes
+_SCHEMA_OF_PLAN = b'"schema": "tddfa.batch/'
+# Columns that tables of faces have together.
+_RESULTS = frozenset({"face_id", "success", "pose_Rx", "box_x0"})
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MOST_NAMED = 3  # tables that a message names
 _MAX_LINE = 1 << 16  # bytes of a line of a list; a path has 4096
 _PATH_COLUMNS = ("path", "file", "url", "uri", "image_path", "filename")
 _BYTES_COLUMNS = ("bytes", "image", "content", "data", "jpg", "image_bytes")
@@ -38,6 +43,43 @@ _BYTES_COLUMNS = ("bytes", "image", "content", "data", "jpg", "image_bytes")
 
 class _NoImageColumnError(InputError):
     """A Parquet file has no column of paths or images."""
+
+
+@dataclass(slots=True)
+class LeftOut:
+    """Files of folders and globs that are no inputs.
+
+    Attributes:
+        n_ours: files that tddfa made.
+        n_tables: Parquet files without a column of images.
+        tables: the first few of these.
+    """
+
+    n_ours: int = 0
+    n_tables: int = 0
+    tables: list[str] = field(default_factory=list[str])
+
+    def clear(self) -> None:
+        """Count anew."""
+        self.n_ours = self.n_tables = 0
+        self.tables.clear()
+
+    def add_table(self, path: str) -> None:
+        """Count a Parquet file without a column of images."""
+        self.n_tables += 1
+        if len(self.tables) < _MOST_NAMED:
+            self.tables.append(_shown(path))
+
+    def text(self) -> str:
+        """Return one line about them; empty where there are none."""
+        parts = [f"{self.n_ours} file{'s' * (self.n_ours != 1)} {MARK}"] if self.n_ours else []
+        if self.n_tables:
+            more = ", …" if self.n_tables > len(self.tables) else ""
+            parts.append(
+                f"{self.n_tables} table{'s' * (self.n_tables != 1)} without a column of images that is known "
+                f"by its name ({', '.join(self.tables)}{more})"
+            )
+        return f"left out {' and '.join(parts)}" if parts else ""
 
 
 @dataclass(slots=True)
@@ -120,6 +162,7 @@ class Sources:
         exclude: folder that is left out, as the outputs are.
         rows_at_once: rows of a Parquet file in one unit.
         video_part_s: length of the parts of long videos, s; 0 to leave every video whole.
+        left_out: what was left out of folders and globs when they were last gone through.
     """
 
     arguments: Sequence[str]
@@ -127,6 +170,8 @@ class Sources:
     exclude: str = ""
     rows_at_once: int = 256
     video_part_s: float = 0.0
+    left_out: LeftOut = field(default_factory=LeftOut, compare=False)
+    _batches: dict[str, bool] = field(default_factory=dict[str, bool], init=False, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Unit]:
         """Yield every unit, in an order that depends on the arguments and the files alone.
@@ -135,6 +180,7 @@ class Sources:
             InputError: an argument means nothing.
             StorageError: a folder, bucket or list cannot be read.
         """
+        self.left_out.clear()
         before, arguments = _Before(), list(dict.fromkeys(self.arguments))
         for k, text in enumerate(arguments):
             before.is_last = k == len(arguments) - 1
@@ -146,12 +192,13 @@ class Sources:
             found += 1
             yield unit
         if not found and before.n_left_out == n_left_out:
+            but = f" ({left_out})" if (left_out := self.left_out.text()) else ""
             if _is_glob(text):
-                raise InputError(f"no file matches {_shown(text)}")
+                raise InputError(f"no file matches {_shown(text)}{but}")
             where = "in the folder" if _is_folder(text) else "in"
             raise InputError(
-                f"no images or videos {where} {_shown(text)}; give folders, globs, lists, Parquet or tar "
-                "(a list is given by its own name, not by that of its folder)"
+                f"no images or videos {where} {_shown(text)}{but}; give folders, globs, lists, Parquet or "
+                "tar (a list is given by its own name, not by that of its folder)"
             )
 
     def _found(self, text: str, before: _Before) -> Iterator[Unit]:
@@ -177,14 +224,20 @@ class Sources:
     def _matches(self, text: str) -> Iterator[tuple[str, Entry | None]]:
         """Yield the files that a glob means."""
         if not is_url(text):
+            here = Storage.open(".")
             for match in sorted(glob.iglob(text, recursive=True)):  # noqa: PTH207, absolute patterns too
-                if Path(match).is_file() and not (_is_table_of_a_batch(match) or self._is_left_out(match)):
+                if Path(match).is_file() and not self._is_output(here, match, match):
                     yield match, None
             return
         folder, pattern = folder_of(text)
         storage = Storage.open(folder)
         for entry in storage.entries():
-            if not entry.is_folder and fnmatch.fnmatchcase(entry.name, pattern):
+            path = _joined(folder)(entry.name)
+            if (
+                not entry.is_folder
+                and fnmatch.fnmatchcase(entry.name, pattern)
+                and not self._is_output(storage, entry.name, path)
+            ):
                 yield _joined(folder)(entry.name), entry
 
     def _walk(self, storage: Storage, joined: Callable[[str], str], before: _Before) -> Iterator[Unit]:
@@ -200,15 +253,16 @@ class Sources:
                 path = joined(name)
                 if entry.is_folder:
                     folders.append(name)
-                elif not _is_found(name) or _OF_A_BATCH.search(name) or self._is_left_out(path):
+                elif not _is_found(name) or self._is_output(storage, name, path):
                     continue
                 elif not before.has_file(path):
                     try:
-                        yield from self._file(path, entry)
+                        for unit in self._file(path, entry):
+                            is_empty = False
+                            yield unit
                     except _NoImageColumnError as error:
                         without_images = without_images or error  # a table about the photos beside it
-                        continue
-                    is_empty = False
+                        self.left_out.add_table(path)
             waiting += [
                 name
                 for name in reversed(folders)
@@ -224,9 +278,37 @@ class Sources:
             return path.partition("?")[0].rstrip("/") == self.exclude.partition("?")[0].rstrip("/")
         return os.path.abspath(path) == os.path.abspath(self.exclude)  # noqa: PTH100
 
-    def _is_left_out(self, path: str) -> bool:
-        """Whether tddfa made a file."""
-        return not is_url(path) and is_output_name(Path(path).stem) and is_ours(Path(path))
+    def _is_output(self, storage: Storage, name: str, path: str) -> bool:
+        """Whether tddfa made a file of a folder or glob; count it if it did, unless `exclude` has it.
+
+        Args:
+            storage: the folder.
+            name: of the file in it.
+            path: path or URL of the file.
+        """
+        like = _LIKE_A_BATCH.search(name.replace(os.sep, "/") if storage.is_local else name)
+        if like is not None:
+            root = name[: like.start()]
+            if self._is_excluded(storage.url(root)):
+                return True  # other runs of this batch may write there before there is a plan
+            if self._is_batch(storage, root):
+                self.left_out.n_ours += 1
+                return True
+        if not is_url(path) and is_output_name(Path(path).stem) and is_ours(Path(path)):
+            self.left_out.n_ours += 1
+            return True
+        return False
+
+    def _is_batch(self, storage: Storage, folder: str) -> bool:
+        """Whether a folder holds the plan of a batch: names alone may be those of somebody's own files."""
+        plan = posixpath.join(folder, _PLAN)
+        place = storage.url(plan)
+        if place not in self._batches:
+            size = storage.size(plan)
+            self._batches[place] = (
+                size is not None and size <= _MOST_OF_PLAN and _SCHEMA_OF_PLAN in storage.read(plan)
+            )
+        return self._batches[place]
 
     def _file(self, path: str, entry: Entry | None = None, *, named: bool = False) -> Iterator[Unit]:
         kind = _kind(path) or "image"
@@ -234,7 +316,7 @@ class Sources:
         if kind == "list":
             yield from self._listed(path)
         elif kind == "parquet":
-            yield from self._parquet(path, entry)
+            yield from self._parquet(path, entry, named)
         elif kind == "video":
             whole = Unit(path, "video", size=entry.size, modified=entry.modified)
             yield from self._in_parts(whole, entry.size)
@@ -277,12 +359,15 @@ class Sources:
                 # A list in a list might name itself; it is reported as no image.
                 yield from self._named(name, kind if kind in ("video", "tar") else "image")
 
-    def _parquet(self, path: str, entry: Entry) -> Iterator[Unit]:
+    def _parquet(self, path: str, entry: Entry, named: bool) -> Iterator[Unit]:
         """Yield the files that a column of paths names, or slices of a column of images."""
         pq = arrow("parquet")
         with Storage.open(path).reading() as file:
             try:
                 table = pq.ParquetFile(file)
+                if not named and self.column is None and _RESULTS.issubset(table.schema_arrow.names):
+                    self.left_out.n_ours += 1  # its paths are inputs that were done
+                    return
                 column, is_path = _column(path, table.schema_arrow, self.column)
                 if is_path:
                     for batch in table.iter_batches(1 << 16, columns=[column]):
@@ -369,10 +454,6 @@ def _is_glob(text: str) -> bool:
     if is_url(text):
         return glob.has_magic(text.partition("?")[0])
     return glob.has_magic(text) and not os.path.exists(text)  # noqa: PTH110
-
-
-def _is_table_of_a_batch(path: str) -> bool:
-    return path.endswith((".parquet", ".json")) and _OF_A_BATCH.search(path.replace(os.sep, "/")) is not None
 
 
 def _is_found(path: str) -> bool:

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
 from tddfa.batch.chunk import ChunkJob, ChunkReport
@@ -43,6 +44,8 @@ class LocalEngine:
             resume: whether parts of an earlier run count.
             alive: called with a chunk and the number of its inputs that are done.
         """
+        first = list(islice(chunks, self.workers))  # more workers than chunks would have nothing to do
+        chunks = chain(first, chunks)
         results: queue.SimpleQueue[Any] = queue.SimpleQueue()
         lock = threading.Lock()
 
@@ -58,7 +61,7 @@ class LocalEngine:
                 results.put(error)
             results.put(None)
 
-        self._guards = [GuardedWorker(job, timeout_s=timeout_s, resume=resume) for _ in range(self.workers)]
+        self._guards = [GuardedWorker(job, timeout_s=timeout_s, resume=resume) for _ in first]
         threads = [threading.Thread(target=work, args=(guard,), daemon=True) for guard in self._guards]
         try:
             for thread in threads:

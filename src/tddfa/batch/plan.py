@@ -18,7 +18,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -152,7 +152,7 @@ def make_plan(
     digest = hashlib.sha256()
     n_chunks = n_inputs = 0
     token = "" if storage is None else os.urandom(4).hex()
-    with _PlanWriter(storage, token) as writer:
+    with _no_empty_folders(storage), _PlanWriter(storage, token) as writer:
         for chunk in chunked(units, chunk_size):
             digest.update(repr([tuple(unit) for unit in chunk]).encode("utf-8", "surrogatepass"))
             writer.add(n_chunks, chunk)
@@ -174,6 +174,20 @@ def make_plan(
                 ):
                     storage.remove(f"{FOLDER}/{entry.name}")
     return plan
+
+
+@contextlib.contextmanager
+def _no_empty_folders(storage: Storage | None) -> Generator[None]:
+    """Have a plan that fails leave no folder that was not there."""
+    folders = [] if storage is None or not storage.is_local else [storage.where(FOLDER), storage.where()]
+    new = [folder for folder in folders if not os.path.isdir(folder)]  # noqa: PTH112
+    try:
+        yield
+    except BaseException:
+        for folder in new:
+            with contextlib.suppress(OSError):  # not made, or another run has filled it
+                os.rmdir(folder)  # noqa: PTH106
+        raise
 
 
 def chunked(units: Iterable[Unit], size: int) -> Iterator[list[Unit]]:

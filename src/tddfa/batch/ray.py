@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections import deque
@@ -26,6 +27,7 @@ from tddfa.errors import InputError, TddfaError, require_extra
 _POLL_S = 1.0
 _SETTLE_S = 15.0  # until the CPUs of actors that died with their driver are counted as free
 _PATIENCE_S = 300.0  # without any actor: a cluster that grows by itself takes minutes for a machine
+_CONNECT_S = 10.0
 _CLOSE_S = 10.0  # for all actors together, to remove the files that they have begun
 _MAX_FAILED_STARTS = 3  # actors, for each that is wanted, that die before they are ready
 
@@ -94,7 +96,7 @@ class RayEngine:
             InputError: the cluster cannot be reached, or has fewer free CPUs than workers.
             WorkerError: chunks cannot be done there.
         """
-        ray = _ray()
+        ray = load_ray()
         was_there = ray.is_initialized()
         if not was_there:
             self._connect(ray)
@@ -105,7 +107,25 @@ class RayEngine:
             if not was_there:
                 ray.shutdown()
 
+    def check(self) -> None:
+        """Refuse a cluster that cannot be there, before anything is done.
+
+        Raises:
+            InputError: nothing answers at the address, for which Ray itself waits ten minutes and more.
+            MissingExtraError: Ray is not installed.
+        """
+        load_ray()
+        host, colon, port = (self.address or "").removeprefix("ray://").rpartition(":")
+        if not (colon and host and port.isdigit()):
+            return
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()
+        except (OSError, OverflowError, UnicodeError) as error:
+            why = getattr(error, "strerror", None) or "it is no address"
+            raise InputError(_no_cluster(f"at {self.address}", why)) from None
+
     def _connect(self, ray: Any) -> None:
+        self.check()
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             ray.init(
@@ -117,10 +137,7 @@ class RayEngine:
             )
         except Exception as error:  # Ray raises classes of its own without a common base
             where = self.address or "on this machine"
-            raise InputError(
-                f"no Ray cluster {where}: {_short(error)}; start one with 'ray start --head', or leave "
-                "--address out"
-            ) from None
+            raise InputError(_no_cluster(where, _short(error))) from None
         # Ray's own handler of SIGTERM aborts the process, with a stack trace.
         if threading.current_thread() is threading.main_thread():
             for number, handler in handlers.items():
@@ -241,7 +258,7 @@ class _Pool:
         self._ray.kill(actor)
 
 
-def _ray() -> Any:
+def load_ray() -> Any:
     """Return the module `ray`, which then reports no use of itself.
 
     Raises:
@@ -267,6 +284,10 @@ def _counters() -> dict[str, Any]:
             ("n_errors", "inputs that could not be used"),
         )
     }
+
+
+def _no_cluster(where: str, why: str) -> str:
+    return f"no Ray cluster {where}: {why}; start one with 'ray start --head', or leave --address out"
 
 
 def _short(error: BaseException) -> str:

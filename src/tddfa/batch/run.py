@@ -65,7 +65,9 @@ class BatchReport:
         n_errors: inputs that could not be used.
         n_done_before: inputs that an earlier run had done.
         first_error: what the first input with an error said.
+        n_again: inputs with an error that the next run with `resume` tries again.
         is_complete: whether every chunk of the run is whole.
+        left_out: one line about files in folders of inputs that are none; empty where there are none.
     """
 
     n_chunks: int = 0
@@ -75,7 +77,9 @@ class BatchReport:
     n_errors: int = 0
     n_done_before: int = 0
     first_error: str = ""
+    n_again: int = 0
     is_complete: bool = field(default=False)
+    left_out: str = ""
 
     def add(self, chunk: ChunkReport) -> None:
         """Count a chunk."""
@@ -86,6 +90,7 @@ class BatchReport:
         self.n_errors += chunk.n_errors
         self.n_done_before += chunk.n_inputs if chunk.was_done else 0
         self.first_error = self.first_error or chunk.first_error
+        self.n_again += chunk.n_again
 
 
 class Progress(Protocol):
@@ -159,15 +164,16 @@ def run_batch(
     settings, engine = (settings or BatchSettings()).resolved(), engine or LocalEngine()
     stop, progress = stop or threading.Event(), progress or NoProgress()
     storage = Storage.open(out)
+    storage.check_is_folder()
     sources = Sources(
         inputs, column, exclude=out, rows_at_once=chunk_size, video_part_s=settings.video_part_s
     )
     plan = plan_or_join(sources, settings, storage, resume or shard is not None, chunk_size, progress)
-    report = BatchReport()
+    report = BatchReport(left_out=sources.left_out.text())
+    _sweep(storage)
     if plan_only:
         report.n_inputs, report.n_chunks = plan.n_inputs, plan.n_chunks
         return report
-    _sweep(storage)
     chunks = (shard or Shard()).chunks(plan.n_chunks)
     progress.started(plan.n_inputs if shard is None else round(plan.n_inputs / shard.count))
     seen = _Seen(progress)

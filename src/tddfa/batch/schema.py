@@ -19,6 +19,9 @@ SCHEMA = "tddfa.batch/1"
 
 NO_FACE = -1
 
+AGAIN = "again"
+"""Key of the row of an input that could not be used, and no column: whether another run may be able to."""
+
 _FIRST = {"path": "string", "face": "int32", "error": "string"}
 _LAST = {"width": "int32", "height": "int32", "score": "float32"}
 # Lists of any length, not of a fixed one: Spark and Daft have no other.

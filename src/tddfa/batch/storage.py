@@ -14,8 +14,9 @@ from typing import IO, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tddfa.batch.arrow import arrow
+from tddfa.batch.passing import UnreachableError
 from tddfa.errors import StorageError
-from tddfa.files import atomic_path, write_once
+from tddfa.files import atomic_path, file_above, write_once
 
 _IN_MEMORY = 64 << 20  # bytes of a new object that are held in memory before a temporary file takes them
 _CONNECT_S, _REQUEST_S, _ATTEMPTS = 10, 60, 3
@@ -86,6 +87,15 @@ class Storage:
         """Return what a file is called in messages."""
         base, _, _ = self.place.partition("?")
         return posixpath.join(base, name) if name else base
+
+    def check_is_folder(self) -> None:
+        """Refuse a file in the place of the folder, or of one above it.
+
+        Raises:
+            StorageError: there is one.
+        """
+        if self.is_local and (file := file_above(self.root)) is not None:
+            raise StorageError(f"cannot write to {self.place}: {file} is a file; choose another folder")
 
     def read(self, name: str = "") -> bytes:
         """Return the bytes of a file.
@@ -284,7 +294,13 @@ def failed(action: str, place: str, error: BaseException) -> StorageError:
         if sign in text:
             text = advice
             break
-    return StorageError(f"cannot {action} {place.partition('?')[0]}: {text[:300]}")
+    # What is not there will not be there later; whoever does not answer now may do so then.
+    kind = UnreachableError if _is_of_access(error) else StorageError
+    return kind(f"cannot {action} {place.partition('?')[0]}: {text[:300]}")
+
+
+def _is_of_access(error: BaseException) -> bool:
+    return isinstance(error, OSError) and not isinstance(error, (FileNotFoundError, IsADirectoryError))
 
 
 _ADVICE = {

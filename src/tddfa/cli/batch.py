@@ -40,7 +40,10 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--out", metavar="OUT", required=True, help="folder, or s3://bucket/folder")
     parser.add_argument(
-        "--resume", action="store_true", help="go on with the batch in OUT: do the chunks that are not whole"
+        "--resume",
+        action="store_true",
+        help="go on with the batch in OUT: do the chunks that are not whole, and those with an input that "
+        "was left out because its worker was killed, time or memory ended, or a server did not answer",
     )
     parser.add_argument(
         "--shard",
@@ -96,7 +99,8 @@ def add_parser(commands: Any) -> None:
         metavar="S",
         type=_seconds,
         default=120.0,
-        help="leave out a photo that takes longer, or a video that stands still for as long (default: 120)",
+        help="leave out a photo that takes longer, or a video that stands still for as long; --resume tries "
+        "it again (default: 120)",
     )
     parser.add_argument(
         "--max-faces", metavar="N", type=positive, help="the N largest faces of a photo, N tracks of a video"
@@ -131,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error("--out is empty; name a folder, or s3://bucket/folder")
     if args.address is not None and args.engine != "ray":
         args.parser.error("--address needs --engine ray")
-    options = output_options(args, chosen(args.kinds, KINDS))
+    options = output_options(args, chosen(args.kinds, KINDS), by="--kinds")
     if args.engine == "local" and not args.plan_only:
         check_presence(args.device)
 
@@ -166,6 +170,8 @@ def run(args: argparse.Namespace) -> int:
             stop=stop,
             progress=bars,
         )
+    if outcome.left_out:
+        note(outcome.left_out)
     if args.plan_only:
         print(f"planned {outcome.n_inputs} inputs in {outcome.n_chunks} chunks in {plain(args.out)}")
         return 0
@@ -180,7 +186,10 @@ def _engine(args: argparse.Namespace) -> BatchEngine:
     if args.engine == "ray":
         from tddfa.batch.ray import RayEngine
 
-        return RayEngine(args.address, args.jobs)
+        engine = RayEngine(args.address, args.jobs)
+        if not args.plan_only:
+            engine.check()  # what is missing shows before there is a plan
+        return engine
     from tddfa.batch.local import LocalEngine
 
     return LocalEngine(args.jobs or 1)
@@ -196,6 +205,11 @@ def _say(outcome: BatchReport, args: argparse.Namespace) -> None:
     if outcome.n_errors:
         more = "" if outcome.n_errors == 1 else f" (and {outcome.n_errors - 1} more, in the column error)"
         report(f"{outcome.first_error}{more}")
+    if outcome.n_again:
+        note(
+            f"{outcome.n_again} of the inputs with an error may be usable: a process was killed, time or "
+            "memory ended, or a server did not answer; --resume tries them again"
+        )
 
 
 class _Bars:
@@ -251,14 +265,14 @@ def _count(text: str) -> int:
 
 
 def _seconds_or_0(text: str) -> float:
-    return 0.0 if text in ("0", "0.0") else _seconds(text)
+    return 0.0 if text in ("0", "0.0") else _seconds(text, "0 or a number of seconds above it")
 
 
-def _seconds(text: str) -> float:
+def _seconds(text: str, possible: str = "a number of seconds above 0") -> float:
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not {possible}")
     return value
