@@ -82,6 +82,31 @@ def test_what_pillow_writes_is_read_alike(mode):
     np.testing.assert_array_equal(decode_image(out.getvalue()), by_pillow(out.getvalue()))
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
+def test_a_bitmap_without_the_header_of_a_file_is_read(mode):
+    """As Pillow writes `.dib` files, and clipboards hold images."""
+    image = PIL.Image.fromarray(RGB).convert(mode)
+    out, whole = io.BytesIO(), io.BytesIO()
+    image.save(out, "DIB")
+    image.save(whole, "BMP")
+    np.testing.assert_array_equal(decode_image(out.getvalue()), decode_image(whole.getvalue()))
+    assert image_size(out.getvalue()) == image.size
+    with pytest.raises(ImageFileError, match="truncated BMP file: its end is missing"):
+        decode_image(out.getvalue()[:-100])
+
+
+def test_masks_and_runs_without_the_header_of_a_file_are_read():
+    rows = np.arange(60).reshape(6, 10) * 1000
+    masked = bmp(rows, 16, compression=3, masks=(0xF800, 0x7E0, 0x1F))
+    np.testing.assert_array_equal(decode_image(masked[14:]), decode_image(masked))
+    runs = bytearray(bmp(np.zeros((1, 4), int), 8, compression=1, palette=[(9, 9, 9), (200, 100, 50)]))
+    del runs[-4:]
+    runs += bytes([4, 1, 0, 1])  # four pixels of colour 1, and the end
+    struct.pack_into("<I", runs, 10, len(runs) - 4)
+    assert (decode_image(bytes(runs)) == (200, 100, 50)).all()
+    np.testing.assert_array_equal(decode_image(bytes(runs[14:])), decode_image(bytes(runs)))
+
+
 def test_palettes_that_are_too_short_or_too_long_or_not_counted_are_read():
     rows = np.arange(32).reshape(4, 8) % 8
     palette = np.random.default_rng(0).integers(1, 256, (5, 3))

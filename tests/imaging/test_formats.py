@@ -462,6 +462,41 @@ def test_a_gif_whose_background_is_no_colour_of_it_is_read():
     np.testing.assert_array_equal(decode_image(bytes(data)), np.asarray(image.convert("RGB")))
 
 
+def gif_with(canvas: tuple[int, int], at: tuple[int, int] = (0, 0), n_frames: int = 1) -> bytes:
+    """A GIF of frames of 64 × 40 px; the later ones lie at `at` beyond the first."""
+    out = io.BytesIO()
+    frames = [PIL.Image.fromarray(np.roll(RGB, k, axis=1)).quantize(16) for k in range(n_frames)]
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], include_color_table=True)
+    data = bytearray(out.getvalue())
+    struct.pack_into("<HH", data, 6, *canvas)
+    frame = data.index(struct.pack("<BHHHH", 0x2C, 0, 0, 64, 40))
+    if n_frames > 1:
+        frame = data.rindex(b"\x2c\0\0\0\0")
+    struct.pack_into("<HH", data, frame + 1, *at)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("canvas", [(64, 40), (10, 50), (64, 1), (0, 0), (90, 70)])
+@pytest.mark.parametrize("at", [(0, 0), (20, 0), (3, 30)])
+def test_a_gif_whose_frame_reaches_beyond_its_canvas_is_read_as_pillow_reads_it(canvas, at):
+    data = gif_with(canvas, at)
+    read = decode_image(data)
+    whole = np.asarray(PIL.Image.fromarray(RGB).quantize(16).convert("RGB"))
+    size = max(canvas[0], at[0] + 64), max(canvas[1], at[1] + 40)
+    assert (read.shape[1], read.shape[0]) == image_size(data) == size
+    np.testing.assert_array_equal(read[at[1] : at[1] + 40, at[0] : at[0] + 64], whole)
+
+
+def test_of_an_animated_gif_the_first_frame_alone_counts():
+    whole = gif_with((64, 40), n_frames=3)
+    still = decode_image(whole)
+    assert still.shape == (40, 64, 3)
+    np.testing.assert_array_equal(decode_image(gif_with((64, 40), (500, 300), n_frames=3)), still)
+    np.testing.assert_array_equal(decode_image(whole[:-200]), still)
+    with pytest.raises(ImageFileError, match="image is a damaged or truncated GIF file"):
+        decode_image(gif_with((64, 40))[:-100])
+
+
 def test_a_side_longer_than_the_decoder_takes_is_not_called_damage():
     side = (1 << 20) + 1
     for data in (

@@ -93,8 +93,8 @@ def test_whole_files_of_layouts_that_are_not_read_are_named_and_not_called_damag
         assert str(error) == f"image is a TIFF with {layout}, {advice}"  # noqa: PT017  # either is right
 
 
-def test_sixteen_bit_cmyk_and_five_channels_are_among_what_is_not_read():
-    for layout in ("4 channels (CMYK) of 16-bit integers", "5 channels (RGB) of 8-bit integers"):
+def test_cmyk_of_floats_and_five_channels_are_among_what_is_not_read():
+    for layout in ("4 channels (CMYK) of 32-bit floats", "5 channels (RGB) of 8-bit integers"):
         with pytest.raises(ImageFileError, match="which cannot be read; save it as RGB"):
             decode_image(LAYOUTS[layout])
         assert image_size(LAYOUTS[layout]) == (64, 48)
@@ -102,7 +102,9 @@ def test_sixteen_bit_cmyk_and_five_channels_are_among_what_is_not_read():
 
 @pytest.mark.parametrize("planar", [False, True])
 @pytest.mark.parametrize("tile", [None, (32, 32), (256, 256)])
-@pytest.mark.parametrize("layout", [(1, [8]), (1, [16]), (2, [8] * 3), (2, [16] * 4), (5, [8] * 4)])
+@pytest.mark.parametrize(
+    "layout", [(1, [8]), (1, [16]), (2, [8] * 3), (2, [16] * 4), (5, [8] * 4), (5, [16] * 4)]
+)
 def test_damage_in_a_layout_that_is_read_stays_damage(layout, tile, planar):
     whole = tiff_of(*layout, tile=tile, planar=planar and len(layout[1]) > 1)
     assert decode_image(whole).shape == (48, 64, 3)
@@ -141,7 +143,7 @@ TYPES = [
     *((1, bits, np.uint8) for bits in (1, 8)),
     *((1, bits, np.uint16) for bits in (10, 12, 14, 16)),
     *((1, 32, np.uint32), (2, 8, np.int8), (2, 16, np.int16), (2, 32, np.int32)),
-    *((3, 32, np.float32), (3, 64, np.float64)),
+    *((3, 16, np.float16), (3, 32, np.float32), (3, 64, np.float64)),
 ]
 
 
@@ -267,6 +269,42 @@ def test_channels_in_tiles_and_strips_that_are_compressed_are_joined():
                         out, planes, photometric="rgb", planarconfig="separate", byteorder=order, **options
                     )
                     np.testing.assert_allclose(decode_image(out.getvalue()), SHOWN, atol=1)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("planar", [False, True])
+def test_inks_of_8_and_16_bits_are_shown_alike(bits, planar):
+    inks = np.asarray(PIL.Image.fromarray(255 - SHOWN).convert("CMYK")).copy()
+    inks[..., 3] = np.arange(64, dtype=np.uint8) * 4  # black, which Pillow leaves out
+    left = 1 - inks / 255
+    samples = inks if bits == 8 else inks.astype(np.uint16) * 257
+    shown = decode_image(tiff_of(5, [bits] * 4, planar=planar, samples=samples))
+    np.testing.assert_allclose(shown, 255 * left[..., :3] * left[..., 3:], atol=1)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("coded", [{}, {"compression": "zlib"}])
+@pytest.mark.parametrize("layout", [{}, {"tile": (16, 16)}, {"rowsperstrip": 10}])
+def test_floats_of_16_bits_and_inks_of_16_bits_are_read_in_every_layout(order, coded, layout):
+    tifffile = pytest.importorskip("tifffile", reason="writes the files of this test")
+    halves = (SHOWN / 255).astype(np.float16)
+    inks = np.dstack([65535 - SHOWN.astype(np.uint16) * 257, np.zeros(SHOWN.shape[:2], np.uint16)])
+    for samples, colors in ((halves, "rgb"), (halves[..., 1], "minisblack"), (inks, "separated")):
+        out = io.BytesIO()
+        tifffile.imwrite(out, samples, photometric=colors, byteorder=order, **layout, **coded)
+        shown = SHOWN if samples.ndim == 3 else np.repeat(SHOWN[..., 1:2], 3, axis=2)
+        np.testing.assert_allclose(decode_image(out.getvalue()), shown, atol=1)
+
+
+def test_floats_of_16_bits_with_the_predictor_of_floats_are_named():
+    data = bytearray(tiff_of(2, [16] * 3, kind=3, compression=8, coder=zlib.compress))
+    at = data.index(struct.pack("<HHI", 284, 3, 1))  # the channels lie together: no tag is needed for that
+    struct.pack_into("<HHII", data, at, 317, 3, 1, 3)
+    entries = sorted(data[k : k + 12] for k in range(10, 10 + 12 * data[8], 12))
+    entries.sort(key=lambda entry: struct.unpack_from("<H", entry))
+    data[10 : 10 + 12 * data[8]] = b"".join(entries)
+    with pytest.raises(ImageFileError, match="a TIFF of 16-bit floats, which cannot be read; save it as 32"):
+        decode_image(bytes(data))
 
 
 def test_colours_of_samples_that_nothing_reads_as_such_are_named():

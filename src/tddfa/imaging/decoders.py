@@ -53,8 +53,7 @@ def _decode_jpeg2000(header: ImageHeader) -> Image:
     if as_stored and (stored.ndim != 3 or stored.shape[2] < (4 if channels.cmyk else 3)):
         raise DamagedImageError("")
     if channels.cmyk:
-        left = 1 - stored.astype(np.float32) / np.float32(channels.white)  # light that each ink leaves
-        return to_uint8(left[..., 2::-1] * left[..., 3:], 1.0)
+        return _rgb_of_inks(stored[..., [2, 1, 0, 3]], channels.white)
     image = to_uint8(_as_rgb(stored), channels.white)
     if channels.ycc:
         image = cv2.cvtColor(np.ascontiguousarray(image[..., [0, 2, 1]]), cv2.COLOR_YCrCb2RGB)
@@ -70,7 +69,8 @@ def _decode_tiff(header: ImageHeader) -> Image:
     except DamagedImageError:
         if samples.compression:
             raise UnreadableImageError(unreadable_compression(samples.compression)) from None
-        if samples.kind == 3 and samples.bits not in (32, 64):
+        is_other_float = samples.kind == 3 and samples.bits not in (32, 64) and not samples.halves
+        if is_other_float and not samples.unreadable:
             raise UnreadableImageError(
                 f"a TIFF of {samples.bits}-bit floats, which cannot be read; save it as 32-bit"
             ) from None
@@ -87,6 +87,8 @@ def _decode_tiff(header: ImageHeader) -> Image:
 
 
 def _tiff_pixels(header: ImageHeader, samples: Samples) -> Image:
+    if samples.inks:
+        return _rgb_of_inks(_stored_inks(header, samples), 65535.0)
     if samples.kind == 1 and samples.bits <= 16:
         image = _opencv(header, _COLOR) if not samples.planes else _joined(samples, _COLOR)
         if image is not None and image.dtype == np.uint8:
@@ -98,11 +100,46 @@ def _tiff_pixels(header: ImageHeader, samples: Samples) -> Image:
             return _unpacked(header, samples, samples.packed)
         if stored is None:
             raise DamagedImageError("")
-        return to_uint8(_as_rgb(stored))
+        return to_uint8(_as_floats(_as_rgb(stored), samples))
     stored = _joined(samples, cv2.IMREAD_UNCHANGED)
     if stored is None:
         raise DamagedImageError("")
-    return to_uint8(stored)
+    return to_uint8(_as_floats(stored, samples))
+
+
+def _as_floats(stored: np.ndarray, samples: Samples) -> np.ndarray:
+    """Return samples as the floats that they are where they were decoded as integers.
+
+    Raises:
+        DamagedImageError: they were decoded as something else.
+    """
+    if not samples.halves:
+        return stored
+    if stored.dtype != np.uint16:
+        raise DamagedImageError("")
+    return np.ascontiguousarray(stored).view(np.float16)
+
+
+def _stored_inks(header: ImageHeader, samples: Samples) -> np.ndarray:
+    """Return cyan, magenta, yellow and black.
+
+    Raises:
+        DamagedImageError: they are not decoded.
+    """
+    if samples.planes:
+        inks = _joined(samples, cv2.IMREAD_UNCHANGED)
+    else:
+        inks = _opencv(header, cv2.IMREAD_UNCHANGED)  # taken for red, green, blue, alpha, and turned around
+        inks = inks[..., [2, 1, 0, 3]] if inks is not None and inks.shape[2:] == (4,) else None
+    if inks is None or inks.dtype != np.uint16:
+        raise DamagedImageError("")
+    return inks
+
+
+def _rgb_of_inks(inks: np.ndarray, most: float) -> Image:
+    """Return RGB of cyan, magenta, yellow and black, of which `most` leaves no light."""
+    left = 1 - inks.astype(np.float32) / np.float32(most)
+    return to_uint8(left[..., :3] * left[..., 3:], 1.0)
 
 
 def _unpacked(header: ImageHeader, samples: Samples, packed: PackedSamples) -> Image:
@@ -128,14 +165,14 @@ def _unpacked(header: ImageHeader, samples: Samples, packed: PackedSamples) -> I
 
 
 def _joined(samples: Samples, flags: int) -> np.ndarray | None:
-    """Return RGB of channels that are decoded one by one; None where one of them is not decoded."""
+    """Return RGB or CMYK of channels that are decoded one by one; None where one of them is not decoded."""
     channels: list[np.ndarray] = []
     for make in samples.planes:
         channel = _imdecode(make(), flags)
         if channel is None:
             return None
         channels.append(channel if channel.ndim == 2 else channel[..., 0])
-    return np.stack(channels if len(channels) == 3 else channels[:1] * 3, axis=-1)
+    return np.stack(channels if len(channels) >= 3 else channels[:1] * 3, axis=-1)
 
 
 def _reads(data: bytes) -> bool:

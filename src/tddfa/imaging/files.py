@@ -24,7 +24,7 @@ from tddfa.imaging.formats import (
 from tddfa.imaging.opencv import cv2
 from tddfa.imaging.orientation import apply_orientation
 from tddfa.imaging.quiet import quiet_decoders
-from tddfa.imaging.reading import file_bytes, shortened
+from tddfa.imaging.reading import ImageMemoryError, file_bytes, shortened
 from tddfa.shapes import UInt8, UInt16
 from tddfa.types import Image
 from tddfa.types.arguments import as_path, check_count, shown
@@ -253,8 +253,8 @@ def _check_size(name: str, width: int, height: int, max_pixels: int | None) -> N
     np.empty((2, height, width, 3), np.uint8)
 
 
-def _no_memory(name: str, fmt: ImageFormat) -> ImageFileError:
-    return ImageFileError(
+def _no_memory(name: str, fmt: ImageFormat) -> ImageMemoryError:
+    return ImageMemoryError(
         f"not enough memory to decode {name} ({fmt.name}); close other programs or shrink the image"
     )
 

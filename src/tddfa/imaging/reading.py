@@ -16,6 +16,10 @@ _SILENCE_S = 10.0
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
+class ImageMemoryError(ImageFileError, MemoryError):
+    """An image for which this machine has no memory now."""
+
+
 def file_bytes(name: str, *, silence_s: float = _SILENCE_S) -> bytes:
     """Return the content of a file, or of a named pipe until its writer closes it.
 
@@ -51,7 +55,7 @@ def file_bytes(name: str, *, silence_s: float = _SILENCE_S) -> bytes:
     except ValueError:
         raise ImageFileError(f"no such file: {shown(name)}") from None  # a NUL character in its name
     except MemoryError:
-        raise ImageFileError(f"not enough memory to read {name}") from None
+        raise ImageMemoryError(f"not enough memory to read {name}") from None
     if len(data) > _MAX_FILE_BYTES:
         raise ImageFileError(f"{name} is larger than 1 GiB, which no image needs to be")
     return data

@@ -39,6 +39,7 @@ FORMATS: tuple[ImageFormat, ...] = (
     tiff.FORMAT,
     simple.GIF,
     bmp.FORMAT,
+    bmp.DIB,
     jpeg2000.FORMAT,
     simple.PNM,
     simple.PFM,

@@ -17,6 +17,7 @@ from tddfa.imaging.formats.header import (
 
 _FILE = 14  # bytes before the header
 _OLD, _USUAL, _WITH_MASKS = 12, 40, 52  # lengths of headers
+_LENGTHS = (40, 52, 56, 64, 108, 124)
 _RGB, _RLE8, _RLE4, _BITFIELDS, _JPEG, _PNG, _ALPHA_BITFIELDS = range(7)  # compressions
 BLUE_GREEN_RED = (0xFF0000, 0xFF00, 0xFF)
 """Bits of red, green and blue in a pixel of 32 bits whose bytes follow each other in this order."""
@@ -103,4 +104,25 @@ def _matches(data: bytes) -> bool:
     return data[:2] == b"BM" and data[15:18] == b"\x00\x00\x00" and data[14:15] >= b"\x0c"
 
 
+def _matches_dib(data: bytes) -> bool:
+    """Return whether bytes begin with the header of a bitmap, without that of a file, as in a clipboard."""
+    if len(data) < _USUAL or data[0] not in _LENGTHS or data[1:4] != b"\0\0\0":
+        return False
+    planes, bits, compression = struct.unpack_from("<HHI", data, 12)
+    return planes == 1 and bits in _BITS and compression <= _ALPHA_BITFIELDS
+
+
+def _inspect_dib(data: bytes) -> ImageHeader:
+    length, bits, compression, n_colors = (
+        *struct.unpack_from("<I", data),
+        *struct.unpack_from("<HI", data, 14),
+        *struct.unpack_from("<I", data, 32),
+    )
+    masks = {_BITFIELDS: 12, _ALPHA_BITFIELDS: 16}.get(compression, 0) if length < _WITH_MASKS else 0
+    palette = 4 * min(n_colors or 1 << bits, 1 << bits) if bits <= 8 else 0
+    start = _FILE + length + masks + palette
+    return _inspect(b"BM" + struct.pack("<IHHI", _FILE + len(data), 0, 0, start) + data)
+
+
 FORMAT = ImageFormat("BMP", _matches, _inspect, "bmp")
+DIB = ImageFormat("BMP", _matches_dib, _inspect_dib, "bmp")

@@ -70,6 +70,8 @@ class Samples:
             if 0 were black.
         planes: make a grey TIFF of each channel whose samples the decoder does not join; empty for channels
             that lie together.
+        inks: whether channels of cyan, magenta, yellow and black are given to the decoder as RGB and alpha.
+        halves: whether floats of 16 bits are given to the decoder as integers.
         packed: the samples of a layout that the decoder may not read; None where there is no other way.
         unreadable: whether no decoder reads samples of this type as these colours.
         blank: makes a small whole TIFF of this layout, which a decoder reads if it reads the layout at all;
@@ -84,6 +86,8 @@ class Samples:
     layout: str = ""
     white_is_zero: bool = False
     planes: tuple[Callable[[], bytes], ...] = field(default=(), repr=False)
+    inks: bool = False
+    halves: bool = False
     packed: PackedSamples | None = None
     unreadable: bool = False
     blank: Callable[[], bytes] | None = field(default=None, repr=False)

@@ -29,10 +29,47 @@ def _unpack(name: str, layout: str, data: bytes, at: int) -> tuple[int, ...]:
 
 def _inspect_gif(data: bytes) -> ImageHeader:
     width, height, flags, background = _unpack("GIF", "<HHBB", data, 6)
-    if flags & 0x80 and background >= 2 << (flags & 7):
-        # OpenCV refuses a background that the palette does not have; no other reader uses it.
-        data = b"".join((data[:11], b"\0", data[12:]))
+    palette = 3 * (2 << (flags & 7)) if flags & 0x80 else 0
+    if palette and background >= palette // 3:
+        background = 0  # OpenCV refuses one that the palette does not have; no other reader uses it.
+    frame = _first_frame(data, 13 + palette)
+    if frame is not None:
+        end, across, down = frame
+        # OpenCV refuses frames that reach beyond the canvas. Pillow enlarges it, as is done here.
+        width, height = max(width, across), max(height, down)
+        data = data[:end] + b";"
+    size = struct.pack("<HH", min(width, 0xFFFF), min(height, 0xFFFF))
+    data = b"".join((data[:6], size, data[10:11], bytes([background]), data[12:]))
     return _checked("GIF", width, height, data)
+
+
+def _first_frame(data: bytes, at: int) -> tuple[int, int, int] | None:
+    """Return where the first frame of a GIF ends, and how far it reaches across and down the canvas, px.
+
+    Args:
+        data: the file.
+        at: where its blocks begin.
+
+    Returns:
+        None where there is no whole frame.
+    """
+    try:
+        while data[at] == 0x21:  # an extension
+            at = _behind_blocks(data, at + 2)
+        if data[at] != 0x2C:
+            return None
+        left, top, width, height, flags = struct.unpack_from("<HHHHB", data, at + 1)
+        palette = 3 * (2 << (flags & 7)) if flags & 0x80 else 0
+        return _behind_blocks(data, at + 11 + palette), left + width, top + height
+    except (IndexError, struct.error):
+        return None
+
+
+def _behind_blocks(data: bytes, at: int) -> int:
+    """Return where a chain of blocks ends, each of which begins with its length; the last has none."""
+    while length := data[at]:
+        at += 1 + length
+    return at + 1
 
 
 _SPACE = rb"(?:\s|#[^\n]*\n)+"

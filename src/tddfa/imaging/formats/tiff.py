@@ -27,8 +27,9 @@ _FILL_ORDER, _OFFSETS, _ORIENTATION, _SAMPLES, _ROWS, _COUNTS, _PLANES = 266, 27
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS = 322, 323, 324, 325
 _PREDICTOR, _COLORMAP, _EXTRA_SAMPLES, _FORMAT_OF_SAMPLES = 317, 320, 338, 339
 _SUBSAMPLING, _DNG = 530, 50706
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6  # colours
-_UNSIGNED = 1  # type of samples
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6  # colours
+_UNSIGNED, _FLOATS = 1, 3  # types of samples
+_FLOAT_PREDICTOR = 3
 _CFA, _LINEAR_RAW = 32803, 34892  # those of camera raw files
 _UNASSOCIATED, _ASSOCIATED = 2, 1  # extra samples: alpha whose colours are not multiplied by it, and are
 _REDUCED, _MASK = 1, 4  # bits of _SUBFILE
@@ -133,9 +134,14 @@ def _inspect(data: bytes) -> ImageHeader:
         _layout(tags),
         white_is_zero=first(_PHOTOMETRIC, _BLACK_IS_ZERO) == _WHITE_IS_ZERO,
         planes=_planes(data, order, tags),
+        inks=_has_inks(tags),
+        halves=_has_halves(tags),
         packed=_packed(data, order, tags),
         unreadable=first(_FORMAT_OF_SAMPLES, _UNSIGNED) != _UNSIGNED
-        and first(_PHOTOMETRIC, _BLACK_IS_ZERO) > _RGB
+        and (
+            first(_PHOTOMETRIC, _BLACK_IS_ZERO) > _RGB
+            or (_is_grey_with_alpha(tags) and (first(_FORMAT_OF_SAMPLES, 1), bits) == (_FLOATS, 16))
+        )
         and compression in _OF_ANY_LAYOUT,
         blank=partial(_blank, tags)
         if compression in _OF_ANY_LAYOUT and bits > 0 and first(_SAMPLES, 1) > 0
@@ -144,6 +150,30 @@ def _inspect(data: bytes) -> ImageHeader:
     return ImageHeader(
         width, height, first(_ORIENTATION, 1), _patched(data, order, page, tags), details=samples
     )
+
+
+def _has_inks(tags: dict[int, _Tag]) -> bool:
+    """Return whether a page is CMYK of 16 bits, which OpenCV reads as RGB with alpha alone."""
+    layout = tuple(_first(tags, tag, n) for tag, n in ((_PHOTOMETRIC, -1), (_SAMPLES, 1), (_BITS, 1)))
+    whole = _first(tags, _FORMAT_OF_SAMPLES, _UNSIGNED) == _UNSIGNED
+    return layout == (_CMYK, 4, 16) and whole and len(_different(tags, _BITS)) == 1
+
+
+def _has_halves(tags: dict[int, _Tag]) -> bool:
+    """Return whether a page has floats of 16 bits, which OpenCV reads as integers alone.
+
+    With the predictor of floats, libtiff decompresses them as no other type.
+    """
+    if _is_grey_with_alpha(tags):  # of integers, OpenCV returns the upper 8 bits
+        return False
+    if len(_different(tags, _BITS)) > 1 or len(_different(tags, _FORMAT_OF_SAMPLES)) > 1:
+        return False
+    kind = (_first(tags, _FORMAT_OF_SAMPLES, _UNSIGNED), _first(tags, _BITS, 1))
+    return kind == (_FLOATS, 16) and _first(tags, _PREDICTOR, 1) != _FLOAT_PREDICTOR
+
+
+def _is_grey_with_alpha(tags: dict[int, _Tag]) -> bool:
+    return _first(tags, _SAMPLES, 1) == 2 and _first(tags, _PLANES, 1) == 1
 
 
 def _first(tags: dict[int, _Tag], tag: int, otherwise: int) -> int:
@@ -156,7 +186,8 @@ def _patched(data: bytes, order: str, page: int, tags: dict[int, _Tag]) -> bytes
 
     def replace(tag: int, value: int) -> None:
         (kind,) = struct.unpack_from(order + "H", tags[tag].entry, 2)
-        patches.append((_LETTERS[kind], tags[tag].offset, value))
+        for k in range(len(tags[tag].values) if tag == _FORMAT_OF_SAMPLES else 1):
+            patches.append((_LETTERS[kind], tags[tag].offset + k * _SIZES[kind], value))
 
     if _first(tags, _ORIENTATION, 1) != 1:
         # Versions of OpenCV differ in whether they apply it: they get images that are said to be upright.
@@ -167,6 +198,10 @@ def _patched(data: bytes, order: str, page: int, tags: dict[int, _Tag]) -> bytes
     if _first(tags, _PHOTOMETRIC, _BLACK_IS_ZERO) == _WHITE_IS_ZERO:
         # OpenCV inverts such samples of 1, 8 and most of 16 bits, and no others.
         replace(_PHOTOMETRIC, _BLACK_IS_ZERO)
+    if _has_inks(tags):
+        replace(_PHOTOMETRIC, _RGB)
+    if _has_halves(tags):
+        replace(_FORMAT_OF_SAMPLES, _UNSIGNED)
     word, at = _first_page(data)
     if struct.unpack_from(order + word, data, at) != (page,):
         patches.append((word, at, page))
@@ -263,17 +298,18 @@ def _packed(data: bytes, order: str, tags: dict[int, _Tag]) -> PackedSamples | N
 
 
 def _planes(data: bytes, order: str, tags: dict[int, _Tag]) -> tuple[Callable[[], bytes], ...]:
-    """Return what makes a grey TIFF of each channel of grey or RGB, where OpenCV does not join channels.
+    """Return what makes a grey TIFF of each channel of grey, RGB or CMYK, where OpenCV does not join them.
 
     It does so for channels of 8 bits. Of others, as NumPy arrays of three planes are stored, it returns
     memory that nothing was written to.
     """
     n, color = _first(tags, _SAMPLES, 1), _first(tags, _PHOTOMETRIC, _BLACK_IS_ZERO)
-    shown = 3 if color == _RGB else 1
+    inks = _has_inks(tags)
+    shown = 4 if inks else 3 if color == _RGB else 1
     together = n == 1 or _first(tags, _PLANES, 1) != 2
     plain = (_first(tags, _FORMAT_OF_SAMPLES, _UNSIGNED), _first(tags, _BITS, 1)) == (_UNSIGNED, 8)
     differ = len(_different(tags, _BITS)) > 1 or len(_different(tags, _FORMAT_OF_SAMPLES)) > 1
-    if together or plain or differ or color > _RGB or not shown <= n <= _MOST_PLANES:
+    if together or plain or differ or (color > _RGB and not inks) or not shown <= n <= _MOST_PLANES:
         return ()
     return tuple(partial(_plane, data, order, tags, k) for k in range(shown))
 
@@ -294,6 +330,8 @@ def _plane(data: bytes, order: str, tags: dict[int, _Tag], k: int) -> bytes:
         tiff, copied[tag] = _with_values(tiff, order, tag, values[k * m : (k + 1) * m])
     kept = (_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _FILL_ORDER, _ROWS, _TILE_WIDTH, _TILE_HEIGHT, _PREDICTOR)
     numbers = {tag: _first(tags, tag, 0) for tag in (*kept, _FORMAT_OF_SAMPLES) if tag in tags}
+    if _has_halves(tags):
+        numbers[_FORMAT_OF_SAMPLES] = _UNSIGNED
     return _with_directory(tiff, order, numbers | {_PHOTOMETRIC: _BLACK_IS_ZERO, _SAMPLES: 1}, copied)
 
 
@@ -336,6 +374,8 @@ def _blank(tags: dict[int, _Tag]) -> bytes:
     It is empty where channels differ in bits or type, or are too many: no decoder reads that.
     """
     n, bits, color = _first(tags, _SAMPLES, 1), _first(tags, _BITS, 1), _first(tags, _PHOTOMETRIC, 1)
+    color = _RGB if _has_inks(tags) else color
+    kind = _UNSIGNED if _has_halves(tags) else _first(tags, _FORMAT_OF_SAMPLES, 1)
     width = height = _BLANK_SIDE
     if _TILE_OFFSETS in tags:  # decoders may read large tiles and no small ones
         width, height = (min(_first(tags, side, 0), 4 * width) for side in (_TILE_WIDTH, _TILE_HEIGHT))
@@ -356,7 +396,7 @@ def _blank(tags: dict[int, _Tag]) -> bytes:
 
     values = {
         **{_WIDTH: width, _HEIGHT: height, _COMPRESSION: 1, _PHOTOMETRIC: color, _SAMPLES: n, _BITS: bits},
-        **{_PLANES: _first(tags, _PLANES, 1), _FORMAT_OF_SAMPLES: _first(tags, _FORMAT_OF_SAMPLES, 1)},
+        **{_PLANES: _first(tags, _PLANES, 1), _FORMAT_OF_SAMPLES: kind},
     }
     if _TILE_OFFSETS in tags:
         values |= {_TILE_WIDTH: width, _TILE_HEIGHT: height}
