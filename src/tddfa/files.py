@@ -71,6 +71,13 @@ def make_folder(folder: Path) -> None:
         below.mkdir(exist_ok=True)
 
 
+def file_above(folder: str | Path) -> Path | None:
+    """Return the file that has the name of a folder or of one above it, so that the folder cannot be made."""
+    path = Path(os.path.abspath(folder))  # noqa: PTH100, links stay as they are
+    there = next((place for place in (path, *path.parents) if os.path.lexists(place)), path)
+    return there if os.path.exists(there) and not os.path.isdir(there) else None  # noqa: PTH110, PTH112
+
+
 def atomic_write(path: str | Path, data: bytes | memoryview) -> None:
     """Write `data` to `path` in one step: afterwards the file holds all of it, or is as it was before.
 

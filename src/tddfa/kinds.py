@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from tddfa.errors import require_extra
 from tddfa.lazy import LazyFunctions
 
 
@@ -31,6 +32,9 @@ class Kind:
         video: whether `tddfa video` has this kind.
         bare: whether the name of the kind is left out of the names of its files.
         parts: option → what follows the stem and the kind in the names of the files that it adds.
+        sides: function `(target, index) -> names` of the files that belong to one face in a file with all, as
+            "module:function"; empty where there are none.
+        extra: extra that the kind needs, and a package of it; None where it needs none.
     """
 
     name: str
@@ -43,6 +47,8 @@ class Kind:
     video: bool = False
     bare: bool = False
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    sides: str = ""
+    extra: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +101,15 @@ def _overlay(name: str, function: str, *, video: bool = True, **more: Any) -> Ki
     return Kind(name, draw=f"tddfa.render.{function}", video=video, **more)
 
 
-def _file(name: str, suffix: str, write: str, *options: str, per_face: bool = False) -> Kind:
+def _file(name: str, suffix: str, write: str, *options: str, per_face: bool = False, sides: str = "") -> Kind:
     options = (*options, "per_face") if per_face else options
-    return Kind(name, f"tddfa.outputs.encoders:{name}", suffix, options, write=write, per_face=per_face)
+    files = f"tddfa.outputs.encoders:{name}"
+    return Kind(name, files, suffix, options, write=write, per_face=per_face, sides=sides)
 
 
-def _table(name: str, *, image: bool = True) -> Kind:
-    return Kind(name, "tddfa.outputs.encoders:table" if image else "", f".{name}", video=True, bare=True)
+def _table(name: str, *, image: bool = True, extra: tuple[str, str] | None = None) -> Kind:
+    files = "tddfa.outputs.encoders:table" if image else ""
+    return Kind(name, files, f".{name}", video=True, bare=True, extra=extra)
 
 
 KINDS: tuple[Kind, ...] = (
@@ -121,7 +129,15 @@ KINDS: tuple[Kind, ...] = (
     _overlay("normals", "normals:draw_normals"),
     _overlay("wireframe", "wireframe:draw_wireframe", video=False),
     _file("ply", ".ply", "tddfa.export.ply:write_ply", "crop", per_face=True),
-    _file("obj", ".obj", "tddfa.export.obj:write_obj", "texture", "crop", per_face=True),
+    _file(
+        "obj",
+        ".obj",
+        "tddfa.export.obj:write_obj",
+        "texture",
+        "crop",
+        per_face=True,
+        sides="tddfa.outputs.encoders:obj_sides",
+    ),
     _file(
         "glb", ".glb", "tddfa.export.glb:write_glb", "neutral", "crop", "frontal", "full_mesh", per_face=True
     ),
@@ -131,7 +147,12 @@ KINDS: tuple[Kind, ...] = (
 )
 """Kinds of `tddfa image -o`, in the order of the help; those of videos are among them."""
 
-TABLES: tuple[Kind, ...] = (_table("csv"), _table("jsonl"), _table("npz", image=False), _table("parquet"))
+TABLES: tuple[Kind, ...] = (
+    _table("csv"),
+    _table("jsonl"),
+    _table("npz", image=False),
+    _table("parquet", extra=("parquet", "pyarrow")),
+)
 """Kinds of `--data`: tables with a row per face, written to <stem><suffix>."""
 
 
@@ -150,6 +171,22 @@ def names(kinds: Iterable[Kind], *, video: bool | None = None, image: bool | Non
     )
 
 
+def check_extras(kinds: Iterable[Kind]) -> None:
+    """Refuse kinds of output whose packages are not installed, before anything is done.
+
+    Raises:
+        MissingExtraError: one is not.
+    """
+    for kind in kinds:
+        if kind.extra is None:
+            continue
+        extra, package = kind.extra
+        try:
+            importlib.import_module(package)
+        except ImportError:
+            raise require_extra(f"writing {kind.name.capitalize()}", extra, package) from None
+
+
 def load(reference: str) -> Any:
     """Return the function that "module:function" names."""
     module, _, name = reference.partition(":")
@@ -161,8 +198,10 @@ def functions(attribute: str) -> LazyFunctions:
     return LazyFunctions({kind.name: path for kind in KINDS if (path := getattr(kind, attribute))})
 
 
-# How the stems of our own outputs end.
-_OUTPUT_NAME = re.compile(rf"_({'|'.join(re.escape(kind.name) for kind in KINDS)})(_mask|_\d+|_face_\d+)*$")
+# How the stems of our own outputs end; the textures of names with spaces have digits that tell them apart.
+_OUTPUT_NAME = re.compile(
+    rf"_({'|'.join(re.escape(kind.name) for kind in KINDS)})(_mask|_\d+|_face_\d+|-[0-9a-f]{{8}})*$"
+)
 
 
 def is_output_name(stem: str) -> bool:

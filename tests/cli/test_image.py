@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -315,10 +316,56 @@ def test_a_disk_that_refuses_is_one_line_and_leaves_nothing(
     assert names(out) == set()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other numbers for this")
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+def test_a_full_disk_ends_a_run_over_many_and_keeps_what_is_done(photo, out, number, capsys, monkeypatch):
+    from tddfa.outputs import write
+
+    for k in range(6):
+        shutil.copy(photo, photo.with_name(f"photo{k}.png"))
+    whole, written = write.atomic_write, []
+
+    def write_two(path: Path, data: bytes) -> None:
+        if len(written) == 2:
+            raise OSError(number, os.strerror(number))
+        written.append(path)
+        whole(path, data)
+
+    monkeypatch.setattr(write, "atomic_write", write_two)
+    lines = photo.parent.parent / "faces.jsonl"
+    command = ["image", str(photo.parent), "-o", "3d", "-d", str(out), "--json", str(lines)]
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert error.count("tddfa: error: ") == 1, "not one for each of the others"
+    assert "2 of 7 images done; problems: 1" in error
+    assert "stopped, since the disk takes no more; free some space, then run again with --resume" in error
+    assert len(names(out)) == 2
+    assert len(lines.read_text().splitlines()) == 3
+
+
 def test_an_output_folder_that_is_a_file_is_one_line(photo, tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    assert main(["image", str(photo), "-d", str(tmp_path / "file" / "sub")]) == 1
-    assert "cannot make the folder" in capsys.readouterr().err
+    file = tmp_path / "file"
+    file.write_text("")
+    shutil.copy(photo, photo.with_name("other.png"))
+    for folder in (file, file / "sub"):
+        assert main(["image", str(photo.parent), "-d", str(folder)]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.endswith(f"cannot write to {folder}: {file} is a file; choose another folder (-d)")
+        assert main(["batch", str(photo.parent), "--out", str(folder)]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.endswith(f"cannot write to {folder}: {file} is a file; choose another folder")
+
+
+def test_the_file_of_json_needs_a_name_and_a_folder(photo, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as usage:
+        main(["image", str(photo), "--json", ""])
+    assert usage.value.code == 2
+    assert capsys.readouterr().err.endswith("--json is empty; name a file, or - for standard output\n")
+    for more in ([], ["--resume"]):
+        assert main(["image", str(photo), "--json", "new/faces.jsonl", *more]) == 1
+        line = capsys.readouterr().err
+        assert "cannot write new/faces.jsonl: there is no folder new; make it first" in line
 
 
 def test_a_broken_pack_stops_everything_with_one_line(photo, out, packs_folder, capsys):
@@ -406,6 +453,26 @@ def test_max_faces_keeps_the_largest(photo, out, capsys, monkeypatch):
     assert main(["image", str(photo), "--max-faces", "2", "--json", "-"]) == 0
     faces = json.loads(capsys.readouterr().out)["faces"]
     assert [f["box"][0] for f in faces] == [10, 20]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--data", "parquet"], "writing Parquet needs the package 'pyarrow'"),
+        (["--pack", "nope"], "no model pack named 'nope'"),
+        (["--device", "cuda"], "cuda"),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--json", "out/faces.jsonl"]])
+def test_what_is_missing_shows_before_anything_is_made(
+    photo, tmp_path, arguments, text, more, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["image", str(photo), "-d", "out", "-o", "3d", *arguments, *more]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert text in line
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_interrupt_ends_with_code_130_and_half_a_file_nowhere(photo, out, monkeypatch, capsys):
@@ -563,7 +630,8 @@ def test_the_file_of_json_may_lie_in_the_new_folder_of_the_outputs(photo, out, t
     assert main(["image", str(photo), "-d", str(out), "--json", str(other)]) == 1, (
         "no folder is made for a typo"
     )
-    assert capsys.readouterr().err == f"tddfa: error: cannot write {other}: No such file or directory\n"
+    text = f"cannot write {other}: there is no folder {other.parent}; make it first"
+    assert capsys.readouterr().err == f"tddfa: error: {text}\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no paths of this length")

@@ -102,6 +102,20 @@ def test_every_destination_gets_every_frame(clip, never_late, protocol):
         assert all(frame.captured and frame.image is None for frame in sink.frames)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no process is known to have ended")
+def test_what_killed_runs_left_beside_the_record_is_swept(clip, never_late, tmp_path):
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    code = (
+        "import os, sys; from tddfa.files import atomic_path\n"
+        "with atomic_path(sys.argv[1]) as path: path.write_text('half'); os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(folder / "live.csv")], check=False)
+    assert len(list(folder.iterdir())) == 1
+    assert main(["live", "--source", str(clip), "--record", str(folder / "live.csv")]) == 0
+    assert [path.name for path in folder.iterdir()] == ["live.csv"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

@@ -148,11 +148,12 @@ def test_an_output_that_somebody_edited_is_not_written_over(folder, capsys):
     assert main(command) == 0
 
 
-def test_the_number_of_files_does_not_grow_from_run_to_run(folder, capsys):
-    for name in ("a.png", "b.png", "sub/c.png"):
+@pytest.mark.parametrize("more", [[], ["--per-face"]])
+def test_the_number_of_files_does_not_grow_from_run_to_run(folder, more, capsys):
+    for name in ("a.png", "b.png", "d e.png", "sub/c.png"):
         (folder / name).parent.mkdir(exist_ok=True)
         save(folder / name)
-    command = ["image", ".", "-o", "all", "--format", "png", "--raw-depth", "--texture"]
+    command = ["image", ".", "-o", "all", "--format", "png", "--raw-depth", "--texture", *more]
     assert main(command) == 0
     once = set(files(folder))
     capsys.readouterr()
@@ -161,7 +162,7 @@ def test_the_number_of_files_does_not_grow_from_run_to_run(folder, capsys):
     assert "files made by tddfa" in capsys.readouterr().err
     assert main(["image", *sorted(p for p in once if p.endswith(".png")), "-o", "2d_sparse"]) == 0
     assert {p.replace(".jpg", "") for p in set(files(folder)) - once} == {
-        f"{name}_2d_sparse" for name in ("a", "b", "c", "sub/c")
+        f"{name}_2d_sparse" for name in ("a", "b", "c", "d e", "sub/c")
     } - {"sub/c_2d_sparse"}, "an image that is named is written into the current folder"
 
 
@@ -212,6 +213,49 @@ def test_success_says_where_the_files_are(folder, capsys):
     save(folder / "b.png")
     assert main(["image", ".", "-o", "3d,ply", "-d", "out", "--json", "faces.jsonl"]) == 0
     assert capsys.readouterr().out == "wrote 4 files of 2 images to out\nwrote faces.jsonl\n"
+
+
+OF_AN_EARLIER_RUN = "of an earlier run; this one did not write them"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stale"),
+    [
+        (["-o", "ply,glb", "--per-face"], ["a_ply_face_2.ply", "a_ply_face_3.ply", "a_glb_face_2.glb"]),
+        (
+            ["-o", "obj", "--texture", "--per-face"],
+            ["a_obj_face_2.obj", "a_obj_face_2_1.png", "a_obj_face_2.mtl"],
+        ),
+        (["-o", "obj", "--texture"], ["a_obj_2.png", "a_obj_3.png"]),
+        (["-o", "ply,3d"], []),
+    ],
+)
+def test_files_of_faces_that_are_found_no_more_stay_and_are_named(
+    folder, arguments, stale, capsys, monkeypatch
+):
+    from tddfa.detection import FaceBoxes
+    from tddfa.types import BoundingBox, Detection
+
+    boxes = [BoundingBox(k, k, 100 - k, 100 - k) for k in (10, 15, 20)]
+    monkeypatch.setattr(FaceBoxes, "detect", lambda self, image: [Detection(box) for box in boxes])
+    save(folder / "a.png")
+    command = ["image", "a.png", "-d", "out", *arguments]
+    assert main(command) == 0
+    assert OF_AN_EARLIER_RUN not in capsys.readouterr().err
+    before = files(folder / "out")
+    del boxes[1:]
+    assert main(command) == 0
+    said = capsys.readouterr()
+    assert (OF_AN_EARLIER_RUN in said.err) == bool(stale)
+    for name in stale:
+        assert str(Path("out", name)) in said.err
+        assert name not in said.out
+    assert set(files(folder / "out")) == set(before), "nothing is removed"
+    boxes.clear()
+    assert main(command) == 1
+    said = capsys.readouterr()
+    assert OF_AN_EARLIER_RUN in said.err, "all of them, now that no face is found"
+    assert files(folder / "out").keys() == before.keys()
 
 
 RUN = """

@@ -494,6 +494,14 @@ def test_an_empty_name_is_no_folder(clip, out, capfd, monkeypatch):
     assert names(out) == set()
 
 
+def test_a_missing_extra_shows_before_anything_is_made(clip, out, capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["video", str(clip), "-d", str(out), "-o", "3d", "--data", "parquet"]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "writing Parquet needs the package 'pyarrow'" in line
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("arguments", [["--start", "4", "--end", "2"], ["--end", "0"]])
 def test_an_end_before_the_start_is_one_line(clip, out, capfd, arguments):
     assert main(["video", str(clip), *arguments, "-o", "pose", "--data", "csv", "-d", str(out)]) == 1

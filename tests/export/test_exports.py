@@ -6,6 +6,7 @@ import inspect
 import io
 import json
 import os
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -24,9 +25,11 @@ from tddfa.export import (
     EXPORTS,
     SCHEMA,
     depth_png_bytes,
+    face_record,
     glb_bytes,
     image_record,
     json_bytes,
+    npz_bytes,
     obj_bytes,
     obj_files,
     ply_bytes,
@@ -36,7 +39,8 @@ from tddfa.export import (
     write_ply,
 )
 from tddfa.export.text import decimal_lines, decimals, integers, lines
-from tddfa.types import Face, Mesh, Topology
+from tddfa.morphable import open_face_model
+from tddfa.types import BoundingBox, Detection, Face, Mesh, Topology
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (100, 120, 3), dtype=np.uint8)
 
@@ -144,6 +148,22 @@ def test_the_npz_holds_every_array_without_pickles(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read["landmarks"][1], face.landmarks)
         assert read["expression_names"].tolist() == ["smile", "blink"]
         assert str(read["schema"]) == SCHEMA
+        assert np.isnan(read["confidence"]).all()  # nobody said how sure it is
+        assert "gaze_deg" not in read  # this model has no eyes
+
+
+def test_the_npz_has_the_confidence_and_gaze_of_the_json() -> None:
+    model = open_face_model()
+    looks_left = np.zeros(model.n_expression, np.float32)
+    looks_left[[model.expression_names.index(n) for n in ("eyeLookOutLeft", "eyeLookInRight")]] = 0.6
+    camera = np.array([[0.5, 0, 0, 60], [0, 0.5, 0, 50], [0, 0, 0.5, 0]])
+    params = replace(model.params(expression=looks_left), camera=camera, confidence=0.875)
+    face = Face(Detection(BoundingBox(0, 0, 120, 100), 0.75), params, model)
+    with np.load(io.BytesIO(npz_bytes(PHOTO, [face]))) as read:
+        record = face_record(face)
+        assert read["confidence"].tolist() == [record["confidence"]] == [0.875]
+        np.testing.assert_allclose(read["gaze_deg"][0], list(record["gaze"].values()), atol=1e-3)
+    assert record["gaze"]["yaw_deg"] < -5  # to the right of the image
 
 
 def test_faces_of_two_models_do_not_fit_one_npz(tmp_path: Path) -> None:

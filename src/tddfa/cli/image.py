@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tddfa.cli.arguments import add_device, add_search_size, positive
+from tddfa.cli.arguments import add_device, add_search_size, check_presence, positive
 from tddfa.cli.commands import COMMANDS
 from tddfa.cli.image_task import ImageTask, ImageWorker, Outcome, WorkerOfProcess
 from tddfa.cli.inputs import Inputs, Job
@@ -22,10 +22,11 @@ from tddfa.cli.messages import note, plain, report
 from tddfa.cli.output_arguments import Listed, add_output_options, chosen, list_of, output_options
 from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
 from tddfa.errors import ExportFileError
-from tddfa.files import make_folder
-from tddfa.kinds import KINDS, TABLES, names
+from tddfa.files import file_above, make_folder
+from tddfa.kinds import KINDS, TABLES, check_extras, names
 from tddfa.provenance import is_ours
 
+_MOST_NAMED = 6  # files of an earlier run
 _MIN_PER_PROCESS = 64  # images from which a process is worth its start, which takes as long as a few dozen
 
 
@@ -103,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
     wanted: Sequence[str] = args.output or (() if args.json or args.data else ("2d_sparse",))
     kinds = [*chosen(wanted, KINDS), *chosen(args.data, TABLES)]
     options = output_options(args, kinds)
+    if args.json == "":
+        args.parser.error("--json is empty; name a file, or - for standard output")
     if args.resume and args.json == "-":
         args.parser.error("--resume needs a file for --json: what went to standard output is not known")
 
@@ -116,6 +119,10 @@ def run(args: argparse.Namespace) -> int:
             report("no image is left")
         return 1
 
+    if (file := file_above(args.dir)) is not None:
+        raise ExportFileError(f"cannot write to {args.dir}: {file} is a file; choose another folder (-d)")
+    check_extras(kinds)
+    _check_pack(args.pack, args.device)
     lines_file = None if args.json in (None, "-") else Path(args.json)
     if lines_file is not None:
         _make_output_folder(args.dir, of=lines_file)
@@ -147,6 +154,20 @@ def run(args: argparse.Namespace) -> int:
     return 1 if work.n_failed else 0
 
 
+def _check_pack(pack: str | None, device: str) -> None:
+    """Refuse a pack that is not installed and a device that is not there, before a folder or file is made.
+
+    Raises:
+        PackNotFoundError: there is no such pack.
+        InputError: there is no such device.
+    """
+    check_presence(device)
+    if pack is not None:
+        from tddfa.packs import find_pack
+
+        find_pack(pack)
+
+
 def _make_output_folder(folder: Path, *, of: Path) -> None:
     """Make the folder of the outputs before the first image is done, where a file is opened in it."""
     if os.path.abspath(of.parent) != os.path.abspath(folder):  # noqa: PTH100
@@ -170,6 +191,9 @@ class _Work:
     n_skipped: int = 0
     n_files: int = 0
     last_files: list[Path] = field(default_factory=list[Path])
+    n_earlier: int = 0
+    earlier: list[Path] = field(default_factory=list[Path])
+    is_full: bool = False
 
     def on(self, inputs: Inputs) -> None:
         """Work on all images, several at a time."""
@@ -202,15 +226,20 @@ class _Work:
             print(f"wrote {self.n_files} files of {self.n_done} images to {plain(self.args.dir)}", file=out)
         if self.args.json not in (None, "-") and self.n_done:
             print(f"wrote {plain(self.args.json)}", file=out)
+        if self.n_earlier:
+            more = f" and {n} more" if (n := self.n_earlier - len(self.earlier)) else ""
+            note(f"{', '.join(map(str, self.earlier))}{more}: of an earlier run; this one did not write them")
         if n_inputs > 1 and (self.n_failed or self.args.resume or self.stop.is_set()):
             skipped = f", {self.n_skipped} were done before" if self.args.resume else ""
             note(f"{self.n_done} of {n_inputs} images done{skipped}; problems: {self.n_failed}")
         if self.stop.is_set():
             note("interrupted; what was done is kept")
+        elif self.is_full and n_inputs > 1:
+            note("stopped, since the disk takes no more; free some space, then run again with --resume")
 
     def _todo(self, inputs: Inputs) -> Iterator[Job]:
         for job in inputs:
-            if self.stop.is_set():
+            if self.stop.is_set() or self.is_full:
                 return
             if self.args.resume and self._is_done(job):
                 self.n_skipped += 1
@@ -235,10 +264,13 @@ class _Work:
             self.lines.add(str(outcome.job.path), outcome.line)
         self.n_files += len(outcome.files)
         self.last_files = outcome.files
+        self.n_earlier += len(outcome.earlier)
+        self.earlier += outcome.earlier[: max(_MOST_NAMED - len(self.earlier), 0)]
         if outcome.problem is None:
             self.n_done += 1
             return
         self.n_failed += 1
+        self.is_full |= outcome.is_last
         print(outcome.trace, end="", file=sys.stderr)
         report(outcome.problem, of=outcome.job.path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tddfa.alignment import FaceAligner
     from tddfa.types import Face, Image
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS) if os.name != "nt" else (errno.ENOSPC,)
 _SMALLEST_PX = 20.5  # side of a face, px, below which no search helps
 
 
@@ -37,6 +39,8 @@ class Outcome:
         files: files that were written.
         problem: why something is missing; None where nothing is.
         trace: where the problem comes from.
+        earlier: files of its faces that an earlier run wrote, and this one did not.
+        is_last: whether no file of another image could be written either.
     """
 
     job: Job
@@ -44,6 +48,8 @@ class Outcome:
     files: list[Path] = field(default_factory=list[Path])
     problem: str | None = None
     trace: str = ""
+    earlier: list[Path] = field(default_factory=list[Path])
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +118,13 @@ class ImageWorker:
         """
         line: str | None = None
         files: list[Path] = []
+        earlier: list[Path] = []
         task = self._task
         try:
             image, faces = self._faces(job)
             if task.needs_line:
                 line = _line(job, image, faces)
+            earlier = self._earlier(job, len(faces))
             if not faces:
                 raise InputError(f"{job.path}: no face found{_hint(image, self._aligner)}")
             if kinds := task.kinds:
@@ -125,8 +133,15 @@ class ImageWorker:
             raise
         except Exception as error:
             trace = "".join(traceback.format_exception(error)) if task.verbose else ""
-            return Outcome(job, line, files, _text(error, task.verbose), trace)
-        return Outcome(job, line, files)
+            return Outcome(job, line, files, _text(error, task.verbose), trace, earlier, _is_full(error))
+        return Outcome(job, line, files, earlier=earlier)
+
+    def _earlier(self, job: Job, n_faces: int) -> list[Path]:
+        if not self._task.kinds:
+            return []
+        from tddfa.outputs import earlier_files
+
+        return earlier_files(self._task.kinds, self._task.stem(job), self._task.options, n_faces)
 
     def _faces(self, job: Job) -> tuple[Image, list[Face]]:
         from tddfa.imaging import read_image
@@ -179,6 +194,11 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def _is_full(error: Exception) -> bool:
+    """Return whether the disk of the outputs takes no more files."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
 
 
 def _text(error: Exception, verbose: bool) -> str:

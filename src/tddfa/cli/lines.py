@@ -92,6 +92,11 @@ class Lines:
             except OSError as error:
                 if isinstance(error, TddfaError):
                     raise
+                folder = Path(name).parent
+                if isinstance(error, FileNotFoundError) and not folder.exists():
+                    raise InputError(
+                        f"cannot write {name}: there is no folder {folder}; make it first"
+                    ) from None
                 raise InputError(f"cannot write {name}: {error.strerror}") from None
 
     def add(self, name: str, line: str) -> None:

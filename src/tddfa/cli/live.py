@@ -26,6 +26,7 @@ from tddfa.cli.output_arguments import overlay_of
 from tddfa.cli.overwriting import OverwriteGuard, Places, add_overwrite
 from tddfa.cli.video import OVERLAY_KINDS, TABLES
 from tddfa.errors import InputError, TddfaError
+from tddfa.files import remove_leftovers
 
 if TYPE_CHECKING:
     from tddfa.alignment import FaceAligner
@@ -153,6 +154,8 @@ def play(args: argparse.Namespace) -> int:
     inputs = Places(() if args.source is None else (Path(args.source),))
     guard = OverwriteGuard(inputs, args.overwrite, elsewhere="choose another name")
     guard.check_sinks(TableSink(path) for path in args.record)
+    for folder in {path.parent for path in args.record}:
+        remove_leftovers(folder)
     avatar = avatar_of(args) if args.to else None
     sinks: list[Sink] = [open_sink(destination, avatar=avatar) for destination in args.to]
     smoother = smoother_of(args)

@@ -99,23 +99,28 @@ def chosen(wanted: Sequence[str], kinds: Sequence[Kind]) -> list[Kind]:
     return [by_name[name] for name in wanted]
 
 
-def output_options(args: argparse.Namespace, kinds: Sequence[Kind]) -> OutputOptions:
-    """Return the options of files; end with a usage error where one does not apply to any of the kinds."""
+def output_options(args: argparse.Namespace, kinds: Sequence[Kind], *, by: str = "-o") -> OutputOptions:
+    """Return the options of files; end with a usage error where one does not apply to any of the kinds.
+
+    Args:
+        args: of the command.
+        kinds: kinds of output that are asked for.
+        by: option that asks for them.
+    """
     given = {name: value for name in OPTIONS if (value := getattr(args, name, None)) is not None}
     for name in given:
         if not any(name in kind.options for kind in kinds):
-            args.parser.error(_does_not_apply(name, kinds))
+            args.parser.error(_does_not_apply(name, kinds, by))
     options = OutputOptions(**given)
     if options.background == "transparent" and options.format != "png":
         args.parser.error("--background transparent needs --format png: JPEG knows no transparency")
     return options
 
 
-def _does_not_apply(name: str, kinds: Sequence[Kind]) -> str:
-
+def _does_not_apply(name: str, kinds: Sequence[Kind], by: str) -> str:
     takers = _listed([kind.name for kind in KINDS if name in kind.options])
     requested = (
-        f"asked for are {_listed([kind.name for kind in kinds])}" if kinds else "none is asked for (-o)"
+        f"asked for are {_listed([kind.name for kind in kinds])}" if kinds else f"none is asked for ({by})"
     )
     return f"{_flag(name)} applies to {takers}; {requested}"
 

@@ -18,7 +18,7 @@ from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
 from tddfa.cli.video_inputs import VideoInputs, VideoJob, find_videos
 from tddfa.errors import InputError, PackError, TddfaError
 from tddfa.files import make_folder, remove_leftovers
-from tddfa.kinds import KINDS, names
+from tddfa.kinds import KINDS, check_extras, names
 from tddfa.kinds import TABLES as TABLE_KINDS
 from tddfa.video.encoders import CHOICES as ENCODERS
 from tddfa.video.encoders import PRESETS
@@ -160,6 +160,7 @@ def run(args: argparse.Namespace) -> int:
             report("no video is left")
         return 1
     guard = OverwriteGuard(VideoInputs(files, jobs), args.overwrite)
+    check_extras(kind for kind in TABLE_KINDS if kind.name in args.data)
 
     from tddfa.alignment import FaceAligner
 

@@ -18,10 +18,12 @@ from tddfa.types.arguments import faces_of, shown
 def npz_bytes(image: Image, faces: Iterable[Face]) -> bytes:
     """Return the faces of an image as one NPZ file of plain arrays, n faces each.
 
-    `box` (n, 4) and `score` (n,); `landmarks` (n, 68, 3) and `vertices` (n, v, 3) in the image frame, px;
-    `pose_deg` (n, 3): yaw, pitch, roll; `camera` (n, 3, 4); `identity` (n, i) and `shape` (n, i), the
-    coefficients of the person and of the mesh; `expression` (n, e) and `expression_names` (e,); `triangles`
-    (t, 3); `image_size` (height, width); `schema`.
+    `box` (n, 4) and `score` (n,); `confidence` (n,), NaN of networks that tell none; `landmarks` (n, 68, 3)
+    and `vertices` (n, v, 3) in the image frame, px; `pose_deg` (n, 3): yaw, pitch, roll; `gaze_deg` (n, 4):
+    yaw and pitch in the head, yaw and pitch in the image, missing for models whose eyes do not turn; `camera`
+    (n, 3, 4); `identity` (n, i) and `shape` (n, i), the coefficients of the person and of the mesh;
+    `expression` (n, e) and `expression_names` (e,); `triangles` (t, 3); `image_size` (height, width);
+    `schema`.
 
     Args:
         image: RGB; only its size is written.
@@ -41,6 +43,9 @@ def npz_bytes(image: Image, faces: Iterable[Face]) -> bytes:
         arrays |= {
             "box": np.array([tuple(f.detection.box) for f in faces], np.float32),
             "score": np.array([f.detection.score for f in faces], np.float32),
+            "confidence": np.array(
+                [np.nan if f.params.confidence is None else f.params.confidence for f in faces], np.float32
+            ),
             "landmarks": np.stack([f.landmarks for f in faces]),
             "pose_deg": np.array([(f.pose.yaw_deg, f.pose.pitch_deg, f.pose.roll_deg) for f in faces]),
             "camera": np.stack([f.params.camera for f in faces]),
@@ -51,6 +56,11 @@ def npz_bytes(image: Image, faces: Iterable[Face]) -> bytes:
             "vertices": np.stack([f.mesh.vertices for f in faces]),
             "triangles": faces[0].mesh.triangles,
         }
+        gazes = [gaze for f in faces if (gaze := f.gaze) is not None]
+        if len(gazes) == len(faces):
+            arrays["gaze_deg"] = np.array(
+                [(g.yaw_deg, g.pitch_deg, g.image_yaw_deg, g.image_pitch_deg) for g in gazes], np.float32
+            )
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()

@@ -82,15 +82,34 @@ def obj_files(
         as_texture(f"textures[{k}]", texture)
         for k, texture in enumerate(per_face("textures", textures, faces))
     ]
-    side = _one_word(stem)
-    data = obj_bytes(image, faces, material_file=f"{side}.mtl")
-    names = [f"{side}_{i + 1}.png" for i in range(len(faces))]
+    material = material_name(stem)
+    data = obj_bytes(image, faces, material_file=material)
+    names = [texture_name(stem, i) for i in range(len(faces))]
     materials = [f"newmtl face_{i + 1}\nKd 1 1 1\nmap_Kd {name}\n" for i, name in enumerate(names)]
     return [
         *((name, encode_image(texture, "png")) for name, texture in zip(names, images, strict=True)),
-        (f"{side}.mtl", _text("\n".join(materials))),
+        (material, _text("\n".join(materials))),
         (f"{stem}.obj", data),
     ]
+
+
+def material_name(stem: str) -> str:
+    """Return the name of the material file of an OBJ file.
+
+    Args:
+        stem: name of the OBJ file without its suffix.
+    """
+    return f"{_one_word(stem)}.mtl"
+
+
+def texture_name(stem: str, index: int) -> str:
+    """Return the name of the texture of a face of an OBJ file.
+
+    Args:
+        stem: name of the OBJ file without its suffix.
+        index: of the face, from 0.
+    """
+    return f"{_one_word(stem)}_{index + 1}.png"
 
 
 def _one_word(stem: str) -> str:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tddfa.outputs.scene import Scene
-from tddfa.outputs.write import encode_output, expected_files, write_outputs
+from tddfa.outputs.write import earlier_files, encode_output, expected_files, write_outputs
 
-__all__ = ["Scene", "encode_output", "expected_files", "write_outputs"]
+__all__ = ["Scene", "earlier_files", "encode_output", "expected_files", "write_outputs"]

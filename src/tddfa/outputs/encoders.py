@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import tddfa.export as export  # its names are loaded when they are used
 from tddfa.errors import InputError
+from tddfa.export.obj import material_name, texture_name
 from tddfa.imaging.files import encode_image
 from tddfa.outputs.scene import Scene
 from tddfa.outputs.target import Target
@@ -49,6 +50,13 @@ def obj(scene: Scene, target: Target) -> Files:
     yield from export.obj_files(
         target.stem, scene.image, heads.faces, textures=textures, vertex_colors=colors
     )
+
+
+def obj_sides(target: Target, index: int) -> list[str]:
+    """Return the names of the texture of a face and of the materials, where `texture` is set."""
+    if not target.options.texture:
+        return []
+    return [texture_name(target.stem, index), material_name(target.stem)]
 
 
 def glb(scene: Scene, target: Target) -> Files:

@@ -11,7 +11,7 @@ from tddfa.files import atomic_write, make_folder
 from tddfa.kinds import Kind, OutputOptions, load
 from tddfa.outputs.scene import Scene
 from tddfa.outputs.target import Target
-from tddfa.provenance import marked
+from tddfa.provenance import is_ours, marked
 
 
 def expected_files(kinds: Sequence[Kind], stem: Path, options: OutputOptions) -> list[Path]:
@@ -33,6 +33,26 @@ def expected_files(kinds: Sequence[Kind], stem: Path, options: OutputOptions) ->
             if getattr(options, option):
                 found += [stem.with_name(target.stem + end) for end in ends]
     return found
+
+
+def earlier_files(kinds: Sequence[Kind], stem: Path, options: OutputOptions, n_faces: int) -> list[Path]:
+    """Return the files that are there of an earlier run which found more faces in the image.
+
+    Args:
+        kinds: kinds of output.
+        stem: folder and beginning of the names of the files.
+        options: how files are written.
+        n_faces: faces that are found now; with 0, the files of all faces are of an earlier run.
+    """
+    found = [] if n_faces else [path for path in expected_files(kinds, stem, options) if is_ours(path)]
+    for kind in kinds:
+        target, index = _target(kind, stem.name, options), n_faces
+        while there := [
+            path for name in _of_one_face(kind, target, index) if is_ours(path := stem.with_name(name))
+        ]:
+            found += there
+            index += 1
+    return list(dict.fromkeys(found))
 
 
 def write_outputs(
@@ -60,7 +80,7 @@ def write_outputs(
     try:
         make_folder(stem.parent)
     except OSError as error:
-        raise ExportFileError(f"cannot make the folder {stem.parent}: {error.strerror}") from None
+        raise ExportFileError(f"cannot make the folder {stem.parent}: {error.strerror}") from error
     written: list[Path] = []
     for kind in kinds:
         files = [
@@ -109,8 +129,16 @@ def _of_face(target: Target, index: int) -> Target:
     return Target(target.kind, f"{target.stem}_face_{index + 1}", target.suffix, target.options)
 
 
+def _of_one_face(kind: Kind, target: Target, index: int) -> list[str]:
+    """Return the names of the files that are there for the sake of one face."""
+    if kind.per_face and target.options.per_face:
+        own = _of_face(target, index)
+        return [own.name, *(load(kind.sides)(own, 0) if kind.sides else [])]
+    return load(kind.sides)(target, index)[:1] if kind.sides else []
+
+
 def _write(path: Path, data: bytes) -> None:
     try:
         atomic_write(path, data)
     except OSError as error:
-        raise ExportFileError(f"cannot write {os.fspath(path)}: {error.strerror}") from None
+        raise ExportFileError(f"cannot write {os.fspath(path)}: {error.strerror}") from error
