@@ -281,12 +281,12 @@ def test_a_missing_teacher_is_one_line(tmp_path, capsys):
     assert len(error.splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["open", "open:verifier"])
-def test_the_kept_weights_fill_their_networks(model, name):
+@pytest.mark.parametrize(("name", "trunk"), [("open", "dense-folded"), ("open:verifier", "dense-light")])
+def test_the_kept_weights_fill_their_networks(model, name, trunk):
     from tddfa_train.alignment.recipe import make_alignment_network
     from tddfa_train.weights import load_weights
 
-    network = make_alignment_network("dense-folded", model)
+    network = make_alignment_network(trunk, model)
     assert load_weights(network, name) == []
     face = network.eval()(torch.zeros(1, 3, 120, 120))
     assert torch.isfinite(face.camera).all()
