@@ -53,7 +53,9 @@ def test_the_timeline_has_a_lane_per_person(client, video):
     for person in timeline["people"]:
         assert set(person["curves"]) == set(timeline["columns"])
         assert all(len(curve) == len(timeline["times"]) for curve in person["curves"].values())
-    assert timeline["people"][1]["present"] == [[0, pytest.approx(5, abs=0.05)]]
+    # Both faces are of one size: which of them has the first ID is a matter of pixels.
+    always = [[0, pytest.approx(5, abs=0.05)]]
+    assert [person["present"] == always for person in timeline["people"]].count(True) == 1
 
 
 def test_every_file_opens_in_its_reader(client, video):
