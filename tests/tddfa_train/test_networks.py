@@ -8,7 +8,7 @@ ort = pytest.importorskip("onnxruntime")
 
 from tddfa.packs.convert.networks import mobilenet_v1, resnet22  # noqa: E402
 from tddfa_train.networks import DENSE, TRUNKS, DenseConfig, DenseNet  # noqa: E402
-from tddfa_train.networks.thinning import thinned  # noqa: E402
+from tddfa_train.networks.pruning import pruned  # noqa: E402
 
 
 @pytest.mark.parametrize("name", TRUNKS)
@@ -67,7 +67,7 @@ def _filled(name, weights):
     return trunk
 
 
-def test_a_thinned_trunk_computes_the_same_where_what_it_lacks_did_nothing():
+def test_a_pruned_trunk_computes_the_same_where_what_it_lacks_did_nothing():
     torch.manual_seed(0)
     smaller = DenseConfig(blocks=(0, 0, 0, 1, 1), inner=(0, 0, 0, 64, 0), normalized=False)
     weights = _weights("dense-folded")
@@ -76,7 +76,7 @@ def test_a_thinned_trunk_computes_the_same_where_what_it_lacks_did_nothing():
     weights["trunk.body.3.second.0.bias"].zero_()
     weights["trunk.body.5.second.0.weight"][:, torch.randperm(128)[:64]] = 0
     crops = torch.randn(40, 3, 120, 120)
-    thin = thinned(weights, DENSE["dense-folded"], smaller, crops)
+    thin = pruned(weights, DENSE["dense-folded"], smaller, crops)
     large, light = TRUNKS["dense-folded"]().eval(), DenseNet(smaller).eval()
     for network, values in ((large, weights), (light, thin)):
         network.load_state_dict({key.removeprefix("trunk."): value for key, value in values.items()})
@@ -87,7 +87,7 @@ def test_a_thinned_trunk_computes_the_same_where_what_it_lacks_did_nothing():
 def test_a_narrowed_block_is_fitted_to_answer_as_before():
     torch.manual_seed(0)
     weights, crops = _weights("dense-folded"), torch.randn(40, 3, 120, 120)
-    thin = thinned(weights, DENSE["dense-folded"], DENSE["dense-light"], crops)
+    thin = pruned(weights, DENSE["dense-folded"], DENSE["dense-light"], crops)
     first = weights["trunk.body.5.first.0.weight"]
     kept = [int((first == row).flatten(1).all(1).nonzero()) for row in thin["trunk.body.5.first.0.weight"]]
     cut_off = thin | {"trunk.body.5.second.0.weight": weights["trunk.body.5.second.0.weight"][:, kept]}
@@ -99,9 +99,9 @@ def test_a_narrowed_block_is_fitted_to_answer_as_before():
     assert (feature[1] - feature[0]).norm() < (feature[2] - feature[0]).norm()
 
 
-def test_a_trunk_that_lacks_nothing_is_not_thinned():
+def test_a_trunk_that_lacks_nothing_is_not_pruned():
     weights = _weights("dense-folded") | {"head.weight": torch.zeros(1)}
     crops = torch.randn(2, 3, 120, 120)
-    same = thinned(weights, DENSE["dense-folded"], DENSE["dense-folded"], crops)
+    same = pruned(weights, DENSE["dense-folded"], DENSE["dense-folded"], crops)
     assert same.keys() == weights.keys()
     assert all(torch.equal(same[key], value) for key, value in weights.items())

@@ -23,6 +23,7 @@ from tddfa_train.loop.config import from_mapping, read_config, to_json  # noqa: 
 from tddfa_train.loop.devices import on_device  # noqa: E402
 from tddfa_train.loop.schedule import LoopConfig, learning_rate_at, n_threads  # noqa: E402
 from tddfa_train.loop.train import train  # noqa: E402
+from tddfa_train.weights import read_weights  # noqa: E402
 
 
 def _rows(run):
@@ -79,47 +80,60 @@ def _teacher(tmp_path, model):
     return network
 
 
-def test_a_student_that_equals_its_teacher_has_nothing_to_learn_from_it(write_config, tmp_path):
+def _taught(write_config, tmp_path, **distillation):
+    """A teacher, the task of its student, a batch, and the student."""
     teacher = _teacher(tmp_path, open_face_model(level=0, crop="head"))
     config = write_config(
         "alignment",
         trunk="dense-small",
         teacher=str(tmp_path / "teacher.pt"),
         teacher_trunk="dense-small",
-        distillation={"mirrored": False},
+        distillation={"mirrored": False, **distillation},
     )
     experiment = alignment_experiment(read_config(AlignmentRecipe, config))
     batch = {key: torch.from_numpy(value) for key, value in experiment.data[0].items()}
-    student = experiment.network.eval()
-    assert experiment.task.losses(student, batch)["surface"].item() > 0.01
+    return teacher, experiment.task, batch, experiment.network.eval()
+
+
+def test_a_student_that_equals_its_teacher_has_nothing_to_learn_from_it(write_config, tmp_path):
+    teacher, task, batch, student = _taught(write_config, tmp_path)
+    assert task.losses(student, batch)["surface"].item() > 0.01
     student.load_state_dict(teacher.state_dict())
-    assert experiment.task.losses(student, batch)["surface"].item() == 0
+    assert task.losses(student, batch)["surface"].item() == 0
 
 
 def test_coefficients_and_doubts_of_a_teacher_are_learned_where_it_sees_a_face(write_config, tmp_path):
-    teacher = _teacher(tmp_path, open_face_model(level=0, crop="head"))
-    config = write_config(
-        "alignment",
-        trunk="dense-small",
-        teacher=str(tmp_path / "teacher.pt"),
-        teacher_trunk="dense-small",
-        distillation={"mirrored": False, "coefficients": 0.3, "log_odds": 0.03},
-    )
-    experiment = alignment_experiment(read_config(AlignmentRecipe, config))
-    batch = {key: torch.from_numpy(value) for key, value in experiment.data[0].items()}
-    student = experiment.network.eval()
-    terms = experiment.task.losses(student, batch)
+    teacher, task, batch, student = _taught(write_config, tmp_path, coefficients=0.3, log_odds=0.03)
+    terms = task.losses(student, batch)
     assert terms["coefficients"].item() > 0.01
     assert terms["log-odds"].item() > 0
-    assert experiment.task.losses(student, batch | {"is_face": 0 * batch["is_face"]})["coefficients"] == 0
+    assert task.losses(student, batch | {"is_face": 0 * batch["is_face"]})["coefficients"] == 0
     student.load_state_dict(teacher.state_dict())
-    terms = experiment.task.losses(student, batch)
+    terms = task.losses(student, batch)
     assert terms["coefficients"].item() == terms["log-odds"].item() == 0
     # Beyond every doubt nothing is learned: both are as sure as one can be.
     with torch.no_grad():
-        for network, sure in ((experiment.task.teacher, 12.0), (student, 15.0)):
+        for network, sure in ((task.teacher, 12.0), (student, 15.0)):
             network.head.bias[-1] += sure
-    assert experiment.task.losses(student, batch)["log-odds"].item() == 0
+    assert task.losses(student, batch)["log-odds"].item() == 0
+
+
+@pytest.mark.parametrize(
+    ("trunk", "text"), [("dense", "batch norms"), ("dense-folded", "is not of a 'dense-folded' network")]
+)
+def test_weights_that_cannot_be_pruned_are_one_line(write_config, tmp_path, trunk, text):
+    _teacher(tmp_path, open_face_model(level=0, crop="head"))
+    config = write_config(
+        "alignment", trunk="dense-light", start=str(tmp_path / "teacher.pt"), start_trunk=trunk
+    )
+    with pytest.raises(InputError, match=text):
+        alignment_experiment(read_config(AlignmentRecipe, config))
+
+
+def test_a_verifier_starts_from_a_larger_network(write_config):
+    config = write_config("alignment", trunk="dense-light", start="open", start_trunk="dense-folded")
+    network = alignment_experiment(read_config(AlignmentRecipe, config)).network
+    assert torch.equal(network.head.weight, read_weights("open")["head.weight"])
 
 
 def test_a_teacher_with_a_mirror_gives_mirrored_answers_to_mirrored_crops(write_config, tmp_path):

@@ -300,7 +300,7 @@ class Sources:
         return False
 
     def _is_batch(self, storage: Storage, folder: str) -> bool:
-        """Whether a folder holds the plan of a batch: names alone may be those of somebody's own files."""
+        """Return whether a folder holds the plan of a batch; the names of its files do not show it."""
         plan = posixpath.join(folder, _PLAN)
         place = storage.url(plan)
         if place not in self._batches:

@@ -32,7 +32,7 @@ from tddfa_train.experiment import (
 from tddfa_train.landmarks.task import network_input
 from tddfa_train.loop.schedule import LoopConfig
 from tddfa_train.loop.task import Task
-from tddfa_train.networks.thinning import thinned
+from tddfa_train.networks.pruning import pruned
 from tddfa_train.point_model import PointModel
 from tddfa_train.weights import load_weights, read_weights, take_weights
 
@@ -99,9 +99,7 @@ def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
     if recipe.start:
         saved = read_weights(recipe.start)
         if recipe.start_trunk:
-            saved = thinned(
-                saved, dense_config(recipe.start_trunk), dense_config(recipe.trunk), _some_crops(data)
-            )
+            saved = _pruned(saved, recipe, recipe.start_trunk, _some_crops(data))
         take_weights(network, saved, recipe.start)
 
     def predict(net: nn.Module, crops: Tensor) -> np.ndarray:
@@ -122,6 +120,26 @@ def alignment_experiment(recipe: AlignmentRecipe) -> Experiment:
         shown = PointModel(model, SurfacePoints.of(model).points)
         task = DistillationTask(recipe.distillation, task, shown, as_teacher(teacher), mirror)
     return Experiment(network, task, data, recipe.loop, evaluate)
+
+
+def _pruned(
+    saved: dict[str, Tensor], recipe: AlignmentRecipe, start_trunk: str, crops: Tensor
+) -> dict[str, Tensor]:
+    """Prune the weights of `start` to the trunk of the recipe.
+
+    Raises:
+        InputError: they are of another trunk, or of one with batch norms.
+    """
+    larger = dense_config(start_trunk)
+    if larger.normalized:
+        raise InputError(
+            f"start_trunk {start_trunk!r} has batch norms, which have to be folded first; "
+            f"'dense-folded' has none"
+        )
+    try:
+        return pruned(saved, larger, dense_config(recipe.trunk), crops)
+    except RuntimeError:
+        raise InputError(f"{recipe.start} is not of a {start_trunk!r} network") from None
 
 
 def _some_crops(data: LandmarkBatches, count: int = 384) -> Tensor:

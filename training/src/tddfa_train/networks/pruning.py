@@ -1,4 +1,4 @@
-"""Start a smaller dense trunk from the weights of a larger one: what it lacks is left out."""
+"""Prune a dense trunk: weights for a smaller one, from which training starts."""
 
 from collections.abc import Iterator, Mapping
 
@@ -14,7 +14,7 @@ _DECAY = 1e-4  # of the fit, in parts of the mean square of what it reads
 
 
 @torch.no_grad()
-def thinned(
+def pruned(
     weights: Mapping[str, Tensor],
     larger: DenseConfig,
     smaller: DenseConfig,
