@@ -1,5 +1,6 @@
 """Which place should find which face, and what it costs to miss."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -76,14 +77,17 @@ class DetectorTask:
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """See `tddfa_train.loop.task.Task`."""
-        levels: list[LevelOutput] = network(network_input(batch["image"]))
+        return self.compare(network(network_input(batch["image"])), batch["boxes"])
+
+    def compare(self, levels: Sequence[LevelOutput], boxes: Float[Tensor, "b m 4"]) -> dict[str, Tensor]:
+        """Return the weighted terms of what a detector says of images with these boxes."""
         score_sum = torch.zeros(())
         box_sum = torch.zeros(())
         n_positive = torch.zeros(())
         config = self.config
         for index, level in enumerate(levels):
             _, height, width = level.score.shape
-            target, box = assign(batch["boxes"], height, width, index, config)
+            target, box = assign(boxes, height, width, index, config)
             positive = target == 1
             known = target >= 0
             probability = torch.sigmoid(level.score)

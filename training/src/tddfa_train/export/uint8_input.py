@@ -24,14 +24,14 @@ class ByteConvolution(nn.Module):
     At the border it sees `MIDDLE`, half a byte from what the original sees.
 
     Args:
-        original: square, with the same stride in both directions and padding of half its kernel.
+        original: square, with the same stride and padding in both directions.
         size: height and width of the images, if all are of one size: the exported graph is simpler.
     """
 
     def __init__(self, original: nn.Conv2d, size: tuple[int, int] | None = None):
         super().__init__()
         self.size = size
-        kernel, step, pad = original.kernel_size[0], original.stride[0], original.kernel_size[0] // 2
+        kernel, step, pad = original.kernel_size[0], original.stride[0], int(original.padding[0])
         outputs, channels = original.weight.shape[:2]
         self.step = step
         # Column x of the kernel lies in cell (x − pad) // step, counted from the output's own one.

@@ -24,8 +24,12 @@ class DenseConfig:
 def conv(
     inputs: int, outputs: int, kernel: int = 3, stride: int = 1, *, act: bool = True, normalized: bool = True
 ) -> nn.Sequential:
-    """Build a convolution with batch norm (or a bias) and, unless told not to, ReLU."""
-    layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=not normalized)]
+    """Build a convolution with batch norm (or a bias) and, unless told not to, ReLU.
+
+    Odd kernels see a border of zeros; even ones, as wide as the stride, divide the image.
+    """
+    padding = kernel // 2 if kernel % 2 else 0
+    layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=not normalized)]
     if normalized:
         layers.append(nn.BatchNorm2d(outputs))
     if act:

@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from tddfa_train.networks.dense import DenseConfig, DenseNet, ResidualBlock
+from tddfa_train.networks.least_squares import convolution_of, effect, fitted, strongest
 
 _BODY = "body."
-_MOST_PLACES = 120_000  # of maps that a convolution is fitted on
-_DECAY = 1e-4  # of the fit, in parts of the mean square of what it reads
 
 
 @torch.no_grad()
@@ -64,29 +63,15 @@ def _parts(config: DenseConfig) -> Iterator[tuple[int, int | None]]:
 
 def _narrowed(block: ResidualBlock, maps: Float[Tensor, "b c h w"], channels: int) -> dict[str, Tensor]:
     """Return a block's weights with fewer channels within, so that it adds as nearly the same as they can."""
-    first, second = _convolution(block.first), _convolution(block.second)
+    first, second = convolution_of(block.first), convolution_of(block.second)
     within = block.first(maps)
-    size = within.square().mean((0, 2, 3)).sqrt() * second.weight.transpose(0, 1).flatten(1).norm(dim=1)
-    kept = size.topk(min(channels, len(size))).indices.sort().values
-    read = nn.functional.unfold(within[:, kept], 3, padding=1).transpose(1, 2).flatten(0, 1)
-    added = block.second(within).flatten(2).transpose(1, 2).flatten(0, 1)
-    some = torch.randperm(len(read), generator=torch.Generator().manual_seed(0))[:_MOST_PLACES]
-    read = nn.functional.pad(read[some], (0, 1), value=1.0).double()
-    gram = read.T @ read
-    gram += _DECAY * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
-    fit = torch.linalg.solve(gram, read.T @ added[some].double()).float()
+    size = effect(within, second)
+    kept = strongest(size, channels)
+    weight, bias = fitted(second, within[:, kept], block.second(within))
     assert first.bias is not None, "batch norms are folded"
     return {
         "first.0.weight": first.weight[kept],
         "first.0.bias": first.bias[kept],
-        "second.0.weight": fit[:-1].T.reshape(second.out_channels, len(kept), 3, 3).contiguous(),
-        "second.0.bias": fit[-1],
+        "second.0.weight": weight,
+        "second.0.bias": bias,
     }
-
-
-def _convolution(layers: nn.Module) -> nn.Conv2d:
-    """Return the convolution of a layer."""
-    assert isinstance(layers, nn.Sequential)
-    convolution = layers[0]
-    assert isinstance(convolution, nn.Conv2d)
-    return convolution
