@@ -226,6 +226,8 @@ def test_texts_that_mean_nothing_are_wrong_usage(clip, capsys, arguments, told):
         (["--face", "0"], "--face changes what is sent"),
         (["--hold", "2"], "--hold changes what is sent"),
         (["--smooth", "none", "--smooth-strength", "2"], "--smooth-strength needs --smooth one-euro"),
+        (["--record", "a.csv", "--mirror"], "--mirror changes what is shown and sent; it needs -o or --to"),
+        (["--record", "a.csv", "-d", "snapshots"], "--dir is where snapshots of the window go; it needs -o"),
     ],
 )
 def test_options_that_nothing_would_heed_are_wrong_usage(clip, capsys, arguments, told):

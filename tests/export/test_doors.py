@@ -82,12 +82,24 @@ def test_textures_units_flags_and_times_are_checked() -> None:
     for name in ("neutral", "frontal", "blendshapes"):
         for value in ("yes", None, 2, image):
             refused(glb(**{name: value}), name, "True or False")
+    for folder in ("", ".", Path("/")):
+        try:
+            export.write_ply(folder, image, [face])
+            raise AssertionError(folder)
+        except export.files.ExportFileError as error:
+            assert str(error).endswith(": it is a folder"), error
     clip = lambda times, faces, **o: lambda: export.clip_glb_bytes(image, times, faces, **o)
     assert clip([0, 1], [face, face], texture=texture)() == clip(iter((0, 1)), iter((face, face)),
         texture=texture.image)()
     refused(clip([0, float("nan")], [face, face]), "times")
     refused(clip(None, [face]), "times is a NoneType")
     refused(clip([1, 0], [face, face]), "grow")
+    for times in ([0, 1e300], [0, 1e5, 1e5 + 1e-4]):
+        refused(clip(times, [face] * len(times)), "grow", "single precision")
+    from tddfa.morphable import open_face_model
+    from tddfa.types import Face
+    model = open_face_model(level=0)
+    refused(clip([0, 1], [face, Face(face.detection, model.params(), model)]), "faces[1] is of another model")
     refused(clip([0], face), "one face")
     refused(clip([0], [face], unit="cm"), "unit")
     refused(clip([0], [face], visible=["no"]), "visible[0]")

@@ -393,9 +393,21 @@ def test_texts_that_mean_nothing_are_told_with_what_is_possible(text, told):
         {"eye_range_deg": -1.0},
         {"hold_s": -0.1},
         {"face": -1},
+        {"gains": {"jawOpen": True}},
+        {"head_gain": True},
     ],
 )
 def test_settings_out_of_range_are_refused_in_one_line(options):
     with pytest.raises(InputError, match=r"it takes 0 to|nearest:|begin at 0") as error:
         AvatarSettings(**options)
     assert "\n" not in str(error.value)
+
+
+def test_settings_take_the_patterns_of_the_command_line():
+    patterned = AvatarSettings(gains={"brow*": 1.5, "browInnerUp": 2, "JawOpen": 0.5}, dead_zones={"*": 0.1})
+    brows = dict.fromkeys([name for name in ARKIT_SHAPES if name.startswith("brow")], 1.5)
+    assert patterned.gains == brows | {"browInnerUp": 2, "jawOpen": 0.5}
+    assert patterned.dead_zones == dict.fromkeys(ARKIT_SHAPES, 0.1)
+    assert replace(patterned, head_gain=2.0).gains == patterned.gains
+    (capture,) = Avatar(patterned).captures(frame(0.0, (0, FACE, "tracked")))
+    assert set(capture.shapes) == set(ARKIT_SHAPES)

@@ -357,6 +357,10 @@ def test_a_send_that_fails_is_told_once_and_the_camera_goes_on(receiver, monkeyp
         ("livelink://127.0.0.1?fps=30", "has no option 'fps'; it takes subject"),
         ("vmc://127.0.0.1?shapes=all2", "shapes='all2' is unknown; choose from all, arkit, vrm"),
         ("vmc://127.0.0.1?neck=half", "neck=half is not a number"),
+        ("vmc://127.0.0.1?neck=0.1&neck=0.4", "gives neck twice; give it once"),
+        ("ws://127.0.0.1:0?origin=my.site", "origin=my.site is no origin of a page; write https://my.site"),
+        ("ws://127.0.0.1:0?origin=", "is no origin of a page"),
+        ("ws://127.0.0.1:0?origin=https://my.site:port", "is no origin of a page"),
         ("osf://127.0.0.1?x=1", "has no option 'x'; it takes none"),
         ("ws://127.0.0.1:0?x=1", "has no option 'x'; it takes origin"),
         ("vmc://127.0.0.1/avatar", "has more than vmc://HOST"),
@@ -368,6 +372,17 @@ def test_a_destination_that_cannot_be_used_is_one_line(url, told):
         pass
     assert told in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_subject_that_is_too_long_is_not_repeated():
+    with pytest.raises(InputError, match="has 4000 bytes") as error:
+        open_sink(f"livelink://127.0.0.1?subject={'x' * 4000}")
+    assert len(str(error.value)) < 200
+
+
+def test_a_broadcast_address_may_be_sent_to():
+    with open_sink("vmc://127.0.0.1:39999") as sink:
+        assert sink._sender._socket.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST)
 
 
 def test_ipv6_receivers_are_reached():

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Queue
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -204,6 +205,7 @@ def test_a_port_in_use_is_one_line(sink):
     ):
         pass
     assert str(error.value).startswith(f"cannot listen on ws://127.0.0.1:{sink.port}: ")
+    assert str(error.value).count(str(sink.port)) == 1
 
 
 def test_an_address_of_another_computer_is_one_line():
@@ -327,10 +329,21 @@ def test_the_page_of_the_sink_may_connect_from_another_computer(sink, host, orig
         assert connection.recv(4096).startswith(f"HTTP/1.1 {status} ".encode())
 
 
-@pytest.mark.parametrize("origin", ["https://my.example", "null"])
-def test_an_origin_that_was_allowed_may_connect(origin):
+@pytest.mark.parametrize(
+    ("allowed", "origin"),
+    [
+        ("https://my.example", "https://my.example"),
+        ("https://My.example/", "https://my.example"),
+        ("https://my.example:443/page.html?a=1", "https://my.example"),
+        ("http://my.example:8080", "http://my.example:8080"),
+        ("http://[fe80::1]/", "http://[fe80::1]"),
+        ("null", "null"),
+        ("*", "https://any.example"),
+    ],
+)
+def test_an_origin_that_was_allowed_may_connect_however_it_is_spelled(allowed, origin):
     with (
-        open_sink(f"ws://127.0.0.1:0?origin={origin}") as sink,
+        open_sink(f"ws://127.0.0.1:0?origin={quote(allowed)}") as sink,
         client(sink, origin=origin),
     ):
         pass

@@ -120,6 +120,13 @@ def test_what_cannot_be_used_is_refused_in_one_plain_line(client, query, body, s
     assert "\n" not in answer.json()["error"]
 
 
+@pytest.mark.parametrize("path", ["/api/align", "/api/photos", "/api/videos"])
+def test_a_form_is_refused_with_what_to_send_instead(client, path):
+    answer = client.post(path, content=b"--x", headers={"content-type": "multipart/form-data; boundary=x"})
+    assert answer.status_code == 415
+    assert "is a form; send the bytes of the file alone, as curl --data-binary @FILE does" in answer.text
+
+
 def test_a_photo_is_aligned_once_for_all_its_outputs(client, kept, scene, monkeypatch):
     monkeypatch.setattr(FaceAligner, "align", None)
     glb = client.get(f"/api/photos/{kept['id']}/outputs?kind=glb")

@@ -141,6 +141,24 @@ for value in (None, 3, image, [1.0], {"jawOpen": "much"}, {3: 1.0}, {"jawOpen": 
 for value in ("1", [1], image, -1, float("nan")):
     for name in ("head_gain", "head_range_deg", "eye_range_deg", "hold_s", "ease_s"):
         refused(name.split("_")[0], AvatarSettings, **{name: value})
+for value in (None, "biggest", 1.0, True, -1, image, [0]):
+    refused("'largest', 'all' or the ID of a face", AvatarSettings, face=value)
+assert type(AvatarSettings(face=np.int64(1)).face) is int  # an ID from a table of NumPy
+for value in (None, "no", 1, image):
+    for name in ("link_blinks", "mirrored"):
+        refused(f"{name}=", AvatarSettings, **{name: value})
+for value in odd:
+    refused("frame is a", Avatar().captures, value)
+for value in (None, "2", float("nan"), float("inf"), image):
+    refused("frame.time=", Avatar().captures, TrackedFrame(0, value, image, ()))
+    for make in sinks:
+        refused("frame.time=", make().write, TrackedFrame(0, value, image, ()))
+for value in (None, 3, object(), iter(())):
+    for make in sinks:
+        refused("frame.faces is a", make().write, TrackedFrame(0, 0.0, image, value))
+for value in (None, 3, image, object()):
+    for make in sinks:
+        refused("frame.faces[0] is a", make().write, TrackedFrame(0, 0.0, image, (value,)))
 refused("sinks[0] is a list", write_frames, [], [TableSink("a.csv")])
 for value in (None, 3, object()):
     refused("frames is a", write_frames, value, TableSink("c.csv"))

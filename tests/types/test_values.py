@@ -184,6 +184,18 @@ def test_parameters_compare_by_their_numbers():
     assert hash(zero) == hash(minus)
 
 
+def test_what_the_meshes_of_a_model_share_cannot_be_changed_in_place():
+    given = np.array([[0, 1, 2]], np.int32)
+    topology = Topology(given, np.zeros((3, 2), np.float32), np.zeros((3, 3), np.float32))
+    for array in (face().triangles, topology.triangles, topology.uv, topology.colors):
+        with pytest.raises(ValueError, match="read-only"):
+            array += 1
+    given += 1  # the caller's own array stays as it is
+    numbered_from_1 = face().triangles + 1
+    assert numbered_from_1.flags.writeable
+    assert pickle.loads(pickle.dumps(topology)) == topology
+
+
 def test_meshes_compare_by_vertices_and_topology():
     mesh = sphere()
     again = pickle.loads(pickle.dumps(mesh))
@@ -274,6 +286,8 @@ for value in (*odd, float("nan"), float("inf"), 10**400):
         refused(lambda: BoundingBox(*corners), "not a finite number")
     refused(lambda: box.shifted(value, 0), "dx", "dy")
     refused(lambda: Detection(box, value), "score")
+for value in (-0.01, 1.01, 87):
+    refused(lambda: Detection(box, value), "a score is a number from 0 to 1")
 for value in (*odd, float("nan"), float("inf"), 0, -1):
     refused(lambda: box.scaled(value), "factor", "above 0")
 for value in (*odd, (1, 2, 3, 4), Detection(box)):

@@ -89,8 +89,13 @@ def as_points(points: Any) -> tuple[Float[np.ndarray, "n d"], BoundingBox]:
     Raises:
         InputError: they are no points (n, 2) or (n, 3) with an extent.
     """
-    array = np.asarray(points)
-    if array.ndim != 2 or array.shape[0] < 2 or array.shape[1] not in (2, 3) or array.dtype.kind not in "fiu":
+    try:
+        array = np.asarray(points)
+    except ValueError:
+        raise InputError("landmarks have rows of several lengths; (n, 2) or (n, 3) in px is needed") from None
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"landmarks are {array.dtype}; numbers (n, 2) or (n, 3) in px are needed")
+    if array.ndim != 2 or array.shape[0] < 2 or array.shape[1] not in (2, 3):
         raise InputError(
             f"landmarks have the shape {array.shape}; (n, 2) or (n, 3) in px is needed for each face"
         )

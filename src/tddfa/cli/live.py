@@ -139,6 +139,10 @@ def run(args: argparse.Namespace) -> int:
     check_avatar_arguments(args)
     if not (args.to or args.record or args.output):
         args.output = "2d_sparse"
+    if args.mirror and not (args.to or args.output):
+        args.parser.error("--mirror changes what is shown and sent; it needs -o or --to")
+    if args.dir != Path() and not args.output:
+        args.parser.error("--dir is where snapshots of the window go; it needs -o")
     return play(args)
 
 

@@ -23,6 +23,8 @@ def write(path: StrPath, data: bytes) -> None:
         ExportFileError: the folder is missing or read-only, or the disk is full.
     """
     path = as_path("path", path)
+    if path.is_dir():  # also '', which stands for the current one
+        raise ExportFileError(f"cannot write {path}: it is a folder")
     try:
         atomic_write(path, data)
     except OSError as error:

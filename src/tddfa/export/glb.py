@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any, get_args
 
 import numpy as np
@@ -23,7 +22,7 @@ from tddfa.export.placement import Placement, Unit, continuous
 from tddfa.export.y_up import vertex_colors
 from tddfa.geometry.triangles import vertex_normals
 from tddfa.imaging.files import encode_image
-from tddfa.shapes import Float, UInt16
+from tddfa.shapes import Float, Float32, UInt16
 from tddfa.types import Face, FaceParams, Image, Topology
 from tddfa.types.arguments import (
     as_faces,
@@ -127,8 +126,14 @@ def clip_glb_bytes(
     shown = np.ones(len(faces), bool) if visible is None else np.array(_flags(visible))
     if len(shown) != len(faces):
         raise InputError(f"visible has {len(shown)} values for {len(faces)} faces; give one per face")
-    if not all(a < b for a, b in pairwise(times)):
-        raise InputError("the times of an animation have to grow from frame to frame")
+    clock = clip_clock(times)
+    if not (np.isfinite(clock).all() and (clock[1:] > clock[:-1]).all()):
+        raise InputError(
+            "the times of an animation have to grow from frame to frame, in single precision, as GLB has them"
+        )
+    for k, face in enumerate(faces):
+        if _coefficients(face) != _coefficients(faces[0]):
+            raise InputError(f"faces[{k}] is of another model than faces[0]; give faces of one model")
     images = _texture_images(faces[:1], None if texture is None else [texture])
     seen = [face for face, is_shown in zip(faces, shown, strict=True) if is_shown] or list(faces)
     shape = np.mean([face.params.shape for face in seen], axis=0, dtype=np.float32)
@@ -147,12 +152,12 @@ def clip_glb_bytes(
     }
     if seen[0].model.expression_names:
         tracks["weights"] = np.stack([face.params.expression for face in faces]).reshape(-1, 1)
-    clock = builder.samples((np.array(times) - times[0]).astype(np.float32)[:, None])
+    time = builder.samples(clock[:, None])
     # A face is there or not: one that grows from nothing within a frame would look odd in slow motion.
     steps = set[str]() if shown.all() else {"scale"}
     samplers = [
         {
-            "input": clock,
+            "input": time,
             "output": builder.samples(track.astype(np.float32)),
             "interpolation": "STEP" if name in steps else "LINEAR",
         }
@@ -161,6 +166,17 @@ def clip_glb_bytes(
     channels = [{"sampler": i, "target": {"node": node, "path": name}} for i, name in enumerate(tracks)]
     builder.add("animations", {"name": "clip", "samplers": samplers, "channels": channels})
     return builder.to_bytes()
+
+
+def clip_clock(times: Sequence[float]) -> Float32[np.ndarray, " n"]:
+    """Return the times of an animation, s since its first frame, as its file has them."""
+    with np.errstate(over="ignore"):  # infinity is refused
+        return (np.array(times, np.float64) - float(times[0])).astype(np.float32)
+
+
+def _coefficients(face: Face) -> tuple[int, tuple[str, ...]]:
+    """Return how many coefficients a face has, and their names: those of other models differ."""
+    return len(face.params.identity), face.model.expression_names
 
 
 def _add_face(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from tddfa.errors import InputError
 from tddfa.export.capture import EyeRotation, FaceCapture
+from tddfa.types.arguments import shown
 
 _PACKET_VERSION = 6
 _MAX_NAME_BYTES = 255
@@ -83,7 +84,7 @@ def encode(
     """
     name, device = subject.encode(), device_id.encode()
     if not 0 < len(name) <= _MAX_NAME_BYTES:
-        raise InputError(f"subject {subject!r} has {len(name)} bytes; a Live Link subject has 1 to 255")
+        raise InputError(f"subject {shown(subject)} has {len(name)} bytes; a Live Link subject has 1 to 255")
     if len(device) != _DEVICE_ID_LENGTH:
         raise InputError(f"device ID {device_id!r} is no UUID of {_DEVICE_ID_LENGTH} characters")
     header = struct.pack(

@@ -12,7 +12,7 @@ from tddfa.export.capture import EyeRotation, FaceCapture, eye_rotations
 from tddfa.geometry.rotation import head_pose, head_rotation
 from tddfa.streams.avatar_calibration import Calibration
 from tddfa.streams.avatar_settings import AvatarSettings
-from tddfa.streams.frame import TrackedFrame
+from tddfa.streams.frame import TrackedFrame, check_frame
 from tddfa.tracking.face import TrackedFace
 from tddfa.types import HeadPose
 from tddfa.types.arguments import check_flag, check_kind
@@ -105,7 +105,11 @@ class Avatar:
 
         Args:
             frame: the next frame, or the same again.
+
+        Raises:
+            InputError: `frame` is no tracked frame.
         """
+        check_frame(frame)
         if frame is not self._frame:
             self._captures = tuple(self._next(frame))
             self._frame = frame

@@ -7,11 +7,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from tddfa.errors import InputError
 from tddfa.export.capture import ARKIT_SHAPES
-from tddfa.types.arguments import check_kind, shown
+from tddfa.types.arguments import check_count, check_flag, check_kind, shown
 
 FaceChoice: TypeAlias = int | Literal["largest", "all"]
 """Which faces are sent: the one with this ID, the largest, or all."""
@@ -27,9 +27,10 @@ class AvatarSettings:
     The defaults change nothing.
 
     Attributes:
-        gains: factor of an ARKit expression, by name; 1 for names that are left out.
-        dead_zones: value of an expression up to which it counts as rest, by name; the rest of its range is
-            stretched to 0 … 1.
+        gains: factor of an ARKit expression, by name; 1 for names that are left out. A name may have `*`, as
+            in `brow*`; of two that match an expression, the later one wins.
+        dead_zones: value of an expression up to which it counts as rest, by name as in `gains`; the rest of
+            its range is stretched to 0 … 1.
         head_gain: factor of the head's angles.
         head_range_deg: limit of the head's angles, degrees.
         eye_range_deg: angle of an eye at coefficient 1, degrees; None for that of the face model.
@@ -57,9 +58,9 @@ class AvatarSettings:
     def __post_init__(self) -> None:
         for what, names in (("gains", self.gains), ("dead_zones", self.dead_zones)):
             check_kind(what, names, Mapping, "numbers by the name of an expression are needed")
-            for name in names:
-                _matching(name)
-        limits: list[tuple[str, float, float]] = [
+            each = {name: value for pattern, value in names.items() for name in _matching(pattern)}
+            object.__setattr__(self, what, each)
+        limits: list[tuple[str, Any, float]] = [
             *((f"gain of {name}", value, _MAX_GAIN) for name, value in self.gains.items()),
             *((f"dead zone of {name}", value, _MAX_DEAD_ZONE) for name, value in self.dead_zones.items()),
             ("head gain", self.head_gain, _MAX_GAIN),
@@ -69,11 +70,12 @@ class AvatarSettings:
             ("ease time", self.ease_s, 3600.0),
         ]
         for what, value, most in limits:
-            if not isinstance(value, Real) or not 0 <= value <= most:  # NaN is refused too
-                given = f"{value:g}" if isinstance(value, Real) else shown(value)
+            if not _is_number(value) or not 0 <= value <= most:  # NaN is refused too
+                given = f"{value:g}" if _is_number(value) else shown(value)
                 raise InputError(f"the {what} is {given}; it takes 0 to {most:g}")
-        if isinstance(self.face, int) and self.face < 0:
-            raise InputError(f"face={self.face}; IDs begin at 0")
+        check_flag("link_blinks", self.link_blinks)
+        check_flag("mirrored", self.mirrored)
+        object.__setattr__(self, "face", _face_choice(self.face))
 
 
 def parse_shape_numbers(text: str) -> dict[str, float]:
@@ -99,6 +101,24 @@ def parse_shape_numbers(text: str) -> dict[str, float]:
     if not values:
         raise InputError(f"{text!r} names no expression; write for example jawOpen=1.5,brow*=0.8")
     return values
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real)
+
+
+def _face_choice(face: Any) -> FaceChoice:
+    """Return which faces are sent."""
+    choices: dict[str, FaceChoice] = {"largest": "largest", "all": "all"}
+    if isinstance(face, str) and face in choices:
+        return choices[face]
+    try:
+        check_count("face", face, least=0)
+    except InputError:
+        raise InputError(
+            f"face={shown(face)}; it takes 'largest', 'all' or the ID of a face; IDs begin at 0"
+        ) from None
+    return int(face)
 
 
 def _matching(pattern: str) -> list[str]:

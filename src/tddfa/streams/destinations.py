@@ -34,7 +34,8 @@ class Destination:
         """Return the destination that a URL such as `vmc://192.168.0.7:39539` names.
 
         Raises:
-            InputError: the scheme is unknown, the host is missing, or the port is not a port.
+            InputError: the scheme is unknown, the host is missing, the port is not a port, or an option is
+                given twice.
         """
         if not isinstance(url, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError(f"a destination is a URL such as vmc://127.0.0.1:39539, not {shown(url)}")
@@ -51,7 +52,12 @@ class Destination:
         if parts.path not in ("", "/") or parts.username is not None or parts.fragment:
             raise InputError(f"{url!r} has more than {parts.scheme}://HOST[:PORT][?OPTION=VALUE]")
         port = SENDERS[parts.scheme].port if port is None else port
-        return cls(parts.scheme, parts.hostname, port, dict(parse_qsl(parts.query, keep_blank_values=True)))
+        options: dict[str, str] = {}
+        for name, value in parse_qsl(parts.query, keep_blank_values=True):
+            if name in options:
+                raise InputError(f"{url!r} gives {name} twice; give it once")
+            options[name] = value
+        return cls(parts.scheme, parts.hostname, port, options)
 
     def check_options(self, *known: str) -> None:
         """Raise an error for an option that the sink does not have.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from tddfa.errors import InputError
 from tddfa.tracking.face import TrackedFace
 from tddfa.types import Face, Image
-from tddfa.types.arguments import check_kind
+from tddfa.types.arguments import check_kind, check_number
+
+_TRACKED = "FaceTracker.update returns tracked faces"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,9 +48,15 @@ def check_frame(frame: Any, image_for: str | None = None) -> None:
         image_for: what needs the image, if anything does.
 
     Raises:
-        InputError: `frame` is no tracked frame, or has no image and needs one.
+        InputError: `frame` is no tracked frame, its time is no number, its faces are not tracked, or it has
+            no image and needs one.
     """
     check_kind("frame", frame, TrackedFrame, "follow yields tracked frames")
+    check_number("frame.time", frame.time, -math.inf, math.inf)
+    if not isinstance(frame.faces, tuple | list):
+        raise InputError(f"frame.faces is a {type(frame.faces).__name__}, not a tuple; {_TRACKED}")
+    for k, tracked in enumerate(frame.faces):
+        check_kind(f"frame.faces[{k}]", tracked, TrackedFace, _TRACKED)
     if image_for is not None and frame.image is None:
         raise InputError(f"{image_for} needs images; call follow with images=True")
 

@@ -21,7 +21,7 @@ async def image_body(request: Request, limits: Limits, name: str = "the body") -
         name: what messages call it.
 
     Raises:
-        RequestError: it is too large, or comes too slowly.
+        RequestError: it is a form, is empty, is too large, or comes too slowly.
     """
     parts = [part async for part in body_parts(request, limits.image_bytes, limits, limits.upload_s, name)]
     data = b"".join(parts)
@@ -43,8 +43,14 @@ async def body_parts(
         name: what messages call it.
 
     Raises:
-        RequestError: it is too large, or comes too slowly.
+        RequestError: it is a form, is too large, or comes too slowly.
     """
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        raise RequestError(
+            415,
+            f"{name} is a form; send the bytes of the file alone, as curl --data-binary @FILE does",
+            {"connection": "close"},
+        )
     too_large = RequestError(
         413, f"{name} has more than {most >> 20} MiB; send a smaller file", {"connection": "close"}
     )

@@ -361,14 +361,17 @@ class CameraSession:
         self._send(_event("sending", to=list(self._sinks)))
 
     def _send_to(self, urls: list[str]) -> None:
-        """Open the sinks of some URLs, and close all others."""
-        for url in set(self._sinks) - set(urls):
+        """Open the sinks of some URLs, and close all others; where one cannot be opened, no new one is."""
+        for url in set(self._sinks) - set(urls):  # first: a new one may need the port of an old one
             self._sinks.pop(url).__exit__(None, None, None)
-        for url in dict.fromkeys(urls):
-            if url not in self._sinks:
-                sink = open_sink(url, avatar=self._avatar)
-                sink.__enter__()
-                self._sinks[url] = sink
+        with contextlib.ExitStack() as opened:
+            new = {
+                url: opened.enter_context(open_sink(url, avatar=self._avatar))
+                for url in dict.fromkeys(urls)
+                if url not in self._sinks
+            }
+            opened.pop_all()
+        self._sinks |= new
 
     def _record_command(self, values: dict[str, Any]) -> None:
         on = values.get("on", False)

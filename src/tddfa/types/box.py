@@ -158,7 +158,7 @@ class Detection:
         score: the detector's score in [0, 1]; 1 for a box or landmarks given by the caller.
 
     Raises:
-        InputError: `box` is no `BoundingBox`, or the score is not a finite number.
+        InputError: `box` is no `BoundingBox`, or the score is not a number from 0 to 1.
     """
 
     box: BoundingBox
@@ -169,8 +169,8 @@ class Detection:
         if not isinstance(box, BoundingBox):
             _refuse_box("box", box)
         try:
-            fine = math.isfinite(self.score)
-        except (TypeError, ValueError, OverflowError):
+            fine = 0 <= self.score <= 1
+        except (TypeError, ValueError):
             fine = False
         if not fine:
             raise InputError(f"score={shown(self.score)}; a score is a number from 0 to 1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from tddfa.shapes import Float32, Int32
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Topology:
-    """What all meshes of one model share.
+    """What all meshes of one model share: its arrays are read-only, copy one to change it.
 
     Attributes:
         triangles: vertex indices, counter-clockwise seen from outside.
@@ -33,6 +33,13 @@ class Topology:
     materials: Float32[np.ndarray, "n_vertices 5"] | None = None
     pupil_offsets: Float32[np.ndarray, "n_vertices 2"] | None = None
     lit_as: Int32[np.ndarray, " n_vertices"] | None = None
+
+    def __post_init__(self) -> None:
+        # `triangles += 1`, as OBJ counts, would change every mesh of the model, also those that come later.
+        for each in fields(self):
+            array = getattr(self, each.name)
+            if isinstance(array, np.ndarray):
+                object.__setattr__(self, each.name, _read_only(array))
 
     @property
     def inside(self) -> Float32[np.ndarray, " n_vertices"] | None:
@@ -59,6 +66,14 @@ class Topology:
     def __repr__(self) -> str:
         uv = "no UV layout" if self.uv is None else "a UV layout"
         return f"Topology({len(self.colors)} vertices, {len(self.triangles)} triangles, {uv})"
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """Return the array itself if nothing can be written to it, else a view that cannot."""
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
 
 
 @dataclass(frozen=True, slots=True, eq=False)

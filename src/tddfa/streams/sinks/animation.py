@@ -18,6 +18,7 @@ import numpy as np
 from tddfa.errors import ExportFileError
 from tddfa.export import clip_glb_bytes
 from tddfa.export.files import write
+from tddfa.export.glb import clip_clock
 from tddfa.render import Texture, face_textures, merge_textures
 from tddfa.streams.frame import TrackedFrame, check_frame
 from tddfa.tracking.face import TrackedFace
@@ -105,7 +106,7 @@ class AnimationSink(contextlib.AbstractContextManager["AnimationSink"]):
             track = self._tracks.get(tracked.id)
             if track is None:
                 track = self._tracks[tracked.id] = self._new_track(image, face, time)
-            if track.times and time <= track.times[-1]:
+            if track.times and not np.diff(clip_clock([track.times[0], track.times[-1], time]))[1] > 0:
                 continue  # a clock that stands still, as damaged files have it
             track.times.append(time)
             track.faces.append(face)

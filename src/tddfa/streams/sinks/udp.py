@@ -16,7 +16,7 @@ class UdpSender:
     """A socket that sends datagrams to a destination.
 
     Nobody has to listen there: a receiver may be absent, come later, or be started again. What cannot be sent
-    at once is dropped.
+    at once is dropped. A broadcast address reaches every computer of its network.
 
     Args:
         destination: host and port.
@@ -35,6 +35,7 @@ class UdpSender:
         family, self._address = _resolved(destination)
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         self._trouble: int | None = None
         self.dropped = 0
 

@@ -48,7 +48,7 @@ class WebSocketSink(contextlib.AbstractContextManager["WebSocketSink"]):
         port: where it listens; that of the destination unless that is 0.
 
     Raises:
-        InputError: an option is unknown.
+        InputError: an option is unknown, or the origin is none that a browser could have.
     """
 
     needs_image = False
@@ -58,7 +58,8 @@ class WebSocketSink(contextlib.AbstractContextManager["WebSocketSink"]):
         avatar = as_avatar(avatar)
         self._destination = destination
         self._avatar = avatar
-        self._origins = [origin for origin in [destination.options.get("origin")] if origin]
+        origin = destination.options.get("origin")
+        self._origins = [] if origin is None else [protocol.as_origin(origin)]
         self.port = destination.port
         self._server: _Server | None = None
 
@@ -101,6 +102,7 @@ def _listening(destination: Destination) -> socket.socket:
     except (OSError, UnicodeError) as error:
         number = getattr(error, "errno", None)
         told = getattr(error, "strerror", None) or str(error)
+        told = told.partition(" (while attempting")[0]  # Python 3.11 names the address once more
         advice = "check the host's name"
         if number == errno.EADDRINUSE:
             advice = "another program listens there; choose another port"

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from tddfa.errors import InputError
+
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 GOING_AWAY, PROTOCOL_ERROR, TOO_BIG = 1001, 1002, 1009
@@ -30,6 +32,7 @@ MAX_PAYLOAD = 4096
 
 _ACCEPT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src ws:"
+_USUAL_PORTS = {"http": 80, "https": 443}
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 # Files in a browser source of OBS. Other browsers say "null" for files, and for pages of any site in a
 # sandbox: these are not let in.
@@ -50,6 +53,29 @@ class HandshakeError(Exception):
     def response(self) -> bytes:
         """Return the answer."""
         return http_response(self.status, f"{self}\n".encode(), "text/plain")
+
+
+def as_origin(text: str) -> str:
+    """Return an origin as browsers spell it: `https://my.site`, without a path, and without a usual port.
+
+    Args:
+        text: an origin, a URL of the site, `null` for pages without one, or `*` for all.
+
+    Raises:
+        InputError: no browser has such an origin.
+    """
+    if text in ("*", "null") or text in _FILE_ORIGINS:
+        return text
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), "", None
+    if not parts.scheme or not host or parts.username is not None:
+        raise InputError(f"origin={text} is no origin of a page; write https://my.site, null or *")
+    host = f"[{host}]" if ":" in host else host
+    shown_port = "" if port in (None, _USUAL_PORTS.get(parts.scheme)) else f":{port}"
+    return f"{parts.scheme}://{host}{shown_port}"
 
 
 def http_response(status: HTTPStatus, body: bytes, kind: str) -> bytes:
