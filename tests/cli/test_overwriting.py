@@ -213,6 +213,9 @@ def test_success_says_where_the_files_are(folder, capsys):
     save(folder / "b.png")
     assert main(["image", ".", "-o", "3d,ply", "-d", "out", "--json", "faces.jsonl"]) == 0
     assert capsys.readouterr().out == "wrote 4 files of 2 images to out\nwrote faces.jsonl\n"
+    (folder / "b.png").write_bytes(b"no image")
+    assert main(["image", ".", "-o", "3d", "-d", "other"]) == 1
+    assert "wrote 1 file of 1 image to other\n" in capsys.readouterr().out
 
 
 OF_AN_EARLIER_RUN = "of an earlier run; this one did not write them"

@@ -126,17 +126,32 @@ def run(args: argparse.Namespace) -> int:
         guard.check(args.per_image)
     if sheet is not None:
         replace(guard, taken=None).check(sheet)
+        _check_format(sheet)
 
     from tddfa.alignment import FaceAligner
     from tddfa.evaluation import evaluate
 
     report = evaluate(args.protocol, FaceAligner(args.pack, threads=args.threads), args.data, **options)
+    # First: minutes of measuring are not lost where a file cannot be written.
+    print(json.dumps(report.record, indent=2) if args.json else report.text)
     if args.per_image is not None:
         _write_rows(report, args.per_image)
     if sheet is not None:
         _write_sheet(report, args, sheet)
-    print(json.dumps(report.record, indent=2) if args.json else report.text)
     return 0
+
+
+def _check_format(sheet: Path) -> None:
+    """Refuse a contact sheet in a format that cannot be written, before anything is measured.
+
+    Raises:
+        InputError: it has such a suffix.
+    """
+    import numpy as np
+
+    from tddfa.imaging.files import encode_image
+
+    encode_image(np.zeros((8, 8, 3), np.uint8), sheet.suffix)
 
 
 def _write_rows(report: Report, path: Path) -> None:

@@ -18,7 +18,7 @@ from tddfa.cli.image_task import ImageTask, ImageWorker, Outcome, WorkerOfProces
 from tddfa.cli.inputs import Inputs, Job
 from tddfa.cli.interrupts import INTERRUPTED, interrupts
 from tddfa.cli.lines import Lines
-from tddfa.cli.messages import note, plain, report
+from tddfa.cli.messages import counted, note, plain, report
 from tddfa.cli.output_arguments import Listed, add_output_options, chosen, list_of, output_options
 from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
 from tddfa.errors import ExportFileError
@@ -223,7 +223,8 @@ class _Work:
             for path in self.last_files:
                 print(f"wrote {plain(path)}", file=out)
         elif self.n_files:
-            print(f"wrote {self.n_files} files of {self.n_done} images to {plain(self.args.dir)}", file=out)
+            files, images = counted(self.n_files, "file"), counted(self.n_done, "image")
+            print(f"wrote {files} of {images} to {plain(self.args.dir)}", file=out)
         if self.args.json not in (None, "-") and self.n_done:
             print(f"wrote {plain(self.args.json)}", file=out)
         if self.n_earlier:

@@ -40,6 +40,11 @@ def plain(text: object) -> str:
     return str(text).translate(_ESCAPES)
 
 
+def counted(number: int, thing: str) -> str:
+    """Return a number of things, as "1 file" and "2 files"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 @contextlib.contextmanager
 def standard_output() -> Generator[None]:
     """Have what is printed in the block written at its end, and make failures errors for a person.
