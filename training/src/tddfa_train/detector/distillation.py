@@ -55,8 +55,8 @@ class DetectorDistillationTask:
         logits, scores, sides = torch.zeros(()), torch.zeros(()), torch.zeros(())
         n_doubted, n_faces = torch.zeros(()), torch.zeros(())
         levels = network.raw_levels(images)
-        for said, right in zip(levels, taught, strict=True):
-            own, true = said[:, 0], right[:, 0]
+        for answered, right in zip(levels, taught, strict=True):
+            own, true = answered[:, 0], right[:, 0]
             doubted = (own.detach() > _DOUBT) | (true > _DOUBT)
             limits = -_LARGEST_LOGIT, _LARGEST_LOGIT
             apart = smooth_l1_loss(own.clamp(*limits), true.clamp(*limits), reduction="none")
@@ -67,7 +67,7 @@ class DetectorDistillationTask:
             cross = binary_cross_entropy_with_logits(own, soft, reduction="sum")
             scores = scores + cross - binary_cross_entropy_with_logits(true, soft, reduction="sum")
             weight = torch.sigmoid(true + 1.5) * (true > _BOX_LOGIT)
-            sides = sides + ((said[:, 1:] - right[:, 1:]).abs().mean(1) * weight).sum()
+            sides = sides + ((answered[:, 1:] - right[:, 1:]).abs().mean(1) * weight).sum()
             n_faces = n_faces + weight.sum()
         n_doubted, n_faces = n_doubted.clamp(min=1), n_faces.clamp(min=1)
         terms: dict[str, Tensor] = {}

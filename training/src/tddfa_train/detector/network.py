@@ -1,6 +1,6 @@
 """A small one-stage detector of plain convolutions: per place a score and the distances to a box's sides."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,6 +26,29 @@ class DetectorConfig:
     inner: tuple[int, ...] = ()  # channels within the block of each stride but the first; (): those around
     head: int = 40
     normalized: bool = True  # with batch norms; without, they are folded into the convolutions before them
+
+    @classmethod
+    def of(cls, weights: Mapping[str, Tensor]) -> "DetectorConfig":
+        """Return the sizes of a detector from its weights.
+
+        Raises:
+            KeyError: they are of another network.
+        """
+
+        def outputs(name: str) -> int:
+            return len(weights[f"{name}.weight"])
+
+        n_levels = sum(key.startswith("heads.") and key.endswith(".weight") for key in weights)
+        widths = tuple(outputs(f"down.{level}.0.0") for level in range(n_levels))
+        inner = tuple(outputs(f"down.{level}.1.first.0") for level in range(1, n_levels))
+        return cls(
+            stem=outputs("stem.0"),
+            stem_kernel=weights["stem.0.weight"].shape[2],
+            widths=widths,
+            inner=() if inner == widths[1:] else inner,
+            head=outputs("lateral.0.0"),
+            normalized="stem.1.running_mean" in weights,
+        )
 
 
 LIGHT = DetectorConfig(stem_kernel=4, widths=(32, 64, 96, 128), inner=(32, 48, 64), head=32, normalized=False)

@@ -12,7 +12,7 @@ from tddfa_train.alignment.distillation import as_teacher
 from tddfa_train.detector.distillation import DetectorDistillationConfig, DetectorDistillationTask
 from tddfa_train.detector.faceboxes import FaceBoxesNetwork, MultiBoxConfig, MultiBoxTask
 from tddfa_train.detector.mosaics import BoxRule, MosaicBatches, MosaicConfig
-from tddfa_train.detector.network import LIGHT, DetectorConfig, FaceDetector
+from tddfa_train.detector.network import DetectorConfig, FaceDetector
 from tddfa_train.detector.pruning import pruned_detector
 from tddfa_train.detector.task import DetectorLossConfig, DetectorTask
 from tddfa_train.experiment import Experiment
@@ -34,8 +34,8 @@ class DetectorRecipe:
         network: sizes of the kind "tddfa"; FaceBoxes is as published.
         loss: of the kind "tddfa".
         multibox: loss of the kind "faceboxes".
-        start: a checkpoint to start from.
-        start_network: sizes of the checkpoint's detector, where it is a larger one: it is pruned then.
+        start: a checkpoint to start from; a detector of the kind "tddfa" has its sizes.
+        prune: whether the detector of `start` is pruned to the sizes of `network`.
         teacher: a checkpoint of a detector of the kind "tddfa"; teaches beside the boxes or instead.
         distillation: loss of what is learned from a teacher.
     """
@@ -48,7 +48,7 @@ class DetectorRecipe:
     loss: DetectorLossConfig = field(default_factory=DetectorLossConfig)
     multibox: MultiBoxConfig = field(default_factory=MultiBoxConfig)
     start: str | None = None
-    start_network: DetectorConfig | None = None
+    prune: bool = False
     teacher: str | None = None
     distillation: DetectorDistillationConfig = field(default_factory=DetectorDistillationConfig)
     seed: int = 0
@@ -67,15 +67,15 @@ def detector_experiment(recipe: DetectorRecipe) -> Experiment:
     if recipe.kind == "faceboxes":
         network, task = FaceBoxesNetwork(), MultiBoxTask(recipe.multibox)
     elif recipe.kind == "tddfa":
-        network, task = FaceDetector(recipe.network), DetectorTask(recipe.loss)
+        network, task = FaceDetector(_sizes(recipe)), DetectorTask(recipe.loss)
     else:
         raise InputError(f"no detector of the kind {recipe.kind!r}; there are: tddfa, faceboxes")
     data = MosaicBatches(recipe.data, read_box_rule(recipe), recipe.loop.n_steps)
     if recipe.start:
-        if recipe.start_network is None:
-            load_weights(network, recipe.start)
+        if isinstance(network, FaceDetector) and recipe.prune:
+            network.load_state_dict(_pruned(recipe, recipe.start, data))
         else:
-            network.load_state_dict(_pruned(recipe, recipe.start, recipe.start_network, data))
+            load_weights(network, recipe.start)
     if recipe.teacher:
         if not isinstance(network, FaceDetector):
             raise InputError('a detector of the kind "faceboxes" has no teacher; leave out "teacher"')
@@ -87,26 +87,45 @@ def detector_experiment(recipe: DetectorRecipe) -> Experiment:
     return Experiment(network, task, data, recipe.loop)
 
 
-def _pruned(
-    recipe: DetectorRecipe, start: str, larger: DetectorConfig, data: MosaicBatches
-) -> dict[str, Tensor]:
+def _sizes(recipe: DetectorRecipe) -> DetectorConfig:
+    """Return the sizes of the detector that is trained.
+
+    Raises:
+        InputError: other ones are asked for than the start has.
+    """
+    if recipe.start is None or recipe.prune:
+        return recipe.network
+    own = _sizes_of(recipe.start)
+    if recipe.network not in (own, DetectorConfig()):
+        raise InputError(f'{recipe.start} has other sizes than "network"; "prune": true prunes it to those')
+    return own
+
+
+def _sizes_of(start: str) -> DetectorConfig:
+    try:
+        return DetectorConfig.of(read_weights(start))
+    except KeyError as lacking:
+        raise InputError(f"{start} is not of a detector: it has no {lacking.args[0]}") from None
+
+
+def _pruned(recipe: DetectorRecipe, start: str, data: MosaicBatches) -> dict[str, Tensor]:
     """Prune the detector of `start` to the recipe's.
 
     Raises:
-        InputError: it is another one, or either has batch norms.
+        InputError: it has batch norms, or is the smaller one.
     """
-    if recipe.kind != "tddfa" or larger.normalized or recipe.network.normalized:
-        raise InputError(
-            'start_network is for detectors of the kind "tddfa" without batch norms ("normalized": false)'
-        )
+    larger = _sizes_of(start)
+    if larger.normalized or recipe.network.normalized:
+        raise InputError('"prune" is for detectors without batch norms ("normalized": false)')
     every = len(data.config.shapes)  # batches of the first shape
     steps = range(0, min(_PRUNING_BATCHES * every, len(data)), every)
     images = network_input(torch.from_numpy(np.concatenate([data[step]["image"] for step in steps])))
-    saved = read_weights(start)
     try:
-        return pruned_detector(saved, larger, recipe.network, images)
+        return pruned_detector(read_weights(start), larger, recipe.network, images)
     except RuntimeError:
-        raise InputError(f"{start} is not of the detector that start_network describes") from None
+        raise InputError(
+            f"{start} has fewer channels than the detector that it should be pruned to"
+        ) from None
 
 
 def load_detector(checkpoint: Path) -> FaceDetector | FaceBoxesNetwork:
@@ -116,16 +135,11 @@ def load_detector(checkpoint: Path) -> FaceDetector | FaceBoxesNetwork:
         InputError: it holds neither.
     """
     saved = read_weights(checkpoint)
-    networks = (
-        FaceDetector(DetectorConfig()),
-        FaceDetector(DetectorConfig(normalized=False)),
-        FaceDetector(LIGHT),
-        FaceBoxesNetwork(),
-    )
-    for network in networks:
-        own = network.state_dict()
-        if all(key in saved and saved[key].shape == value.shape for key, value in own.items()):
-            network.load_state_dict({key: saved[key] for key in own})
-            return network
-    lacking = next((key for key in networks[0].state_dict() if key not in saved), "weights of these sizes")
-    raise InputError(f"{checkpoint} is not of a detector: it has no {lacking}")
+    network = FaceBoxesNetwork()
+    if "stem.0.weight" in saved:
+        network = FaceDetector(_sizes_of(str(checkpoint)))
+    own = network.state_dict()
+    if lacking := [key for key, value in own.items() if key not in saved or saved[key].shape != value.shape]:
+        raise InputError(f"{checkpoint} is not of a detector: it has no {lacking[0]}")
+    network.load_state_dict({key: saved[key] for key in own})
+    return network

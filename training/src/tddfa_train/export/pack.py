@@ -212,8 +212,9 @@ def _closeups_onnx(
     """
     model = open_face_model(level=0, crop="head")
     recipe = read_config(CloseUpRecipe, Path(source.config))
-    person = "person.weight" in read_weights(source.checkpoint)
-    network = make_closeup_network(recipe.network, model, person=person)
+    saved = read_weights(source.checkpoint)
+    blocks = recipe.network.with_blocks_of(saved)
+    network = make_closeup_network(blocks, model, person="person.weight" in saved)
     missing = load_weights(network, source.checkpoint)
     if missing:
         raise InputError(f"{source.checkpoint} is not of the network of {source.config}: no {missing[0]}")

@@ -1,6 +1,7 @@
 """The network of the close-ups: views and a first answer → expressions, and corrections of the rest."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -34,6 +35,8 @@ class CloseUpConfig:
         squeeze: channels of the last map, which is flattened: it keeps where, not only what.
         feature: length of the feature of each view.
         hidden: units of the layer that joins both and the first answer.
+        inner: channels within the blocks of each halving; () or 0: those around them.
+        normalized: with batch norms; without, they are folded into the convolutions before them.
     """
 
     eyes_size: tuple[int, int] = (56, 128)
@@ -44,22 +47,52 @@ class CloseUpConfig:
     squeeze: int = 16
     feature: int = 256
     hidden: int = 384
+    inner: tuple[int, ...] = ()
+    normalized: bool = True
+
+    def with_blocks_of(self, weights: Mapping[str, Tensor]) -> "CloseUpConfig":
+        """Return these sizes with `inner` and `normalized` as weights have them."""
+        inner: list[int] = []
+        number = 0  # of the layer in the body of a view
+        for channels, count in zip(self.widths, self.blocks, strict=True):
+            first = weights.get(f"eyes.body.{number + 1}.first.0.weight") if count else None
+            inner.append(0 if first is None or len(first) == channels else len(first))
+            number += 1 + count
+        return replace(
+            self,
+            inner=tuple(inner) if any(inner) else (),
+            normalized="eyes.body.0.1.running_mean" in weights,
+        )
 
 
-class _View(nn.Module):
+LIGHT = CloseUpConfig(inner=(0, 16, 32), normalized=False)
+"""Two thirds of the default one's time on a CPU."""
+
+
+class View(nn.Module):
+    """One view becomes a feature.
+
+    Args:
+        config: sizes.
+        size: height and width of the view, px.
+    """
+
     def __init__(self, config: CloseUpConfig, size: tuple[int, int]):
         super().__init__()
+        normalized = config.normalized
         layers: list[nn.Module] = []
         inputs = 3
         height, width = size
-        for channels, count in zip(config.widths, config.blocks, strict=True):
-            layers.append(conv(inputs, channels, stride=2))
-            layers += [ResidualBlock(channels) for _ in range(count)]
+        within = config.inner or (0,) * len(config.widths)
+        for channels, count, inner in zip(config.widths, config.blocks, within, strict=True):
+            layers.append(conv(inputs, channels, stride=2, normalized=normalized))
+            layers += [ResidualBlock(channels, inner, normalized=normalized) for _ in range(count)]
             inputs, height, width = channels, -(-height // 2), -(-width // 2)
-        self.body = nn.Sequential(*layers, conv(inputs, config.squeeze, kernel=1))
+        self.body = nn.Sequential(*layers, conv(inputs, config.squeeze, kernel=1, normalized=normalized))
         self.project = nn.Linear(config.squeeze * height * width, config.feature)
 
     def forward(self, view: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f"]:
+        """Compute the feature of a view."""
         return torch.relu(self.project(self.body(view).flatten(1)))
 
 
@@ -122,7 +155,7 @@ class CloseUpNetwork(nn.Module):
         self.config, self.n_identity = config, n_identity
         self.register_buffer("regressed", regressed.float(), persistent=False)
         sizes = config.eyes_size, config.mouth_size, config.face_size
-        self.eyes, self.mouth, self.face = (_View(config, size) for size in sizes)
+        self.eyes, self.mouth, self.face = (View(config, size) for size in sizes)
         n_state = 6 + n_identity + len(regressed)
         self.join = nn.Linear(3 * config.feature + n_state, config.hidden)
         self.head = nn.Linear(config.hidden + 3 * config.feature, N_POSE + n_identity + len(regressed))
@@ -144,8 +177,8 @@ class CloseUpNetwork(nn.Module):
         Its convolutions become those of another view: they know faces.
         """
         other, own = self.view("eyes" if name == "mouth" else "mouth"), self.view(name)
-        assert isinstance(other, _View)
-        assert isinstance(own, _View)
+        assert isinstance(other, View)
+        assert isinstance(own, View)
         own.body.load_state_dict(other.body.state_dict())
         nn.init.kaiming_normal_(own.project.weight).mul_(_ANEW_GAIN)
         nn.init.zeros_(own.project.bias)
@@ -168,6 +201,12 @@ class CloseUpNetwork(nn.Module):
             self.view(name).requires_grad_(False)
         self.train(self.training)
 
+    def hold_heads_still(self) -> None:
+        """Keep all but the views as it is."""
+        for layer in (self.join, self.head, self.points, self.person, self.embedding):
+            if layer is not None:
+                layer.requires_grad_(False)
+
     def train(self, mode: bool = True) -> "CloseUpNetwork":
         """See `nn.Module.train`; views that are held still stay as in use."""
         super().train(mode)
@@ -175,22 +214,29 @@ class CloseUpNetwork(nn.Module):
             self.view(name).eval()
         return self
 
+    def split(self, closeups: Float[Tensor, "b 3 h w"]) -> dict[str, Float[Tensor, "b 3 y x"]]:
+        """Return the views, by name, of which close-ups are made."""
+        (tall, _), (_, narrow) = self.config.eyes_size, self.config.mouth_size
+        return {
+            "eyes": closeups[:, :, :tall],
+            "mouth": closeups[:, :, tall:, :narrow],
+            "face": closeups[:, :, tall:, narrow:],
+        }
+
     def seen(self, closeups: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b f"]:
         """Compute the features of the views, which are one image."""
-        (tall, _), (_, narrow) = self.config.eyes_size, self.config.mouth_size
-        eyes, mouth, face = (
-            closeups[:, :, :tall],
-            closeups[:, :, tall:, :narrow],
-            closeups[:, :, tall:, narrow:],
-        )
-        return torch.cat([self.eyes(eyes), self.mouth(mouth), self.face(face)], 1)
+        views = self.split(closeups)
+        return torch.cat([self.view(name)(views[name]) for name in VIEWS], 1)
+
+    def joined(self, seen: Float[Tensor, "b f"], first: FirstAnswer) -> Float[Tensor, "b g"]:
+        """Compute what the heads read of the features of the views."""
+        return torch.cat([torch.relu(self.join(torch.cat([seen, first.state()], 1))), seen], 1)
 
     def feature(self, closeups: Float[Tensor, "b 3 h w"], first: FirstAnswer) -> Float[Tensor, "b f"]:
         """Compute what the heads read."""
         seen = self.seen(closeups).float()
         with torch.autocast(closeups.device.type, enabled=False):
-            joined = torch.relu(self.join(torch.cat([seen, first.state()], 1)))
-        return torch.cat([joined, seen], 1)
+            return self.joined(seen, first)
 
     def forward(self, closeups: Float[Tensor, "b 3 h w"], first: FirstAnswer) -> FaceOutput:
         """Read the expressions and correct the rest."""

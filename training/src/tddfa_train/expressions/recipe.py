@@ -1,13 +1,16 @@
 """A network learns to read expressions from close-ups of eyes and mouth."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tddfa.errors import InputError
 from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.morphable.landmarks import LandmarkSet
+from tddfa_train.alignment.distillation import as_teacher
 from tddfa_train.alignment.recipe import expression_scale
 from tddfa_train.alignment.task import (
     AlignmentLossConfig,
@@ -20,11 +23,14 @@ from tddfa_train.data.mediapipe_points import mediapipe_labels, mediapipe_weight
 from tddfa_train.data.surface_points import SurfacePoints
 from tddfa_train.experiment import Experiment
 from tddfa_train.expressions.batches import CloseUpBatches, ViewConfig
+from tddfa_train.expressions.distillation import CloseUpDistillationConfig, CloseUpDistillationTask
 from tddfa_train.expressions.network import VIEWS, CloseUpConfig, CloseUpNetwork
+from tddfa_train.expressions.pruning import pruned_closeups
 from tddfa_train.expressions.task import CloseUpTask
+from tddfa_train.landmarks.task import network_input
 from tddfa_train.loop.schedule import LoopConfig
 from tddfa_train.point_model import PointModel
-from tddfa_train.weights import load_weights
+from tddfa_train.weights import load_weights, read_weights, take_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,11 @@ class CloseUpRecipe:
         movement: weight of the movement of the face itself.
         embedding: weight of the squared error of what tells people apart in another network, the labels
             `embedding` of some folders; see docs/training.md.
-        start: weights to start from.
+        start: weights to start from; the blocks of `network` are as wide as theirs.
+        prune: whether the weights of `start` are pruned to the sizes of `network`.
+        teacher: weights of a network of the same sizes but for its blocks; it teaches in place of the labels,
+            and all but the views stays as in `start`.
+        distillation: loss of what is learned from a teacher.
         anew: views that start anew in the weights of `start`.
         still: views that are not trained.
         seed: of everything random.
@@ -54,6 +64,9 @@ class CloseUpRecipe:
     movement: float = 0.1
     embedding: float = 0.0
     start: str | None = None
+    prune: bool = False
+    teacher: str | None = None
+    distillation: CloseUpDistillationConfig = field(default_factory=CloseUpDistillationConfig)
     anew: tuple[str, ...] = ()
     still: tuple[str, ...] = ()
     seed: int = 0
@@ -75,6 +88,13 @@ def make_closeup_network(
     )
 
 
+def sizes(recipe: CloseUpRecipe) -> CloseUpConfig:
+    """Return the sizes of the network of a recipe: blocks are those of the weights that it starts from."""
+    if recipe.start is None or recipe.prune:
+        return recipe.network
+    return recipe.network.with_blocks_of(read_weights(recipe.start))
+
+
 def started_network(recipe: CloseUpRecipe, model: MorphableModel) -> tuple[CloseUpNetwork, str]:
     """Build the network of a recipe with the weights that it starts from.
 
@@ -90,7 +110,7 @@ def started_network(recipe: CloseUpRecipe, model: MorphableModel) -> tuple[Close
     """
     if recipe.start is None:
         raise InputError("the last layer is that of a trained network; name its weights with --start")
-    network = make_closeup_network(recipe.network, model)
+    network = make_closeup_network(sizes(recipe), model)
     if missing := load_weights(network, recipe.start):
         raise InputError(f"{recipe.start} is not of the network of this config: no {missing[0]}")
     return network, recipe.start
@@ -119,9 +139,13 @@ def closeup_experiment(recipe: CloseUpRecipe) -> Experiment:
         raise InputError("'embedding' has a weight, but no folder has the labels 'embedding'")
     if unknown := [name for name in (*recipe.anew, *recipe.still) if name not in VIEWS]:
         raise InputError(f"there is no view {unknown[0]!r}; there are: {', '.join(VIEWS)}")
-    network = make_closeup_network(recipe.network, model, points=True, n_embedding=n_embedding)
+    person = bool(recipe.teacher and recipe.start) and "person.weight" in read_weights(str(recipe.start))
+    network = make_closeup_network(sizes(recipe), model, points=True, person=person, n_embedding=n_embedding)
     if recipe.start:
-        load_weights(network, recipe.start)
+        saved = read_weights(recipe.start)
+        take_weights(network, _pruned(saved, network, data) if recipe.prune else saved, recipe.start)
+    if recipe.teacher:
+        return Experiment(network, _taught(recipe, recipe.teacher, network, model), data, recipe.loop)
     for name in recipe.anew:
         network.begin_anew(name)
     network.hold_still(recipe.still)
@@ -138,3 +162,40 @@ def closeup_experiment(recipe: CloseUpRecipe) -> Experiment:
     )
     task = CloseUpTask(alignment, recipe.movement, PointModel(model, shown_points(model)), recipe.embedding)
     return Experiment(network, task, data, recipe.loop)
+
+
+def _pruned(
+    saved: Mapping[str, Tensor], network: CloseUpNetwork, data: CloseUpBatches, count: int = 384
+) -> dict[str, Tensor]:
+    """Prune weights to a network.
+
+    Raises:
+        InputError: it has batch norms, or is not a narrower one.
+    """
+    if network.config.normalized:
+        raise InputError('"prune" is for networks without batch norms ("normalized": false)')
+    batches = range(min(-(-count // data.config.batch_size), len(data)))
+    closeups = np.concatenate([data[step]["crop"] for step in batches])[:count]
+    try:
+        return pruned_closeups(saved, network, network_input(torch.from_numpy(closeups)))
+    except RuntimeError:
+        raise InputError("the weights to prune are of no network of these sizes but for its blocks") from None
+
+
+def _taught(
+    recipe: CloseUpRecipe, weights: str, network: CloseUpNetwork, model: MorphableModel
+) -> CloseUpDistillationTask:
+    """Hold all but the views of a network still; return the task of learning them from a teacher.
+
+    Raises:
+        InputError: the teacher is another network.
+    """
+    saved = read_weights(weights)
+    teacher = make_closeup_network(
+        recipe.network.with_blocks_of(saved), model, person=network.person is not None
+    )
+    if missing := take_weights(teacher, saved, weights):
+        raise InputError(f"{weights} is not of the network of this config: no {missing[0]}")
+    network.hold_heads_still()
+    as_teacher(teacher)
+    return CloseUpDistillationTask(recipe.distillation, teacher)

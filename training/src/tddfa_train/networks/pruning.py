@@ -47,7 +47,7 @@ def pruned(
         if (stage, block) in names:
             state = layer.state_dict()
             if isinstance(layer, ResidualBlock) and inner[stage]:
-                state = _narrowed(layer, maps, inner[stage])
+                state = narrowed(layer, maps, inner[stage])
             number = names[stage, block]
             out |= {f"{prefix}{_BODY}{number}.{key}": value for key, value in state.items()}
         maps = layer(maps)
@@ -61,8 +61,15 @@ def _parts(config: DenseConfig) -> Iterator[tuple[int, int | None]]:
         yield from ((stage, block) for block in range(count))
 
 
-def _narrowed(block: ResidualBlock, maps: Float[Tensor, "b c h w"], channels: int) -> dict[str, Tensor]:
-    """Return a block's weights with fewer channels within, so that it adds as nearly the same as they can."""
+@torch.no_grad()
+def narrowed(block: ResidualBlock, maps: Float[Tensor, "b c h w"], channels: int) -> dict[str, Tensor]:
+    """Return a block's weights with fewer channels within, so that it adds as nearly the same as they can.
+
+    Args:
+        block: without batch norms.
+        maps: what it reads.
+        channels: within.
+    """
     first, second = convolution_of(block.first), convolution_of(block.second)
     within = block.first(maps)
     size = effect(within, second)
