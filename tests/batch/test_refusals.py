@@ -54,6 +54,18 @@ def server(monkeypatch):
     server.server_close()
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "00000/part-00000009.parquet"])
+def test_what_would_be_read_as_a_part_of_the_dataset_is_refused(photos, tmp_path, capsys, name):
+    theirs = tmp_path / "out" / "faces" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("of others, or of a batch whose plan was removed")
+    assert main(["batch", str(photos), "--out", str(tmp_path / "out"), "--pack", PACK.pack]) == 1
+    error = capsys.readouterr().err
+    assert f"faces holds {name.partition('/')[0]}, and no plan says that this batch made it" in error
+    assert error.count("\n") == 1
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [theirs]
+
+
 REFUSALS = {
     (403, "AccessDenied"): "access denied; check the credentials",
     (403, "InvalidAccessKeyId"): ("access denied; check the credentials", "the access key is not known"),

@@ -1,4 +1,5 @@
 import csv
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -64,6 +65,26 @@ def test_per_image_is_a_table_with_a_row_per_image(call):
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == call.data.names
     np.testing.assert_allclose([float(row["error"]) for row in rows], call.data.errors, rtol=1e-5)
+
+
+@pytest.mark.parametrize("sheet", ["x.gif", "x", "x.abc"])
+def test_a_sheet_that_cannot_be_written_is_refused_before_anything_is_measured(
+    call, capsys, monkeypatch, sheet
+):
+    monkeypatch.setattr("tddfa.evaluation.evaluate", lambda *_, **__: pytest.fail("measured"))
+    assert call("aflw2000", "--data", "set", "--worst", "2", "--sheet", sheet) == 1
+    assert "use jpg, png, webp, tiff or bmp" in capsys.readouterr().err
+
+
+def test_what_was_measured_is_printed_though_a_file_cannot_be_written(call, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tddfa.evaluation.report.atomic_write", full)
+    assert call("aflw2000", "--data", "set", "--per-image", "rows.csv", "--json") == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["mean"] == pytest.approx(call.data.errors.mean(), abs=1e-4)
+    assert err == "tddfa: error: cannot write rows.csv: No space left on device\n"
 
 
 @pytest.mark.parametrize(

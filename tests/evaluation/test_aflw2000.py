@@ -63,6 +63,19 @@ def test_the_head_pose_counts_faces_whose_angles_can_be_trusted(toy_aligner, toy
     assert pose["geodesic"] >= pose["yaw"]
 
 
+def test_tar_files_of_a_folder_name_their_images_as_the_labels_do(toy_aligner, toy_set, archive, tmp_path):
+    write_archive(tmp_path, toy_set)
+    write_tar(tmp_path / "crops.tar", [f"./{name}" for name in toy_set.names], toy_set.crops)
+    assert evaluate("aflw2000", toy_aligner, tmp_path).rows == evaluate("aflw2000", toy_aligner, archive).rows
+
+
+def test_a_name_that_two_faces_have_is_refused(toy_aligner, toy_set, tmp_path):
+    write_archive(tmp_path, toy_set)
+    change(tmp_path, "names", lambda names: np.array([names[0], *names[:-1]]))
+    with pytest.raises(DatasetError, match=f"has 1 names more than once among 12 faces.*{toy_set.names[0]}"):
+        evaluate("aflw2000", toy_aligner, tmp_path)
+
+
 def test_the_published_arrays_and_the_archive_are_the_same_set(toy_aligner, toy_set, archive, tmp_path):
     write_v2(tmp_path / "3DDFA", toy_set)
     theirs = dict(evaluate("aflw2000", toy_aligner, tmp_path / "3DDFA").record)

@@ -82,6 +82,19 @@ def test_clips_are_compared_frame_by_frame(toy_aligner, tmp_path):
     report = evaluate("eyes", toy_aligner, tmp_path)
     assert report.record["protocol"] == "eyes/clips/1"
     assert [(row["name"], row["frame"]) for row in report.rows] == [("blink.mp4", 1)]
+    assert report.record["left_out"] == {"without_a_face": 0, "beyond_the_end": 1}
+    assert "left out   1 beyond the end" in report.text
+
+
+def test_an_image_in_two_tar_files_and_a_frame_twice_are_refused(toy_aligner, toy_set, folder):
+    write_tar(folder / "b.tar", toy_set.names[4:], toy_set.crops[4:])
+    with pytest.raises(DatasetError, match=f"b.tar has the image {toy_set.names[4]}, which another"):
+        evaluate("eyes", toy_aligner, folder)
+    (folder / "mediapipe.npz").unlink()
+    (folder / "a.mp4").touch()
+    (folder / "eyes.csv").write_text("clip,frame,right,left\na.mp4,3,0.1,0.1\na.mp4,3,0.3,0.3\n")
+    with pytest.raises(DatasetError, match=r"frame 3 of a\.mp4 is there twice"):
+        evaluate("eyes", toy_aligner, folder)
 
 
 def test_what_is_wrong_with_a_set_is_one_clear_line(toy_aligner, folder, tmp_path):

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,6 +20,19 @@ yaw = st.floats(-89.9, 89.9)
 def test_angles_survive_the_way_through_a_rotation(y, p, r):
     back = head_pose(head_rotation(HeadPose(y, p, r)))
     np.testing.assert_allclose([back.yaw_deg, back.pitch_deg, back.roll_deg], [y, p, r], atol=1e-4)
+
+
+@given(yaw, angle, angle)
+def test_the_page_of_conventions_says_which_rotation_the_angles_are(y, p, r):
+    page = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
+    formula = re.search(r"it is `R = (\S+) (\S+) (\S+)`, from a face that looks at the camera", page)
+    angles = {"yaw": y, "pitch": p, "roll": r}
+    R = np.eye(3)
+    for factor in formula.groups():
+        axis, sign, name = re.fullmatch(r"R([xyz])\((−?)(\w+)\)", factor).groups()
+        R = R @ Rotation.from_euler(axis, -angles[name] if sign else angles[name], degrees=True).as_matrix()
+    looks_at_the_camera = head_rotation(HeadPose(0, 0, 0))
+    np.testing.assert_allclose(head_rotation(HeadPose(y, p, r)), R @ looks_at_the_camera, atol=1e-9)
 
 
 @given(st.sampled_from([-90.0, 90.0]), angle, angle)

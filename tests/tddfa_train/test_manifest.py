@@ -55,6 +55,20 @@ def test_a_stopped_and_resumed_run_has_a_part_for_each_start(write_config, tmp_p
     assert "config" not in whole["parts"][1]
 
 
+def test_a_part_that_was_killed_has_what_it_did_once_the_run_goes_on(write_config, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    assert _train(write_config, run, loop={"n_steps": 3, "workers": 0, "threads": 1}) == 0
+    record = _manifest(run)
+    record["parts"][0] |= {"ended": None, "to_step": 0, "hours": 0.0}  # as the start of the part left it
+    (run / "manifest.json").write_text(json.dumps(record))
+    assert _train(write_config, run) == 0
+    parts = _manifest(run)["parts"]
+    assert [(part["from_step"], part["to_step"], part["ended"]) for part in parts] == [
+        (0, 3, "killed"),
+        (3, 6, "finished"),
+    ]
+
+
 def test_data_are_named_counted_and_hashed(write_config, drawn_faces, tmp_path):
     assert (
         cli.main(["train", "landmarks", str(write_config("landmarks")), str(tmp_path / "run"), "--smoke"])
@@ -72,6 +86,66 @@ def test_data_are_named_counted_and_hashed(write_config, drawn_faces, tmp_path):
     ]
     assert record["parts"][0]["options"] == ["--smoke"]
     assert record["config"]["loop"]["n_steps"] == 4
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "arguments", "line"),
+    [
+        ("landmarks", {}, [], "holds a run of the recipe alignment; train landmarks in another folder"),
+        ("alignment", {"trunk": "dense"}, [], "holds a run of another network"),
+        (
+            "alignment",
+            {"loop": {"n_steps": 9, "workers": 0, "optimizer": "muon"}},
+            [],
+            "holds a run with another optimizer than 'muon'",
+        ),
+        ("alignment", {}, ["--overfit"], "holds a run without --overfit, which teaches one batch alone"),
+    ],
+)
+def test_a_start_that_is_refused_leaves_the_record_as_it_was(
+    write_config, tmp_path, capsys, recipe, options, arguments, line
+):
+    run = tmp_path / "run"
+    assert _train(write_config, run) == 0
+    before = (run / "manifest.json").read_bytes()
+    capsys.readouterr()
+    config = write_config(recipe, **options)
+    assert cli.main(["train", recipe, str(config), str(run), *arguments]) == 1
+    error = capsys.readouterr().err
+    assert line in error
+    assert error.splitlines()[-1].startswith("tddfa-train: error: ")
+    assert (run / "manifest.json").read_bytes() == before
+
+
+def test_a_batch_by_heart_is_no_start_of_a_run(write_config, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "_OVERFIT_STEPS", 2)
+    config = str(write_config("alignment"))
+    assert cli.main(["train", "alignment", config, str(tmp_path / "run"), "--overfit"]) == 0
+    assert cli.main(["train", "alignment", config, str(tmp_path / "run")]) == 1
+    assert "holds a run with --overfit" in capsys.readouterr().err
+
+
+def test_a_run_says_how_far_it_came_and_that_nothing_is_left_to_do(write_config, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert _train(write_config, run) == 0
+    assert "run: step 6, 24 samples" in capsys.readouterr().out
+    before = (run / "manifest.json").read_bytes()
+    assert cli.main(["train", "alignment", str(write_config("alignment")), str(run), "--smoke"]) == 0
+    assert "has 6 steps already, and 4 were to be taken" in capsys.readouterr().out
+    assert (run / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"a text", b"half"])
+def test_a_damaged_checkpoint_is_one_line(write_config, tmp_path, capsys, content):
+    run = tmp_path / "run"
+    assert _train(write_config, run) == 0
+    last = run / "last.pt"
+    last.write_bytes(last.read_bytes()[:5000] if content == b"half" else content)
+    capsys.readouterr()
+    assert _train(write_config, run) == 1
+    error = capsys.readouterr().err
+    assert "last.pt is damaged, or no checkpoint of a run" in error
+    assert error.count("\n") == 1
 
 
 def test_a_run_that_breaks_says_what_broke_it(write_config, tmp_path, monkeypatch):

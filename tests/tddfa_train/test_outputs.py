@@ -1,6 +1,8 @@
 """Commands write over no input and over no file of others; over their own they do."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -67,6 +69,33 @@ def test_a_file_of_others_stays_unless_asked(folder, name, capsys, monkeypatch):
     assert begun
 
 
+def test_the_model_card_is_guarded_under_both_names(folder, capsys):
+    (folder / "out").mkdir()
+    (folder / "out" / "card.md").write_bytes(THEIRS)
+    for name in ("card", "model-card"):
+        assert cli.main([name, "config.json", "out"]) == 1
+        assert "cannot write out/card.md: that file is there" in capsys.readouterr().err
+    assert (folder / "out" / "card.md").read_bytes() == THEIRS
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the folder could be written to")
+@pytest.mark.parametrize("output", ["locked", "locked/out"])
+def test_a_folder_that_may_not_be_written_to_is_told_before_photos_are_read(folder, capsys, output):
+    (folder / "locked").mkdir(mode=0o555)
+    assert cli.main(["prepare", "photos", output]) == 1
+    assert capsys.readouterr().err.endswith(f"cannot write {output}: the folder may not be written to\n")
+
+
+def test_what_the_system_refuses_is_one_line(folder, capsys, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device", "set/images.npy")
+
+    monkeypatch.setattr(cli, "_render", full)
+    assert cli.main(["render", "set", "--backgrounds", "b.npy"]) == 1
+    error = capsys.readouterr().err
+    assert error == "tddfa-train: error: cannot read or write set/images.npy: No space left on device\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
@@ -80,6 +109,8 @@ def test_a_file_of_others_stays_unless_asked(folder, name, capsys, monkeypatch):
         (["person", "config.json", "--start", "last.pt", "-o", "last.pt"], "cannot write last.pt: it is an"),
         (["place", "config.json", "--start", "last.pt", "-o", "last.pt"], "cannot write last.pt: it is an"),
         (["pack", "config.json", "b.npy"], "it is a file, and a folder is needed"),
+        (["backgrounds", "photos", "no/b.npy"], "cannot write no/b.npy: there is no folder no"),
+        (["prepare", "photos", "photos/a.jpg/set"], "cannot write photos/a.jpg/set: a.jpg is a file"),
     ],
 )
 def test_an_input_stays_whatever_is_asked(folder, arguments, word, capsys):

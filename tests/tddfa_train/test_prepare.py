@@ -9,6 +9,7 @@ pytest.importorskip("torch")
 
 from tddfa import FaceAligner, read_image
 from tddfa.errors import InputError
+from tddfa.provenance import marked
 from tddfa_train.data.folder import open_face_folder, write_face_folder
 from tddfa_train.data.prepare import (
     contact_sheet,
@@ -19,6 +20,11 @@ from tddfa_train.data.prepare import (
     write_sheet,
 )
 
+FACE = {
+    "landmarks68": np.zeros((1, 68, 3), np.float32),
+    "landmarks68_std": np.ones(1, np.float32),
+    "yaw_deg": np.zeros(1, np.float32),
+}
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 
 
@@ -106,3 +112,25 @@ def test_a_sheet_of_a_dataset_lies_beside_its_labels(prepared, tmp_path):
 def test_a_folder_without_photos_is_refused_in_one_line(tmp_path):
     with pytest.raises(InputError, match="no photos in"):
         photos_in(tmp_path)
+    with pytest.raises(InputError, match=r"the folder of photos .*gone does not exist"):
+        photos_in(tmp_path / "gone")
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(InputError, match=r"a\.jpg is a file; a folder of photos is needed"):
+        photos_in(tmp_path / "a.jpg")
+
+
+def test_results_dataset_folders_and_hidden_files_are_no_photos(tmp_path):
+    photo = (PHOTOS / "astronaut.jpg").read_bytes()
+    for name in ("a.jpg", "sub/b.JPG", "c.tif", ".d.jpg", ".hidden/e.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(photo)
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "a_3d.jpg").write_bytes(marked(photo, ".jpg"))
+    images = np.zeros((1, 160, 160, 3), np.uint8)
+    write_face_folder(tmp_path / "faces", images, FACE)
+    write_sheet(tmp_path / "faces")
+    assert [str(path.relative_to(tmp_path)) for path in photos_in(tmp_path)] == [
+        "a.jpg",
+        "c.tif",
+        "sub/b.JPG",
+    ]

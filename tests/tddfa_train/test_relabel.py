@@ -73,7 +73,11 @@ def test_many_looks_of_a_network_that_is_right_are_right(model, tmp_path):
     truth = PointModel(model, surface.points)(network.face[0][None], *network.face[1:])[0].numpy()
     x, y = np.meshgrid(np.arange(160), np.arange(160))
     image = np.stack([x, y, np.zeros_like(x)], -1).astype(np.uint8)
-    labels = {"landmarks68": truth[None, :68], "yaw_deg": np.float32([35])}
+    labels = {
+        "landmarks68": truth[None, :68],
+        "landmarks68_std": np.float32([0.5]),
+        "yaw_deg": np.float32([35]),
+    }
     write_face_folder(tmp_path / "faces", image[None], labels)
     moved = label_again(tmp_path / "faces", tmp_path / "again", network, model, RelabelConfig(crops=3))
     again = open_face_folder(tmp_path / "again")

@@ -210,9 +210,17 @@ def plan_or_join(
     """Write the plan of a batch, or return the one that is there, when it is the same.
 
     Raises:
-        InputError: another batch is there, its inputs have changed, or there is none to go on with.
+        InputError: another batch or something else is there, its inputs have changed, or there is none to go
+            on with.
     """
+    # Listed before: a plan is there before the first of its parts, in runs beside this one too.
+    others = [entry.name for entry in storage.entries("faces", details=False) if entry.name[0] != "."]
     there, record, now = Plan.read(storage), settings.record(), None
+    if there is None and others:
+        raise InputError(
+            f"{storage.url('faces')} holds {others[0]}, and no plan says that this batch made it: readers "
+            "would take it for a part of the dataset; choose another folder, or remove it"
+        )
     if there is None:
         if not sources.arguments:
             raise InputError(f"there is no plan in {storage.url('')}; name the inputs")

@@ -75,11 +75,16 @@ def _of_clips(aligner: FaceAligner, folder: Path) -> Report:
     predicted: list[Float64[np.ndarray, "n 2"]] = []
     reference: list[Float64[np.ndarray, "n 2"]] = []
     rows: list[dict[str, Any]] = []
+    left_out = {"without_a_face": 0, "beyond_the_end": 0}
     for clip in read_eye_clips(folder):
         points = clip_track(FROM_LAST_FRAME, aligner, clip.path)
         ratios = eye_aspect_ratios(points)
         for frame, measured in zip(clip.frames, clip.ratios, strict=True):
-            if frame < len(ratios) and np.isfinite(ratios[frame]).all():
+            if frame >= len(ratios):
+                left_out["beyond_the_end"] += 1
+            elif not np.isfinite(ratios[frame]).all():
+                left_out["without_a_face"] += 1
+            else:
                 predicted.append(ratios[frame])
                 reference.append(measured)
                 row = {"name": clip.path.name, "frame": int(frame)}
@@ -89,6 +94,7 @@ def _of_clips(aligner: FaceAligner, folder: Path) -> Report:
     record = {
         "protocol": "eyes/clips/1",
         **_identity(aligner, folder, len(rows), "frames"),
+        "left_out": left_out,
         **_comparison(np.stack(predicted), np.stack(reference)),
     }
     return Report(record, _text(record), rows)
@@ -153,11 +159,18 @@ def _correlation(a: Float64[np.ndarray, " n"], b: Float64[np.ndarray, " n"]) -> 
     return float(np.corrcoef(a, b)[0, 1])
 
 
+def _left_out(counts: Mapping[str, int]) -> list[str]:
+    """Return a line about frames of the reference that were not measured, where there are any."""
+    reasons = [f"{count} {why.replace('_', ' ')}" for why, count in counts.items() if count]
+    return [f"left out   {', '.join(reasons)}"] if reasons else []
+
+
 def _text(record: Mapping[str, Any]) -> str:
     correlation = record["correlation"]
     lines: Sequence[str] = [
         *headline(record),
         f"reference  {record['reference']}",
+        *_left_out(record.get("left_out", {})),
         f"eyes       {record['eyes']}, of which {record['closed']} closed and {record['open']} open",
         f"ratio      mean absolute error {record['mean_absolute_error']:.4f}, correlation "
         + ("–" if correlation is None else f"{correlation:.3f}"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import clips
 from tddfa.errors import DatasetError
 from tddfa.evaluation.expressions.predictions import Predictions
 from tddfa.evaluation.expressions.teacher_report import report_teacher
@@ -152,6 +153,24 @@ def test_a_folder_is_read_as_the_script_writes_it(tmp_path: Path) -> None:
     (tmp_path / "4.png").unlink()
     with pytest.raises(DatasetError, match="lacks 1 of the"):
         list(read_teacher_set(tmp_path).images())
+
+
+def test_frames_of_clips_in_any_order_keep_their_own_image_and_points(tmp_path: Path) -> None:
+    data = moving_clip()
+    for clip, value in (("a.mp4", 60), ("b.mp4", 200)):
+        clips.write_clip(tmp_path / clip, [np.full((64, 64, 3), value + 5 * k, np.uint8) for k in range(3)])
+    names = ["a.mp4/00000", "b.mp4/00002", "a.mp4/00002", "b.mp4/00000"]
+    blendshapes = np.array([60, 210, 70, 200], np.float32)[:, None]  # how bright each frame is
+    arrays = {"source": "a teacher", "points478": data.points478[:4], "yaw_deg": data.yaw_deg[:4]}
+    labels = {**arrays, "names": names, "blendshapes": blendshapes, "blendshape_names": ["brightness"]}
+    np.savez(tmp_path / "mediapipe.npz", **labels)
+    read = read_teacher_set(tmp_path)
+    assert sorted(read.names) == sorted(names)
+    shown = [image.mean() for image in read.images()]
+    np.testing.assert_allclose(shown, read.coefficients[:, 0], atol=3)
+    np.savez(tmp_path / "mediapipe.npz", **{**labels, "names": [names[0], *names[:3]]})
+    with pytest.raises(DatasetError, match=r"has 1 names more than once.*a\.mp4/00000"):
+        read_teacher_set(tmp_path)
 
 
 def test_a_folder_of_nothing_says_what_it_should_hold(tmp_path: Path) -> None:

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tddfa.cli.arguments import positive
+from tddfa.cli.messages import plain
 from tddfa.errors import InputError, TddfaError
+from tddfa_train.arguments import check_device, not_negative
 from tddfa_train.outputs import OUTPUTS, add_overwrite, check_outputs
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="the teacher: name or folder of a model pack (default: the default pack); given again, the "
         "labels are the mean of all of them",
     )
-    prepare.add_argument("--side", type=int, default=160, help="of the stored crops, px (default: 160)")
+    prepare.add_argument("--side", type=positive, default=160, help="of the stored crops, px (default: 160)")
     prepare.add_argument(
         "--face-landmarker",
         type=Path,
@@ -47,16 +50,16 @@ def build_parser() -> argparse.ArgumentParser:
     mat = commands.add_parser("prepare-mat", help="300W-LP or AFLW2000-3D becomes a dataset folder")
     mat.add_argument("source", type=Path, metavar="FOLDER", help="with name.jpg and name.mat")
     mat.add_argument("output", type=Path, metavar="DATASET")
-    mat.add_argument("--side", type=int, default=160, help="of the stored crops, px (default: 160)")
+    mat.add_argument("--side", type=positive, default=160, help="of the stored crops, px (default: 160)")
     mat.set_defaults(run=_prepare_mat)
 
     backgrounds = commands.add_parser("backgrounds", help="face-free squares, cut from a folder of photos")
     backgrounds.add_argument("photos", type=Path, metavar="FOLDER", help="with or without faces")
     backgrounds.add_argument("output", type=Path, metavar="B.npy")
     backgrounds.add_argument("--pack", help="whose detector says where faces are (default: the default pack)")
-    backgrounds.add_argument("--count", type=int, default=500, help="squares at most (default: 500)")
+    backgrounds.add_argument("--count", type=positive, default=500, help="squares at most (default: 500)")
     backgrounds.add_argument(
-        "--side", type=int, default=192, help="of a square, px; renders need at least 192 (default: 192)"
+        "--side", type=positive, default=192, help="of a square, px; renders need at least 192 (default: 192)"
     )
     backgrounds.set_defaults(run=_backgrounds)
 
@@ -76,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="model pack whose answers the close-ups correct (default: open:small)",
     )
-    answers.add_argument("--seed", type=int, default=0)
+    answers.add_argument("--seed", type=not_negative, default=0)
     answers.set_defaults(run=_answers)
 
     relabel = commands.add_parser(
@@ -88,7 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     relabel.add_argument("--trunk", default="dense", help="of that network (default: dense)")
     relabel.add_argument("--crops", type=int, default=4, help="crops of each face, each also mirrored")
     relabel.add_argument("--looks", dest="crops", type=int, help=argparse.SUPPRESS)  # former name
-    relabel.add_argument("--seed", type=int, default=0)
+    relabel.add_argument("--seed", type=not_negative, default=0)
     relabel.set_defaults(run=_relabel)
 
     turn = commands.add_parser("turn", help="a dataset folder of turned heads from one of near-frontal faces")
@@ -97,7 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     turn.add_argument(
         "--backgrounds", type=Path, required=True, help=".npy of face-free images (n, side, side, 3)"
     )
-    turn.add_argument("--count", type=int, default=5000)
+    turn.add_argument("--count", type=positive, default=5000, help="faces (default: 5000)")
     turn.add_argument(
         "--yaw",
         type=float,
@@ -115,7 +118,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=55.0,
         help="faces turned further than this are not used, degrees (default: 55)",
     )
-    turn.add_argument("--seed", type=int, default=0)
+    turn.add_argument("--seed", type=not_negative, default=0)
     turn.set_defaults(run=_turn)
 
     render = commands.add_parser("render", help="a dataset folder of images of the open face model")
@@ -123,7 +126,7 @@ def build_parser() -> argparse.ArgumentParser:
     render.add_argument(
         "--backgrounds", type=Path, required=True, help=".npy of face-free images (n, 192, 192, 3)"
     )
-    render.add_argument("--count", type=int, default=5000, help="images (default: 5000)")
+    render.add_argument("--count", type=positive, default=5000, help="images (default: 5000)")
     render.add_argument(
         "--images-per-person",
         type=int,
@@ -132,7 +135,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="images of each person, in other light, pose and expression; with 2 or more, the labels have "
         "'person' (default: 1)",
     )
-    render.add_argument("--seed", type=int, default=0)
+    render.add_argument("--seed", type=not_negative, default=0)
     render.set_defaults(run=_render)
 
     train = commands.add_parser("train", help="train a network, or go on where it stopped")
@@ -151,10 +154,11 @@ def build_parser() -> argparse.ArgumentParser:
         "run's last.pt (default: as in the config)",
     )
     train.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
-    train.add_argument(
+    trial = train.add_mutually_exclusive_group()
+    trial.add_argument(
         "--smoke", action="store_true", help=f"{_SMOKE_STEPS} steps, to see that everything runs"
     )
-    train.add_argument(
+    trial.add_argument(
         "--overfit", action="store_true", help="one batch again and again: the loss has to vanish"
     )
     train.set_defaults(run=_train)
@@ -181,7 +185,7 @@ def build_parser() -> argparse.ArgumentParser:
     card = commands.add_parser("model-card", aliases=["card"], help="tables and images of a model card")
     card.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
     card.add_argument("folder", type=Path, metavar="FOLDER", help="receives card.json, card.md and images")
-    card.set_defaults(run=_card)
+    card.set_defaults(run=_card, command="card")  # also under its other name, which `dest` would keep
 
     pack = commands.add_parser("pack", help="a model pack from checkpoints")
     pack.add_argument("config", type=Path, help="JSON; docs/training.md lists the options")
@@ -192,7 +196,7 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("kind", choices=("alignment", "detector"))
     export.add_argument("checkpoint", type=Path)
     export.add_argument("output", type=Path)
-    export.add_argument("--trunk", default="dense", help="of an alignment network (default: dense)")
+    export.add_argument("--trunk", help="of an alignment network (default: dense)")
     export.add_argument("--float32", action="store_true", help="store the weights in full precision")
     export.add_argument(
         "--int8",
@@ -358,8 +362,8 @@ def _train(args: argparse.Namespace) -> None:
     options = [f"--{name}" for name in ("smoke", "overfit") if getattr(args, name)]
     with recorded(
         args.run_folder, recipe=args.recipe, config=recipe, data=recipe.data.folders, options=options
-    ):
-        train(
+    ) as start:
+        progress = train(
             experiment.network,
             experiment.task,
             data,
@@ -368,6 +372,13 @@ def _train(args: argparse.Namespace) -> None:
             evaluate=experiment.evaluate,
             device=args.device,
         )
+    if progress.step == start.step:
+        print(
+            f"{args.run_folder} has {start.step} steps already, and {experiment.loop.n_steps} were to be "
+            "taken; raise n_steps in the config, or train in another folder"
+        )
+    else:
+        print(f"{args.run_folder}: step {progress.step}, {progress.samples} samples, {progress.hours:.2f} h")
 
 
 def _add_last_layer(command: argparse.ArgumentParser) -> None:
@@ -438,10 +449,11 @@ def _export(args: argparse.Namespace) -> None:
 
     int8 = None if args.int8 is None else str(args.int8)
     if args.kind == "alignment":
-        source = Source(str(args.checkpoint), args.trunk, title="", int8=int8, mirrored=args.mirrored)
+        trunk = args.trunk or "dense"
+        source = Source(str(args.checkpoint), trunk, title="", int8=int8, mirrored=args.mirrored)
         data = alignment_onnx(source, float32=args.float32)
-    elif args.mirrored:
-        raise InputError("--mirrored is for alignment networks")
+    elif args.mirrored or args.trunk:
+        raise InputError(f"--{'mirrored' if args.mirrored else 'trunk'} is for alignment networks")
     else:
         data = detector_onnx(load_detector(args.checkpoint), int8, float32=args.float32)
     write_network(args.output, data)
@@ -464,15 +476,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     logging.basicConfig(format="tddfa-train: %(message)s", level=logging.INFO, stream=sys.stderr)
     try:
+        check_device(getattr(args, "device", "cpu"))
         check_outputs(args)
         args.run(args)
-    except TddfaError as error:
-        print(f"tddfa-train: error: {error}", file=sys.stderr)
+    except (TddfaError, OSError, MemoryError) as error:
+        print(f"tddfa-train: error: {plain(_problem(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("tddfa-train: stopped; start it again to go on from the last checkpoint", file=sys.stderr)
         return 130
     return 0
+
+
+def _problem(error: Exception) -> str:
+    """Return what could not be done, for a person."""
+    if isinstance(error, MemoryError):
+        return "not enough memory; close other programs, or use less data"
+    if isinstance(error, TddfaError) or not isinstance(error, OSError):
+        return str(error)
+    place = "" if error.filename is None else f" {error.filename}"
+    return f"cannot read or write{place}: {error.strerror or error}"
 
 
 if __name__ == "__main__":

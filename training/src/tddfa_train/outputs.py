@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -52,6 +53,13 @@ def check_outputs(args: argparse.Namespace) -> None:
         raise ExportFileError(f"cannot write into {target}: it is a file, and a folder is needed")
     if not output.names and target.is_dir():
         raise ExportFileError(f"cannot write {target}: it is a folder, and a file is needed")
+    if not output.names and not target.parent.is_dir():
+        raise ExportFileError(f"cannot write {target}: there is no folder {target.parent}")
+    above = next(folder for folder in target.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise ExportFileError(f"cannot write {target}: {above.name} is a file, and a folder is needed")
+    if not os.access(target if target.is_dir() else above, os.W_OK):
+        raise ExportFileError(f"cannot write {target}: the folder may not be written to")
     for path in inputs:
         if output.names and path.is_dir() and target.exists() and target.samefile(path):
             raise ExportFileError(f"cannot write into {target}: it is the input; choose another folder")

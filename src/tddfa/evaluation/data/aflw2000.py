@@ -10,6 +10,7 @@ import numpy as np
 
 from tddfa.errors import DatasetError, require_extra
 from tddfa.evaluation.data.arrays import (
+    distinct,
     existing_folder,
     finite,
     first_line,
@@ -79,7 +80,7 @@ def read_aflw2000(folder: Path) -> Aflw2000:
 def _from_archive(folder: Path) -> Aflw2000:
     path = folder / "labels.npz"
     labels = read_npz(path)
-    names = texts(take(labels, "names", path), f"names in {path}")
+    names = distinct(texts(take(labels, "names", path), f"names in {path}"), path)
     truths = {"original": points_last(take(labels, "pts68", path), 68, f"pts68 in {path}")}
     if "pts68_reannotated" in labels:
         truths["reannotated"] = points_last(labels["pts68_reannotated"], 68, f"pts68_reannotated in {path}")

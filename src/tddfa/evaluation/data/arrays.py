@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ def names_and_numbers(path: Path, column: str) -> tuple[tuple[str, ...], Float64
         names = tuple(row["name"] for row in rows)
     except (KeyError, ValueError) as error:
         raise DatasetError(f"{path} is not a table with the columns name and {column}: {error}") from None
-    return names, finite(values, (None,), f"the column {column} of {path}")
+    return distinct(names, path), finite(values, (None,), f"the column {column} of {path}")
 
 
 def take(arrays: Mapping[str, Shaped[np.ndarray, "..."]], name: str, path: Path) -> Shaped[np.ndarray, "..."]:
@@ -217,6 +218,21 @@ def same_count(counts: Mapping[str, int], where: Path) -> int:
     if count == 0:
         raise DatasetError(f"the set in {where} is empty: it has no faces")
     return count
+
+
+def distinct(names: Sequence[str], where: Path) -> tuple[str, ...]:
+    """Return the names of the faces of a set, when each has its own: images are found by them.
+
+    Raises:
+        DatasetError: two faces have one name.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DatasetError(
+            f"{where} has {len(twice)} names more than once among {len(names)} faces, and a name stands for "
+            f"one image; the first is {twice[0]}"
+        )
+    return tuple(names)
 
 
 def existing_folder(folder: Path) -> Path:

@@ -118,13 +118,16 @@ def read_eye_clips(folder: Path) -> list[EyeClip]:
         DatasetError: the table is missing or damaged, or names a clip that is not there.
     """
     path = existing_folder(folder) / "eyes.csv"
-    rows: dict[str, list[tuple[int, float, float]]] = {}
+    rows: dict[str, dict[int, tuple[float, float]]] = {}
     try:
         for row in table_rows(path):
             measured = int(row["frame"]), float(row["right"]), float(row["left"])
             if measured[0] < 0 or not np.isfinite(measured).all():
                 raise ValueError(f"a row has the numbers {', '.join(map(str, measured))}")
-            rows.setdefault(row["clip"], []).append(measured)
+            frames = rows.setdefault(row["clip"], {})
+            if measured[0] in frames:
+                raise ValueError(f"frame {measured[0]} of {row['clip']} is there twice")
+            frames[measured[0]] = measured[1:]
     except (KeyError, ValueError) as error:
         raise DatasetError(
             f"{path} is not a table with the columns clip, frame, right, left: {error}"
@@ -137,8 +140,8 @@ def read_eye_clips(folder: Path) -> list[EyeClip]:
     return [
         EyeClip(
             folder / clip,
-            np.array([frame for frame, _, _ in measured], np.int64),
-            np.array([ratios for _, *ratios in measured], np.float64),
+            np.array(list(measured), np.int64),
+            np.array(list(measured.values()), np.float64),
         )
         for clip, measured in rows.items()
     ]

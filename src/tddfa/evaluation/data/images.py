@@ -39,7 +39,10 @@ class TarImages:
         try:
             with tarfile.open(path, "r:") as archive:
                 self._places: Mapping[str, tuple[int, int]] = {
-                    member.name: (member.offset_data, member.size) for member in archive if member.isfile()
+                    # "tar -cf crops.tar -C crops ." writes ./name.jpg
+                    member.name.removeprefix("./"): (member.offset_data, member.size)
+                    for member in archive
+                    if member.isfile()
                 }
         except FileNotFoundError:
             raise DatasetError(f"no such file: {path}") from None
@@ -67,11 +70,16 @@ class TarShards:
     """The images in several tar files.
 
     Raises:
-        DatasetError: a file is missing, damaged, or no tar file.
+        DatasetError: a file is missing, damaged, or no tar file, or two of them have an image of one name.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._of = {name: tar for tar in map(TarImages, paths) for name in tar.names}
+        self._of: dict[str, TarImages] = {}
+        for path in paths:
+            tar = TarImages(path)
+            if twice := sorted(tar.names & self._of.keys()):
+                raise DatasetError(f"{path} has the image {twice[0]}, which another of the tar files has too")
+            self._of |= dict.fromkeys(tar.names, tar)
 
     @property
     def names(self) -> frozenset[str]:

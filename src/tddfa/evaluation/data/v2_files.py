@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tddfa.errors import DatasetError
+from tddfa.evaluation.data.arrays import distinct
 from tddfa.evaluation.data.images import FolderImages, ImageSource
 from tddfa.shapes import Float64
 
@@ -56,7 +57,7 @@ class V2Folder:
             raise DatasetError(f"cannot read {listed}: {error.strerror}") from None
         except ValueError:
             raise DatasetError(f"{listed} is no list of names: it is not UTF-8 text") from None
-        return FolderImages(self.need(name)), names
+        return FolderImages(self.need(name)), distinct(names, listed)
 
 
 def squares_from(boxes: Float64[np.ndarray, "n 4"], where: Path) -> Float64[np.ndarray, "n 4"]:

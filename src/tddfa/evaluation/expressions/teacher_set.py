@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tddfa.errors import DatasetError
-from tddfa.evaluation.data.arrays import numbers, read_npz, table_rows, take, text, texts
+from tddfa.evaluation.data.arrays import distinct, numbers, read_npz, table_rows, take, text, texts
 from tddfa.evaluation.data.images import FolderImages, ImageSource, TarShards, require
 from tddfa.shapes import Float32, Shaped
 from tddfa.types import Image
@@ -100,10 +100,12 @@ def read_teacher_set(folder: Path) -> TeacherSet:
     kept = np.flatnonzero(np.isfinite(points).all(axis=(1, 2)) & (np.abs(yaw) <= LARGEST_YAW_DEG))
     if not len(kept):
         raise DatasetError(f"the teacher found no face in {folder} within {LARGEST_YAW_DEG:.0f}°")
-    kept_names = tuple(names[k] for k in kept)
-    clips = all("/" in name for name in kept_names)
-    if clips and not all(name.rpartition("/")[2].isdecimal() for name in kept_names):
-        raise DatasetError(f"names in {path} are no frames of clips; such a name is clip.mp4/00012")
+    clips = all("/" in names[k] for k in kept)
+    if clips:
+        if not all(names[k].rpartition("/")[2].isdecimal() for k in kept):
+            raise DatasetError(f"names in {path} are no frames of clips; such a name is clip.mp4/00012")
+        kept = kept[_as_played([names[k] for k in kept])]
+    kept_names = distinct([names[k] for k in kept], path)
     return TeacherSet(
         folder=folder,
         teacher=text(take(arrays, "source", path), f"source in {path}"),
@@ -115,6 +117,14 @@ def read_teacher_set(folder: Path) -> TeacherSet:
         yaw_deg=yaw[kept],
         clips=clips,
     )
+
+
+def _as_played(names: Sequence[str]) -> list[int]:
+    """Return the order in which frames are read: clip after clip, each from its start."""
+    clips = [name.rpartition("/")[0] for name in names]
+    first = {clip: clips.index(clip) for clip in set(clips)}
+    frames = [int(name.rpartition("/")[2]) for name in names]
+    return sorted(range(len(names)), key=lambda k: (first[clips[k]], frames[k]))
 
 
 def _people(folder: Path, names: tuple[str, ...], clips: bool) -> Shaped[np.ndarray, " n"]:

@@ -1,7 +1,10 @@
 """Batches by step number: the same seed and step always give the same batch, so any run can resume."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -49,7 +52,7 @@ class LandmarkDataConfig:
     batch_size: int = 64
     side: int = 120
     negatives: float = 0.06
-    yaw_shares: tuple[float, ...] = (0.46, 0.28, 0.26)  # |yaw| up to 30, up to 60, beyond
+    yaw_shares: tuple[float, float, float] = (0.46, 0.28, 0.26)  # |yaw| up to 30, up to 60, beyond
     placement: PlacementConfig = field(default_factory=PlacementConfig)
     photometric: PhotometricConfig = field(default_factory=PhotometricConfig)
     occlusion: OcclusionConfig = field(
@@ -63,6 +66,12 @@ class LandmarkDataConfig:
     video: ShortVideoConfig = field(default_factory=ShortVideoConfig)
     in_memory: bool = True
     held_out_every: int = 40  # every n-th face never trains; 0: all train
+
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
+        **dict.fromkeys(("batch_size", "side"), (1, math.inf)),
+        **dict.fromkeys(("seed", "closed_below", "closed_boost", "held_out_every"), (0, math.inf)),
+        **dict.fromkeys(("negatives", "video_share"), (0, 1)),
+    }
 
 
 def _map_points(points: Float32[np.ndarray, "n d"], matrix: Float32[np.ndarray, "2 3"]) -> np.ndarray:
@@ -93,6 +102,13 @@ class LandmarkBatches:
         self.mirrors = True
         if not config.folders:
             raise InputError("data.folders is empty; name at least one dataset folder")
+        if config.folder_weights and len(config.folder_weights) != len(config.folders):
+            raise InputError(
+                f"data.folder_weights has {len(config.folder_weights)} numbers for {len(config.folders)} "
+                "folders; give one for each folder, or leave them out"
+            )
+        if min((*config.folder_weights, *config.yaw_shares)) < 0:
+            raise InputError("data.folder_weights and data.yaw_shares are shares; give numbers of at least 0")
         self.folders: list[FaceFolder] = [
             open_face_folder(Path(folder), in_memory=config.in_memory) for folder in config.folders
         ]

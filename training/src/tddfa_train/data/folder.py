@@ -1,5 +1,7 @@
 """The dataset folder: images in one memory-mapped array, labels in one npz, a manifest beside them."""
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,17 +44,51 @@ def open_face_folder(folder: Path, *, in_memory: bool = False) -> FaceFolder:
             warp itself on some virtual machines, so training reads them where they fit.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or its images and labels do not belong together.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder} is no dataset folder: it is not there; 'tddfa-train prepare' makes one of a folder of "
+            "photos"
+        )
+    labels = _read_array(folder / "labels.npz")
+    images = _read_array(folder / "images.npy", in_memory=in_memory)
+    if not isinstance(labels, dict) or isinstance(images, dict):
+        raise InputError(
+            f"{folder} is no dataset folder: images.npy has one array, labels.npz several by name"
+        )
+    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] != 3:
+        raise InputError(
+            f"{folder / 'images.npy'} holds {images.dtype} {images.shape}; images are uint8 (n, s, s, 3)"
+        )
+    for name in ("landmarks68", "landmarks68_std", "yaw_deg"):
+        n_labels = len(labels[name]) if name in labels and labels[name].ndim else None
+        if n_labels != len(images):
+            has = "no label" if n_labels is None else f"{n_labels} labels"
+            raise InputError(f"{folder} has {len(images)} images and {has} {name!r}; a face has one of each")
+    bare = np.flatnonzero(~np.isfinite(labels["landmarks68"][..., :2]).all(axis=-1).any(axis=-1))
+    if len(bare):
+        raise InputError(f"{folder}: face {bare[0]}, counted from 0, has no landmark in landmarks68")
+    return FaceFolder(folder.name, images, labels)
+
+
+def _read_array(path: Path, *, in_memory: bool = True) -> np.ndarray | dict[str, np.ndarray]:
+    """Return the array of a .npy file, or those of a .npz file by name.
+
+    Raises:
+        InputError: the file cannot be read, or holds something else.
     """
     try:
-        with np.load(folder / "labels.npz") as stored:
-            labels = {key: stored[key] for key in stored.files}
-        images = np.load(folder / "images.npy", mmap_mode=None if in_memory else "r")
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder} is no dataset folder ({error}); 'tddfa-train prepare' makes one of a folder of photos"
-        ) from None
-    return FaceFolder(folder.name, images, labels)
+        stored = np.load(path, mmap_mode=None if in_memory else "r")
+        if isinstance(stored, np.ndarray):
+            return stored
+        with stored:
+            return {key: stored[key] for key in stored.files}
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or 'it is cut off'}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+        # Numpy's own words advise to unpickle what it does not know.
+        raise InputError(f"cannot read {path}: it is damaged, cut off, or no file of numpy arrays") from None
 
 
 def open_backgrounds(path: Path, *, side: int, in_memory: bool = True) -> UInt8[np.ndarray, "n s s 3"]:
@@ -67,20 +103,21 @@ def open_backgrounds(path: Path, *, side: int, in_memory: bool = True) -> UInt8[
         InputError: the file cannot be read or holds something else.
     """
     try:
-        squares = np.load(path, mmap_mode=None if in_memory else "r")
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot read the backgrounds {path} ({error}); 'tddfa-train backgrounds' cuts them from photos"
-        ) from None
+        squares = _read_array(path, in_memory=in_memory)
+    except InputError as error:
+        raise InputError(f"{error}; 'tddfa-train backgrounds' cuts backgrounds from photos") from None
+    if isinstance(squares, dict):
+        raise InputError(f"{path} holds arrays by name; 'tddfa-train backgrounds' writes a single one (.npy)")
     if (
         squares.ndim != 4
         or squares.dtype != np.uint8
         or squares.shape[3] != 3
+        or len(squares) == 0
         or min(squares.shape[1:3]) < side
     ):
         raise InputError(
-            f"{path} holds {squares.dtype} {squares.shape}; backgrounds are uint8 (n, s, s, 3), s at least "
-            f"{side}"
+            f"{path} holds {squares.dtype} {squares.shape}; backgrounds are uint8 (n, s, s, 3), n at least 1 "
+            f"and s at least {side}"
         )
     return squares
 

@@ -14,14 +14,15 @@ from tddfa.errors import ImageFileError, InputError
 from tddfa.files import atomic_path, atomic_write
 from tddfa.geometry.camera import camera_pose
 from tddfa.imaging import read_image, write_image
+from tddfa.imaging.format_names import IMAGE_SUFFIXES
 from tddfa.morphable import open_face_model
+from tddfa.provenance import is_ours
 from tddfa.types import Image
 from tddfa_train.data.augment import warp
 from tddfa_train.data.face_landmarker import FaceLandmarker, teach
 from tddfa_train.data.folder import open_face_folder, write_face_folder
 from tddfa_train.data.points import IBUG68_MIRROR
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 # Crops that the teacher sees: scale of the landmark box, and shift as a share of it.
 _JITTER = (
     (0.9, 0.0, 0.0),
@@ -88,12 +89,25 @@ def _face_crop(
 def photos_in(folder: Path) -> list[Path]:
     """Images of a folder and its subfolders, in the order of their names.
 
+    Hidden files, results of tddfa and images of dataset folders are left out.
+
     Raises:
         InputError: there is none.
     """
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
+    if not folder.is_dir():
+        what = "is a file; a folder of photos is needed" if folder.exists() else "does not exist"
+        raise InputError(f"the folder of photos {folder} {what}")
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.is_dir()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not (path.parent / "labels.npz").exists()
+        and not is_ours(path)
+    )
     if not found:
-        raise InputError(f"no photos in {folder}; looked for {', '.join(sorted(_SUFFIXES))}")
+        raise InputError(f"no photos in {folder}; looked for {', '.join(sorted(IMAGE_SUFFIXES))}")
     return found
 
 

@@ -1,7 +1,9 @@
 """Fit the linear layer that reads the identity of a person from the features of the views."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -43,6 +45,15 @@ class PersonConfig:
     photo_covariance: float = 0.12
     noise: float = 100.0
     spread: float = 1.7
+
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "crops": (1, math.inf),
+        "several_images": (2, math.inf),
+        **dict.fromkeys(("photo_share", "photo_covariance"), (0, 1)),
+        **dict.fromkeys(
+            ("largest_yaw_deg", "embedding_ridge", "consistency", "ridge", "noise"), (0, math.inf)
+        ),
+    }
 
 
 def fit_person_head(

@@ -8,9 +8,10 @@ answers.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -75,6 +76,11 @@ class PlacementConfig:
     steps: int = 400
     batch_size: int = 512
     learning_rate: float = 2e-3
+
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
+        **dict.fromkeys(("crops", "steps", "batch_size"), (1, math.inf)),
+        **dict.fromkeys(("aside", "renders", "depth", "shape", "decay", "learning_rate"), (0, math.inf)),
+    }
 
 
 class Placement(NamedTuple):

@@ -33,7 +33,7 @@ def pruned_closeups(
     for name in VIEWS:
         teach, learn = View(wide, _size(network.config, name)), network.view(name)
         assert isinstance(learn, View)
-        teach.load_state_dict(_part(plain, f"{name}."))
+        teach.load_state_dict(_weights_of(plain, f"{name}."))
         maps = views[name]
         for number, (layer, small) in enumerate(zip(teach.body, learn.body, strict=True)):
             if isinstance(layer, ResidualBlock) and isinstance(small, ResidualBlock):
@@ -49,5 +49,5 @@ def _size(config: CloseUpConfig, name: str) -> tuple[int, int]:
     return {"eyes": config.eyes_size, "mouth": config.mouth_size, "face": config.face_size}[name]
 
 
-def _part(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _weights_of(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}

@@ -22,12 +22,13 @@ def from_mapping(kind: type[T], values: Any, where: str = "config") -> T:
     """The dataclass with the values of a mapping; what is left out keeps its default.
 
     Args:
-        kind: a dataclass.
+        kind: a dataclass; its `RANGES`, where it has them, are the least and the most of its numbers by name.
         values: by field name; mappings for fields that are dataclasses, lists for tuples.
         where: what an error message calls the mapping.
 
     Raises:
-        InputError: a name is unknown, a value is of another kind, or a field without default is missing.
+        InputError: a name is unknown, a value is of another kind or out of range, or a field without default
+            is missing.
     """
     if not isinstance(values, Mapping):
         raise InputError(f"{where} is {shown(values)}; an object with options is needed: {{…}}")
@@ -38,6 +39,11 @@ def from_mapping(kind: type[T], values: Any, where: str = "config") -> T:
         raise InputError(f"{where} has no option {unknown[0]!r}; there are: {', '.join(fields)}")
     hints = typing.get_type_hints(kind)
     arguments = {name: _value(hints[name], value, f"{where}.{name}") for name, value in values.items()}
+    for name, (least, most) in getattr(kind, "RANGES", {}).items():
+        _in_range(arguments.get(name), least, most, f"{where}.{name}", whole=hints[name] is int)
+    missing = [name for name, field in fields.items() if name not in arguments and _is_needed(field)]
+    if missing:
+        raise InputError(f"{where} lacks the option {missing[0]!r}")
     try:
         return kind(**arguments)
     except (TypeError, ValueError) as error:
@@ -66,7 +72,9 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if typing.get_origin(hint) is tuple:
         items = typing.cast(list[Any], _of_kind((list, tuple), value, where, "a list"))
         each = [options[0]] * len(items) if len(options) == 2 and options[1] is Ellipsis else options
-        return tuple(_value(one, item, where) for one, item in zip(each, items, strict=False))
+        if len(each) != len(items):
+            raise InputError(f"{where} is {shown(value)}; a list of {len(each)} is needed")
+        return tuple(_value(one, item, where) for one, item in zip(each, items, strict=True))
     return _plain(hint, value, where)
 
 
@@ -84,6 +92,17 @@ def _plain(hint: Any, value: Any, where: str) -> Any:
     return hint(value)
 
 
+def _in_range(value: Any, least: float, most: float, where: str, *, whole: bool) -> None:
+    if value is None or least <= value <= most:
+        return
+    needed = f"of at least {least:g}" if math.isinf(most) else f"from {least:g} to {most:g}"
+    raise InputError(f"{where} is {shown(value)}; a {'whole ' if whole else ''}number {needed} is needed")
+
+
+def _is_needed(field: Any) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
 def _of_kind(kind: Any, value: Any, where: str, needed: str) -> Any:
     if not isinstance(value, kind):
         raise InputError(f"{where} is {shown(value)}; {needed} is needed")
@@ -98,8 +117,10 @@ def read_config(kind: type[T], path: Path) -> T:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the config {path}: {error}") from None
+    except OSError as error:
+        raise InputError(f"cannot read the config {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"cannot read the config {path}, which is no JSON: {error}") from None
     except RecursionError:
         raise InputError(f"cannot read the config {path}: it is nested too deeply") from None
     return from_mapping(kind, values, str(path))

@@ -13,10 +13,13 @@ from typing import Any
 
 import torch
 
+from tddfa.errors import InputError
 from tddfa.files import atomic_write
-from tddfa_train.loop.train import CHECKPOINT, Progress
+from tddfa_train.loop.train import CHECKPOINT, Progress, read_checkpoint
 
 FILE_NAME = "manifest.json"
+
+_OVERFIT = "--overfit"
 
 
 def code_version() -> str | None:
@@ -59,11 +62,12 @@ def data_record(folders: Sequence[str]) -> list[dict[str, Any]]:
 @contextmanager
 def recorded(
     folder: Path, *, recipe: str, config: Any, data: Sequence[str], options: Sequence[str] = ()
-) -> Generator[None]:
+) -> Generator[Progress]:
     """Keeps `manifest.json` in the folder of a run while the block trains; a resumed run has several parts.
 
     The file is there from the first moment on, so that a run that is killed has a record too. What the part
-    did is read from the checkpoint that it left.
+    did is read from the checkpoint that it left. A start that is refused, or finds nothing to do, leaves the
+    record as it was. The block gets how far the run has come before.
 
     Args:
         folder: of the run.
@@ -71,11 +75,17 @@ def recorded(
         config: a dataclass.
         data: dataset folders.
         options: of the command line that changed the config.
+
+    Raises:
+        InputError: the folder holds a run of another recipe, or what `--overfit` left.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE_NAME
-    before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept = path.read_bytes() if path.exists() else None
+    before = _record(kept)
     start = _progress(folder)
+    if start.step:
+        _check_same_run(folder, before, recipe, options)
     part: dict[str, Any] = {
         "started": _now(),
         "code": code_version(),
@@ -88,9 +98,12 @@ def recorded(
     # As JSON gives it back: lists for tuples.
     recorded = json.loads(json.dumps({"config": dataclasses.asdict(config), "data": data_record(data)}))
     parts: list[dict[str, Any]] = before.get("parts", [])
+    if parts and parts[-1].get("ended", "") is None:  # what it did, it could not write down
+        hours = start.hours - sum(part.get("hours", 0) for part in parts[:-1])
+        parts[-1].update(to_step=start.step, hours=round(hours, 4), ended="killed")
     for key, value in recorded.items():
-        if parts and before[key] != value:  # the whole record speaks of the last part
-            parts[-1][key] = before[key]
+        if parts and before.get(key) != value:  # the whole record speaks of the last part
+            parts[-1][key] = before.get(key)
     record: dict[str, Any] = {
         "recipe": recipe,
         "seed": recorded["config"].get("seed"),
@@ -105,15 +118,50 @@ def recorded(
         part.update(to_step=now.step, hours=round(now.hours - start.hours, 4), until=_now())
         atomic_write(path, (json.dumps(record, indent=2) + "\n").encode())
 
+    def end(how: str, *, in_vain: bool) -> None:
+        part["ended"] = how
+        if not in_vain or _progress(folder).step != start.step:
+            write()
+        elif kept is None:
+            path.unlink(missing_ok=True)
+        else:
+            atomic_write(path, kept)
+
     write()
     try:
-        yield
-        part["ended"] = "finished"
+        yield start
     except BaseException as error:
-        part["ended"] = type(error).__name__
+        end(type(error).__name__, in_vain=isinstance(error, InputError))
         raise
-    finally:
-        write()
+    end("finished", in_vain=True)
+
+
+def _record(content: bytes | None) -> dict[str, Any]:
+    """Return a record that was read; an empty one where there is none, or what `--overwrite` gives up."""
+    try:
+        record: Any = json.loads(content or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _check_same_run(folder: Path, before: dict[str, Any], recipe: str, options: Sequence[str]) -> None:
+    """Refuse to go on with the weights of something else.
+
+    Raises:
+        InputError: the run is of another recipe, or of one batch where this one is of all, or the reverse.
+    """
+    if before.get("recipe", recipe) != recipe:
+        raise InputError(
+            f"{folder} holds a run of the recipe {before['recipe']}; train {recipe} in another folder"
+        )
+    parts = before.get("parts") or [{}]
+    if (_OVERFIT in parts[-1].get("options", ())) != (_OVERFIT in options):
+        with_it = "with" if _OVERFIT not in options else "without"
+        raise InputError(
+            f"{folder} holds a run {with_it} {_OVERFIT}, which teaches one batch alone; train in another "
+            "folder"
+        )
 
 
 def _now() -> str:
@@ -125,5 +173,5 @@ def _progress(folder: Path) -> Progress:
     last = folder / CHECKPOINT
     if not last.exists():
         return Progress(0, 0, 0.0)
-    saved = torch.load(last, map_location="cpu", weights_only=True, mmap=True)
+    saved = read_checkpoint(last, mmap=True)
     return Progress(int(saved["step"]), int(saved.get("samples", 0)), float(saved["hours"]))

@@ -2,7 +2,9 @@
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,13 @@ class LoopConfig:
     bf16: bool = True  # where the device computes it
     optimizer: str = "adamw"  # or "muon"
     look_ahead: int = 0  # batches of a meta-joint round; 0: every batch is one step
+
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
+        **dict.fromkeys(("n_steps", "log_every", "save_every", "evaluate_every"), (1, math.inf)),
+        **dict.fromkeys(("warmup_steps", "workers", "threads", "look_ahead"), (0, math.inf)),
+        **dict.fromkeys(("learning_rate", "weight_decay", "clip_norm"), (0, math.inf)),
+        **dict.fromkeys(("final_share", "average_decay"), (0, 1)),
+    }
 
 
 def n_threads(config: LoopConfig) -> int:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -97,6 +98,30 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     partial.replace(path)
 
 
+def read_checkpoint(path: Path, device: str = "cpu", *, mmap: bool = False) -> dict[str, Any]:
+    """Return what `save_checkpoint` wrote.
+
+    Args:
+        path: of the file.
+        device: where tensors go.
+        mmap: leave tensors on the disk until they are used.
+
+    Raises:
+        InputError: it is no whole checkpoint of a run.
+    """
+    try:
+        saved = torch.load(path, map_location=device, weights_only=True, mmap=mmap)
+    except (OSError, LookupError, RuntimeError, UnpicklingError, ValueError, EOFError):
+        saved = None
+    needed = {"network", "average", "optimizer", "step", "hours"}
+    if not isinstance(saved, dict) or not needed <= saved.keys():
+        raise InputError(
+            f"{path} is damaged, or no checkpoint of a run; train in another folder, or remove the file to "
+            "begin anew"
+        )
+    return saved
+
+
 class _Run:
     """A network in training: its optimiser, its averaged weights, how far it has come.
 
@@ -123,7 +148,7 @@ class _Run:
         """Go on from the checkpoint, where there is one."""
         if not self._path.exists():
             return
-        saved = torch.load(self._path, map_location=self._device, weights_only=True)
+        saved = read_checkpoint(self._path, self._device)
         try:
             self._network.load_state_dict(saved["network"])
         except RuntimeError:
@@ -132,7 +157,13 @@ class _Run:
                 f"another folder"
             ) from None
         self._average.state = saved["average"]
-        self._optimizer.load_state_dict(saved["optimizer"])
+        try:
+            self._optimizer.load_state_dict(saved["optimizer"])
+        except (ValueError, KeyError):
+            raise InputError(
+                f"{self._path.parent} holds a run with another optimizer than {self._config.optimizer!r}; go "
+                "on with its config, or train in another folder, with 'start' at its weights"
+            ) from None
         self.step, self._hours, self.samples = saved["step"], saved["hours"], saved.get("samples", 0)
         log.info("resumed at step %d", self.step)
 

@@ -47,7 +47,8 @@ def read_weights(source: str | Path) -> dict[str, Tensor]:
             return {key: value.float() for key, value in load_file(path).items()}
         return torch.load(path, map_location="cpu", weights_only=True)["average"]
     except (OSError, LookupError, RuntimeError, UnpicklingError, ValueError, EOFError) as error:
-        reason = next(iter(str(error).splitlines()), "it is no file of weights")
+        # Torch's own words advise to unpickle what it does not know.
+        reason = getattr(error, "strerror", None) or "it is damaged, cut off, or no file of weights"
         raise InputError(
             f"cannot read the weights {source}: {reason}. Give a run's last.pt, a .safetensors file, or one "
             f"of: {', '.join(KEPT)}"
