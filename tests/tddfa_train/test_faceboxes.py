@@ -1,6 +1,7 @@
 """FaceBoxes: the published network, its matching, its loss, and that it learns."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,7 +140,8 @@ def test_a_few_mosaics_are_learnt_by_heart_and_the_library_finds_their_faces(
 
     onnx, settings = _detector(str(run / "last.pt"))
     detector = make_detector(OnnxNetwork(onnx, "faceboxes"), settings)
-    batch = detector_experiment(read_config(DetectorRecipe, config)).data[0]
+    recipe = replace(read_config(DetectorRecipe, config), kind="faceboxes")
+    batch = detector_experiment(recipe).data[0]
     for image, boxes in zip(batch["image"], batch["boxes"], strict=True):
         faces = boxes[np.isfinite(boxes).all(1)]
         found = np.array([list(d.box) for d in detector.detect(image)], np.float32).reshape(-1, 4)

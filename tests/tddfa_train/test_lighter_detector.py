@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -150,3 +151,25 @@ def test_lighter_detectors_answer_the_same_from_bytes(config):
         np.testing.assert_allclose(places, right, atol=1e-4)
     else:
         assert np.abs(places - right).mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"shapes": [[100, 2]]}, "the side 100; multiples of 64 px"),
+        ({"shapes": []}, "shapes are pairs of a side"),
+        ({"shapes": [[128, 0]]}, "shapes are pairs of a side"),
+        ({"face_px": [50, 9]}, "face_px are the least and the most"),
+        ({"noise_sigma": [-1, 9]}, "noise_sigma are the least and the most"),
+        ({"noise": 2}, "noise"),
+        ({"most_faces": 0}, "most_faces"),
+        ({"folder_weights": [1, 1]}, "2 numbers for 1 folders"),
+        ({"folder_weights": [0]}, "one that is more"),
+        ({"folders": []}, "name at least one dataset folder"),
+    ],
+)
+def test_mosaics_that_cannot_be_are_one_line(write_config, data, text):
+    given = json.loads(write_config("detector").read_text())["data"]
+    with pytest.raises(InputError, match=text) as error:
+        detector_experiment(_recipe(write_config, data=given | data))
+    assert "\n" not in str(error.value)

@@ -15,7 +15,7 @@ from tddfa.morphable import open_face_model
 from tddfa.morphable.model import MorphableModel
 from tddfa.types import FaceParams
 from tddfa_train.data.augment import PhotometricConfig, PlacementConfig, crop_from_image, degrade, warp
-from tddfa_train.data.folder import FaceFolder, open_backgrounds, open_face_folder
+from tddfa_train.data.folder import FaceFolder, check_folders, open_backgrounds, open_face_folder
 from tddfa_train.data.occlusion import OcclusionConfig, occluded
 from tddfa_train.data.points import AFLW21_MIRROR, IBUG68_MIRROR, mirror_twins
 from tddfa_train.data.video import DeepPhoto, Motion, ShortVideoConfig, film, random_motions
@@ -100,15 +100,9 @@ class LandmarkBatches:
         self.n_steps = n_steps
         self.held_out = held_out
         self.mirrors = True
-        if not config.folders:
-            raise InputError("data.folders is empty; name at least one dataset folder")
-        if config.folder_weights and len(config.folder_weights) != len(config.folders):
-            raise InputError(
-                f"data.folder_weights has {len(config.folder_weights)} numbers for {len(config.folders)} "
-                "folders; give one for each folder, or leave them out"
-            )
-        if min((*config.folder_weights, *config.yaw_shares)) < 0:
-            raise InputError("data.folder_weights and data.yaw_shares are shares; give numbers of at least 0")
+        check_folders(config.folders, config.folder_weights)
+        if min(config.yaw_shares) < 0:
+            raise InputError("data.yaw_shares are shares; give numbers of at least 0")
         self.folders: list[FaceFolder] = [
             open_face_folder(Path(folder), in_memory=config.in_memory) for folder in config.folders
         ]

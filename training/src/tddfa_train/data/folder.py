@@ -2,6 +2,7 @@
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,23 @@ class FaceFolder:
     def is_exact(self) -> bool:
         """Whether the faces are renders, whose camera and coefficients are known without an error."""
         return "camera" in self.labels and not np.any(self.labels.get("fit_error", np.ones(1)))
+
+
+def check_folders(folders: Sequence[str], weights: Sequence[float]) -> None:
+    """Refuse a config without dataset folders, or with weights that do not belong to them.
+
+    Raises:
+        InputError: there is no folder, or not one weight of at least 0 for each, some of them above 0.
+    """
+    if not folders:
+        raise InputError("data.folders is empty; name at least one dataset folder")
+    if weights and len(weights) != len(folders):
+        raise InputError(
+            f"data.folder_weights has {len(weights)} numbers for {len(folders)} folders; give one for each "
+            "folder, or leave them out"
+        )
+    if weights and (min(weights) < 0 or max(weights) == 0):
+        raise InputError("data.folder_weights are shares; give numbers of at least 0, and one that is more")
 
 
 def open_face_folder(folder: Path, *, in_memory: bool = False) -> FaceFolder:

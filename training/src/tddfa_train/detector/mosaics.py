@@ -1,7 +1,10 @@
 """Training images for a detector: faces of the pool pasted over face-free images, and what is no face."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -10,7 +13,7 @@ from jaxtyping import Float, Float32
 from tddfa.errors import InputError
 from tddfa_train.data.augment import PhotometricConfig, degrade
 from tddfa_train.data.batches import Batch
-from tddfa_train.data.folder import FaceFolder, open_backgrounds, open_face_folder
+from tddfa_train.data.folder import FaceFolder, check_folders, open_backgrounds, open_face_folder
 from tddfa_train.data.occlusion import OcclusionConfig, occluded
 from tddfa_train.detector.clutter import ClutterConfig, body_outline, dress, scrap, sign
 
@@ -89,6 +92,20 @@ class MosaicConfig:
         default_factory=lambda: PhotometricConfig(occlusion=0.0, zero_border=0.05, low_resolution=0.06)
     )
 
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
+        **dict.fromkeys(("most_faces", "most_boxes"), (1, math.inf)),
+        **dict.fromkeys(("seed", "roll_sigma_deg", "any_roll_deg"), (0, math.inf)),
+        **dict.fromkeys(("any_roll_share", "empty", "least_shown", "noise"), (0, 1)),
+    }
+
+    def __post_init__(self) -> None:
+        if not self.shapes or any(side < 32 or count < 1 for side, count in self.shapes):
+            raise ValueError("shapes are pairs of a side of at least 32 px and a number of images")
+        if not 0 < self.face_px[0] <= self.face_px[1]:
+            raise ValueError("face_px are the least and the most of a face's size, px, above 0")
+        if not 0 <= self.noise_sigma[0] <= self.noise_sigma[1]:
+            raise ValueError("noise_sigma are the least and the most of the noise, at least 0")
+
 
 def _face_mask(side: int, landmarks: np.ndarray, valid: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Which part of a face image is pasted: all of it, or a soft blob around the head."""
@@ -112,6 +129,7 @@ class MosaicBatches:
 
     def __init__(self, config: MosaicConfig, rule: BoxRule, n_steps: int):
         cv2.setNumThreads(0)
+        check_folders(config.folders, config.folder_weights)
         self.config, self.rule, self.n_steps = config, rule, n_steps
         self.folders = [open_face_folder(Path(folder), in_memory=True) for folder in config.folders]
         self.light_occlusion = replace(config.occlusion, halved=0.0)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tddfa.detection.anchor_free import STRIDES
 from tddfa.errors import InputError
 from tddfa_train.alignment.distillation import as_teacher
 from tddfa_train.detector.distillation import DetectorDistillationConfig, DetectorDistillationTask
@@ -67,6 +68,10 @@ def detector_experiment(recipe: DetectorRecipe) -> Experiment:
     if recipe.kind == "faceboxes":
         network, task = FaceBoxesNetwork(), MultiBoxTask(recipe.multibox)
     elif recipe.kind == "tddfa":
+        if uneven := [side for side, _ in recipe.data.shapes if side % max(STRIDES)]:
+            raise InputError(
+                f"data.shapes has the side {uneven[0]}; multiples of {max(STRIDES)} px are needed"
+            )
         network, task = FaceDetector(_sizes(recipe)), DetectorTask(recipe.loss)
     else:
         raise InputError(f"no detector of the kind {recipe.kind!r}; there are: tddfa, faceboxes")
