@@ -143,6 +143,9 @@ def test_a_start_keeps_its_blocks_unless_it_is_pruned(recipe, model, tmp_path):
         ({"network": asdict(replace(NARROW, normalized=True))}, "without batch norms"),
         ({"network": asdict(replace(NARROW, widths=(8, 12, 20)))}, "but for its blocks"),
         ({"teacher": "open:detector"}, "fits this network"),
+        ({"start": None}, '"prune" needs weights'),
+        ({"start": None, "prune": False}, '"teacher" needs weights'),
+        ({"still": ["eyes"]}, "does not go with a teacher"),
     ):
         with pytest.raises(InputError, match=text):
             closeup_experiment(recipe(**changes))

@@ -123,6 +123,8 @@ def test_a_recipe_prunes_its_start_and_learns_from_a_teacher(write_config, tmp_p
         ({"network": asdict(replace(SMALL, normalized=True))}, "without batch norms"),
         ({"prune": False}, "other sizes"),
         ({"start": "open"}, "is not of a detector"),
+        ({"start": None}, "with weights to start from"),
+        ({"kind": "faceboxes"}, "with weights to start from"),
     ):
         with pytest.raises(InputError, match=text):
             detector_experiment(_recipe(write_config, **settings | changed))

@@ -75,9 +75,11 @@ def detector_experiment(recipe: DetectorRecipe) -> Experiment:
         network, task = FaceDetector(_sizes(recipe)), DetectorTask(recipe.loss)
     else:
         raise InputError(f"no detector of the kind {recipe.kind!r}; there are: tddfa, faceboxes")
+    if recipe.prune and (recipe.start is None or not isinstance(network, FaceDetector)):
+        raise InputError('"prune" is for detectors of the kind "tddfa" with weights to start from ("start")')
     data = MosaicBatches(recipe.data, read_box_rule(recipe), recipe.loop.n_steps)
     if recipe.start:
-        if isinstance(network, FaceDetector) and recipe.prune:
+        if recipe.prune:
             network.load_state_dict(_pruned(recipe, recipe.start, data))
         else:
             load_weights(network, recipe.start)

@@ -139,6 +139,7 @@ def closeup_experiment(recipe: CloseUpRecipe) -> Experiment:
         raise InputError("'embedding' has a weight, but no folder has the labels 'embedding'")
     if unknown := [name for name in (*recipe.anew, *recipe.still) if name not in VIEWS]:
         raise InputError(f"there is no view {unknown[0]!r}; there are: {', '.join(VIEWS)}")
+    _check_start(recipe)
     person = bool(recipe.teacher and recipe.start) and "person.weight" in read_weights(str(recipe.start))
     network = make_closeup_network(sizes(recipe), model, points=True, person=person, n_embedding=n_embedding)
     if recipe.start:
@@ -162,6 +163,20 @@ def closeup_experiment(recipe: CloseUpRecipe) -> Experiment:
     )
     task = CloseUpTask(alignment, recipe.movement, PointModel(model, shown_points(model)), recipe.embedding)
     return Experiment(network, task, data, recipe.loop)
+
+
+def _check_start(recipe: CloseUpRecipe) -> None:
+    """Refuse options that would not be heeded.
+
+    Raises:
+        InputError: there are some.
+    """
+    for name in ("prune", "teacher"):
+        if getattr(recipe, name) and recipe.start is None:
+            raise InputError(f'"{name}" needs weights to start from ("start")')
+    for name in ("anew", "still", "embedding"):
+        if recipe.teacher and getattr(recipe, name):
+            raise InputError(f'"{name}" does not go with a teacher, from whom all views are learned')
 
 
 def _pruned(
