@@ -11,7 +11,7 @@ from tddfa.errors import InputError
 torch = pytest.importorskip("torch")
 
 from tddfa.morphable import open_face_model  # noqa: E402
-from tddfa_train.expressions.network import LIGHT, VIEWS, CloseUpConfig  # noqa: E402
+from tddfa_train.expressions.network import VIEWS, CloseUpConfig  # noqa: E402
 from tddfa_train.expressions.pruning import pruned_closeups  # noqa: E402
 from tddfa_train.expressions.recipe import (  # noqa: E402
     CloseUpRecipe,
@@ -98,7 +98,7 @@ def test_channels_that_nobody_reads_are_pruned_without_a_trace(wide, model):
         torch.testing.assert_close(narrow.seen(closeups), wide.seen(closeups), atol=5e-3, rtol=5e-3)
 
 
-@pytest.mark.parametrize("config", [WIDE, NARROW, CloseUpConfig(), LIGHT])
+@pytest.mark.parametrize("config", [WIDE, NARROW, CloseUpConfig(), CloseUpConfig(inner=(0, 16, 32))])
 def test_blocks_follow_from_weights(config, model):
     base = replace(config, inner=(), normalized=True)
     assert base.with_blocks_of(make_closeup_network(config, model).state_dict()) == config

@@ -16,7 +16,7 @@ from tddfa_train.detector.distillation import (  # noqa: E402
     DetectorDistillationConfig,
     DetectorDistillationTask,
 )
-from tddfa_train.detector.network import LIGHT, DetectorConfig, FaceDetector  # noqa: E402
+from tddfa_train.detector.network import DetectorConfig, FaceDetector  # noqa: E402
 from tddfa_train.detector.pruning import pruned_detector  # noqa: E402
 from tddfa_train.detector.recipe import DetectorRecipe, detector_experiment  # noqa: E402
 from tddfa_train.detector.task import DetectorLossConfig, DetectorTask  # noqa: E402
@@ -25,6 +25,7 @@ from tddfa_train.landmarks.task import network_input  # noqa: E402
 from tddfa_train.loop.config import read_config  # noqa: E402
 
 LARGE = DetectorConfig(stem=8, widths=(12, 12, 16, 16), head=12, normalized=False)
+LIGHT = DetectorConfig(stem_kernel=4, widths=(32, 64, 96, 128), inner=(32, 48, 64), head=32, normalized=False)
 SMALL = replace(LARGE, widths=(8, 12, 16, 16), inner=(8, 8, 8), head=8)
 
 

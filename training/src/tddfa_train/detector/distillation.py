@@ -1,4 +1,4 @@
-"""A detector learns from what another one says of the same images, at every place."""
+"""A detector learns the outputs of another one for the same images, in every cell."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ from tddfa_train.detector.network import FaceDetector, LevelOutput
 from tddfa_train.detector.task import DetectorTask
 from tddfa_train.landmarks.task import network_input
 
-_DOUBT = -4.5  # logit from which a place is compared closely: a face that is doubted, or more
-_LARGEST_LOGIT = 6.0  # beyond it both are sure, and how sure says nothing
+_DOUBT = -4.5  # logit from which a cell is compared closely: a doubtful face, or a clearer one
+_LARGEST_LOGIT = 6.0  # beyond it both are sure, and how sure does not count
 _BOX_LOGIT = -3.5  # from which its box is compared
 
 
@@ -20,8 +20,8 @@ class DetectorDistillationConfig:
     """Weights of the terms.
 
     Attributes:
-        logits: of the difference of logits at places where either detector has a doubt.
-        scores: of the cross-entropy at all places.
+        logits: of the difference of logits in cells where either detector is in doubt.
+        scores: of the cross-entropy in all cells.
         sides: of the difference of the boxes' sides, as logarithms.
         labels: of the terms of the labels; 0: nothing but the teacher is learned from.
     """
@@ -34,7 +34,7 @@ class DetectorDistillationConfig:
 
 @dataclass(frozen=True, slots=True)
 class DetectorDistillationTask:
-    """The distance to what a teacher says of the images, plus terms of the labels.
+    """The distance to the outputs of a teacher, plus terms of the labels.
 
     Attributes:
         config: weights.
@@ -62,7 +62,7 @@ class DetectorDistillationTask:
             apart = smooth_l1_loss(own.clamp(*limits), true.clamp(*limits), reduction="none")
             logits = logits + (apart * doubted).sum()
             n_doubted = n_doubted + doubted.sum()
-            # Less the teacher's own entropy, which nobody can be rid of: 0 when both say the same.
+            # Less the teacher's own entropy, which remains when both agree: 0 then.
             soft = torch.sigmoid(true)
             cross = binary_cross_entropy_with_logits(own, soft, reduction="sum")
             scores = scores + cross - binary_cross_entropy_with_logits(true, soft, reduction="sum")

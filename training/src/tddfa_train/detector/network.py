@@ -51,10 +51,6 @@ class DetectorConfig:
         )
 
 
-LIGHT = DetectorConfig(stem_kernel=4, widths=(32, 64, 96, 128), inner=(32, 48, 64), head=32, normalized=False)
-"""Five eighths of the default one's time on a CPU."""
-
-
 @dataclass(frozen=True, slots=True)
 class LevelOutput:
     """What one level says.
@@ -112,12 +108,15 @@ class FaceDetector(nn.Module):
             maps.append(lateral(x))
         return [
             head(smooth(level_map)).float()
-            for smooth, head, level_map in zip(self.smooth, self.heads, told(maps), strict=True)
+            for smooth, head, level_map in zip(self.smooth, self.heads, top_down(maps), strict=True)
         ]
 
 
-def told(maps: Sequence[Float[Tensor, "b c h w"]]) -> list[Float[Tensor, "b c h w"]]:
-    """Add to the map of each level, finest first, what all coarser ones say."""
+def top_down(maps: Sequence[Float[Tensor, "b c h w"]]) -> list[Float[Tensor, "b c h w"]]:
+    """Add to the map of each level, finest first, those of all coarser ones, enlarged.
+
+    Source: Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017; without its convolutions.
+    """
     sums = [*maps]
     for level in range(len(sums) - 2, -1, -1):
         sums[level] = sums[level] + nn.functional.interpolate(sums[level + 1], scale_factor=2, mode="nearest")

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tddfa_train.detector.network import DetectorConfig, FaceDetector, told
+from tddfa_train.detector.network import DetectorConfig, FaceDetector, top_down
 from tddfa_train.networks.dense import ResidualBlock
 from tddfa_train.networks.least_squares import convolution_of, effect, fitted, strongest
 
@@ -18,10 +18,11 @@ def pruned_detector(
     smaller: DetectorConfig,
     images: Float[Tensor, "b 3 h w"],
 ) -> dict[str, Tensor]:
-    """Return weights for a smaller detector that answers as nearly like a larger one as they can.
+    """Return weights for a smaller detector whose outputs come as near to a larger one's as they can.
 
-    From the first convolution to the last, the channels stay that say most to those that read them; each
-    convolution is fitted to what the larger one gives there, from what the smaller one reads.
+    From the first convolution to the last, the channels stay that count most for the convolutions behind
+    them. Each convolution is fitted to the outputs of the larger one at that point, from the inputs of the
+    smaller one.
 
     Args:
         weights: of the larger detector.
@@ -29,33 +30,37 @@ def pruned_detector(
         smaller: the other one's.
         images: as networks take them, sides in multiples of 64; a hundred of training.
     """
-    teacher, pupil = FaceDetector(larger).eval(), FaceDetector(smaller).eval()
+    teacher, student = FaceDetector(larger).eval(), FaceDetector(smaller).eval()
     teacher.load_state_dict(dict(weights))
-    taught = [nn.functional.relu(_take(teacher.stem, images, pupil.stem, images, None))]
-    shown = [pupil.stem(images)]
+    features = [nn.functional.relu(_take(teacher.stem, images, student.stem, images, None))]
+    own_features = [student.stem(images)]
     # What reads each level's map: the next level, and the convolution that the heads share.
     readers = [[convolution_of(lateral)] for lateral in teacher.lateral]
     for level, down in enumerate(teacher.down[1:]):
         readers[level].append(convolution_of(_first(down)))
-    for level, (down, small) in enumerate(zip(teacher.down, pupil.down, strict=True)):
-        x, y = _level(down, small, taught[-1], shown[-1], readers[level])
-        taught.append(x)
-        shown.append(y)
-    laterals = [teach(x) for teach, x in zip(teacher.lateral, taught[1:], strict=True)]
-    sums = told(laterals)
+    for level, (down, small) in enumerate(zip(teacher.down, student.down, strict=True)):
+        x, y = _level(down, small, features[-1], own_features[-1], readers[level])
+        features.append(x)
+        own_features.append(y)
+    laterals = [teach(x) for teach, x in zip(teacher.lateral, features[1:], strict=True)]
+    sums = top_down(laterals)
     # One choice for all levels, whose maps are added.
     each = [effect(x, convolution_of(smooth)) for x, smooth in zip(sums, teacher.smooth, strict=True)]
     kept = strongest(torch.stack([part / part.sum() for part in each]).sum(0), smaller.head)
-    for teach, learn, x, y in zip(teacher.lateral, pupil.lateral, taught[1:], shown[1:], strict=True):
+    for teach, learn, x, y in zip(
+        teacher.lateral, student.lateral, features[1:], own_features[1:], strict=True
+    ):
         _take(teach, x, learn, y, kept)
-    own = told([learn(y) for learn, y in zip(pupil.lateral, shown[1:], strict=True)])
+    own = top_down([learn(y) for learn, y in zip(student.lateral, own_features[1:], strict=True)])
     for level, (x, y) in enumerate(zip(sums, own, strict=True)):
         head = teacher.heads[level]
         assert isinstance(head, nn.Conv2d)
         smooth = teacher.smooth[level](x)
-        _take(teacher.smooth[level], x, pupil.smooth[level], y, strongest(effect(smooth, head), smaller.head))
-        _fit(pupil.heads[level], pupil.smooth[level](y), head(smooth))
-    return pupil.state_dict()
+        _take(
+            teacher.smooth[level], x, student.smooth[level], y, strongest(effect(smooth, head), smaller.head)
+        )
+        _fit(student.heads[level], student.smooth[level](y), head(smooth))
+    return student.state_dict()
 
 
 def _level(

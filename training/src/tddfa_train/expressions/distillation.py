@@ -1,4 +1,4 @@
-"""A network of close-ups learns from what a larger one reads in the same views; what follows them stays."""
+"""A network of close-ups learns the features of a larger one from the same views; its heads stay."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class CloseUpDistillationConfig:
 
     Attributes:
         features: of the difference of the views' features, each in units of how much the teacher's vary.
-        numbers: of the difference of what the heads make of them.
+        numbers: of the difference of the heads' outputs.
     """
 
     features: float = 1.0
@@ -28,7 +28,7 @@ class CloseUpDistillationConfig:
 
 @dataclass(frozen=True, slots=True)
 class CloseUpDistillationTask:
-    """The distance to what a teacher reads in the views and says of them; labels are not read.
+    """The distance to the features and outputs of a teacher; labels are not read.
 
     Attributes:
         config: weights.

@@ -65,10 +65,6 @@ class CloseUpConfig:
         )
 
 
-LIGHT = CloseUpConfig(inner=(0, 16, 32), normalized=False)
-"""Two thirds of the default one's time on a CPU."""
-
-
 class View(nn.Module):
     """One view becomes a feature.
 

@@ -18,7 +18,7 @@ def pruned_closeups(
 ) -> dict[str, Tensor]:
     """Return weights for a network of close-ups with narrower blocks; what follows the blocks stays.
 
-    Batch norms are folded into the convolutions. Of each block the channels stay that say most on the
+    Batch norms are folded into the convolutions. Of each block the channels stay that count most on the
     close-ups, and its second convolution is fitted so that it adds as nearly the same as it can.
 
     Args:

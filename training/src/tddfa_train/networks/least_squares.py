@@ -1,4 +1,4 @@
-"""Convolutions fitted to what they should answer, and which channels of a map say most."""
+"""Convolutions fitted to given outputs, and the channels of a map that count most."""
 
 import torch
 from jaxtyping import Float, Int64
@@ -12,12 +12,12 @@ _DECAY = 1e-4  # of the fit, in parts of the mean square of what it reads
 def fitted(
     convolution: nn.Conv2d, maps: Float[Tensor, "b c h w"], answers: Float[Tensor, "b o y x"]
 ) -> tuple[Float[Tensor, "o c k k"], Float[Tensor, " o"]]:
-    """Return weight and bias with which a convolution answers most nearly so, by least squares.
+    """Return the weight and bias of a convolution fitted to given outputs by least squares.
 
     Args:
-        convolution: says size, stride and padding; it may read and give other numbers of channels.
+        convolution: has the size, stride and padding; its numbers of channels do not count.
         maps: what it reads.
-        answers: what it should give, before any activation.
+        answers: its outputs, before any activation.
     """
     size, stride, padding = convolution.kernel_size[0], convolution.stride[0], int(convolution.padding[0])
     read = nn.functional.unfold(maps, size, padding=padding, stride=stride).transpose(1, 2).flatten(0, 1)
@@ -31,7 +31,7 @@ def fitted(
 
 
 def effect(maps: Float[Tensor, "b c h w"], *readers: nn.Conv2d) -> Float[Tensor, " c"]:
-    """Return how much each channel says to the convolutions that read it: size times norm of the weights."""
+    """Return how much each channel counts for the convolutions that read it: its size times their norm."""
     weights = torch.cat([reader.weight.transpose(0, 1).flatten(1) for reader in readers], 1)
     return maps.square().mean((0, 2, 3)).sqrt() * weights.norm(dim=1)
 

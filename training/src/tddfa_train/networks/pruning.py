@@ -23,7 +23,8 @@ def pruned(
     """Return the weights of a network with a large trunk as one with a smaller trunk can take them.
 
     Of each size of maps the last blocks are left out. Of blocks that are narrower within, the channels stay
-    that say most on the crops, and the second convolution is fitted anew so that the block answers as before.
+    that count most on the crops, and the second convolution is fitted anew, so that the block adds nearly
+    the same.
 
     Args:
         weights: of a network whose trunk has no batch norms.
