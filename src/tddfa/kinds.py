@@ -9,9 +9,10 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import require_extra
 from tddfa.lazy import LazyFunctions
 

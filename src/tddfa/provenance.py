@@ -15,9 +15,10 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from tddfa.dataclass import dataclass
 
 MARK = "made by tddfa"
 """How the comment in images, meshes and videos begins; video files carry it as `comment` of the container."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.geometry.quarter_turns import quarter_turns
 from tddfa.imaging.pyramid import Pyramid, images_for
 from tddfa.regression import Regressor

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from tddfa.alignment.prediction import Source
 from tddfa.alignment.verification import SAME_FACE, FaceVerifier, Verified
+from tddfa.dataclass import dataclass
 from tddfa.detection import BatchSearch, SearchStep
 from tddfa.detection.faint import LIKELY_SCORE, is_clear
 from tddfa.types import Detection

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from tddfa.alignment.prediction import LandmarkModel, Prediction, Source, predict_again, predict_boxes
+from tddfa.dataclass import dataclass
 from tddfa.detection import Detector
 from tddfa.detection.faint import LIKELY_SCORE, is_clear, without_buttons, worth_verifying
 from tddfa.geometry.boxes import non_maximum_suppression

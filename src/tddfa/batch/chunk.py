@@ -7,7 +7,7 @@ import re
 import tarfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from tddfa.batch.settings import BatchSettings
 from tddfa.batch.storage import Storage, failed, is_url
 from tddfa.batch.video import video_rows
 from tddfa.concurrency import in_order
+from tddfa.dataclass import dataclass
 from tddfa.errors import ImageFileError, InputError, StorageError, TddfaError
 from tddfa.files import remove_leftovers
 from tddfa.imaging.format_names import IMAGE_SUFFIXES

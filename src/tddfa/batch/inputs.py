@@ -12,13 +12,14 @@ import os
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tddfa.batch.arrow import arrow
 from tddfa.batch.parts import part_frames
 from tddfa.batch.storage import Entry, Storage, folder_of, is_url
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError, StorageError
 from tddfa.imaging.format_names import IMAGE_SUFFIXES
 from tddfa.kinds import is_output_name

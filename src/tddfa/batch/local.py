@@ -5,12 +5,13 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain, islice
 from typing import Any
 
 from tddfa.batch.chunk import ChunkJob, ChunkReport
 from tddfa.batch.supervisor import GuardedWorker
+from tddfa.dataclass import dataclass
 
 _POLL_S = 0.5
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tddfa.batch.storage import Storage, is_url
+from tddfa.dataclass import dataclass
 from tddfa.errors import TddfaError
 from tddfa.tracking.shots import SHOT_MEMORY_FRAMES, ShotDetector
 from tddfa.video import Frame, Moment, VideoReader

@@ -19,7 +19,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tddfa._version import __version__
@@ -27,6 +27,7 @@ from tddfa.batch.arrow import arrow, parquet_writer
 from tddfa.batch.inputs import Unit
 from tddfa.batch.schema import SCHEMA
 from tddfa.batch.storage import Storage
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError, StorageError
 
 FOLDER, FILE = "plan", "plan/plan.json"

@@ -17,11 +17,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tddfa.batch.chunk import ChunkJob, ChunkReport
 from tddfa.batch.supervisor import GuardedWorker, WorkerError
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError, TddfaError, require_extra
 
 _POLL_S = 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Protocol
 
 from tddfa.batch.chunk import ChunkJob, ChunkReport
@@ -14,6 +14,7 @@ from tddfa.batch.local import LocalEngine
 from tddfa.batch.plan import CHUNK_SIZE, Plan, make_plan
 from tddfa.batch.settings import BatchSettings
 from tddfa.batch.storage import Storage
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 from tddfa.files import remove_leftovers
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from typing import Any, Literal
 
 from tddfa.alignment import FaceAligner
+from tddfa.dataclass import dataclass
 from tddfa.errors import PackError
 from tddfa.kinds import OutputOptions
 from tddfa.packs import ModelPack, default_pack_name, find_pack

@@ -8,13 +8,13 @@ import posixpath
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tddfa.batch.arrow import arrow
 from tddfa.batch.passing import UnreachableError
+from tddfa.dataclass import dataclass
 from tddfa.errors import StorageError
 from tddfa.files import atomic_path, file_above, write_once
 

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tddfa.cli.lines import Lines
 from tddfa.cli.messages import counted, note, plain, report
 from tddfa.cli.output_arguments import Listed, add_output_options, chosen, list_of, output_options
 from tddfa.cli.overwriting import OverwriteGuard, add_overwrite
+from tddfa.dataclass import dataclass
 from tddfa.errors import ExportFileError
 from tddfa.files import file_above, make_folder
 from tddfa.kinds import KINDS, TABLES, check_extras, names

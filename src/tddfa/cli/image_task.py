@@ -10,13 +10,14 @@ import textwrap
 import threading
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tddfa.cli.inputs import Job
 from tddfa.cli.output_arguments import chosen
 from tddfa.cli.overwriting import OverwriteGuard
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError, MissingExtraError, PackError, TddfaError
 from tddfa.kinds import KINDS, TABLES, Kind, OutputOptions
 from tddfa.provenance import is_ours

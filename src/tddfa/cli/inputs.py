@@ -10,10 +10,10 @@ import stat
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from tddfa.dataclass import dataclass
 from tddfa.imaging.format_names import IMAGE_SUFFIXES, UNREADABLE_SUFFIXES
 from tddfa.kinds import is_output_name
 from tddfa.provenance import MARK, is_ours

@@ -8,10 +8,11 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import IO, Any
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError, TddfaError
 
 _START = b'{"file": '

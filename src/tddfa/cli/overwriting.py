@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import ExportFileError
 from tddfa.provenance import is_ours
 

@@ -6,12 +6,12 @@ import contextlib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tddfa.cli.inputs import Inputs
+from tddfa.dataclass import dataclass
 from tddfa.imaging.format_names import IMAGE_SUFFIXES
 from tddfa.video.names import VIDEO_SUFFIXES
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.detection.faint import CLEAR_SCORE, LIKELY_SCORE, FaintDetection
 from tddfa.detection.levels import RELIABLE_PX, Level, SearchStep, Tile, levels, preview, tiles, whole
 from tddfa.errors import PackError

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
+from tddfa.dataclass import dataclass
 from tddfa.types import Detection
 
 MAX_SEARCH_SIDE = 6144

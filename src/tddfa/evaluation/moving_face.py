@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.geometry.camera import project
 from tddfa.geometry.rotation import head_rotation
 from tddfa.imaging.sample import sample

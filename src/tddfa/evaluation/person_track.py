@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from tddfa.dataclass import dataclass
 
 AFTER_CUT = 3
 """Frames after a cut in which errors count as those of the cut."""

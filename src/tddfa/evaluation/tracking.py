@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tddfa.alignment import FaceAligner
+from tddfa.dataclass import dataclass
 from tddfa.errors import DatasetError, TddfaError
 from tddfa.evaluation.bootstrap import rounded
 from tddfa.evaluation.data.arrays import existing_folder

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Float32, Float64
 from tddfa.types import Face, HeadPose
 

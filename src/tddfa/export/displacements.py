@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Float32, UInt16, UInt32
 from tddfa.types import FaceModel, MeshPart
 

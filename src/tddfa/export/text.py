@@ -7,11 +7,11 @@ the model of 3DDFA_V2; this takes some milliseconds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from tddfa import native
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Bool, Float, Int32, Integer, UInt8
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 from tddfa.export.capture import ARKIT_SHAPES, FaceCapture, quaternion
 from tddfa.export.osc import MAX_DATAGRAM, bundles, message

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.imaging.opencv import cv2
 from tddfa.shapes import Float32
 from tddfa.types import Image

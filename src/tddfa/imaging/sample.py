@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.imaging.opencv import cv2
 from tddfa.shapes import Float32
 from tddfa.types import Image

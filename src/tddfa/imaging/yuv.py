@@ -6,12 +6,12 @@ first two, and `tone.py` turns high dynamic range and wide gamut into what an 8-
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.imaging.tone import Transfer, needs_mapping, tone_mapped
 from tddfa.types import Image
 

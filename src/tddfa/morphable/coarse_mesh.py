@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.morphable.surface import Surface
 from tddfa.shapes import Bool, Float32, Int
 from tddfa.types import MeshPart

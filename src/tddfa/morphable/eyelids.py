@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.shapes import Float32, Int, Int32
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Float, Float32, Float64, Int
 from tddfa.types.eye_colors import ELSEWHERE as ELSEWHERE
 from tddfa.types.eye_colors import IRIS_RADIUS_MM as IRIS_RADIUS_MM

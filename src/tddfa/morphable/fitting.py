@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 from tddfa.geometry.camera import project
 from tddfa.geometry.rotation import nearest_rotation

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Float, Float32, Int, Int32
 
 

@@ -66,6 +66,7 @@ def read_arrays() -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {name: archive[name] for name in archive.files}
     mirror, n_expression = arrays["mirror"].astype(np.int64), len(arrays["expression_names"])
     side = one_side(mirror)
+    mirrored = np.flatnonzero(np.arange(len(mirror)) > mirror)
     for name, partner, sign in (
         ("mean", [0], [1]),
         ("identity_basis", slice(None), arrays["identity_mirror_sign"]),
@@ -75,11 +76,13 @@ def read_arrays() -> dict[str, np.ndarray]:
             np.ones(n_expression),
         ),
     ):
-        values = arrays[name].astype(np.float32).reshape(len(side), 3, -1)
-        whole = np.empty((len(mirror), *values.shape[1:]), np.float32)
-        whole[mirror[side]] = values[:, :, partner] * (_FLIP * np.asarray(sign, np.float32))
-        whole[side] = values
-        arrays[name] = whole.reshape(len(mirror), *arrays[name].shape[1:])
+        values = arrays[name]
+        whole = np.empty((len(mirror), 3, values[0].size // 3), np.float32)
+        whole[side] = values.reshape(len(side), 3, -1)
+        others = whole[mirror[mirrored]][:, :, partner]
+        others *= _FLIP * np.asarray(sign, np.float32)
+        whole[mirrored] = others
+        arrays[name] = whole.reshape(len(mirror), *values.shape[1:])
     return arrays
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.morphable.eyelids import Eyelids
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.shapes import Float32, Int, Shaped

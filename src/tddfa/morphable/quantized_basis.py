@@ -8,11 +8,10 @@ the first two of each basis also keep the rest that rounding leaves: vertices mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from tddfa import native
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Float, Float32, Float64, Int64, UInt32
 
 _BLOCK = 64  # vertices whose coordinates lie together

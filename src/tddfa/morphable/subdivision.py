@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from tddfa import native
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Float, Float32, Int, Int32, Int64
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.morphable.subdivision import Refinement, Subdivision, catmull_clark
 from tddfa.shapes import Bool, Float, Float32, Int, Int32, Int64
 

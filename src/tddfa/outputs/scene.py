@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 import tddfa.render as render
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Bool, Float32, UInt8
 from tddfa.types import Face, Image
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from tddfa.dataclass import dataclass
 from tddfa.kinds import OutputOptions
 
 

@@ -8,9 +8,10 @@ import json
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import PackError
 from tddfa.packs.layouts import ArrayLayout, linear_model
 from tddfa.packs.names import MANIFEST_FILE, FileName, PackName

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import PackError, PackNotFoundError
 from tddfa.onnx_files import check_self_contained
 from tddfa.packs.locations import repair

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import PackError
 from tddfa.geometry.quarter_turns import quarter_turns, turned_back
 from tddfa.imaging.pyramid import Pyramid, pyramids_of, warp_square

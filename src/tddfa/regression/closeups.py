@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from tddfa import native
+from tddfa.dataclass import dataclass
 from tddfa.imaging.halving import with_whole_pixels
 from tddfa.imaging.pyramid import Pyramid, pyramid_of
 from tddfa.imaging.warp import sampled

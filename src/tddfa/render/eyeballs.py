@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.geometry.percentiles import row_percentiles
 from tddfa.render.kernel_values import TexelLayout
 from tddfa.shapes import Float32, Int64, UInt8

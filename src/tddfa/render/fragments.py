@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.render.kernel import kernel
 from tddfa.render.numpy_kernel import joined_triangles
 from tddfa.shapes import Bool, Float32, Int32, Int64

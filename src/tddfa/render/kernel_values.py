@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Bool, Float32, Int32
 
 SUBPIXELS = 256

@@ -9,10 +9,9 @@ Source: Phong, "Illumination for computer generated pictures", 1975.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Float32
 from tddfa.types.arguments import MAX_EXPONENT, check_count, check_kind, check_numbers
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 from tddfa.imaging.draw import distance_inside, masked, without_holes
 from tddfa.imaging.sample import reduced, sample

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 from tddfa.runtime.float_graph import Precision
 from tddfa.runtime.onnxruntime import onnxruntime

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.export.capture import EyeRotation, FaceCapture, eye_rotations
 from tddfa.geometry.rotation import head_pose, head_rotation
 from tddfa.streams.avatar_calibration import Calibration

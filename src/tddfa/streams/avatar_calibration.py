@@ -7,10 +7,10 @@ import os
 import re
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 from tddfa.export.capture import ARKIT_SHAPES, FaceCapture
 from tddfa.export.files import write

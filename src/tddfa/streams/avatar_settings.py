@@ -5,10 +5,11 @@ from __future__ import annotations
 import fnmatch
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from numbers import Real
 from typing import Any, Literal, TypeAlias
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 from tddfa.export.capture import ARKIT_SHAPES
 from tddfa.types.arguments import check_count, check_flag, check_kind, shown

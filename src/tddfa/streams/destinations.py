@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 from tddfa.streams.sink import Sink
 from tddfa.types.arguments import check_kind, shown

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 from tddfa.tracking.face import TrackedFace
 from tddfa.types import Face, Image

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.imaging.files import encode_image
 from tddfa.shapes import Bool, Float32, Float64
 from tddfa.types import Image

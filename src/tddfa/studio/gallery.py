@@ -7,8 +7,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from tddfa.dataclass import dataclass
 from tddfa.outputs import Scene
 from tddfa.studio.settings import Limits
 

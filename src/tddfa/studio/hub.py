@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from tddfa.dataclass import dataclass
 
 
 @dataclass(eq=False)

@@ -9,10 +9,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import TddfaError, VideoFileError
 from tddfa.imaging.files import encode_image
 from tddfa.imaging.warp import resize

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import QueryParams
 
+from tddfa.dataclass import dataclass
 from tddfa.kinds import KINDS, OPTIONS, TABLES, Kind, OutputOptions, names
 from tddfa.studio.problems import RequestError
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 
 _TOKEN = re.compile(r"[!-~]+")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from starlette.requests import HTTPConnection
 
+from tddfa.dataclass import dataclass
 from tddfa.studio.engine import Engine
 from tddfa.studio.gallery import Gallery
 from tddfa.studio.hub import Hub

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Bool, Float32
 from tddfa.types import Face, Image
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from tddfa.dataclass import dataclass
 from tddfa.types import Face
 
 State: TypeAlias = Literal["new", "tracked", "returned", "lost"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from tddfa.dataclass import dataclass
 from tddfa.types import BoundingBox, Detection
 
 _FRAMES = 12  # for which a rejection holds; a face that returns to such a place is found that much later

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Float32
 from tddfa.types import Image
 

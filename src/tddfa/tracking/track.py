@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tddfa.dataclass import dataclass
 from tddfa.tracking.appearance import Appearance, AppearanceMemory
 from tddfa.tracking.face import State, TrackedFace
 from tddfa.tracking.person import PersonShape

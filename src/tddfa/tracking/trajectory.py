@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Float32
 from tddfa.types import BoundingBox, Face, FaceParams
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 from tddfa.shapes import Float32, Float64
 from tddfa.types.shown import shown

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.deprecation import warn_renamed
 from tddfa.errors import InputError
 from tddfa.shapes import Float32, Int32

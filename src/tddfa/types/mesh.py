@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Float32, Int32
 
 

@@ -8,11 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError, VideoFileError
 from tddfa.imaging.orientation import apply_orientation
 from tddfa.imaging.yuv import frame_to_rgb

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 
 # x264's presets, fastest first.

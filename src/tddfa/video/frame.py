@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import Any, Protocol, runtime_checkable
 
+from tddfa.dataclass import dataclass
 from tddfa.types import Image
 
 

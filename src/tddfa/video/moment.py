@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 from tddfa.types.arguments import shown
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import DatasetError, require_extra
 from tddfa.evaluation.data.arrays import (
     distinct,

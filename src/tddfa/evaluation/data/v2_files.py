@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import distinct
 from tddfa.evaluation.data.images import FolderImages, ImageSource

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Float, Float64
 
 _FEWEST_ACTIVE = 5

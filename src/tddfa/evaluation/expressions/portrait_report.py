@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.evaluation.bootstrap import mean_interval, rounded
 from tddfa.evaluation.classification import area_under_curve
 from tddfa.evaluation.expressions.coefficients import Line, line, responses, slope

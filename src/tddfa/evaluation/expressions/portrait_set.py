@@ -9,11 +9,11 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import numbers, read_npz, same_count, take, texts
 from tddfa.evaluation.data.images import TarImages, require

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tddfa.alignment import FaceAligner
+from tddfa.dataclass import dataclass
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import numbers, read_npz, take, text, texts
 from tddfa.morphable.landmarks import LandmarkSet

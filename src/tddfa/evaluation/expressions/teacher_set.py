@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import DatasetError
 from tddfa.evaluation.data.arrays import distinct, numbers, read_npz, table_rows, take, text, texts
 from tddfa.evaluation.data.images import FolderImages, ImageSource, TarShards, require

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.morphable import MorphableModel, open_face_model
 from tddfa.morphable.eyes import Eyes
 from tddfa.render.rasterizer import draw_values

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.geometry.triangles import vertex_normals
 from tddfa.render.rasterizer import rasterize
 from tddfa.shapes import Float32, Float64

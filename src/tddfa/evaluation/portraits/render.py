@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.evaluation.portraits.appearance import Appearance, Iris
 from tddfa.evaluation.portraits.canvas import TEXTURE_SIDE, mean_shape, portrait_eyes, portrait_model
 from tddfa.evaluation.portraits.lamps import Lamp, lamp_visibility

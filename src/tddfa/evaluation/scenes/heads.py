@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_rotation
 from tddfa.geometry.triangles import vertex_normals

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.evaluation.scenes.heads import Head, Placement
 from tddfa.imaging.warp import resize
 from tddfa.shapes import Bool, Float32

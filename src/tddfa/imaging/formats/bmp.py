@@ -6,8 +6,8 @@ Source: Microsoft, "Bitmap Header Types"; IBM, "OS/2 2.x bitmap format" for head
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
+from tddfa.dataclass import dataclass
 from tddfa.imaging.formats.header import (
     DamagedImageError,
     ImageFormat,

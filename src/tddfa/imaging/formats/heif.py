@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from tddfa.dataclass import dataclass
 from tddfa.imaging.formats.header import (
     DamagedImageError,
     ImageFormat,

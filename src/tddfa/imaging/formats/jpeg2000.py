@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from tddfa.dataclass import dataclass
 from tddfa.imaging.formats.header import DamagedImageError, ImageFormat, ImageHeader, starts_with
 
 _BOXES = b"\x00\x00\x00\x0cjP  \r\n\x87\n"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
+from tddfa.dataclass import dataclass
 from tddfa.imaging.formats.header import (
     DamagedImageError,
     ImageFormat,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tddfa.dataclass import dataclass
 from tddfa.packs.specs import Licence
 
 LICENCE = Licence(

@@ -8,10 +8,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import PackError
 
 _CHUNK = 1 << 18

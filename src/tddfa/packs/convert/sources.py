@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import PackError
 from tddfa.packs.convert.download import download, public
 from tddfa.packs.reading import read_regular

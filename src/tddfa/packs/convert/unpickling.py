@@ -15,11 +15,11 @@ import io
 import pickletools
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import PackError, UnsafePickleError
 
 _DEEPEST = 64  # levels of containers

@@ -9,12 +9,13 @@ import os
 import tempfile
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import ExportFileError
 from tddfa.export import clip_glb_bytes
 from tddfa.export.files import write

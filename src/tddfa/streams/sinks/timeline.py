@@ -7,13 +7,14 @@ import json
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.export.files import write
 from tddfa.imaging.files import encode_image
 from tddfa.imaging.pyramid import warp_square

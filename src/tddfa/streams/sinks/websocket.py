@@ -10,13 +10,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from importlib.resources import files
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 from tddfa.export.capture import FaceCapture
 from tddfa.export.live_message import float_message, json_message

@@ -14,10 +14,10 @@ import hashlib
 import ipaddress
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.geometry.rotation import rotation_about, rotation_vector
 from tddfa.shapes import Float64
 from tddfa.tracking.face import TrackedFace

@@ -8,10 +8,11 @@ tremble of the rotation would shift the face.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 from tddfa.geometry.rotation import nearest_rotation
 from tddfa.morphable import MorphableModel

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
+from tddfa.dataclass import dataclass
 from tddfa.shapes import Float32
 from tddfa.tracking.face import TrackedFace
 from tddfa.types import Face, FaceParams, Mesh
