@@ -216,6 +216,24 @@ def test_a_loop_over_a_file_without_a_readable_frame_ends_with_one_line(clip, tm
     assert protocol[0].closed
 
 
+def test_a_source_without_a_frame_leaves_an_earlier_record(clip, tmp_path, capfd):
+    record = tmp_path / "live.csv"
+    assert main(["live", "--source", str(clip), "--record", str(record)]) == 0
+    before = record.read_bytes()
+    data = clip.read_bytes()
+    start = data.index(b"mdat") + 4
+    size = int.from_bytes(data[start - 8 : start - 4], "big") - 8
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(data[:start] + bytes(size) + data[start + size :])
+    capfd.readouterr()
+    assert main(["live", "--source", str(broken), "--record", str(record)]) == 1
+    out = capfd.readouterr()
+    assert out.out == ""
+    assert "not one frame in it can be read" in out.err
+    assert record.read_bytes() == before
+    assert not list(tmp_path.glob(".tddfa-*"))
+
+
 def test_what_can_be_read_only_once_is_not_played_in_a_loop(clip, protocol, monkeypatch, capfd):
     with clip.open("rb") as piped:
         monkeypatch.setattr(sys, "stdin", piped)

@@ -464,14 +464,16 @@ def test_an_image_of_a_sequence_is_never_written_over(tmp_path, capfd):
     assert main(["video", str(shots), "--data", "csv", "--plot", "-d", str(tmp_path), "--overwrite"]) == 0
 
 
-def test_a_plot_beside_its_images_is_no_frame_of_the_next_run(tmp_path):
+def test_outputs_beside_the_images_of_a_sequence_are_no_input_of_the_next_run(tmp_path):
     shots = tmp_path / "seq"
     shots.mkdir()
     for name in "12":
         write_image(shots / f"{name}.png", toys.image())
+    arguments = ["video", str(shots), "-o", "2d_sparse", "--plot", "--data", "csv", "-d", str(shots)]
     for _ in range(2):
-        assert main(["video", str(shots), "--plot", "--data", "csv", "-d", str(shots)]) == 0
+        assert main(arguments) == 0
         assert [r["frame"] for r in rows(shots / "seq.csv")] == ["0", "1"]
+        assert len(list(VideoReader(shots / "seq_2d_sparse.mp4"))) == 2
 
 
 def test_frames_per_second_are_refused_where_they_mean_nothing(clip, tmp_path, out, capfd):

@@ -35,3 +35,19 @@ def test_a_title_cannot_end_the_script_that_carries_it(tmp_path):
     page = report_bytes(Timeline(title, np.zeros(0), (), ("yaw_deg",), ())).decode()
     assert "alert(1)</script>" not in page
     assert "\\u003c/script>" in page
+
+
+def test_a_part_of_a_video_begins_and_ends_where_it_does(tmp_path):
+    import numpy as np
+
+    from tddfa.streams.sinks.plot import plot_image
+    from tddfa.streams.timeline import Person, Timeline
+
+    n = 90
+    seen = np.arange(n) < n // 2
+    person = Person(0, np.zeros((8, 8, 3), np.uint8), seen, {"yaw_deg": np.zeros(n, np.float32)})
+    timeline = Timeline("a", 600 + np.arange(n) / 30, (), ("yaw_deg",), (person,))
+    assert timeline.record()["duration_s"] == 603
+    assert timeline.record()["people"][0]["present"] == [[600, 601.5]]
+    lane = plot_image(timeline)[64 + 26 : 64 + 52, 196:1572].reshape(-1, 3)
+    assert abs((lane == (0, 114, 178)).all(axis=1).mean() - 0.5) < 0.01

@@ -105,6 +105,15 @@ def test_the_texture_shows_the_face_where_it_was_seen_best(model, tmp_path):
         assert np.abs(at.astype(int) - 150).max() <= 12
 
 
+def test_a_sink_that_is_used_again_begins_anew(model, tmp_path):
+    sink = AnimationSink(tmp_path, "talk")
+    for n in (4, 2):
+        with sink:
+            for k in range(n):
+                sink.write(frame(90, [tracked(model)], k / 25))
+        assert len(track(tmp_path / "talk_face_0.glb", "scale")) == n
+
+
 def test_frames_at_one_time_count_once(model, tmp_path):
     with AnimationSink(tmp_path, "talk") as out:
         for time in (5.0, 5.0, 5.1, 1e5, 1e5 + 1e-4):  # the last two are one in single precision

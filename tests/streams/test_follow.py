@@ -10,9 +10,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from clips import write_clip
 from scene import Person, SceneAligner, scene_image
 from tddfa.errors import InputError
-from tddfa.streams import Sink, TrackedFrame, VideoSink, follow, write_frames
+from tddfa.streams import (
+    LiveLinkCsvSink,
+    Sink,
+    TableSink,
+    TimelineSink,
+    TrackedFrame,
+    VideoSink,
+    follow,
+    write_frames,
+)
 from tddfa.tracking import SMOOTHERS, FaceTracker, make_smoother
 from tddfa.video import Frame, VideoReader
 
@@ -211,3 +221,46 @@ def test_a_live_frame_is_given_before_it_is_searched_and_one_of_a_file_after(liv
     assert told.log.index(second) == told.log.index(first) + 1
     assert told.log.count("searched") == 2
     assert ids == [[0, 1]] * 6
+
+
+def test_a_function_may_draw_on_the_image_that_it_is_given(tmp_path):
+    def in_place(image: np.ndarray, faces: list) -> np.ndarray:
+        image[:] = (0, 0, 250)
+        return image
+
+    source = VideoReader(write_clip(tmp_path / "clip.mp4", [scene_image(t) for t in range(3)]))
+    mine, other = VideoSink(tmp_path / "a.mp4", source, draw=in_place), VideoSink(tmp_path / "b.mp4", source)
+    write_frames(follow(source, tracker()), mine, other)
+    for frame in VideoReader(tmp_path / "a.mp4"):
+        assert np.abs(frame.image.astype(int) - (0, 0, 250)).max() < 12
+    for frame in VideoReader(tmp_path / "b.mp4"):
+        assert np.abs(frame.image.astype(int) - (0, 0, 250)).max() > 100, "the image of others is as it was"
+
+
+def test_a_function_that_returns_no_image_is_told(tmp_path):
+    with pytest.raises(InputError, match="draw returned None; let the function return the image"):
+        write_frames(follow(Source(), tracker()), VideoSink(tmp_path / "a.mp4", draw=lambda *_: None))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sink_takes_each_frame_once(tmp_path):
+    sink = TableSink(tmp_path / "a.csv")
+    with pytest.raises(InputError, match=r"sinks\[1\] is there twice"):
+        write_frames(follow(Source(), tracker()), sink, sink)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sink_that_is_used_again_begins_anew(tmp_path):
+    frames = list(follow(Source(), tracker()))
+    timeline = TimelineSink("a", report=tmp_path / "a.html")
+    sinks = [
+        timeline,
+        TableSink(tmp_path / "a.csv"),
+        LiveLinkCsvSink(tmp_path / "b.csv"),
+        VideoSink(tmp_path / "a.mp4"),
+    ]
+    for n in (len(frames), 5):
+        assert write_frames(frames[:n], *sinks) == n
+        assert timeline.timeline().record()["n_frames"] == n
+        assert [(tmp_path / f"{name}.csv").read_text().count("\n") for name in "ab"] == [n + 1, n + 1]
+        assert len(list(VideoReader(tmp_path / "a.mp4"))) == n

@@ -94,6 +94,15 @@ def test_an_overlay_that_does_not_exist_is_one_line():
         WindowSink(draw="uv_tex")
 
 
+def test_a_computer_without_a_screen_is_one_line(monkeypatch):
+    """SDL draws where nobody can see it then, and says nothing."""
+    pygame = pytest.importorskip("pygame", reason="needs the webcam extra")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setattr(pygame.display, "get_driver", lambda: "offscreen")
+    with pytest.raises(InputError, match="has no screen"), WindowSink():
+        pass
+
+
 def test_closing_the_window_is_the_key_q(monkeypatch):
     pygame = pytest.importorskip("pygame", reason="needs the webcam extra")
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")

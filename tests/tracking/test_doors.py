@@ -55,9 +55,21 @@ for value in ("2", float("nan"), float("inf"), [1], image, True, -1, 0):
 for value in (3, b"a.mp4", image, "a" + chr(0) + ".mp4"):
     refused("path", VideoWriter, value, rate=25)
     refused("path", VideoSink, value)
+for value in (None, "a", [1, 2], object()):
+    refused("a frame to write is RGB", VideoWriter("a.mp4", rate=25).write, value, 0.0)
+for value in (None, "0", float("nan"), [0]):
+    refused("the time of a frame", VideoWriter("a.mp4", rate=25).write, image, value)
+refused("is not open", VideoWriter("a.mp4", rate=25).write, image, 0.0)
+refused("sound_of", VideoWriter, "a.mp4", rate=25, sound_of=clip)
+with open(sys.executable, encoding="latin-1") as text:
+    refused('open(path, "rb")', VideoReader, text)
 for value in (None, 3, object()):
     refused("source", follow, value, FaceTracker(None))
 tracker = FaceTracker(None)
+refused("pass VideoReader('clip.mp4')", follow, "clip.mp4", tracker)
+refused("pass FaceTracker(FaceAligner())", follow, [], object())
+refused("one-euro", follow, [], tracker, object())
+refused("Frame(index, time in s, image)", list, follow([image], tracker))
 arrays = (image[..., 0], np.zeros((32, 40, 4), np.uint8), image / 255, image.astype(np.uint16), image[None])
 for value in (*arrays, None, "a.jpg", image.tolist(), np.zeros(3), np.zeros((0, 4))):
     refused("the image", tracker.update, value)

@@ -161,6 +161,56 @@ def test_a_jump_cut_keeps_the_id_and_begins_a_new_run(aligner, people):
     assert [faces[0].state for faces in frames].count("returned") == 1
 
 
+@pytest.mark.parametrize("jump", [(55, 0), (110, 40), (0, 120)])
+def test_a_face_that_jumps_in_an_image_that_rests_leaves_no_ghost_where_the_jump_leads(aligner, people, jump):
+    """A tile that moves, or frames that a camera dropped: the rest of the image does not change."""
+    images = []
+    for k, image in enumerate(shot(people[0], 2 * N)):
+        canvas = np.full((480, 640, 3), 90, np.uint8)
+        canvas[:, 400:] = np.linspace(0, 255, 480, dtype=np.uint8)[:, None, None]
+        dx, dy = jump if k >= N else (0, 0)
+        canvas[100 + dy : 280 + dy, 30 + dx : 270 + dx] = cv2.resize(image, (240, 180))
+        images.append(canvas)
+    frames = follow(aligner, images)
+    assert one_id(frames) == 0
+    for image, (tracked,) in zip(images, frames, strict=True):
+        (truth,) = aligner.align(image)
+        off = np.abs(tracked.face.landmarks[:, :2] - truth.landmarks[:, :2]).mean()
+        assert off < 0.1 * truth.box.width
+
+
+@pytest.mark.parametrize("name", ["none", "one-euro", "window", "zero-phase"])
+def test_where_the_size_of_the_images_changes_faces_stay_where_they_are(aligner, people, name):
+    """Streams that adapt to a network send the same picture larger or smaller."""
+    images = shot(people[0], 4 * N)
+    for k, side in ((1, 640), (2, 240), (3, 480)):
+        height = side * HEIGHT // WIDTH
+        images[k * N : (k + 1) * N] = [cv2.resize(x, (side, height)) for x in images[k * N : (k + 1) * N]]
+    frames = follow(aligner, images)
+    assert one_id(frames) == 0
+    assert [k for k, (t,) in enumerate(frames) if t.state == "returned"] == [N, 2 * N, 3 * N]
+    smoother = make_smoother(name)
+    smoothed = [s for t, faces in enumerate(frames) for s in smoother.push(faces, t / 30)]
+    for image, (tracked,) in zip(images, [*smoothed, *smoother.flush()], strict=True):
+        (truth,) = aligner.align(image)
+        off = np.abs(tracked.face.landmarks[:, :2] - truth.landmarks[:, :2]).mean()
+        assert off < 0.1 * truth.box.width
+
+
+def test_a_lost_face_is_expected_where_it_was_in_images_of_another_size(aligner, people):
+    tracker = FaceTracker(aligner)
+    for image in shot(people[0]):
+        (before,) = tracker.update(image)
+    nobody = np.ascontiguousarray(np.broadcast_to(shot(people[0], 1)[0][:1, :1], (480, 640, 3)))
+    (lost,) = tracker.update(nobody)[:1]
+    assert not lost.visible
+    np.testing.assert_allclose(
+        BoundingBox.around(lost.face.landmarks).width,
+        2 * BoundingBox.around(before.face.landmarks).width,
+        rtol=0.02,
+    )
+
+
 @pytest.mark.parametrize("zooms", [(1.0, 2.2), (1.0, 3.0), (2.6, 1.0)])
 @pytest.mark.parametrize("who", [0, 1])
 def test_a_jump_to_a_close_up_or_back_shows_no_ghost_and_the_same_person(aligner, people, zooms, who):
@@ -182,6 +232,33 @@ def test_a_dissolve_ends_in_another_id(aligner, people):
     frames = follow(aligner, images)
     assert one_id(frames[:26]) == 0
     assert one_id(frames[-8:]) != 0
+
+
+def test_a_dissolve_of_photos_between_bars_ends_in_another_id(aligner, people):
+    """Photos of a slide show: they rest, and bars beside them are alike in all."""
+    a, b = (cv2.copyMakeBorder(person, 0, 0, 320, 320, cv2.BORDER_CONSTANT) for person in people)
+    images = [*[a] * 30, *dissolve([a] * 12, [b] * 12), *[b] * 30, *dissolve([b] * 12, [a] * 12), *[a] * 30]
+    frames = follow(aligner, images)
+    first, second, third = one_id(frames[:30]), one_id(frames[50:70]), one_id(frames[-12:])
+    assert first == 0 != second
+    assert third != second
+
+
+def test_bars_count_neither_for_nor_against_a_cut(people):
+    def framed_by(value: int, beside: int, *images: np.ndarray) -> list[Thumbnail]:
+        bars = {"borderType": cv2.BORDER_CONSTANT, "value": (value,) * 3}
+        return [Thumbnail.of(cv2.copyMakeBorder(image, 60, 60, beside, beside, **bars)) for image in images]
+
+    a, b = people
+    for value, beside in itertools.product((0, 255), (200, 0)):
+        one, same, other = framed_by(value, beside, a, shot(a, 1)[0], b)
+        assert one.dissimilarity(same) == one.dissimilarity(same) < 0.1
+        assert one.dissimilarity(other) > 0.75 * Thumbnail.of(a).dissimilarity(Thumbnail.of(b)) > 0.3
+        (flat, blank) = framed_by(value, beside, np.full_like(a, 128), np.full_like(a, value))
+        assert not flat.has_structure
+        assert one.dissimilarity(blank) == blank.dissimilarity(one) > 0.5
+    (black,) = framed_by(0, 0, np.zeros_like(a))
+    assert black.dissimilarity(black) == 0
 
 
 def test_a_flash_and_a_black_frame_keep_the_id(aligner, people):

@@ -228,6 +228,20 @@ def test_a_deferred_search_finds_the_same_newcomer_and_tells_of_it_one_frame_lat
             assert [(f.id, f.state, f.age) for f in faces] == [(0, "tracked", 21), (1, "new", 0)]
 
 
+def test_what_is_drawn_on_a_live_frame_is_not_searched():
+    newcomer = Person(lambda t: None if t < 20 else (450, 150, 80, 1))
+    aligner = SceneAligner([still(150), newcomer])
+    tracker = FaceTracker(aligner)
+    frames = []
+    for t in range(40):
+        image = aligner.image(t)
+        frames.append(ids(tracker.update(image, defer_search=True)))
+        image[:] = 0
+        tracker.search()
+    assert frames[30] == [0]
+    assert frames[31] == [0, 1]
+
+
 def test_a_search_that_somebody_waits_for_is_not_deferred():
     away = range(12, 16)
     aligner = SceneAligner([Person(lambda t: None if t in away else (200, 150, 90, 1)), still(450)])

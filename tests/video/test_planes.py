@@ -121,5 +121,5 @@ def test_what_is_no_frame_is_refused(tmp_path, shape):
 
     with pytest.raises(InputError, match="a frame to write is RGB"):
         checked_frame(np.zeros(shape, np.uint8), 0.0)
-    with pytest.raises(InputError, match="the time of a frame is nan"):
+    with pytest.raises(InputError, match="the time of a frame=nan; it takes a number"):
         checked_frame(np.zeros((4, 4, 3), np.uint8), float("nan"))

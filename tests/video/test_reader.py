@@ -39,6 +39,15 @@ def test_variable_frame_times_are_kept(tmp_path):
     assert [f.time for f in reader] == pytest.approx(times, abs=1e-3)
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "a.nut"])
+def test_a_recording_that_begins_late_is_as_long_as_its_frames(tmp_path, name):
+    """Recorders give the time of day to some: ten frames are no ten hours."""
+    times = [36_000 + k / 25 for k in range(10)]
+    reader = VideoReader(write_clip(tmp_path / name, sample_images(10), times=times))
+    assert reader.n_frames in (9, 10)
+    assert [frame.time for frame in reader] == pytest.approx([k / 25 for k in range(10)], abs=2e-3)
+
+
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_rotated_videos_come_upright(tmp_path, turns):
     upright = sample_images(2)

@@ -69,6 +69,19 @@ def test_a_fifo_is_read_and_one_without_a_writer_is_given_up(tmp_path, clip):
         VideoReader(path, timeout_s=0.3)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this platform has no FIFO")
+def test_a_video_whose_index_is_at_its_end_cannot_be_streamed_and_says_so(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (20, 120, 160, 3), np.uint8)
+    data = write_clip(tmp_path / "a.mp4", list(noise)).read_bytes()
+    path = tmp_path / "pipe.mp4"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(data,), daemon=True)
+    writer.start()
+    with pytest.raises(VideoFileError, match=r"pipe.mp4 is cut off or damaged; .* save it to a file first$"):
+        list(VideoReader(path))
+    writer.join()
+
+
 def test_file_objects_are_read(clip):
     reader = VideoReader(io.BytesIO(clip))
     assert len(list(reader)) == len(list(reader)) == 20

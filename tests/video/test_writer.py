@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clips import sample_images, write_clip
-from tddfa.errors import VideoFileError
+from tddfa.errors import InputError, VideoFileError
 from tddfa.video import VideoReader, VideoWriter
 from tddfa.video.reader import Moment
 
@@ -80,6 +80,18 @@ def test_images_of_another_size_are_scaled_to_the_first(tmp_path):
     first, second = VideoReader(tmp_path / "a.mp4")
     assert first.image.shape == second.image.shape
     assert np.abs(first.image.astype(int) - second.image).mean() < 4
+
+
+@pytest.mark.parametrize("shape", [(48, 128), (128, 48)])
+def test_images_of_another_shape_have_bars(tmp_path, shape):
+    with VideoWriter(tmp_path / "a.mp4", rate=25) as writer:
+        writer.write(np.zeros((64, 64, 3), np.uint8), 0.0)
+        writer.write(np.full((*shape, 3), 200, np.uint8), 0.04)
+    _, second = VideoReader(tmp_path / "a.mp4")
+    bright = second.image[..., 1] > 100
+    assert second.image.shape == (64, 64, 3)
+    assert (bright.any(axis=1).sum(), bright.any(axis=0).sum()) == (shape[0] // 2, shape[1] // 2)
+    assert bright[32, 32], "in the middle"
 
 
 def test_views_of_other_arrays_are_written_as_they_look(tmp_path):
@@ -159,3 +171,69 @@ def test_a_full_disk_is_not_blamed_on_the_encoder(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_drawn_on_the_image_of_a_frame_is_written(tmp_path):
+    """OpenCV draws on the array that it is given; the decoder's pixels do not show that."""
+    reader = VideoReader(write_clip(tmp_path / "a.mp4", sample_images(4)))
+    with VideoWriter(tmp_path / "b.mp4", rate=reader.rate) as writer:
+        for frame in reader:
+            assert frame.coded is not None
+            frame.image[8:24, 8:24] = (250, 0, 0)
+            writer.write(frame.image, frame.time, frame)
+    for frame in VideoReader(tmp_path / "b.mp4"):
+        assert np.abs(frame.image[12:20, 12:20].astype(int) - (250, 0, 0)).max() < 12
+
+
+def test_an_image_that_was_turned_over_in_place_is_written_so(tmp_path):
+    images = sample_images(2)
+    reader = VideoReader(write_clip(tmp_path / "a.mp4", images))
+    with VideoWriter(tmp_path / "b.mp4", rate=reader.rate) as writer:
+        for frame in reader:
+            frame.image[:] = frame.image[::-1].copy()
+            writer.write(frame.image, frame.time, frame)
+    for frame, image in zip(VideoReader(tmp_path / "b.mp4"), images, strict=True):
+        assert np.abs(frame.image.astype(int) - image[::-1]).mean() < 8
+
+
+@pytest.mark.parametrize("name", ["a.avi", "a.webm", "a.mkv", "a"])
+def test_a_name_of_another_container_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match=r"end in \.mp4"):
+        VideoWriter(tmp_path / name, rate=25)
+
+
+def test_the_video_that_is_read_is_not_written_over(tmp_path):
+    source = write_clip(tmp_path / "a.mp4", sample_images(3))
+    before = source.read_bytes()
+    (tmp_path / "link.mp4").symlink_to(source)
+    for name in ("a.mp4", "link.mp4"):
+        with pytest.raises(VideoFileError, match="it is the video that is read"):
+            copy(VideoReader(source), tmp_path / name)
+    assert source.read_bytes() == before
+    assert {p.name for p in tmp_path.iterdir()} == {"a.mp4", "link.mp4"}
+
+
+@pytest.mark.parametrize(("rate", "encoder"), [(1, "auto"), (25, "auto"), (30, "auto"), (30, "mpeg4")])
+def test_times_are_kept_whatever_the_rate(tmp_path, rate, encoder):
+    """A camera of 60 images a second, of which one came late."""
+    times = [0.0, 1 / 60, 2 / 60, 0.1, 7 / 60]
+    with VideoWriter(tmp_path / "a.mp4", rate=rate, encoder=encoder) as writer:
+        for image, time in zip(sample_images(5), times, strict=True):
+            writer.write(image, time)
+    assert [frame.time for frame in VideoReader(tmp_path / "a.mp4")] == pytest.approx(times, abs=1e-4)
+
+
+def test_images_that_are_too_large_for_the_codec_are_one_line(tmp_path):
+    writer = VideoWriter(tmp_path / "a.mp4", rate=25)
+    with pytest.raises(VideoFileError, match="17000 × 16 pixels are too large"), writer:
+        writer.write(np.zeros((16, 17_000, 3), np.uint8), 0.0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_writer_can_be_used_again(tmp_path):
+    writer = VideoWriter(tmp_path / "a.mp4", rate=25)
+    for n in (3, 5):
+        with writer:
+            for k, image in enumerate(sample_images(n)):
+                writer.write(image, k / 25)
+        assert len(list(VideoReader(tmp_path / "a.mp4"))) == n

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tddfa.cli.arguments import Once, add_device, add_quality, add_search_size, positive
+from tddfa.cli.arguments import Once, add_device, add_folder, add_quality, add_search_size, positive
 from tddfa.cli.avatar import (
     add_avatar_arguments,
     avatar_of,
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 
 _STREAMING = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt", "rtp")  # endless: cameras, not files
+
+
+class _NoFrame(Exception):  # noqa: N818, its reason is told
+    """The source ended before its first frame, or it was interrupted."""
 
 
 def add_parser(commands: Any) -> None:
@@ -103,14 +107,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_tracking_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the live commands share beside their source."""
-    parser.add_argument(
-        "-d",
-        "--dir",
-        metavar="DIR",
-        type=Path,
-        default=Path(),
-        help="folder for snapshots (default: the current)",
-    )
+    add_folder(parser, "snapshots")
     parser.add_argument(
         "--smooth", choices=("one-euro", "none"), default="one-euro", help="(default: one-euro)"
     )
@@ -184,10 +181,14 @@ def play(args: argparse.Namespace) -> int:
             sinks.append(window)
         images = any(sink.needs_image for sink in sinks)
         tracked = follow(frames, tracker, smoother, images=images, stop=stop)
-        write_frames(_until_closed(tracked, window), *sinks)
-    for path in args.record:
-        print(plain(path))
-    print(f"tddfa: {latency.summary(paced.dropped)}", file=sys.stderr)
+        try:
+            write_frames(_until_closed(tracked, window), *sinks)
+        except _NoFrame:
+            pass  # the source says why
+        else:
+            for path in args.record:
+                print(plain(path))
+            print(f"tddfa: {latency.summary(paced.dropped)}", file=sys.stderr)
     if avatar is not None and avatar.calibrating:
         _warn_uncalibrated()
     if frames.error is not None:
@@ -334,10 +335,19 @@ def _warm_up(aligner: FaceAligner) -> None:
 
 
 def _until_closed(frames: Iterable[TrackedFrame], window: Any) -> Iterator[TrackedFrame]:
+    """Yield the frames until the window is closed.
+
+    Raises:
+        _NoFrame: there was none. Without an error, an earlier table would be replaced by an empty one.
+    """
+    is_empty = True
     for frame in frames:
+        is_empty = False
         yield frame
         if window is not None and window.closed:
             return
+    if is_empty:
+        raise _NoFrame
 
 
 def _snapshot(outcome: Path | OSError | TddfaError) -> None:

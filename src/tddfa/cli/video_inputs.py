@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 from tddfa.cli.inputs import Inputs
 from tddfa.dataclass import dataclass
 from tddfa.imaging.format_names import IMAGE_SUFFIXES
+from tddfa.kinds import is_output_name
+from tddfa.provenance import is_ours
 from tddfa.video.names import VIDEO_SUFFIXES
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -118,7 +120,8 @@ def _holds_images_alone(folder: Path) -> bool:
     suffixes = {p.suffix.lower() for p in folder.iterdir() if not p.name.startswith(".")}
     # GIFs are videos here, and images only beside others.
     images = suffixes & (IMAGE_SUFFIXES - VIDEO_SUFFIXES)
-    return bool(images) and not any(p.suffix.lower() in VIDEO_SUFFIXES for p in folder.rglob("*"))
+    videos = (p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
+    return bool(images) and all(is_output_name(p.stem) and is_ours(p) for p in videos)
 
 
 def _stem_of_sequence(text: str) -> str:

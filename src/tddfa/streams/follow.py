@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -13,6 +14,7 @@ from tddfa.streams.frame import TrackedFrame
 from tddfa.tracking.face import TrackedFace
 from tddfa.tracking.smoothing import Smoother, make_smoother
 from tddfa.types import Image
+from tddfa.types.arguments import check_kind, shown
 from tddfa.video import Frame, ahead
 
 _READ_AHEAD = 8  # frames that are decoded while earlier ones are tracked
@@ -67,17 +69,22 @@ def follow(
         progress: called after each frame that was tracked.
 
     Raises:
-        InputError: no smoother has that name, or the source can be read only once and has to be read twice.
+        InputError: no smoother has that name, or the source can be read only once and has to be read twice;
+            while it is read, the source gives something else than frames.
 
     Example:
         >>> reader = VideoReader("clip.mp4")
         >>> for frame in follow(reader, FaceTracker(FaceAligner()), "zero-phase"):
         ...     print(frame.index, [t.id for t in frame.faces])
     """
+    if isinstance(source, str | os.PathLike):
+        raise InputError(f"source is the name {shown(source)}; pass VideoReader({shown(source)})")
     if not isinstance(source, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"source is a {type(source).__name__}; a VideoReader or other frames are needed")
+    check_kind("tracker", tracker, Tracker, "pass FaceTracker(FaceAligner())")
     if isinstance(smoother, str):
         smoother = make_smoother(smoother)
+    check_kind("smoother", smoother, Smoother, 'give a name such as "one-euro", or make_smoother(name)')
     read_twice = images and smoother.delay is None
     if read_twice and not _repeatable(source):
         raise InputError(
@@ -102,6 +109,7 @@ def _follow(
         for frame in frames:
             if stop is not None and stop.is_set():
                 break
+            check_kind("a frame of the source", frame, Frame, "make one: Frame(index, time in s, image)")
             image, coded = (frame.image, frame.coded) if keep_images else (None, None)
             waiting.append(TrackedFrame(frame.index, frame.time, image, (), frame.captured, coded))
             if not isinstance(tracker, SearchingTracker):

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
+from tddfa.errors import InputError
 from tddfa.streams.frame import TrackedFrame
 from tddfa.types.arguments import as_iterator, check_kind
 
@@ -67,10 +68,12 @@ def write_frames(frames: Iterable[TrackedFrame], *sinks: Sink) -> int:
         The number of frames.
 
     Raises:
-        InputError: `frames` or a sink is something else.
+        InputError: `frames` or a sink is something else, or a sink is given twice.
     """
     for k, sink in enumerate(sinks):
         check_kind(f"sinks[{k}]", sink, Sink, "several are given one by one: write_frames(frames, *sinks)")
+        if any(sink is other for other in sinks[:k]):
+            raise InputError(f"sinks[{k}] is there twice; give each sink once")
     count, frames = 0, as_iterator("frames", frames, "follow yields tracked frames")
     with contextlib.ExitStack() as stack:
         for sink in sinks:

@@ -73,10 +73,15 @@ class Timeline:
     people: tuple[Person, ...]
 
     @property
+    def start_s(self) -> float:
+        """Time of the first frame, s: later than 0 where a part of a video was followed."""
+        return float(self.times[0]) if len(self.times) else 0.0
+
+    @property
     def duration_s(self) -> float:
         """Time of the end of the last frame, s."""
         n = len(self.times)
-        return float(self.times[-1] * n / max(n - 1, 1)) if n else 0.0
+        return float(self.times[-1] + (self.times[-1] - self.times[0]) / max(n - 1, 1)) if n else 0.0
 
     def record(self) -> dict[str, Any]:
         """Return the timeline for JSON, its curves with at most 1200 samples.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -143,6 +144,12 @@ class AppearanceMemory:
             self._by_yaw[key] = appearance
         elif appearance.whole or not known.whole:
             self._by_yaw[key] = known.mixed(appearance, _ADAPTATION)
+
+    def replace(self, appearance: Appearance, yaw_deg: float, wrong: Iterable[float]) -> None:
+        """Remember an appearance instead of those from some directions, yaw in degrees."""
+        for yaw in wrong:
+            self._by_yaw.pop(round(yaw / _YAW_BIN_DEG), None)
+        self._by_yaw[round(yaw_deg / _YAW_BIN_DEG)] = appearance
 
     def distance(self, appearance: Appearance, yaw_deg: float) -> float | None:
         """Return the distance to what is remembered; None where the face was never seen from about there."""

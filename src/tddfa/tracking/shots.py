@@ -8,11 +8,12 @@ from collections import deque
 import numpy as np
 
 from tddfa.dataclass import dataclass
-from tddfa.shapes import Float32
+from tddfa.shapes import Float32, Int64
 from tddfa.types import Image
 
 # A thumbnail is the mean of 2 × 2 pixels in each cell of this grid: a few thousand pixels of any image.
 _ROWS, _COLUMNS, _SAMPLES = 18, 32, 2
+_WHOLE = 0, _ROWS, 0, _COLUMNS
 
 # Dissimilarity, 1 − correlation of two thumbnails, from which a frame begins a shot. On six clips, neighbours
 # differ by at most 0.10, and by 0.07 with noise of 30 levels; cuts between them by 0.35 and more, a zoom by
@@ -25,6 +26,11 @@ _MAX_USUAL = 0.3  # what a frame adds to it at most: a cut should not hide the n
 
 SHOT_MEMORY_FRAMES = 64
 """Frames on which that mean depends; the weight of earlier ones would be below 10⁻⁶."""
+
+# Brightness, levels, by which cells of the bars beside, above or below the content differ from its corner:
+# bars have no noise but that of the codec. Bars are alike in all shots: portraits in a video of 16:9 would
+# differ by half as much as they do.
+_BAR = 1.0
 
 _FLAT = 8.0  # standard deviation, levels, from which there is structure: noise does not correlate
 
@@ -95,15 +101,18 @@ class Thumbnail:
     Attributes:
         pixels: brightness less its mean, levels.
         variance: mean of their squares.
+        content: first row, last row, first column and last column that are no bars; the last ones not
+            included.
     """
 
     pixels: Float32[np.ndarray, " n_pixels"]
     variance: float
+    content: tuple[int, int, int, int] = _WHOLE
 
     @property
     def has_structure(self) -> bool:
-        """Whether there is more to see than noise."""
-        return self.variance >= _FLAT**2
+        """Whether there is more to see than noise, and bars."""
+        return self._within(self.content).variance >= _FLAT**2
 
     @classmethod
     def of(cls, image: Image) -> Thumbnail:
@@ -121,11 +130,47 @@ class Thumbnail:
         rows = pixels[::2] + pixels[1::2]
         cells = (rows[:, ::2] + rows[:, 1::2]).ravel()
         cells /= np.float32(_SAMPLES**2)
+        content = _content(cells.reshape(_ROWS, _COLUMNS))
         cells -= cells.mean()
-        return cls(cells, float(cells @ cells) / len(cells))
+        return cls(cells, float(cells @ cells) / len(cells), content)
 
     def dissimilarity(self, other: Thumbnail) -> float:
-        """Return 1 − the correlation with another: 0 for the same structure, whatever the brightness."""
-        shared = float(self.pixels @ other.pixels) / len(self.pixels)
+        """Return 1 − the correlation with another: 0 for the same structure, whatever the brightness.
+
+        Bars that both have are not compared.
+        """
+        (top, bottom, left, right), (top2, bottom2, left2, right2) = self.content, other.content
+        content = min(top, top2), max(bottom, bottom2), min(left, left2), max(right, right2)
+        a, b = self._within(content), other._within(content)
+        shared = float(a.pixels @ b.pixels) / max(len(a.pixels), 1)
         flat = _FLAT**2
-        return 1 - (shared + flat) / math.sqrt((self.variance + flat) * (other.variance + flat))
+        return 1 - (shared + flat) / math.sqrt((a.variance + flat) * (b.variance + flat))
+
+    def _within(self, content: tuple[int, int, int, int]) -> Thumbnail:
+        """Return the thumbnail of a part."""
+        if content == _WHOLE:
+            return self
+        top, bottom, left, right = content
+        cells = self.pixels.reshape(_ROWS, _COLUMNS)[top:bottom, left:right].flatten()  # a copy
+        if not len(cells):
+            return Thumbnail(cells, 0.0)
+        cells -= cells.mean()
+        return Thumbnail(cells, float(cells @ cells) / len(cells))
+
+
+def _content(cells: Float32[np.ndarray, "rows columns"]) -> tuple[int, int, int, int]:
+    """Return the rows and columns between the bars; none of them where all cells are alike."""
+    differs = np.abs(cells - cells[0, 0]) > _BAR
+    rows, columns = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
+    if not len(rows):
+        return _ROWS, 0, _COLUMNS, 0
+    (top, bottom), (left, right) = _without_edges(rows, _ROWS), _without_edges(columns, _COLUMNS)
+    return top, bottom, left, right
+
+
+def _without_edges(between: Int64[np.ndarray, " n"], n_cells: int) -> tuple[int, int]:
+    """Return the cells between two bars, as a range; those that a bar reaches into are left out."""
+    first, stop = int(between[0]), int(between[-1]) + 1
+    if stop - first <= 2:
+        return first, stop
+    return first + (first > 0), stop - (stop < n_cells)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from dataclasses import field
+from dataclasses import field, replace
 
 from tddfa.dataclass import dataclass
 from tddfa.tracking.appearance import Appearance, AppearanceMemory
 from tddfa.tracking.face import State, TrackedFace
 from tddfa.tracking.person import PersonShape
 from tddfa.tracking.shots import DISSOLVE_FRAMES
-from tddfa.tracking.trajectory import Trajectory
-from tddfa.types import BoundingBox, Face
+from tddfa.tracking.trajectory import FacePosition, Trajectory, moved_box, moved_params
+from tddfa.types import BoundingBox, Detection, Face
 
 _N_RECENT = 2 * DISSOLVE_FRAMES
 _SAME_YAW_DEG = 20.0  # turn of the head over which appearances can be compared
@@ -109,6 +110,13 @@ class Track:
             return False
         return _is_another(appearance, before, limit)
 
+    def forget_drift(self) -> None:
+        """Remember the face as it looked a dozen frames ago, before it became another."""
+        since = list(self.recent)[-DISSOLVE_FRAMES:]
+        appearance, yaw_deg = since[0]
+        if appearance is not None:
+            self.memory.replace(appearance, yaw_deg, [yaw for _, yaw in since])
+
     def see(self, appearance: Appearance | None, yaw_deg: float) -> None:
         """Take what the face looks like in this frame; None where that cannot be told."""
         if self.state != "tracked":
@@ -118,6 +126,18 @@ class Track:
         self.recent.append((appearance if whole else None, yaw_deg))
         if appearance is not None and is_fresh and self.probation is None:
             self.memory.add(appearance, yaw_deg)
+
+    def scale(self, x: float, y: float) -> None:
+        """Follow an image that has become `x` times as wide and `y` times as high."""
+        start = FacePosition.of_box(self.box)
+        end = start.scaled(x, y)
+        detection = Detection(moved_box(self.face.box, start, end), self.face.score)
+        self.face = replace(self.face, detection=detection, params=moved_params(self.face.params, start, end))
+        self.box = moved_box(self.box, start, end)
+        self.path = self.path.scaled(x, y)
+        if self.path_before_contact is not None:
+            self.path_before_contact = self.path_before_contact.scaled(x, y)
+        self.typical_size *= math.sqrt(x * y)
 
     def reported(self, frame: int) -> TrackedFace:
         """Return the track as the outside sees it."""

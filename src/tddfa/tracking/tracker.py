@@ -94,6 +94,7 @@ _LOOK_WEIGHT = 1.0  # sizes of the face of a path that weigh as much as one unit
 _FOLLOWED_LOOK = 0.25
 
 _RESTING = 0.002  # dissimilarity of two frames of a still camera, up to which little can have changed
+_RESTING_FACE = 0.05  # the same for a face: movement in its sizes
 _LOOK_EVERY = 3  # frames between looks at a face then
 
 Selection = Callable[[list[Detection]], Iterable[Detection]]
@@ -220,8 +221,9 @@ class FaceTracker:
         self._tracks: list[Track] = []
         self._frame = -1
         self._last_search = -detect_every
-        self._defer_search = False
+        self._defer_search = self._is_resized = False
         self._to_search: Image | None = None
+        self._size: tuple[int, int] | None = None
         self._n_tracks = self._n_ids = self._n_searches = 0
         self._small_wait, self._next_small = _SMALL_EVERY, 0
 
@@ -257,7 +259,7 @@ class FaceTracker:
     def search(self) -> None:
         """Search the frame of the last `update` for new faces, where that was deferred and is due.
 
-        The next `update` does it otherwise; the image has to be unchanged until then.
+        The next `update` does it otherwise.
         """
         image, self._to_search = self._to_search, None
         if image is not None:
@@ -275,6 +277,7 @@ class FaceTracker:
 
     def _update_tracks(self, image: Image) -> list[Track]:
         """Find the tracks and new faces in an image; returns the tracks that are missing."""
+        self._resize(image)
         self._shots.update(image)
         if self._shots.is_cut:
             self._rejections.clear()
@@ -289,10 +292,20 @@ class FaceTracker:
         if self._shots.is_cut or self._search_is_due(newly_missing):
             waited_for = any(not t.has_left for t in missing)
             if self._defer_search and not waited_for and any(t.visible for t in self._tracks):
-                self._to_search = image
+                self._to_search = image.copy()  # whoever shows a live frame draws on it meanwhile
             else:
                 self._search(image, missing)
         return [t for t in missing if t.path.frame < self._frame]
+
+    def _resize(self, image: Image) -> None:
+        """Move the tracks to where they are if the image has another size than the one before."""
+        height, width = size = image.shape[:2]
+        before, self._size = self._size or size, size
+        self._is_resized = size != before
+        if self._is_resized:
+            self._rejections.clear()
+            for track in self._tracks:
+                track.scale(width / before[1], height / before[0])
 
     def _update(
         self,
@@ -304,7 +317,8 @@ class FaceTracker:
     ) -> None:
         """Continue a track with the face of this frame."""
         position = FacePosition.of_box(box)
-        if track.in_earlier_shot or not track.visible:
+        has_jumped = position.distance(track.path.predict(self._frame)) > _REACH
+        if track.in_earlier_shot or not track.visible or has_jumped or self._is_resized:
             track.state = "returned"
         else:
             track.state = "tracked"
@@ -313,7 +327,9 @@ class FaceTracker:
             track.person = PersonShape()  # a shot gives the same numbers whatever was before it
             track.in_earlier_shot = track.has_left = False
         else:
-            track.path = track.path.extended(position, self._frame)
+            # A jump is no velocity: the next frames would be cropped where it leads.
+            extended = Trajectory.begin if has_jumped else track.path.extended
+            track.path = extended(position, self._frame)
             track.typical_size *= (position.size / track.typical_size) ** _SIZE_ADAPTATION
         track.face, track.box, track.confidence, track.n_missed = track.person.see(face), box, confidence, 0
         track.n_followed = turn_of(box)
@@ -387,7 +403,7 @@ class FaceTracker:
 
     def _followed(self, image: Image, tracks: Sequence[Track]) -> dict[int, tuple[Face, Appearance | None]]:
         """Return the faces that one look at where they were suffices for, and their looks, by track."""
-        aligner = None if self._shots.has_changed else self._follower
+        aligner = None if self._shots.has_changed or self._is_resized else self._follower
         tracks = [track for track in tracks if track.is_settled and _is_inside(track.box, image)]
         if aligner is None or not tracks:
             return {}
@@ -491,6 +507,7 @@ class FaceTracker:
             return True
         if self._shots.has_changed and track.has_drifted_to_another(appearance, _yaw_deg(face), _OTHER_LOOK):
             track.in_earlier_shot = True  # in the course of a dissolve
+            track.forget_drift()  # or the other face, which was learned on the way, gets the ID back
             return True
         return False
 
@@ -509,7 +526,9 @@ class FaceTracker:
     ) -> Appearance | None:
         """Return what the face of a track looks like; in an image that rests, from a few frames ago."""
         rests = self._shots.difference < _RESTING and (self._frame - track.key) % _LOOK_EVERY
-        if rests and track.recent:
+        # A small face may move in an image that rests, and a wrong path may lead away from a face at rest.
+        moves = FacePosition.of_box(box).distance(FacePosition.of_box(track.box)) > _RESTING_FACE
+        if rests and not moves and track.recent:
             return track.recent[-1][0]
         others = [t.box for t in self._tracks if t.visible and t is not track and not t.in_earlier_shot]
         return _appearance(image, face, box, others)

@@ -40,6 +40,10 @@ class FacePosition:
         """Return the position of a box."""
         return cls(*box.center, math.sqrt(box.area))
 
+    def scaled(self, x: float, y: float) -> FacePosition:
+        """Return the position in an image that is `x` times as wide and `y` times as high."""
+        return FacePosition(x * self.x, y * self.y, math.sqrt(x * y) * self.size)
+
     def distance(self, other: FacePosition) -> float:
         """Return the distance of the centres, in sizes of the larger face."""
         return math.hypot(self.x - other.x, self.y - other.y) / max(self.size, other.size)
@@ -66,6 +70,10 @@ class Trajectory:
         """Return the trajectory with one more position; positions before a gap are forgotten."""
         before = self.positions[-_N_STEPS:] if frame == self.frame + 1 else ()
         return replace(self, positions=(*before, position), frame=frame)
+
+    def scaled(self, x: float, y: float) -> Trajectory:
+        """Return the trajectory in an image that is `x` times as wide and `y` times as high."""
+        return replace(self, positions=tuple(position.scaled(x, y) for position in self.positions))
 
     def without_last(self) -> Trajectory:
         """Return the trajectory up to the frame before; unchanged where there is no earlier position."""

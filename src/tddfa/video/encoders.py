@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from tddfa.dataclass import dataclass
@@ -25,6 +26,11 @@ class Encoder:
 
     name: str
     options: dict[str, str]
+
+    @property
+    def finest_clock(self) -> Fraction:
+        """The finest clock that it takes, s: MPEG-4 has 16 bits for the ticks of a second."""
+        return Fraction(1, 60_000) if self.name == "mpeg4" else Fraction(0)
 
 
 def encoders(choice: str = "auto", *, preset: str | None = None, crf: int | None = None) -> list[Encoder]:

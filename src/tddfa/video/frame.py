@@ -21,8 +21,7 @@ class Frame:
         image: upright, with square pixels.
         captured: `time.perf_counter()` when a live source delivered it; None for recorded ones.
         coded: the decoder's own frame, when `image` shows just its pixels; `VideoWriter` copies from it what
-        was not
-            drawn over.
+            was not drawn over.
     """
 
     index: int

@@ -19,7 +19,8 @@ from tddfa.video.deinterlace import Deinterlacer
 from tddfa.video.frame import Frame
 from tddfa.video.moment import Moment as Moment  # its former place
 from tddfa.video.moment import empty_range
-from tddfa.video.source import Readable, VideoSource
+from tddfa.video.planes import note_image
+from tddfa.video.source import CUT_OFF, Readable, VideoSource
 from tddfa.video.timeline import BROADCAST_LEAP_S, RECORDING_LEAP_S, FrameClock, PacketClock
 from tddfa.video.tracks import video_track
 from tddfa.video.wholeness import is_cut_off
@@ -35,6 +36,8 @@ _MAX_RATE = 1000  # frames per second: a header that says more gives the ticks o
 _FIRST_FRAMES, _FIRST_FRAMES_OF_AVI, _FIRST_BYTES = 8, 64, 64 << 20
 _MAX_STRETCH = 16.0  # width of a pixel over its height, or the other way round
 # Formats whose clocks jump by design.
+# Formats that say when they end, not how long they are: a recording may begin at the time of day.
+_FROM_ZERO = ("matroska", "nut")
 _BROADCAST = ("mpegts", "mpeg", "hls", "rtsp", "rtp", "flv")
 
 
@@ -58,8 +61,7 @@ class VideoReader:
 
     Args:
         path: a file of any container and codec that FFmpeg reads; "-" for standard input; a pipe; a URL
-        (http,
-            https, rtsp, rtmp, …); or a binary file object.
+            (http, https, rtsp, rtmp, …); or a binary file object.
         start: first frame to give: its number, a time ("1.5s", "2:03.5"), or a `Moment`.
         end: the frame to stop before.
         timeout_s: how long a network or a pipe may keep silent; 10 s and 30 s when not given.
@@ -163,10 +165,8 @@ class VideoReader:
                     yield self._frame(index, time, raw)
             else:
                 self._note_damage(n_decoded, broken)
-        if n_decoded == 0 and self._interruption is not None:
-            raise VideoFileError(f"{self.source.name} {self._interruption}")
         if n_decoded == 0:
-            raise VideoFileError(f"{self.source.name} has a video track, but not one frame in it can be read")
+            raise VideoFileError(f"{self.source.name} {self._without_frames()}")
         if n_given == 0:
             problem = empty_range(self.source.name, n_decoded, "frame", ends_first=is_behind)
             raise EndsBeforeStartError(problem)
@@ -193,6 +193,8 @@ class VideoReader:
         length = stream.duration * base if stream.duration else None
         if length is None and container.duration is not None:
             length = Fraction(container.duration, 1_000_000)
+            if container.format.name.startswith(_FROM_ZERO):
+                length -= Fraction(max(container.start_time or 0, 0), 1_000_000)
         self._length = None if length is None or length <= 0 else float(length)
         ratio = float(stream.sample_aspect_ratio or 1)
         self._widen = ratio if 1 / _MAX_STRETCH <= ratio <= _MAX_STRETCH else 1.0
@@ -290,7 +292,16 @@ class VideoReader:
                 f"not enough memory for frames of {width} × {raw.height} pixels of {self.source.name}"
             ) from None
         as_coded = orientation == UPRIGHT and width == raw.width and is_plain(raw)
+        if as_coded:
+            note_image(raw, image)
         return Frame(index, time, image, coded=raw if as_coded else None)
+
+    def _without_frames(self) -> str:
+        """Return why no frame can be read, and what to do."""
+        problem = self._interruption or "has a video track, but not one frame in it can be read"
+        if self.source.path is not None or self._interruption not in (None, CUT_OFF):
+            return problem
+        return f"{problem}; an MP4 whose index is at its end cannot be streamed: save it to a file first"
 
     def _note_damage(self, n_decoded: int, broken: bool) -> None:
         if self._interruption is not None and self.source.path is None:

@@ -98,8 +98,7 @@ class ImageSequence(_Times):
 
     Args:
         place: a folder, a glob, a printf pattern, or a list of files. Of a folder, hidden files are left out;
-        names
-            are sorted as people count (2 before 10). A plot of `tddfa video --plot` is no frame.
+            names are sorted as people count (2 before 10). A plot of `tddfa video --plot` is no frame.
         fps: frames per second.
         start: first frame to give: its number, a time ("1.5s", "2:03.5"), or a `Moment`.
         end: the frame to stop before.

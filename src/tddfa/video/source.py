@@ -6,6 +6,7 @@ Everything that can keep silent (pipes, networks) is given up after a while, and
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import select
@@ -27,6 +28,9 @@ T = TypeVar("T")
 NETWORK_TIMEOUT_S = 10.0
 # How long a pipe may keep silent, s: the program before it may have to start, or to seek.
 PIPE_TIMEOUT_S = 30.0
+
+CUT_OFF = "is cut off or damaged"
+"""Why the rest of a source cannot be read, to complete "NAME …"."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _STDIN = ("-", "pipe:", "pipe:0", "/dev/stdin")
@@ -74,6 +78,8 @@ class VideoSource:
         self._timeout_s = timeout_s
         self._patience_s = NETWORK_TIMEOUT_S
         self._open: Callable[[dict[str, str]], InputContainer]
+        if isinstance(place, io.TextIOBase):
+            raise InputError('a video is read from a binary file; open it with open(path, "rb")')
         if hasattr(place, "read"):
             self.name = str(getattr(place, "name", "the file object"))
             self.repeatable = _seekable(place)
@@ -115,6 +121,8 @@ class VideoSource:
         """Return what an error while reading means, to complete "NAME …"."""
         if type(error).__name__ in ("ExitError", "TimeoutError") or isinstance(error, TimeoutError):
             return f"gave no data for {self._patience_s:g} s"
+        if type(error).__name__ == "InvalidDataError":
+            return CUT_OFF
         return str(getattr(error, "strerror", None) or error or type(error).__name__).splitlines()[0]
 
     def _use_stdin(self) -> None:

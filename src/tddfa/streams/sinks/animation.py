@@ -72,6 +72,7 @@ class AnimationSink(contextlib.AbstractContextManager["AnimationSink"]):
         return sorted(path for path in found if path.stem.removeprefix(f"{self.stem}_face_").isdecimal())
 
     def __enter__(self) -> AnimationSink:
+        self._tracks, self._start = {}, None
         # An unwritable folder is reported now: at the end, the whole video would have been tracked in vain.
         try:
             with tempfile.TemporaryFile(dir=self.folder):

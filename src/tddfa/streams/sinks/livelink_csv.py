@@ -48,6 +48,7 @@ class LiveLinkCsvSink(contextlib.AbstractContextManager["LiveLinkCsvSink"]):
         return [self.path, *(p for p in self.path.parent.glob(further) if numbers.fullmatch(p.stem))]
 
     def __enter__(self) -> LiveLinkCsvSink:
+        self._files, self._times = {}, []
         self._first = self._opened(self.path)
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -46,7 +47,8 @@ def plot_image(timeline: Timeline) -> Image:
     _text(page, timeline.title, 22, 14, 24, _INK)
     n = len(timeline.people)
     people = "nobody was seen" if not n else f"{n} {'person' if n == 1 else 'people'}"
-    _text(page, f"{people}, {len(timeline.times)} frames, {timeline.duration_s:.1f} s", 22, 40, 15, _GREY)
+    shown = timeline.duration_s - timeline.start_s
+    _text(page, f"{people}, {len(timeline.times)} frames, {shown:.1f} s", 22, 40, 15, _GREY)
     ticks = _ticks(timeline)
     y = _TOP
     for person, panels in zip(timeline.people, rows, strict=True):
@@ -123,14 +125,16 @@ def _runs(
 
 
 def _x(timeline: Timeline, time: float) -> float:
-    return _LEFT + (_WIDTH - _LEFT - _RIGHT) * time / max(timeline.duration_s, 1e-9)
+    start, end = timeline.start_s, timeline.duration_s
+    return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (time - start) / max(end - start, 1e-9)
 
 
 def _ticks(timeline: Timeline) -> list[tuple[float, str]]:
     """Return up to ten round times with their labels."""
-    duration = timeline.duration_s
-    step = next((s for s in _TICKS_S if duration / s <= 10), _TICKS_S[-1])
-    times = [k * step for k in range(int(duration / step) + 1)] if duration else []
+    start, end = timeline.start_s, timeline.duration_s
+    step = next((s for s in _TICKS_S if (end - start) / s <= 10), _TICKS_S[-1])
+    first, last = math.ceil(start / step), math.floor(end / step)
+    times = [k * step for k in range(first, last + 1)] if end > start else []
     return [(t, f"{t:g} s" if step < 60 else f"{t / 60:g} min") for t in times]
 
 

@@ -70,6 +70,8 @@ class TimelineSink(contextlib.AbstractContextManager["TimelineSink"]):
         return [path for path in (self._report, self._plot) if path is not None]
 
     def __enter__(self) -> TimelineSink:
+        self._shots = ShotDetector()
+        self._times, self._cuts, self._tracks = [], [], {}
         return self
 
     def write(self, frame: TrackedFrame) -> None:

@@ -11,10 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
 
+import numpy as np
+
+from tddfa.errors import InputError
 from tddfa.render import OVERLAYS
 from tddfa.streams.frame import TrackedFrame, check_frame, not_open
 from tddfa.types import Face, Image
-from tddfa.types.arguments import as_path, check_choice, check_kind
+from tddfa.types.arguments import as_path, check_choice, check_kind, shown
 from tddfa.video import Behind, FrameSource, VideoReader, VideoWriter
 
 Drawing: TypeAlias = Callable[[Image, list[Face]], Image]
@@ -30,7 +33,7 @@ class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
     Drawing and encoding happen in a thread each, beside the tracking of later frames.
 
     Args:
-        path: of the file; ends in .mp4.
+        path: of the file; ends in .mp4, .m4v or .mov.
         like: the source, from which the file takes its frame rate, its clock and its sound.
         draw: name of an overlay (see `tddfa.render.OVERLAYS`), or a function (image, faces) → image.
         rate: frames per second for players, without `like`.
@@ -64,6 +67,7 @@ class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
             check_kind("like", like, FrameSource, "a VideoReader is one")
         self.path = as_path("path", path)
         self._draw: Callable[..., Image] = OVERLAYS[draw] if isinstance(draw, str) else draw
+        self._draws_itself = not isinstance(draw, str)
         self._options = options
         self._writer = VideoWriter(
             self.path,
@@ -104,4 +108,9 @@ class VideoSink(contextlib.AbstractContextManager["VideoSink"]):
 
     def _draw_frame(self, encoding: Behind, frame: TrackedFrame) -> None:
         assert frame.image is not None
-        encoding.put(self._draw(frame.image, frame.visible_faces, **self._options), frame.time, frame)
+        # A function of the caller may draw on the image that it is given, which other sinks read, too.
+        image = frame.image.copy() if self._draws_itself else frame.image
+        drawn: Any = self._draw(image, frame.visible_faces, **self._options)
+        if not isinstance(drawn, np.ndarray):
+            raise InputError(f"draw returned {shown(drawn)}; let the function return the image that it drew")
+        encoding.put(drawn, frame.time, frame)

@@ -24,6 +24,7 @@ from tddfa.types.arguments import as_path, as_text, check_flag, check_kind, show
 KINDS = tuple(kind for kind in OVERLAYS if kind != "uv_tex")
 """The overlays that a window can show: those that draw over the image."""
 
+_UNSEEN = ("offscreen", "dummy", "evdev")  # drivers that SDL takes where there is no screen
 _MEMORY = 0.9  # weight of the earlier frames in the rates that are shown
 
 
@@ -177,6 +178,13 @@ class PygameScreen:
             pygame.font.init()
         except pygame.error as error:
             raise InputError(f"cannot open a window: {error}; is there a screen?") from None
+        driver = pygame.display.get_driver()
+        if driver in _UNSEEN and os.environ.get("SDL_VIDEODRIVER", "") != driver:
+            pygame.display.quit()
+            raise InputError(
+                "cannot open a window: this computer, or this terminal, has no screen; run it on a desktop, "
+                "or send or record the faces instead"
+            )
         pygame.display.set_caption(title)
         self._font: Any = pygame.font.Font(None, 24)
         self._surface: Any = None
