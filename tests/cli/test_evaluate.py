@@ -129,6 +129,7 @@ def test_predictions_are_read_before_portraits_are_rendered(call, capsys, conten
         ["aflw2000", "--data", "set", "--smoothing", "none"],
         ["aflw2000", "--data", "set", "--sheet", "x.jpg"],
         ["aflw2000", "--data", "set", "--worst", "0"],
+        ["aflw2000", "--data", "set", "--per-image", "rows.xlsx"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(call, arguments):

@@ -5,7 +5,7 @@ import clips
 from evaluation_sets import write_archive, write_tar
 from tddfa import FaceAligner
 from tddfa.errors import DatasetError, InputError
-from tddfa.evaluation import evaluate, stability
+from tddfa.evaluation import evaluate, landmark_tracks, stability
 from tddfa.evaluation.landmark_tracks import FOLLOWERS, landmark_track
 from tddfa.evaluation.moving_face import N_FRAMES
 
@@ -40,6 +40,22 @@ def test_every_way_to_follow_gives_landmarks_for_every_image(toy_aligner, way):
     track = landmark_track(way, toy_aligner, images)
     assert track.shape == (6, 68, 2)
     assert np.isfinite(track).all()
+
+
+def test_smoothers_are_given_the_times_of_the_frames(toy_aligner, tmp_path, monkeypatch):
+    given, make = [], landmark_tracks.make_smoother
+
+    def smoother_that_notes_times(name):
+        smoother = make(name)
+        push = smoother.push
+        smoother.push = lambda faces, time: given.append(time) or push(faces, time)
+        return smoother
+
+    monkeypatch.setattr(landmark_tracks, "make_smoother", smoother_that_notes_times)
+    times = [0.0, 0.04, 0.08, 0.48, 0.52]
+    clips.write_clip(tmp_path / "a.mp4", clips.sample_images(5, 112, 112), times=times)
+    evaluate("stability", toy_aligner, tmp_path, smoothing="one-euro")
+    assert given == pytest.approx(times, abs=1e-3)
 
 
 def test_images_without_a_face_are_gaps(toy_aligner):

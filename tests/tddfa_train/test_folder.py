@@ -95,9 +95,10 @@ def test_labels_are_no_backgrounds(faces):
         ({"folder_weights": (1.0, 2.0)}, "folder_weights has 2 numbers for 1 folders; give one for each"),
         ({"folder_weights": (-1.0,)}, "are shares; give numbers of at least 0"),
         ({"yaw_shares": (1.0, -1.0, 1.0)}, "are shares; give numbers of at least 0"),
+        ({"side": 64}, "data.side is 64; the networks take crops of 120 px"),
     ],
 )
-def test_shares_that_do_not_fit_are_refused(faces, drawn_faces, options, line):
+def test_data_that_does_not_fit_is_refused(faces, drawn_faces, options, line):
     config = LandmarkDataConfig((str(faces),), str(drawn_faces / "backgrounds.npy"), **options)
     with pytest.raises(InputError, match=line):
         LandmarkBatches(config, 1)

@@ -10,6 +10,7 @@ pytest.importorskip("torch")
 from tddfa import FaceAligner, read_image
 from tddfa.errors import InputError
 from tddfa.provenance import marked
+from tddfa_train.data import prepare
 from tddfa_train.data.folder import open_face_folder, write_face_folder
 from tddfa_train.data.prepare import (
     contact_sheet,
@@ -34,7 +35,13 @@ def prepared(published_pack, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
     broken = folder / "broken.jpg"
     broken.write_text("no picture")
-    counts = prepare_folder([*photos_in(PHOTOS), broken], folder / "faces", [FaceAligner(published_pack)])
+    with pytest.MonkeyPatch.context() as patch:
+        lines: list[str] = []
+        patch.setattr(prepare.log, "warning", lambda line, *values: lines.append(line % values))
+        counts = prepare_folder([*photos_in(PHOTOS), broken], folder / "faces", [FaceAligner(published_pack)])
+    (line,) = lines
+    assert line.startswith("left out: ")
+    assert "broken.jpg" in line
     return counts, open_face_folder(folder / "faces")
 
 

@@ -27,6 +27,8 @@ PROTOCOLS = {
     "tracking": "people of rendered scenes: found, kept apart, missed when gone",
 }
 
+_TABLE_SUFFIXES = ("", ".csv", ".txt")
+
 # Option → the protocols that it belongs to.
 _OPTIONS = {
     "crops": ("aflw2000",),
@@ -124,6 +126,8 @@ def run(args: argparse.Namespace) -> int:
             raise ExportFileError(f"cannot write {path}: there is no folder {path.parent}")
     if args.per_image is not None:
         guard.check(args.per_image)
+        if args.per_image.suffix.lower() not in _TABLE_SUFFIXES:
+            args.parser.error(f"--per-image {args.per_image}: a CSV table is written; name it rows.csv")
     if sheet is not None:
         replace(guard, taken=None).check(sheet)
         _check_format(sheet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import TypeAlias
 
 import numpy as np
@@ -21,11 +22,11 @@ FROM_LAST_FRAME, DETECTOR = "from-last-frame", "detector"
 FOLLOWERS = (FROM_LAST_FRAME, DETECTOR, *SMOOTHERS)
 """Ways to follow a face: two without a tracker, and the tracker with each of its smoothers."""
 
-_RATE = 30.0  # frames a second, for smoothings that know time
+_RATE = 30.0  # frames a second, of images without times
 
 
 def landmark_track(
-    way: str, aligner: FaceAligner, images: Iterable[Image], *, rate: float = _RATE
+    way: str, aligner: FaceAligner, images: Iterable[Image], *, times: Iterable[float] | None = None
 ) -> Float32[np.ndarray, "n 68 2"]:
     """Return the landmarks of the largest face of each image, px; NaN where there is none.
 
@@ -35,7 +36,7 @@ def landmark_track(
             smoothers of the tracker.
         aligner: finds the landmarks.
         images: of one size.
-        rate: images per second.
+        times: when each was taken, s, which some smoothers need; 30 a second when not given.
 
     Raises:
         InputError: there is no such way.
@@ -47,7 +48,7 @@ def landmark_track(
     elif way == DETECTOR:
         found = (_points(_largest(aligner.align(image))) for image in images)
     else:
-        found = _tracked(way, aligner, images, rate)
+        found = _tracked(way, aligner, images, (k / _RATE for k in count()) if times is None else times)
     lost = np.full((68, 2), np.nan, np.float32)
     points = [lost if landmarks is None else landmarks[:, :2] for landmarks in found]
     return np.stack(points) if points else np.zeros((0, 68, 2), np.float32)
@@ -64,11 +65,11 @@ def _from_last_frame(aligner: FaceAligner, images: Iterable[Image]) -> Iterator[
 
 
 def _tracked(
-    smoothing: str, aligner: FaceAligner, images: Iterable[Image], rate: float
+    smoothing: str, aligner: FaceAligner, images: Iterable[Image], times: Iterable[float]
 ) -> Iterator[Landmarks | None]:
     tracker, smoother = FaceTracker(aligner), make_smoother(smoothing)
-    for k, image in enumerate(images):
-        for faces in smoother.push(tracker.update(image), k / rate):
+    for image, time in zip(images, times, strict=False):
+        for faces in smoother.push(tracker.update(image), time):
             yield _of_one(faces)
     yield from map(_of_one, smoother.flush())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +155,10 @@ def clip_track(way: str, aligner: FaceAligner, path: Path) -> Float32[np.ndarray
     """Return the landmarks of each frame of a clip, px; NaN where there is no face."""
     from tddfa.video import VideoReader
 
-    reader = VideoReader(path)
-    return landmark_track(way, aligner, (frame.image for frame in reader), rate=float(reader.rate))
+    images, times = tee(VideoReader(path))
+    return landmark_track(
+        way, aligner, (frame.image for frame in images), times=(frame.time for frame in times)
+    )
 
 
 def _identity(aligner: FaceAligner, folder: Path, count: int, unit: str, smoothing: str) -> dict[str, Any]:

@@ -38,6 +38,9 @@ _FACE_LABELS = (
 )
 Batch = dict[str, np.ndarray]
 
+CROP_SIDE = 120
+"""Side of the crops that all networks take, px."""
+
 
 @dataclass(frozen=True, slots=True)
 class LandmarkDataConfig:
@@ -50,7 +53,7 @@ class LandmarkDataConfig:
     ] = ()  # how often a face of each folder is drawn; all the same when empty
     seed: int = 0
     batch_size: int = 64
-    side: int = 120
+    side: int = CROP_SIDE
     negatives: float = 0.06
     yaw_shares: tuple[float, float, float] = (0.46, 0.28, 0.26)  # |yaw| up to 30, up to 60, beyond
     placement: PlacementConfig = field(default_factory=PlacementConfig)
@@ -68,7 +71,7 @@ class LandmarkDataConfig:
     held_out_every: int = 40  # every n-th face never trains; 0: all train
 
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
-        **dict.fromkeys(("batch_size", "side"), (1, math.inf)),
+        "batch_size": (1, math.inf),
         **dict.fromkeys(("seed", "closed_below", "closed_boost", "held_out_every"), (0, math.inf)),
         **dict.fromkeys(("negatives", "video_share"), (0, 1)),
     }
@@ -101,6 +104,8 @@ class LandmarkBatches:
         self.held_out = held_out
         self.mirrors = True
         check_folders(config.folders, config.folder_weights)
+        if config.side != CROP_SIDE:
+            raise InputError(f"data.side is {config.side}; the networks take crops of {CROP_SIDE} px")
         if min(config.yaw_shares) < 0:
             raise InputError("data.yaw_shares are shares; give numbers of at least 0")
         self.folders: list[FaceFolder] = [

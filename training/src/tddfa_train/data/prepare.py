@@ -1,6 +1,7 @@
 """A folder of photos becomes a dataset folder: faces found, cut out and labelled by a pack as teacher."""
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from tddfa_train.data.augment import warp
 from tddfa_train.data.face_landmarker import FaceLandmarker, teach
 from tddfa_train.data.folder import open_face_folder, write_face_folder
 from tddfa_train.data.points import IBUG68_MIRROR
+
+log = logging.getLogger(__name__)
 
 # Crops that the teacher sees: scale of the landmark box, and shift as a share of it.
 _JITTER = (
@@ -124,7 +127,7 @@ def prepare_folder(
     """Writes a dataset folder of all faces in photos.
 
     Args:
-        photos: image files; one that cannot be read is counted and left out.
+        photos: image files; one that cannot be read is named, counted and left out.
         target: folder to write.
         aligners: label the faces, each of them; the first one finds them.
         side: of the stored crops, px.
@@ -143,7 +146,8 @@ def prepare_folder(
     for path in tqdm(list(photos), desc="photos", unit="photo", disable=None):
         try:
             image = read_image(path)
-        except ImageFileError:
+        except ImageFileError as error:
+            log.warning("left out: %s", error)
             counts["unreadable photos"] += 1
             continue
         for number, face in enumerate(aligners[0].align(image)):
@@ -214,7 +218,8 @@ def prepare_backgrounds(
     for path in tqdm(files, desc="photos", unit="photo", disable=None):
         try:
             image = read_image(path)
-        except ImageFileError:
+        except ImageFileError as error:
+            log.warning("left out: %s", error)
             continue
         height, width = image.shape[:2]
         # Hair and necks are no background: a quarter of the box more on every side.
