@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tddfa.files import atomic_path, atomic_write, make_folder, remove_leftovers
+from tddfa.files import atomic_path, atomic_write, is_device, make_folder, remove_leftovers
 
 
 def test_a_written_file_holds_the_data_and_nothing_else_is_there(tmp_path):
@@ -23,6 +23,20 @@ def test_a_written_file_has_the_permissions_of_an_ordinary_one(tmp_path):
     (tmp_path / "plain").write_bytes(b"")
     ours, plain = (stat.S_IMODE((tmp_path / n).stat().st_mode) for n in ("ours", "plain"))
     assert ours == plain
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pipes with names")
+def test_nothing_takes_the_place_of_a_pipe_or_a_device(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in "pipe", "link":
+        with pytest.raises(OSError, match="it is a device or a pipe, and no file"):
+            atomic_write(tmp_path / name, b"data")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert {p.name for p in tmp_path.iterdir()} == {"pipe", "link"}
+    assert is_device("/dev/null")
+    assert is_device("/dev/stdout")
+    assert not any(map(is_device, ("/dev/shm", tmp_path, tmp_path / "new", __file__, "a\0b")))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs the permissions of POSIX")

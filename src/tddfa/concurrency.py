@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from tddfa.errors import TddfaError
 
+P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -17,11 +21,37 @@ class WorkerDiedError(TddfaError, RuntimeError):
     """A process that was to do some of the work has ended."""
 
 
+def one_at_a_time(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a function that threads call one after the other.
+
+    Caches of the standard library let threads that ask at once compute, and keep, a value each.
+
+    Args:
+        function: may call itself.
+    """
+    lock = threading.RLock()
+
+    def renew() -> None:
+        nonlocal lock
+        lock = threading.RLock()
+
+    if hasattr(os, "register_at_fork"):
+        # A copy of the process would wait for ever for a thread that is not in it.
+        os.register_at_fork(after_in_child=renew)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with lock:
+            return function(*args, **kwargs)
+
+    return call
+
+
 def in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Generator[R]:
     """Yield `function` of each item, in the order of the items, computed by `workers` threads.
 
     Items are taken as they are needed, at most two per worker ahead of the caller, so memory does not grow
-    with their number. An error of the function is raised in its item's place and ends the rest.
+    with their number. An error of the function, or of the items, is raised in its place and ends the rest.
 
     Args:
         function: called from several threads at once when there is more than one worker.
@@ -75,13 +105,21 @@ def in_processes(
 
 def _in_order(pool: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Generator[R]:
     waiting: deque[Future[R]] = deque()
+    source, failure = iter(items), None
     try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
+        while failure is None:
+            try:
+                waiting.append(pool.submit(function, next(source)))
+            except StopIteration:
+                break
+            except Exception as error:
+                failure = error  # the results of the items before it come first
             if len(waiting) == ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+        if failure is not None:
+            raise failure
     finally:
         for future in waiting:
             future.cancel()

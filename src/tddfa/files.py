@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import re
+import stat
 import sys
 import time
 import zlib
@@ -26,9 +28,12 @@ def atomic_path(path: str | Path) -> Generator[Path]:
     was before. The temporary name keeps the suffix, for writers that choose their format by it.
 
     Raises:
-        OSError: the folder does not exist or cannot be written.
+        OSError: the folder does not exist or cannot be written, or `path` is a device or a pipe.
     """
     path = Path(path)
+    if is_device(path):
+        # A file in its place would leave the machine without a /dev/null, and a reader without its writer.
+        raise OSError(errno.EINVAL, IS_DEVICE)
     temporary = _new_file(path)
     _unfinished.add(temporary)
     try:
@@ -52,6 +57,22 @@ def _new_file(path: Path) -> Path:
             temporary = path.parent / name
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             return temporary
+
+
+IS_DEVICE = "it is a device or a pipe, and no file"
+"""What a message says of a name for which `is_device` is true."""
+
+
+def is_device(path: str | Path) -> bool:
+    """Return whether a name leads to what is neither a file nor a folder, or lies in /dev itself."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116, pathlib changes names
+    except (OSError, ValueError):
+        return False
+    if stat.S_ISREG(mode):
+        # /dev/stdout is a link, which leads to a file where the shell sends the output to one.
+        return os.path.realpath(os.path.dirname(path)) == "/dev"  # noqa: PTH120, as above
+    return not stat.S_ISDIR(mode)
 
 
 def make_folder(folder: Path) -> None:

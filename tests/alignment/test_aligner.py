@@ -259,6 +259,8 @@ def test_what_is_no_image_is_refused_in_a_line(toy_aligner, image, message):
         ({"boxes": [(900, 900, 950, 950)]}, r"boxes\[0\]: .* outside the image"),
         ({"boxes": [(0, 0, 1e9, 1e9)]}, "that there is no face"),
         ({"boxes": [("a", 0, 1, 1)]}, "a box is made of numbers"),
+        ({"boxes": ["1234"]}, r"boxes\[0\]: a box is made of numbers"),
+        ({"boxes": [b"abcd"]}, r"boxes\[0\]: a box is made of numbers"),
         ({"boxes": 5}, "boxes are a list"),
         ({"landmarks": 5}, "landmarks are a list"),
         ({"errors": "ignore"}, "errors='ignore'; it takes 'raise' or 'none'"),
@@ -302,6 +304,20 @@ IMAGES = [toys.image(60), "photo.jpg", toys.image(110), np.zeros((4, 4), np.uint
 
 
 @pytest.mark.parametrize("method", ["align_batch", "align_many"])
+def test_an_option_that_is_wrong_for_every_image_is_refused_and_not_none_for_each(toy_pack, method):
+    class Detector:
+        def detect(self, image):
+            return []
+
+    align = getattr(FaceAligner(toy_pack, detector=Detector()), method)
+    for name, value in {"search_size": 3, "max_faces": 0}.items():
+        with pytest.raises(InputError, match=f"^{name}={value}; it takes a whole number"):
+            list(align([toys.image()], errors="none", **{name: value}))
+    with pytest.raises(InputError, match=r"^search_size=64 was given, but the detector Detector takes no"):
+        list(align([toys.image()], errors="none", search_size=64))
+
+
+@pytest.mark.parametrize("method", ["align_batch", "align_many"])
 def test_one_bad_image_is_named_or_none_and_takes_no_other_away(toy_aligner, method):
     align = getattr(toy_aligner, method)
     with pytest.raises(InputError, match=r"^images\[1\]: the image is a str"):
@@ -331,6 +347,30 @@ def test_a_batch_of_photos_is_what_they_are_one_by_one(open_aligner):
             # Equal to the bit on the processors that were tried; others may add the floats in another order.
             np.testing.assert_allclose(a.landmarks, b.landmarks, atol=1e-3)
             np.testing.assert_allclose(a.params.expression, b.params.expression, atol=1e-5)
+
+
+def test_crops_and_their_squares_may_be_any_iterables_and_what_is_wrong_is_named(toy_aligner):
+    crops, squares = [toys.image(), toys.image(100)], [(0, 0, 120, 120), (20, 20, 120, 120)]
+    expected = toy_aligner.align_crops(crops, squares)
+    assert toy_aligner.align_crops(iter(crops), (square for square in squares)) == expected
+    for wrong, message in (
+        ((None, squares), "crops is a NoneType"),
+        ((crops, 3), "squares is a int"),
+        (([crops[0], "photo.jpg"], squares), r"crops\[1\]: the crop is a str"),
+        (([crops[0], crops[0][:9]], squares), r"crops\[1\]: the crop is 120×9 px; crops are square"),
+        ((crops, [squares[0], (0, 0, 1)]), r"squares\[1\]: a box has 3 numbers"),
+        ((crops, squares[:1]), "2 crops and 1 squares"),
+    ):
+        with pytest.raises(InputError, match=f"^{message}"):
+            toy_aligner.align_crops(*wrong)
+
+
+def test_selections_and_images_to_measure_are_checked(toy_aligner):
+    for search in toy_aligner.align_candidates, toy_aligner.search_candidates:
+        with pytest.raises(InputError, match=r"^select is \[\]; a function"):
+            search(toys.image(), select=[])
+    with pytest.raises(InputError, match=r"^the image is a str"):
+        toy_aligner.smallest_face("photo.jpg")
 
 
 def test_the_former_name_of_a_search_works_with_a_warning(toy_aligner):

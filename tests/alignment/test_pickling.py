@@ -4,6 +4,8 @@ import copy
 import multiprocessing
 import pickle
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -58,6 +60,35 @@ def test_the_model_of_a_pack_exists_once_in_a_process(toy_pack, toy_aligner):
     assert through_pickle(toy_aligner.model) is toy_aligner.model
     assert len(pickle.dumps(toy_aligner.model)) < 1000
     assert FaceAligner("open").model is FaceAligner("open:small").model
+
+
+AT_ONCE = """
+import pickle, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from tddfa import FaceAligner, read_image
+from tddfa.export import glb_bytes
+
+image, start = read_image(sys.argv[1]), threading.Barrier(4, timeout=600)
+
+def begin(_):
+    start.wait()
+    face = FaceAligner("open").align(image)[0]
+    start.wait()
+    return face, face.cropped("head"), glb_bytes(image, [face, face])
+
+with ThreadPoolExecutor(4) as pool:
+    faces, heads, files = zip(*pool.map(begin, range(4)))
+for same in faces, heads:
+    assert len({id(face.model) for face in same}) == 1
+    assert all(face == same[0] == pickle.loads(pickle.dumps(face)) for face in same)
+assert {len(file) for file in files} == {len(glb_bytes(image, [faces[0]] * 2))}
+"""
+
+
+def test_threads_that_begin_at_once_share_models_and_write_the_same_files():
+    # In a process of its own, which has no model yet.
+    done = subprocess.run([sys.executable, "-c", AT_ONCE, PHOTO], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("options", [{}, {"level": 0, "crop": "head"}, {"mouth": False}])

@@ -525,18 +525,41 @@ def test_the_callable_pickles_small_and_takes_paths_or_bytes(photos):
     assert "no bytes" in by_bytes.column("error")[2].as_py()
     batches = list(aligner.batches(pa.table({"path": paths}).to_batches(max_chunksize=1)))
     assert pa.Table.from_batches(batches).equals(by_path.slice(0, 2))
-    with pytest.raises(InputError, match="a column path or bytes; this one has x"):
-        aligner(pa.table({"x": [1]}))
+    for table in (
+        pa.table({"x": [1]}),
+        pa.Table.from_arrays([pa.array(data[:1])] * 2, ["bytes", "bytes"]),
+    ):
+        with pytest.raises(InputError, match=r"one column path or bytes, or both; this one has (x|by)"):
+            aligner(table)
+    for table in (None, paths, {"path": paths}, data[0]):
+        with pytest.raises(InputError, match=r"^table is .*; a pyarrow.Table or RecordBatch is needed"):
+            aligner(table)
+
+
+def test_an_empty_cell_of_the_callable_is_no_name_of_a_file(photos, monkeypatch):
+    monkeypatch.chdir(photos)
+    aligner = TableAligner("3ddfa-v2-mb05")
+    for name in "012":
+        Path(name).hardlink_to("0003.png")
+    rows = aligner(pa.table({"path": ["0003.png", None, ""]}))
+    assert rows.column("face").to_pylist() == [0, -1, -1]
+    empty = [f"the path in row {k} is empty" for k in (1, 2)]
+    assert rows.column("error").to_pylist()[1:] == empty
+    (numbers,) = aligner(pa.table({"path": [3]})).column("error").to_pylist()
+    assert numbers == "the path in row 0 is a int, and no text"
+    (text,) = aligner(pa.table({"bytes": ["0003.png"]})).column("error").to_pylist()
+    assert text == "0 is a str in the column bytes; the bytes of a file are needed, base64 after its decoding"
 
 
 def test_a_process_loads_the_networks_once(photos, monkeypatch):
     from tddfa.batch import align
 
-    align.process_aligner.cache_clear()
+    cache = align.process_aligner.__wrapped__
+    cache.cache_clear()
     path = str(photos / "0003.png")
     for _ in range(3):
         pickle.loads(pickle.dumps(TableAligner("3ddfa-v2-mb05")))(pa.table({"path": [path]}))
-    assert align.process_aligner.cache_info().misses == 1
+    assert cache.cache_info().misses == 1
 
 
 def test_another_pack_on_a_machine_of_the_batch_is_refused(photos, tmp_path):
@@ -597,7 +620,7 @@ def test_the_command_says_what_was_done(photos, tmp_path, capsys):
     out = str(tmp_path / "out")
     arguments = ["batch", str(photos), "--out", out, "--pack", "3ddfa-v2-mb05"]
     assert main([*arguments, "--plan-only"]) == 0
-    assert "planned 10 inputs in 1 chunks" in capsys.readouterr().out
+    assert "planned 10 inputs in 1 chunk in " in capsys.readouterr().out
     assert main([*arguments, "--resume"]) == 1
     said = capsys.readouterr()
     assert "10 inputs done: 9 faces, 0 inputs without a face, 1 with an error" in said.out

@@ -131,6 +131,31 @@ def test_shards_of_webdataset_give_a_row_for_each_image_and_none_for_labels(tmp_
     ]
 
 
+def test_links_in_a_shard_are_errors_and_hidden_files_are_no_images(tmp_path):
+    shard = write_shard(
+        tmp_path / "s.tar", {"./0.png": PNG, "._0.png": b"Mac", ".cache/1.png": PNG, "../2.png": PNG}
+    )
+    with tarfile.open(shard, "a") as tar:
+        for name, kind in {
+            "3.png": tarfile.LNKTYPE,
+            "4.png": tarfile.SYMTYPE,
+            "5.cls": tarfile.LNKTYPE,
+        }.items():
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, "./0.png"
+            tar.addfile(link)
+    report = batched([str(shard)], str(tmp_path / "out"), PACK)
+    assert (report.n_inputs, report.n_faces, report.n_errors) == (4, 2, 2)
+    assert [(Path(row["path"]).name, row["error"]) for row in rows_of(tmp_path / "out") if row["error"]] == [
+        (
+            name,
+            f"{shard}/{name} is a link, which is not followed in tar files; pack the images themselves (tar "
+            "--hard-dereference -h)",
+        )
+        for name in ("3.png", "4.png")
+    ]
+
+
 def test_a_truncated_shard_gives_what_is_whole_and_an_error(tmp_path):
     shard = write_shard(tmp_path / "s.tar", {f"{i}.png": PNG for i in range(3)})
     shard.write_bytes(shard.read_bytes()[: 2 * (512 + -(-len(PNG) // 512) * 512) + 600])

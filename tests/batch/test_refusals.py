@@ -16,6 +16,7 @@ from conftest import REPOSITORY
 from tddfa.batch.run import run_batch
 from tddfa.batch.settings import BatchSettings
 from tddfa.cli.main import main
+from tddfa.errors import InputError
 
 PACK = BatchSettings(pack="3ddfa-v2-mb05")
 
@@ -52,6 +53,35 @@ def server(monkeypatch):
     yield f"endpoint_override=http://127.0.0.1:{server.server_port}&region=us-east-1"
     server.shutdown()
     server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "out", "message"),
+    [
+        ("photos", "out", "inputs is one name, 'photos'; put it into a list"),
+        (3, "out", "inputs is a int; a list of names is needed"),
+        (["photos", 3], "out", "inputs[1] is a int; a path is needed"),
+        (["photos", ""], "out", "inputs[1] is empty; name a file, a folder, a glob or a URL"),
+        (["a\0b"], "out", "inputs[0] is 'a\\x00b'; a path cannot hold a NUL character"),
+        (["photos"], None, "out is a NoneType; a path is needed"),
+        (["photos"], " ", "out is empty; name a file, a folder"),
+    ],
+)
+def test_names_that_are_none_are_refused_before_anything_is_made(
+    photos, tmp_path, monkeypatch, inputs, out, message
+):
+    monkeypatch.chdir(photos.parent)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError) as error:
+        run_batch(inputs, out, PACK, engine=InlineEngine())
+    assert str(error.value).startswith(message)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_inputs_may_be_paths_and_any_iterable(photos, tmp_path):
+    report = run_batch(iter([photos]), tmp_path / "out", PACK, engine=InlineEngine())
+    assert report.is_complete
+    assert report.n_inputs == 10
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "00000/part-00000009.parquet"])

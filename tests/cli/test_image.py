@@ -16,6 +16,7 @@ import pytest
 import tddfa
 import toys
 from tddfa import FaceAligner, read_image, write_image
+from tddfa.cli.lines import Lines
 from tddfa.cli.main import main
 from timing import cpu_seconds
 
@@ -150,6 +151,19 @@ def test_an_obj_can_have_a_texture(photo, out):
     assert names(out) == {"photo_obj.obj", "photo_obj.mtl", "photo_obj_1.png"}
     read = trimesh.load(out / "photo_obj.obj", process=False)
     assert read.visual.material.image.size == (256, 256)
+
+
+@pytest.mark.parametrize("more", [[], ["--per-face"]])
+def test_a_run_that_goes_on_with_textures_writes_them(photo, out, more):
+    command = ["image", str(photo), "-o", "obj", "-d", str(out), "--resume", *more]
+    assert main(command) == 0
+    assert main([*command, "--texture"]) == 0
+    whole = names(out)
+    assert sorted(Path(name).suffix for name in whole) == [".mtl", ".obj", ".png"]
+    for name in whole:
+        (out / name).unlink()
+        assert main([*command, "--texture"]) == 0
+        assert names(out) == whole
 
 
 def test_a_neutral_frontal_model_is_another_file(photo, out):
@@ -354,6 +368,18 @@ def test_an_output_folder_that_is_a_file_is_one_line(photo, tmp_path, capsys):
         assert main(["batch", str(photo.parent), "--out", str(folder)]) == 1
         (line,) = capsys.readouterr().err.splitlines()
         assert line.endswith(f"cannot write to {folder}: {file} is a file; choose another folder")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["image", "a.jpg", "-d", ""], ["video", "a.mp4", "--dir="], ["live", "-d", ""]]
+)
+def test_the_folder_of_the_outputs_needs_a_name(arguments, capsys):
+    with pytest.raises(SystemExit) as usage:
+        main(arguments)
+    assert usage.value.code == 2
+    assert capsys.readouterr().err.endswith(
+        "-d/--dir: the name of the folder is empty; . is the current one\n"
+    )
 
 
 def test_the_file_of_json_needs_a_name_and_a_folder(photo, tmp_path, monkeypatch, capsys):
@@ -567,6 +593,17 @@ class TestManyImages:
         rewritten = {name for name in names(out) if times.get(name) != (out / name).stat().st_mtime_ns}
         assert rewritten == {"1_2d_sparse.jpg", "4_2d_sparse.jpg", "f.jsonl"}
         assert "tddfa: 2 of 6 images done, 3 were done before; problems: 1" in capsys.readouterr().err
+
+    @pytest.mark.skipif(os.name == "nt", reason="needs locks of POSIX")
+    def test_a_file_that_another_run_adds_to_is_not_added_to(self, folder, tmp_path, capsys):
+        command = ["image", str(folder), "--json", str(tmp_path / "f.jsonl"), "--resume"]
+        with Lines.to(str(tmp_path / "f.jsonl"), resume=True, check=lambda path: None) as other:
+            assert main(command) == 1
+            assert "f.jsonl: another run adds to it; let it end, then resume" in capsys.readouterr().err
+            other.add("1.png", '{"file": "1.png", "faces": []}')
+        assert (tmp_path / "f.jsonl").read_text().count("\n") == 1
+        main(command)
+        assert (tmp_path / "f.jsonl").read_text().count("\n") == 6
 
     def test_what_cannot_be_resumed_is_a_line(self, folder, tmp_path, capsys):
         (tmp_path / "notes.txt").write_text("milk\n")

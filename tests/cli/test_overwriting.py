@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -58,6 +59,28 @@ def test_a_photo_that_has_the_name_of_an_output_stays(folder, capsys):
     assert main([*command, "--overwrite"]) == 0
     assert (folder / "0001_depth.png").read_bytes() != depth
     assert main(command) == 0, "what tddfa made may be made again"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pipes with names")
+@pytest.mark.parametrize("more", [[], ["--overwrite"], ["--resume"], ["--resume", "--overwrite"]])
+def test_nothing_takes_the_place_of_a_pipe_whatever_is_asked(folder, capsys, more):
+    save(folder / "0001.png")
+    os.mkfifo("pipe")
+    os.mkfifo("0001_ply.ply")
+    for name, options in {"pipe": ["--json", "pipe"], "0001_ply.ply": ["-o", "ply"]}.items():
+        assert main(["image", "0001.png", *options, *more]) == 1
+        assert f"cannot write {name}: it is a device or a pipe, and no file" in capsys.readouterr().err
+        assert Path(name).is_fifo()
+    assert len([*folder.iterdir()]) == 3
+
+
+def test_a_link_to_an_empty_file_stays_a_link(folder, capsys):
+    save(folder / "0001.png")
+    Path("empty").touch()
+    Path("faces.jsonl").symlink_to("empty")
+    assert main(["image", "0001.png", "--json", "faces.jsonl"]) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert Path("faces.jsonl").is_symlink()
 
 
 def test_an_input_stays_whatever_is_asked(folder, capsys):
@@ -204,6 +227,21 @@ def test_a_name_that_is_not_utf_8_is_like_any_other(folder, arguments):
     else:
         lines = [json.loads(line) for line in Path("faces.jsonl").read_text().splitlines()]
         assert {line["file"] for line in lines} == {"a.png", odd}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
+def test_a_name_that_the_terminal_cannot_show_has_escapes(folder, monkeypatch, encoding):
+    name = "bad\udcff.png" if encoding == "utf-8" else "照片.png"
+    save(folder / "1.png")
+    try:
+        (folder / "1.png").rename(name)
+    except (OSError, UnicodeError):
+        pytest.skip("this file system takes no such name")
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding, errors="strict"))
+    assert main(["image", name, "-o", "json"]) == 0
+    said = name.removesuffix(".png").encode(encoding, "backslashreplace").decode(encoding)
+    assert written.getvalue().decode(encoding).split() == ["wrote", f"{said}_json.json"]
 
 
 def test_success_says_where_the_files_are(folder, capsys):

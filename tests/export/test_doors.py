@@ -53,6 +53,7 @@ def test_exports_take_any_iterable_of_faces_of_an_rgb_image_and_nothing_else() -
     odd = (
         image[..., 0], np.zeros((32, 40, 4), np.uint8), image.astype(np.float32), image.astype(np.uint16),
         image[:0], image.tolist(), None, "photo.jpg", image[None], np.array([None]),
+        np.ma.masked_array(image),
     )
     for write in WRITE.values():
         for given in odd:
@@ -77,6 +78,17 @@ def test_textures_units_flags_and_times_are_checked() -> None:
     refused(lambda: export.glb_bytes(image, [bare], textures=[texture]), "no texture layout")
     refused(lambda: export.obj_files("a", image, [face], textures=[texture.image[..., 0]]), "textures[0]")
     assert len(export.obj_files("a", image, [face], textures=[texture])) == 3
+    from tddfa.kinds import KINDS, OutputOptions
+    from tddfa.outputs import Scene, encode_output
+    ply, scene, usual = next(k for k in KINDS if k.name == "ply"), Scene(image, [face]), OutputOptions()
+    encode = lambda *given: lambda: list(encode_output(*given))
+    assert len(encode(ply, "a", scene, usual)()) == 1
+    refused(encode("ply", "a", scene, usual), "kind is a str", "KINDS")
+    refused(encode(ply, None, scene, usual), "stem=None")
+    refused(encode(ply, "a", [face], usual), "scene is a list")
+    refused(encode(ply, "a", scene, None), "options is a NoneType")
+    for stem in (None, 3, b"a", Path("a"), "a" + chr(0)):
+        refused(lambda: export.obj_files(stem, image, [face], textures=[texture]), "stem=")
     for unit in ("cm", "mm", "M", "", None, 1, image, ["m"]):
         refused(glb(unit=unit), "unit", "m, px")
     for name in ("neutral", "frontal", "blendshapes"):
@@ -127,6 +139,12 @@ def test_faces_with_extreme_cameras_are_written_or_refused_in_one_line() -> None
             with np.errstate(all="ignore"):
                 refused(lambda: write(image, [shown(camera)]), "camera of faces[0]")
     refused(lambda: export.glb_bytes(image, [shown(usual * 0)]), "scale 0")
+    import warnings
+    warnings.simplefilter("error")
+    half = replace(face.params, identity=face.params.identity.astype(np.float16),
+                   expression=face.params.expression.astype(np.float16), camera=usual.astype(np.int16))
+    for write in WRITE.values():  # squares of these types are infinite or wrap around
+        write(image, [replace(face, params=half)])
     """)
 
 
@@ -146,6 +164,10 @@ def test_columns_rows_and_tables_are_checked() -> None:
     assert tuple(export.face_row(face, **good)) == export.columns(face.model.expression_names)
     for wrong in (None, face.mesh, [face]):
         refused(lambda: export.face_row(wrong, **good), "face is a")
+    numbers = dict(frame=np.int64(3), face_id=np.uint8(1), timestamp=np.float16(2.5))
+    row = export.face_row(face, **(good | numbers))
+    assert row["timestamp"] == 2.5
+    assert b'"frame": 3, "face_id": 1, "timestamp": 2.5' in export.table_bytes("jsonl", list(row), [row])
     odd = dict(frame=(-1, "0", None, 1.5), face_id=(-1, "a"), timestamp=("1s", None, float("nan")),
         confidence=("high", None, float("inf")), state=("here", None, 3), visible=("yes", None, 1))
     for name, values in odd.items():

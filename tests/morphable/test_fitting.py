@@ -177,7 +177,7 @@ def test_what_is_no_face_is_said() -> None:
         fit_landmarks(model, np.zeros((300, 2)), landmark_set="mediapipe478")
     with pytest.raises(InputError, match="they are 478 numbers"):
         fit_landmarks(model, np.zeros((478, 2)), np.ones(468), landmark_set="mediapipe478")
-    with pytest.raises(InputError, match="identity_stiffness is -1"):
+    with pytest.raises(InputError, match="identity_stiffness=-1; it takes a number of 0 or more"):
         fit_landmarks(model, model.landmarks(model.params()), identity_stiffness=-1)
 
 

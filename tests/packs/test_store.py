@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tddfa.errors import PackError, PackNotFoundError
+from tddfa.errors import InputError, PackError, PackNotFoundError
 from tddfa.packs import ModelPack, find_pack, installed_packs, locations, remove_pack, store
 from tddfa.packs.convert import sources, v2
 from tddfa.packs.convert.v2 import install_v2
@@ -83,6 +83,17 @@ def test_a_built_in_pack_is_there_without_installation_and_cannot_be_removed(bui
     assert find_pack("open").folder == packs_folder / "open"
     remove_pack("open")
     assert find_pack("open").folder == built_in
+
+
+@pytest.mark.parametrize("name", [None, 3, b"open", ["open"], "open\0"])
+def test_what_is_no_name_of_a_pack_is_refused_in_a_line(name):
+    for use in find_pack, ModelPack.open, remove_pack:
+        with pytest.raises(InputError, match=r"^(pack is |folder is |name=)"):
+            use(name)
+
+
+def test_a_pack_is_opened_by_the_text_of_its_folder_too(toy_pack):
+    assert ModelPack.open(str(toy_pack.folder)) == toy_pack
 
 
 def test_a_pack_is_found_by_its_folder_too(toy_pack):

@@ -129,11 +129,16 @@ def test_values_masks_textures_and_meshes_are_checked() -> None:
     refused(regions_of([mask]), "masks by name are needed")
     colored = lambda color: render.draw_regions(image, [face], {"a": mask}, colors={"a": color})
     refused(lambda: colored((1, 2)), "colour of region 'a'")
+    for colors in ([(1, 2, 3)], 3, True, "red", image):
+        refused(lambda: render.draw_regions(image, [face], {"a": mask}, colors=colors), "colours by name")
     textured = lambda *textures: lambda: render.draw_textured(image, [face], *textures)
     np.testing.assert_array_equal(textured([texture])(), textured([texture.image])())
     refused(textured([]), "0 textures for 1 faces")
     refused(textured([texture.image[..., 0]]), "textures[0]", "RGB")
     refused(textured([texture.image / 255]), "textures[0]", "float64")
+    wide = np.zeros((1, 70000, 3), np.uint8)
+    refused(textured([wide]), "textures[0]", "16384")
+    refused(lambda: render.texture_colors(face, wide), "16384")
     refused(lambda: render.draw_textured(image, [bare], [texture]), "no texture layout")
     refused(lambda: render.face_textures(image, [bare]), "no texture layout")
     refused(lambda: render.merge_textures([]), "at least one")
@@ -146,6 +151,7 @@ def test_values_masks_textures_and_meshes_are_checked() -> None:
     refused(lambda: render.rasterize([face.mesh], 9, 9.5), "width=9.5")
     refused(lambda: render.rasterize(None, 9, 9), "a list of meshes")
     refused(lambda: render.rasterize([face.mesh], 9, 9, cull_back="yes"), "cull_back")
+    render.rasterize([face.mesh], 9, 9, cull_back=np.True_)
     """)
 
 

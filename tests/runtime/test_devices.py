@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -117,3 +119,12 @@ def test_an_input_that_a_network_does_not_take_is_one_line(toy_pack):
     with pytest.raises(PackError, match="the regressor fails: ") as error:
         network(np.zeros((1, 3, 7, 7), np.float32))
     assert "\n" not in str(error.value)
+
+
+def test_the_path_of_a_network_is_none():
+    # In a process of its own, as the type checks of the tests would speak up first.
+    code = "from tddfa.runtime import OnnxNetwork\nOnnxNetwork('regressor.onnx', 'the regressor')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.endswith(
+        "InputError: model is a str, not a bytes; the contents of an ONNX file are needed\n"
+    )

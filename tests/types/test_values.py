@@ -19,10 +19,14 @@ from tddfa.errors import InputError
 from tddfa.geometry.boxes import intersection_over_union
 from tddfa.geometry.camera import scaled_camera
 from tddfa.geometry.rotation import head_pose
-from tddfa.morphable import open_face_model
+from tddfa.morphable import fit_landmarks, open_face_model
+from tddfa.outputs import Scene
+from tddfa.packs import find_pack
+from tddfa.render import face_textures
 from tddfa.types import BoundingBox, Detection, Face, FaceParams, HeadPose, Mesh, Topology
 
 MODEL = open_face_model()
+IMAGE = np.zeros((240, 240, 3), np.uint8)
 angles = st.floats(-89, 89)
 poses = st.builds(HeadPose, angles, st.floats(-179, 179), st.floats(-179, 179))
 corners = st.floats(-500, 500)
@@ -137,6 +141,10 @@ class TestGaze:
         face().detection,
         solid_face(sphere()),
         face_of(face().params),
+        face_textures(IMAGE, [face()], size=32)[0],
+        fit_landmarks(MODEL, face().landmarks),
+        Scene(IMAGE, [face()]),
+        find_pack("open"),
     ],
 )
 def test_a_repr_is_one_line_of_a_readable_length(value):
@@ -265,7 +273,9 @@ class TestBox:
 UNCHECKED = """
 import numpy as np
 from tddfa.errors import InputError
-from tddfa.morphable import open_face_model
+from tddfa.morphable import (
+    Fitter, calibrate_landmarks, correspond, fit_landmarks, fit_vertices, open_face_model
+)
 from tddfa.types import BoundingBox, Detection, Face, FaceParams
 
 def refused(call, *words):
@@ -306,14 +316,44 @@ for value in (face, None, "params", [params], params.camera):
         refused(lambda: method(value), "params is a", "not a FaceParams", "face.params")
 for value in (None, "wide", -1, float("nan"), [100]):
     refused(lambda: model.mirrored(params, value), "image_width")
-for camera in (None, "camera", params.camera.tolist(), np.eye(3), params.camera.astype(object)):
+for camera in (None, "camera", params.camera.tolist(), np.eye(3), params.camera.astype(object),
+               params.camera.astype(np.float16), params.camera.astype(np.longdouble)):
     refused(lambda: model.landmarks(FaceParams(camera, params.identity, params.expression)), "(3, 4)")
 for name in (["ibug68"], None, 68, "nose"):
     refused(lambda: face.points(name), "no landmark set", "ibug68")
     refused(lambda: face.cropped(name), "has no crop", "head")
     refused(lambda: model.expression_index(name), "no expression named")
-for value in (None, [0.0], params.identity[:-1], 3):
+for value in (params, face, model, "identity", {}):
+    refused(lambda: model.blendshapes(value), "identity", "finite numbers")
+    refused(lambda: model.params(identity=value), "identity", "finite numbers")
+for value in (None, [0.0], params.identity[:-1], 3, params, face, model):
     refused(lambda: params.with_identity(value), "identity has the shape")
+for value in (*odd, params.identity.tolist(), [[0.5] * 9] * 9, object, model):
+    refused(lambda: open_face_model(level=value), "level=", "from 0 to 2")
+    refused(lambda: open_face_model(crop=value), "no crop", "face, head, mannequin")
+    refused(lambda: open_face_model(mouth=value), "mouth=", "True or False")
+assert open_face_model(level=np.int64(1), mouth=np.True_) is model
+
+points = face.landmarks[:, :2]
+for value in (*odd, face, params, points):
+    refused(lambda: fit_landmarks(value, points), "model is a", "not a MorphableModel")
+    refused(lambda: fit_vertices(value, face.vertices, None), "model is a")
+    refused(lambda: fit_vertices(model, face.vertices, value), "correspondence is a")
+    refused(lambda: correspond(value, model), "model is a")
+    refused(lambda: correspond(model, value), "other is a")
+    refused(lambda: calibrate_landmarks(value, [points] * 20), "model is a")
+    refused(lambda: Fitter(value, model.landmark_sets["ibug68"]), "model is a")
+    refused(lambda: Fitter(model, value), "points is a")
+for value in (*odd, -1, float("nan"), float("inf")):
+    for part in ("identity_stiffness", "expression_stiffness"):
+        refused(lambda: fit_landmarks(model, points, **{part: value}), part, "0 or more")
+for value in (*odd, 0, -1, 10**9, 2.5):
+    refused(lambda: correspond(model, model, n_points=value), "n_points=", "from 4 to")
+for value in (*odd, -1, 2.5):
+    refused(lambda: calibrate_landmarks(model, [points] * 20, n_rounds=value), "n_rounds=")
+for value in (None, 3, 2.5, object()):
+    refused(lambda: correspond(model, model, value), "faces is a", "list of parameters")
+    refused(lambda: calibrate_landmarks(model, value), "observed is a", "list")
 """
 
 

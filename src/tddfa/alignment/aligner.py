@@ -19,10 +19,12 @@ from tddfa.alignment.inputs import (
     as_face,
     as_flags,
     as_points,
+    as_square,
     at,
     check_max_faces,
     check_policy,
     check_search_size,
+    check_selection,
     items,
     no_crop,
     usable,
@@ -316,17 +318,19 @@ class FaceAligner:
         """
         check_policy(errors)
         check_max_faces(max_faces)
+        check_search_size(search_size)
         check_count("workers", workers, _MAX_WORKERS)
         each = as_iterator("images", images, "images are needed, in a list or one after the other")
 
         def one(item: tuple[int, Image]) -> Faces | None:
             index, image = item
             try:
-                return self.align(image, search_size=search_size, max_faces=max_faces)
+                check_image(image)
             except InputError as error:
                 if errors == "none":
                     return None
                 raise at("images", index, error) from None
+            return self.align(image, search_size=search_size, max_faces=max_faces)
 
         return in_order(one, enumerate(each), workers)  # pyright: ignore[reportReturnType]
 
@@ -346,6 +350,7 @@ class FaceAligner:
             InputError: the image cannot be used.
         """
         check_image(image)
+        check_selection(select)
         sources = [Pyramid(image)]
         return self._faces(sources, self._finder.faces(sources, [select], self._size(search_size)))[0]
 
@@ -363,6 +368,7 @@ class FaceAligner:
             InputError: the image cannot be used.
         """
         check_image(image)
+        check_selection(select)
         detector = self._finder.detector
         if self._search_size is not None or not isinstance(detector, ScalableDetector):
             return self.align_candidates(image, select=select)
@@ -372,7 +378,7 @@ class FaceAligner:
         sources = [Pyramid(image)]
         return self._faces(sources, self._finder.among(sources, SeparateSearches([steps])))[0]
 
-    def align_crops(self, crops: Sequence[Image], squares: Iterable[BoxLike]) -> Faces:
+    def align_crops(self, crops: Iterable[Image], squares: Iterable[BoxLike]) -> Faces:
         """Return the faces in crops that were cut before, as data sets have them.
 
         Args:
@@ -382,15 +388,12 @@ class FaceAligner:
         Raises:
             InputError: a crop is no square image, or there are not as many squares as crops.
         """
-        detections = [as_detection(square) for square in squares]
+        detections: list[Detection] = usable("squares", squares, as_detection, "raise")
+        crops = usable("crops", crops, as_square, "raise")
         if len(detections) != len(crops):
             raise InputError(
                 f"{len(crops)} crops and {len(detections)} squares were given; one each is needed"
             )
-        for crop in crops:
-            check_image(crop)
-            if crop.shape[0] != crop.shape[1]:
-                raise InputError(f"a crop is {crop.shape[1]}×{crop.shape[0]} px; crops are square")
         boxes = [d.box for d in detections]
         params = self._networks.corrected_crops(
             crops, boxes, self._networks.regressor.from_crops(crops, boxes)
@@ -465,7 +468,11 @@ class FaceAligner:
         Args:
             image: RGB (h, w, 3), uint8.
             search_size: as for `align`.
+
+        Raises:
+            InputError: the image cannot be used.
         """
+        check_image(image)
         detector, size = self._finder.detector, self._size(search_size)
         if not isinstance(detector, ScalableDetector):
             return None

@@ -9,8 +9,9 @@ import numpy as np
 
 from tddfa.errors import InputError
 from tddfa.shapes import Float
-from tddfa.types import BoundingBox, BoxLike, Detection, Face
+from tddfa.types import BoundingBox, BoxLike, Detection, Face, Image
 from tddfa.types.arguments import as_iterator, check_count, shown
+from tddfa.types.image import check_image
 
 MIN_SEARCH_SIZE = 32
 """Smallest longer side at which an image is searched, px."""
@@ -51,6 +52,28 @@ def check_max_faces(most: int | None) -> int | None:
     return most
 
 
+def check_selection(select: Any) -> None:
+    """Refuse what selects no candidates.
+
+    Raises:
+        InputError: it is neither None nor callable.
+    """
+    if select is not None and not callable(select):
+        raise InputError(f"select is {shown(select)}; a function from detections to some of them is needed")
+
+
+def as_square(crop: Any) -> Image:
+    """Return a crop.
+
+    Raises:
+        InputError: it is no square image.
+    """
+    check_image(crop, "the crop")
+    if crop.shape[0] != crop.shape[1]:
+        raise InputError(f"the crop is {crop.shape[1]}×{crop.shape[0]} px; crops are square")
+    return crop
+
+
 def items(what: str, values: Any) -> list[Any]:
     """Return the items of an argument that takes one item per face.
 
@@ -74,8 +97,9 @@ def as_detection(box: BoxLike) -> Detection:
         return box
     if isinstance(box, BoundingBox):
         return Detection(box)
+    values: Any = None if isinstance(box, str | bytes) else box  # "1234" is no row of numbers
     try:
-        numbers: Sequence[float] = [float(v) for v in box]
+        numbers: Sequence[float] = [float(v) for v in values]
     except (TypeError, ValueError):
         raise InputError(f"a box is made of numbers (x0, y0, x1, y1), not {shown(box)}") from None
     if len(numbers) not in (4, 5):

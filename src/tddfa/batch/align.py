@@ -15,11 +15,13 @@ from tddfa.batch.arrow import arrow
 from tddfa.batch.passing import may_pass
 from tddfa.batch.schema import AGAIN, empty_values, face_values, printable, rows_table, table_schema
 from tddfa.batch.settings import GROUP, BatchSettings
+from tddfa.concurrency import one_at_a_time
 from tddfa.errors import ImageFileError, InputError, MissingExtraError, PackError, TddfaError
 from tddfa.export.rows import to_rows
 from tddfa.imaging.files import decode_image, encode_image, read_image
 from tddfa.imaging.pyramid import warp_square
 from tddfa.types import BoundingBox, Face, Image
+from tddfa.types.arguments import shown
 
 _MAX_PIXELS = 1 << 25  # of images that are in memory at a time, where one alone does not have more
 _CROP_MARGIN = 1.5  # side of a crop in extents of the landmarks: from the hair to below the chin
@@ -73,15 +75,19 @@ class TableAligner:
         """Return the faces of a table of images.
 
         Raises:
-            InputError: the table has neither of the columns.
+            InputError: it is no Arrow table, or has neither of the columns, or one of them twice.
             PackError: the pack is broken.
         """
-        names: Sequence[str] = table.column_names
-        if "bytes" not in names and "path" not in names:
-            raise InputError(f"a table of images has a column path or bytes; this one has {', '.join(names)}")
-        values = enumerate(table.select([n for n in ("path", "bytes") if n in names]).to_pylist())
-        named = ((row.get("path") or str(index), row) for index, row in values)
-        sources = ((name, row.get("bytes") if "bytes" in names else name) for name, row in named)
+        if not isinstance(table, arrow().Table | arrow().RecordBatch):
+            raise InputError(f"table is {shown(table)}; a pyarrow.Table or RecordBatch is needed")
+        names: Sequence[str] = table.schema.names
+        columns = [name for name in names if name in ("path", "bytes")]
+        if not columns or len(set(columns)) < len(columns):
+            raise InputError(
+                f"a table of images has one column path or bytes, or both; this one has {', '.join(names)}"
+            )
+        rows = table.select(columns).to_pylist()
+        sources = (_named_source(index, row) for index, row in enumerate(rows))
         found = ImageAligner(self._settings).outcomes(sources)
         return rows_table([row for rows, _, _ in found for row in rows], self.schema)
 
@@ -94,6 +100,25 @@ class TableAligner:
         """Yield the record batches of faces of record batches of images, as Spark's `mapInArrow` takes it."""
         for batch in batches:
             yield from self(arrow().Table.from_batches([batch])).to_batches()
+
+
+def _named_source(index: int, row: Mapping[str, Any]) -> tuple[str, Source]:
+    """Return the name of the image in a row of a table, or the number of the row, and the source."""
+    path = row.get("path")
+    name = str(index) if path in (None, "") else str(path)
+    if "bytes" in row:
+        data = row["bytes"]
+        if data is None or isinstance(data, bytes):
+            return name, data
+        return name, ImageFileError(
+            f"{name} is a {type(data).__name__} in the column bytes; the bytes of a file are needed, base64 "
+            "after its decoding"
+        )
+    if isinstance(path, str) and path:
+        return name, path
+    # A number is no name of a file, though there may be one of that name.
+    what = "is empty" if path in (None, "") else f"is a {type(path).__name__}, and no text"
+    return name, ImageFileError(f"the path in row {index} {what}")
 
 
 class ImageAligner:
@@ -222,6 +247,7 @@ def failed_row(name: str, error: BaseException) -> dict[str, Any]:
     return {**row, AGAIN: may_pass(error)}
 
 
+@one_at_a_time
 @lru_cache(maxsize=4)
 def process_aligner(settings: BatchSettings, pack_sha256: str | None) -> FaceAligner:
     """Return the aligner of settings; the same one for every call in this process."""

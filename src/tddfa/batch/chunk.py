@@ -38,6 +38,7 @@ Without a last one, the photos that always hang would cost every run anew: of 10
 takes 300 hours of waiting for 120 s.
 """
 
+_NO_LINKS = "which is not followed in tar files; pack the images themselves (tar --hard-dereference -h)"
 _READERS = 8  # objects of a bucket that are fetched at a time, which takes longer than aligning one
 
 Notify = Callable[[int, int], None]
@@ -325,10 +326,16 @@ class ChunkJob:
                 tarfile.open(fileobj=file, mode="r|*") as members,
             ):
                 for member in members:
+                    if _suffix(member.name) not in IMAGE_SUFFIXES or _is_hidden(member.name):
+                        continue
                     name = f"{unit.path}/{member.name}"
-                    if member.isfile() and _suffix(member.name) in IMAGE_SUFFIXES:
+                    if member.isfile():
                         data = members.extractfile(member)
                         yield Item(name, ImageFileError(f"{name} is empty") if data is None else data.read())
+                        before()
+                    elif member.islnk() or member.issym():
+                        # The file is read once, from its beginning to its end: what is linked may be over.
+                        yield Item(name, ImageFileError(f"{name} is a link, {_NO_LINKS}"))
                         before()
         except (tarfile.TarError, EOFError) as error:
             yield Item(unit.path, InputError(f"{unit.path} is damaged, or no tar file: {error}"))
@@ -442,6 +449,11 @@ def _slice(file: Any, unit: Unit) -> list[Any]:
             return column.slice(unit.start - first, unit.n).to_pylist()
         first += n
     raise ValueError(f"it has {first} rows; it had more when the batch was planned")
+
+
+def _is_hidden(member: str) -> bool:
+    """Return whether a name in a tar file is hidden, as those that macOS adds, or in such a folder."""
+    return any(part.startswith(".") and part not in (".", "..") for part in member.split("/"))
 
 
 def _file_stem(name: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import field, replace
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from tddfa.batch.storage import Storage
 from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 from tddfa.files import remove_leftovers
+from tddfa.types.arguments import as_list, as_path, shown
 
 TIMEOUT_S = 120.0
 
@@ -124,8 +126,8 @@ class NoProgress:
 
 
 def run_batch(
-    inputs: Sequence[str],
-    out: str,
+    inputs: Iterable[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
     settings: BatchSettings | None = None,
     *,
     engine: BatchEngine | None = None,
@@ -162,6 +164,8 @@ def run_batch(
         StorageError: a folder or bucket cannot be read or written.
         WorkerError: nothing can be done here.
     """
+    inputs = [_as_name(f"inputs[{k}]", each) for k, each in enumerate(_as_names(inputs))]
+    out = _as_name("out", out)
     settings, engine = (settings or BatchSettings()).resolved(), engine or LocalEngine()
     stop, progress = stop or threading.Event(), progress or NoProgress()
     storage = Storage.open(out)
@@ -198,6 +202,25 @@ def run_batch(
         _sweep(storage)  # workers may have been killed in the course of the run, too, or by its end
     report.is_complete = report.n_chunks == len(chunks)
     return report
+
+
+def _as_names(inputs: Iterable[str | os.PathLike[str]]) -> list[Any]:
+    if isinstance(inputs, str | os.PathLike):
+        raise InputError(f"inputs is one name, {shown(inputs)}; put it into a list")
+    return as_list("inputs", inputs, "a list of names is needed")
+
+
+def _as_name(name: str, value: str | os.PathLike[str]) -> str:
+    """Return the name of a file or folder, or a URL, as it was given.
+
+    Raises:
+        InputError: it is none.
+    """
+    as_path(name, value)
+    text = os.fspath(value)
+    if not text.strip():
+        raise InputError(f"{name} is empty; name a file, a folder, a glob or a URL")
+    return text
 
 
 def plan_or_join(

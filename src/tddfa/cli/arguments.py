@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 MIN_SEARCH_SIZE = 32
@@ -48,6 +49,30 @@ def search_size(text: str) -> int:
     if value < MIN_SEARCH_SIZE:
         raise argparse.ArgumentTypeError(f"{text!r} is below {MIN_SEARCH_SIZE} px")
     return value
+
+
+def _folder(text: str) -> Path:
+    """A folder."""
+    if not text:  # for pathlib, this is the current folder
+        raise argparse.ArgumentTypeError("the name of the folder is empty; . is the current one")
+    return Path(text)
+
+
+def add_folder(parser: argparse.ArgumentParser, purpose: str) -> None:
+    """Add the option for the folder of what is written.
+
+    Args:
+        parser: of the command.
+        purpose: what is written to it.
+    """
+    parser.add_argument(
+        "-d",
+        "--dir",
+        metavar="DIR",
+        type=_folder,
+        default=Path(),
+        help=f"folder for {purpose} (default: the current)",
+    )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

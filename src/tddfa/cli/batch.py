@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tddfa.cli.arguments import SMOOTHINGS, add_device, add_quality, add_search_size, check_presence, positive
 from tddfa.cli.commands import COMMANDS
 from tddfa.cli.interrupts import INTERRUPTED, interrupts
-from tddfa.cli.messages import note, plain, report
+from tddfa.cli.messages import counted, note, plain, report
 from tddfa.cli.output_arguments import add_output_options, chosen, list_of, output_options
 from tddfa.kinds import KINDS, names
 
@@ -173,7 +173,8 @@ def run(args: argparse.Namespace) -> int:
     if outcome.left_out:
         note(outcome.left_out)
     if args.plan_only:
-        print(f"planned {outcome.n_inputs} inputs in {outcome.n_chunks} chunks in {plain(args.out)}")
+        inputs, chunks = counted(outcome.n_inputs, "input"), counted(outcome.n_chunks, "chunk")
+        print(f"planned {inputs} in {chunks} in {plain(args.out)}")
         return 0
     _say(outcome, args)
     if stop.is_set():
@@ -199,8 +200,9 @@ def _say(outcome: BatchReport, args: argparse.Namespace) -> None:
     where = args.out.partition("?")[0].rstrip("/")
     before = f", {outcome.n_done_before} of them before" if outcome.n_done_before else ""
     print(
-        f"{outcome.n_inputs} inputs done{before}: {outcome.n_faces} faces, {outcome.n_empty} inputs without "
-        f"a face, {outcome.n_errors} with an error; wrote {plain(where)}/faces"
+        f"{counted(outcome.n_inputs, 'input')} done{before}: {counted(outcome.n_faces, 'face')}, "
+        f"{counted(outcome.n_empty, 'input')} without a face, {outcome.n_errors} with an error; wrote "
+        f"{plain(where)}/faces"
     )
     if outcome.n_errors:
         more = "" if outcome.n_errors == 1 else f" (and {outcome.n_errors - 1} more, in the column error)"

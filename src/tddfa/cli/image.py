@@ -12,7 +12,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from tddfa.cli.arguments import add_device, add_search_size, check_presence, positive
+from tddfa.cli.arguments import add_device, add_folder, add_search_size, check_presence, positive
 from tddfa.cli.commands import COMMANDS
 from tddfa.cli.image_task import ImageTask, ImageWorker, Outcome, WorkerOfProcess
 from tddfa.cli.inputs import Inputs, Job
@@ -57,14 +57,7 @@ def add_parser(commands: Any) -> None:
         help="a table with a row per face, as <stem>.<format>, with the columns of 'tddfa video --data': "
         f"comma list of {', '.join(names(TABLES, image=True))}",
     )
-    parser.add_argument(
-        "-d",
-        "--dir",
-        metavar="DIR",
-        type=Path,
-        default=Path(),
-        help="folder for the outputs (default: the current)",
-    )
+    add_folder(parser, "the outputs")
     parser.add_argument("--pack", metavar="NAME", help="model pack, see 'tddfa packs list'")
     add_device(parser)
     add_output_options(parser, KINDS)

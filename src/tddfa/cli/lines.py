@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from tddfa.dataclass import dataclass
 from tddfa.errors import InputError, TddfaError
+from tddfa.files import IS_DEVICE, is_device
 
 _START = b'{"file": '
 _NOBODY = b'"faces": []}\n'
@@ -83,9 +84,11 @@ class Lines:
 
             try:
                 if resume:
-                    done = _read(Path(name))
+                    if is_device(name):
+                        raise InputError(f"cannot write {name}: {IS_DEVICE}; choose another name")
                     with Path(name).open("a", encoding="utf-8", buffering=1) as file:
-                        yield Lines(file, done)
+                        _claim(file, name)
+                        yield Lines(file, _read(Path(name)))
                 else:
                     check(Path(name))
                     with atomic_path(name) as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -106,10 +109,26 @@ class Lines:
             self.file.write(line + "\n")
 
 
+def _claim(file: IO[str], name: str) -> None:
+    """Keep other runs from adding to a file as long as it is open.
+
+    Raises:
+        InputError: another run does: both would do the same images, and have a line each.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return  # Windows
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(f"cannot write {name}: another run adds to it; let it end, then resume") from None
+    except OSError:
+        pass  # a file system without locks
+
+
 def _read(path: Path) -> Done:
     """Return what an earlier run has done, line by line; a last line that was not finished is cut off."""
-    if not path.is_file():
-        return Done()
     with_faces, without = _none(), _none()
     whole = 0
     with path.open("rb") as file:

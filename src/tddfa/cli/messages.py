@@ -76,9 +76,13 @@ class _StandardOutput:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write a text."""
+        """Write a text, such as the name of a file, with escapes for what the encoding does not have."""
         with _failures():
-            return self._stream.write(text)
+            try:
+                return self._stream.write(text)
+            except UnicodeEncodeError:
+                encoding = self._stream.encoding
+                return self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
     def flush(self) -> None:
         """Write what is held back."""

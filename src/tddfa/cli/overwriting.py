@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tddfa.dataclass import dataclass
 from tddfa.errors import ExportFileError
+from tddfa.files import IS_DEVICE, is_device
 from tddfa.provenance import is_ours
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class OverwriteGuard:
             return
         if path.is_dir():
             raise ExportFileError(f"cannot write {path}: there is a folder of that name")
+        if is_device(path):
+            raise ExportFileError(f"cannot write {path}: {IS_DEVICE}; {self.elsewhere}")
         if self.inputs.holds(path):
             raise ExportFileError(f"cannot write {path}: it is an input of this run; {self.elsewhere}")
         if self.overwrite:
@@ -129,6 +132,6 @@ def _is_same(path: Path, other: Path) -> bool:
 
 def _is_empty(path: Path) -> bool:
     try:
-        return path.is_file() and path.stat().st_size == 0
+        return path.is_file() and not path.is_symlink() and path.stat().st_size == 0
     except OSError:
         return False

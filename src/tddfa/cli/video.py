@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tddfa.cli.arguments import SMOOTHINGS, add_device, add_quality, add_search_size, positive
+from tddfa.cli.arguments import SMOOTHINGS, add_device, add_folder, add_quality, add_search_size, positive
 from tddfa.cli.commands import COMMANDS
 from tddfa.cli.interrupts import INTERRUPTED, interrupts
 from tddfa.cli.messages import note, plain, report
@@ -88,14 +88,7 @@ def add_parser(commands: Any) -> None:
         help="who is seen when, cuts, blinks and curves, as <stem>_report.html: one file, no network",
     )
     parser.add_argument("--plot", action="store_true", help="the same as an image, <stem>_plot.png")
-    parser.add_argument(
-        "-d",
-        "--dir",
-        metavar="DIR",
-        type=Path,
-        default=Path(),
-        help="folder for the outputs (default: the current)",
-    )
+    add_folder(parser, "the outputs")
     add_overwrite(parser)
     parser.add_argument(
         "--smooth",

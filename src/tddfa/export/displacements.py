@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from tddfa.concurrency import one_at_a_time
 from tddfa.dataclass import dataclass
 from tddfa.shapes import Float32, UInt16, UInt32
 from tddfa.types import FaceModel, MeshPart
@@ -153,6 +154,7 @@ def _own(
     return model.blendshapes(identity, missing, neutral=neutral) if missing else {}
 
 
+@one_at_a_time
 @lru_cache(maxsize=4)
 def _shared(model: LinearExpressions, full: bool) -> StoredMesh:
     shapes = model.blendshapes(None)

@@ -20,7 +20,7 @@ from tddfa.export.y_up import face_colors, y_up_vertices
 from tddfa.imaging.files import encode_image
 from tddfa.shapes import UInt8
 from tddfa.types import Face, Image, Topology
-from tddfa.types.arguments import as_path, as_texture, faces_of, per_face
+from tddfa.types.arguments import as_path, as_text, as_texture, faces_of, per_face
 
 
 def write_obj(
@@ -75,7 +75,7 @@ def obj_files(
     Raises:
         InputError: there are textures or colours, but not one per face, or a model has no texture layout.
     """
-    faces = faces_of(image, faces)
+    stem, faces = as_text("stem", stem), faces_of(image, faces)
     if textures is None:
         return [(f"{stem}.obj", obj_bytes(image, faces, vertex_colors=vertex_colors))]
     images = [

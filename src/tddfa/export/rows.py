@@ -104,7 +104,9 @@ def face_row(
     if not visible:
         measured = [math.nan] * len(measured)
     values = [
-        *(frame, face_id, round(timestamp, _DECIMALS), round(confidence, 4), int(visible), state),
+        # Numbers of Python: those of NumPy are none to JSON, and round in their own, perhaps half, precision.
+        *(int(frame), int(face_id), round(float(timestamp), _DECIMALS), round(float(confidence), 4)),
+        *(int(visible), state),
         *measured,
     ]
     return dict(zip(columns(names), values, strict=True))

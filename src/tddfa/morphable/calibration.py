@@ -10,10 +10,11 @@ import numpy as np
 from tddfa.errors import InputError
 from tddfa.morphable.closest_points import closest_surface_points
 from tddfa.morphable.finite_array import as_finite_array
-from tddfa.morphable.fitting import Fit, Fitter
+from tddfa.morphable.fitting import NEEDED_MODEL, Fit, Fitter
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
 from tddfa.shapes import Float, Float64
+from tddfa.types.arguments import as_list, check_count, check_kind
 
 N_ROUNDS = 6
 FEWEST_FACES = 20
@@ -50,8 +51,11 @@ def calibrate_landmarks(
     Raises:
         InputError: there are too few faces, or their points are not those of `start`.
     """
+    check_kind("model", model, MorphableModel, NEEDED_MODEL)
+    check_count("n_rounds", n_rounds)
     landmarks = model.landmark_set(start)
-    faces = [as_finite_array("the points", points) for points in observed]
+    given = as_list("observed", observed, "points of many faces are needed, in a list")
+    faces = [as_finite_array("the points", points) for points in given]
     if len(faces) < FEWEST_FACES:
         raise InputError(
             f"{len(faces)} faces are too few to calibrate landmarks; give {FEWEST_FACES} or more"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -11,11 +11,12 @@ from tddfa.dataclass import dataclass
 from tddfa.errors import InputError
 from tddfa.morphable.closest_points import closest_surface_points
 from tddfa.morphable.finite_array import as_finite_array
-from tddfa.morphable.fitting import Fit, Fitter
+from tddfa.morphable.fitting import NEEDED_MODEL, Fit, Fitter
 from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
 from tddfa.shapes import Float32, Float64, Int, Real
 from tddfa.types import FaceParams
+from tddfa.types.arguments import as_list, check_count, check_kind
 
 N_POINTS = 700
 N_ROUNDS = 6
@@ -40,7 +41,7 @@ class Correspondence:
 def correspond(
     model: MorphableModel,
     other: MorphableModel,
-    faces: Sequence[FaceParams] = (),
+    faces: Iterable[FaceParams] = (),
     *,
     n_points: int = N_POINTS,
 ) -> Correspondence:
@@ -55,9 +56,15 @@ def correspond(
         faces: parameters of `other` with different identities and expressions; some 50 are enough. Without
             them, its mean face is used.
         n_points: number of its vertices to place, spread evenly over their indices.
+
+    Raises:
+        InputError: an argument is not possible; the message says what is.
     """
+    check_kind("model", model, MorphableModel, NEEDED_MODEL)
+    check_kind("other", other, MorphableModel, NEEDED_MODEL)
+    check_count("n_points", n_points, other.n_vertices, least=4)
     chosen = np.unique(np.linspace(0, other.n_vertices - 1, n_points).round().astype(np.int64))
-    params = list(faces) or [other.params()]
+    params = as_list("faces", faces, "a list of parameters is needed") or [other.params()]
     targets = [other.reconstruct(p).vertices[chosen].astype(np.float64) for p in params]
     landmarks = Fitter(model, model.landmark_sets["ibug68"])
     first = landmarks.fit(other.landmarks(params[0]).astype(np.float64))
@@ -101,6 +108,8 @@ def fit_vertices(
     Raises:
         InputError: the mesh has too few vertices for the correspondence, or the weights are not theirs.
     """
+    check_kind("model", model, MorphableModel, NEEDED_MODEL)
+    check_kind("correspondence", correspondence, Correspondence, "correspond returns one")
     mesh, last = as_finite_array("the mesh", vertices), int(correspondence.vertices.max())
     if mesh.ndim != 2 or mesh.shape[1] != 3 or len(mesh) <= last:
         raise InputError(f"the mesh has shape {mesh.shape}; its correspondence needs vertex {last} (x, y, z)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,7 @@ from tddfa.morphable.landmarks import LandmarkSet
 from tddfa.morphable.model import MorphableModel
 from tddfa.shapes import Bool, Float, Float32, Float64, Int, Real
 from tddfa.types import FaceParams
+from tddfa.types.arguments import check_kind, check_number
 
 MEDIAPIPE = (468, 478)
 """Number of points that MediaPipe gives, without and with the irises."""
@@ -33,6 +35,8 @@ EXPRESSION_SPREAD = {"eyeBlink": 0.5, "jawOpen": 0.35, "": 0.2}
 """Standard deviation of an expression coefficient around 0 before the bounds, by the start of its name."""
 SIDE_SPREAD = {"eyeBlink": 0.25, "": 0.12}
 """Standard deviation of the difference of an expression's left and right half."""
+NEEDED_MODEL = "take the model of an aligner, or open_face_model()"
+"""What a message says where a model is needed."""
 CONVERGED = 0.01
 """Step of coefficients, radians and log scale below which a fit ends."""
 EFFECTIVE_POINTS = 120
@@ -52,6 +56,9 @@ class Fit:
     params: FaceParams
     points: Float32[np.ndarray, "n_points 3"]
     error_px: float
+
+    def __repr__(self) -> str:
+        return f"Fit({self.params}, {len(self.points)} points, error_px={self.error_px:.2f})"
 
 
 def fit_landmarks(
@@ -80,6 +87,7 @@ def fit_landmarks(
         InputError: there is no such set, the number of points is not that of the set, or they are too few or
             too close together to tell a face.
     """
+    check_kind("model", model, MorphableModel, NEEDED_MODEL)
     landmarks = model.landmark_set(landmark_set)
     given = as_finite_array("the points", points)
     weight = None if weights is None else as_finite_array("the weights", weights)
@@ -127,6 +135,8 @@ class Fitter:
     """
 
     def __init__(self, model: MorphableModel, points: LandmarkSet) -> None:
+        check_kind("model", model, MorphableModel, NEEDED_MODEL)
+        check_kind("points", points, LandmarkSet, "a set of `model.landmark_sets` is one")
         self.model = model
         self._n_points = len(points)
         self._mean = points.positions(model.mean)
@@ -176,8 +186,7 @@ class Fitter:
         """
         target, weight = self._checked(targets, weights)
         for part, stiffness in (("identity", identity_stiffness), ("expression", expression_stiffness)):
-            if not 0 <= stiffness < np.inf:
-                raise InputError(f"{part}_stiffness is {stiffness}; it is 0 or more, 1 is the model's own")
+            check_number(f"{part}_stiffness", stiffness, 0, math.inf)
         scale, rotation, t = _first_camera(self._mean, target, weight)
         n_identity = self.model.n_identity
         low = self._low

@@ -141,11 +141,12 @@ class MorphableModel:
     def _coefficients(self, kind: str, vector: Any, length: int) -> Float32[np.ndarray, " n"]:
         if vector is None:
             return np.zeros(length, np.float32)
-        if np.shape(vector) != (length,):
+        given = as_finite_array(kind, vector)
+        if given.shape != (length,):
             raise InputError(
-                f"{kind} has shape {np.shape(vector)}; the model {self.name!r} has {length} coefficients"
+                f"{kind} has shape {given.shape}; the model {self.name!r} has {length} coefficients"
             )
-        return as_finite_array(kind, vector, (length,)).astype(np.float32)
+        return as_finite_array(kind, given, (length,)).astype(np.float32)
 
     def expression_index(self, name: str) -> int:
         """Return the index of an expression.
@@ -360,9 +361,11 @@ class MorphableModel:
         camera: Any = params.camera
         identity: Any = params.identity
         expression: Any = params.expression
-        if not isinstance(camera, np.ndarray) or camera.shape != (3, 4) or camera.dtype.kind not in "fiu":
+        is_array = isinstance(camera, np.ndarray) and camera.shape == (3, 4)
+        # Half precision misses pixels, and the linear algebra of NumPy takes none.
+        if not is_array or camera.dtype.kind not in "fiu" or camera.dtype.char in "eg":
             raise InputError(
-                f"the camera of params is {shown(camera)}; an array (3, 4) of numbers is needed, see "
+                f"the camera of params is {shown(camera)}; an array (3, 4) of float64 is needed, see "
                 "MorphableModel.params"
             )
         for name, values in (("identity", identity), ("expression", expression)):

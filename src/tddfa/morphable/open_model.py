@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tddfa.errors import InputError
+from tddfa.concurrency import one_at_a_time
 from tddfa.morphable.cap import capped
 from tddfa.morphable.crop import face_depth, hair_depth, mannequin_depth
 from tddfa.morphable.eyelids import Eyelids
@@ -20,6 +20,7 @@ from tddfa.morphable.stored_surface import unpack_surface
 from tddfa.morphable.surface import QuadMesh, Surface, pncc_colors
 from tddfa.shapes import Bool, Float, Float32, Int32, Int64
 from tddfa.types import Topology
+from tddfa.types.arguments import check_choice, check_count, check_flag
 
 N_LEVELS = 3
 CROPS = ("face", "head", "mannequin")
@@ -45,13 +46,12 @@ def open_face_model(*, level: int = 1, crop: str = "face", mouth: bool = True) -
         mouth: whether the mesh has the inside of the mouth: cavity, teeth and tongue.
 
     Raises:
-        InputError: there is no such level or crop.
+        InputError: there is no such level or crop, or `mouth` is no flag.
     """
-    if type(level) is not int or level not in range(N_LEVELS):
-        raise InputError(f"the open face model has no level {level!r}; there are 0, 1 and 2")
-    if crop not in CROPS:
-        raise InputError(f"the open face model has no crop {crop!r}; there are {', '.join(CROPS)}")
-    return _remembered(level, crop, mouth)
+    check_count("level", level, N_LEVELS - 1, least=0)
+    check_choice("crop", crop, CROPS)
+    check_flag("mouth", mouth)
+    return _remembered(int(level), crop, bool(mouth))
 
 
 def _remembered(level: int, crop: str, mouth: bool) -> MorphableModel:
@@ -95,6 +95,7 @@ def one_side(mirror: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n_side"]:
     return np.flatnonzero(np.arange(len(mirror)) <= mirror)
 
 
+@one_at_a_time
 @cache
 def _model(level: int, crop: str, mouth: bool) -> MorphableModel:
     arrays = read_arrays()

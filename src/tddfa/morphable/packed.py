@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from weakref import WeakValueDictionary
 
+from tddfa.concurrency import one_at_a_time
 from tddfa.morphable.kinds import make_model
 from tddfa.morphable.model import MorphableModel
 from tddfa.morphable.registry import remember, source_of
@@ -12,6 +13,7 @@ from tddfa.packs import ModelPack
 _MODELS: WeakValueDictionary[tuple[str, str], MorphableModel] = WeakValueDictionary()
 
 
+@one_at_a_time
 def pack_model(pack: ModelPack) -> MorphableModel:
     """Return the face model of a pack: the same object for all aligners and faces of a process.
 

@@ -32,6 +32,10 @@ class Scene:
     whole: Scene | None = None
     index: int = 0
 
+    def __repr__(self) -> str:
+        height, width = self.image.shape[:2]
+        return f"Scene({width}×{height} px, faces: {len(self.faces)})"
+
     def of_face(self, index: int) -> Scene:
         """Return the scene with one of the faces; its texture is the one that it has among all."""
         return Scene(self.image, [self.faces[index]], self, index)

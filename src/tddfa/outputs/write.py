@@ -12,6 +12,7 @@ from tddfa.kinds import Kind, OutputOptions, load
 from tddfa.outputs.scene import Scene
 from tddfa.outputs.target import Target
 from tddfa.provenance import is_ours, marked
+from tddfa.types.arguments import as_text, check_kind
 
 
 def expected_files(kinds: Sequence[Kind], stem: Path, options: OutputOptions) -> list[Path]:
@@ -27,8 +28,9 @@ def expected_files(kinds: Sequence[Kind], stem: Path, options: OutputOptions) ->
     found: list[Path] = []
     for kind in kinds:
         target = _target(kind, stem.name, options)
-        name = _of_face(target, 0).name if kind.per_face and options.per_face else target.name
-        found.append(stem.with_name(name))
+        own = _of_face(target, 0) if kind.per_face and options.per_face else target
+        sides = load(kind.sides)(own, 0) if kind.sides else []
+        found += [stem.with_name(name) for name in (own.name, *sides)]
         for option, ends in kind.parts.items():
             if getattr(options, option):
                 found += [stem.with_name(target.stem + end) for end in ends]
@@ -106,7 +108,10 @@ def encode_output(kind: Kind, stem: str, scene: Scene, options: OutputOptions) -
     Raises:
         InputError: the kind cannot be made of these faces.
     """
-    for name, data in _encode(kind, stem, scene, options):
+    check_kind("kind", kind, Kind, "tddfa.kinds.KINDS has all")
+    check_kind("scene", scene, Scene, "make one of an image and its faces")
+    check_kind("options", options, OutputOptions, "tddfa.kinds.OutputOptions() are the usual ones")
+    for name, data in _encode(kind, as_text("stem", stem), scene, options):
         yield name, marked(data, Path(name).suffix)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from tddfa.onnx_files import check_self_contained
 from tddfa.packs.locations import repair
 from tddfa.packs.manifest import FILE_NAME, LARGEST, DamagedManifestError, Manifest
 from tddfa.packs.reading import read_regular
+from tddfa.types.arguments import as_path
 
 if TYPE_CHECKING:
     from tddfa.packs.arrays import Arrays
@@ -30,6 +32,9 @@ class ModelPack:
     folder: Path
     manifest: Manifest
 
+    def __repr__(self) -> str:
+        return f"ModelPack({self.manifest.name!r} in {self.folder})"
+
     @property
     def fingerprint(self) -> str:
         """Checksum of the pack's files: equal for copies of a pack, wherever they lie."""
@@ -37,12 +42,14 @@ class ModelPack:
         return hashlib.sha256(repr(files).encode()).hexdigest()
 
     @classmethod
-    def open(cls, folder: Path) -> ModelPack:
+    def open(cls, folder: str | os.PathLike[str]) -> ModelPack:
         """The pack in `folder`.
 
         Raises:
             PackError: there is no manifest, or it cannot be read.
+            InputError: `folder` is no path.
         """
+        folder = as_path("folder", folder)
         path = folder / FILE_NAME
         try:
             data = read_regular(path, LARGEST)

@@ -16,6 +16,7 @@ from tddfa.packs.locations import BUILT_IN, pack_folder
 from tddfa.packs.manifest import FILE_NAME, Manifest
 from tddfa.packs.names import is_pack_name
 from tddfa.packs.pack import ModelPack
+from tddfa.types.arguments import as_path, as_text
 
 DEFAULT_PACK = "open"
 _WORK_PREFIX = ".installing-"
@@ -75,7 +76,9 @@ def find_pack(name: str | os.PathLike[str]) -> ModelPack:
     Raises:
         PackNotFoundError: there is none, or it has no such network.
         PackError: its manifest cannot be read.
+        InputError: `name` is neither text nor a path.
     """
+    as_path("pack", name)
     text = os.fspath(name)
     place, network = _place_and_network(text)
     separators = {os.sep, os.altsep or os.sep}
@@ -143,7 +146,9 @@ def remove_pack(name: str) -> None:
     Raises:
         PackNotFoundError: there is none of that name.
         PackError: it cannot be deleted.
+        InputError: `name` is no text.
     """
+    as_text("name", name)
     roots = pack_roots() if is_pack_name(name) else []
     folder = next((root / name for root in roots if _is_folder(root / name)), None)
     if folder is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -96,8 +97,9 @@ def draw_regions(
         for face in faces
         for name, mask in regions.items()
     }
-    given = (colors or {}).items()
-    chosen_colors = {name: as_color(color, f"the colour of region {name!r}") for name, color in given}
+    given: Any = {} if colors is None else colors
+    check_kind("colors", given, Mapping, "colours by name are needed")
+    chosen_colors = {name: as_color(color, f"the colour of region {name!r}") for name, color in given.items()}
     if not faces:
         return paint(image, [], [], background=background)
     rgb: Float32[np.ndarray, "n_vertices 3"] = np.full((len(faces[0].mesh.vertices), 3), 0.5, np.float32)

@@ -68,7 +68,9 @@ def rasterize(meshes: Sequence[Mesh], height: int, width: int, *, cull_back: boo
         check_count(name, side, _MAX_SIDE, least=0)
     check_flag("cull_back", cull_back)
     region = screen_region(meshes, height, width)
-    return Fragments(meshes, region[0], region[1], *kernel.rasterize(meshes, region, cull_back=cull_back))
+    return Fragments(
+        meshes, region[0], region[1], *kernel.rasterize(meshes, region, cull_back=bool(cull_back))
+    )
 
 
 def draw_values(

@@ -20,6 +20,7 @@ from tddfa.render.rasterizer import back_to_front, rasterize, scaled_region, scr
 from tddfa.shapes import Bool, Float32, UInt8
 from tddfa.types import Face, Image, Mesh, Topology
 from tddfa.types.arguments import (
+    MAX_TEXTURE_SIDE,
     as_list,
     as_texture,
     check_count,
@@ -46,7 +47,6 @@ _JUMP = 0.07
 _CELLS = 128.0
 
 _SYMMETRIC = 0.97  # share of a layout that lies on its own mirror image, from which on it is called symmetric
-_LARGEST = 16384  # texels a side
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +68,11 @@ class Texture:
     def seen(self) -> Bool[np.ndarray, "size size"]:
         """The texels that the image of the face shows."""
         return self.trust > 0
+
+    def __repr__(self) -> str:
+        height, width = self.covered.shape
+        share = (self.seen & self.covered).sum() / max(int(self.covered.sum()), 1)
+        return f"Texture({width}×{height} texels, {share:.0%} of the face seen)"
 
 
 def draw_uv_texture(
@@ -121,7 +126,7 @@ def face_textures(image: Image, faces: Iterable[Face], *, size: int = 1024) -> l
         InputError: an argument is not possible, or a model has no texture layout; the message says what is.
     """
     faces = faces_of(image, faces)
-    check_count("size", size, _LARGEST)
+    check_count("size", size, MAX_TEXTURE_SIDE)
     meshes = [face.mesh for face in faces]
     normals = [kernel.vertex_normals(mesh) for mesh in meshes]
     views = _views(faces, normals, *image.shape[:2])

@@ -13,7 +13,7 @@ from tddfa.runtime.devices import CPU, check_device, precision_of, providers_of
 from tddfa.runtime.float_graph import Precision, float_network
 from tddfa.runtime.onnxruntime import onnxruntime
 from tddfa.shapes import Float32, UInt8
-from tddfa.types.arguments import check_count
+from tddfa.types.arguments import check_count, check_kind
 
 ImageBatch: TypeAlias = Float32[np.ndarray, "n c h w"] | UInt8[np.ndarray, "n h w c"]
 """Input of a network: numbers made of the pixels, channel by channel, or the pixels themselves."""
@@ -54,13 +54,15 @@ class OnnxNetwork:
 
     Raises:
         PackError: the file is no network that ONNX Runtime can run, or would read other files.
-        InputError: a provider is not in this build of ONNX Runtime, or does not start.
+        InputError: `model` is not bytes, or a provider is not in this build of ONNX Runtime, or does not
+            start.
         MissingPackageError: ONNX Runtime cannot be loaded.
     """
 
     def __init__(
         self, model: bytes, name: str, *, threads: int = 1, providers: Sequence[str] = (CPU,)
     ) -> None:
+        check_kind("model", model, bytes, "the contents of an ONNX file are needed")
         ort = onnxruntime()
         possible = ort.get_available_providers()
         unknown = [p for p in providers if p not in possible]

@@ -24,6 +24,8 @@ _LARGEST_SQUARE = 1e18
 overflows single precision in a mesh is above the limit."""
 MAX_EXPONENT = 1024
 """Largest exponent of a highlight; above it nothing of the highlight is left."""
+MAX_TEXTURE_SIDE = 16384
+"""Largest side of a texture, texels. OpenCV looks up colours in images with sides under 2^15 alone."""
 
 
 def faces_of(image: Any, faces: Iterable[Face]) -> list[Face]:
@@ -294,16 +296,23 @@ def as_texture(name: str, texture: Any) -> Image:
         texture: a `Texture`, or its RGB image.
 
     Raises:
-        InputError: it is neither.
+        InputError: it is neither, or larger than textures are.
     """
     image: UInt8[np.ndarray, "h w 3"] = getattr(texture, "image", texture)
     check_image(image, name)
+    height, width = image.shape[:2]
+    if max(height, width) > MAX_TEXTURE_SIDE:
+        raise InputError(
+            f"{name} is {width}×{height} px; the sides of a texture have {MAX_TEXTURE_SIDE} px or less"
+        )
     return image
 
 
 def _is_moderate(values: Any) -> bool:
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
         return False
+    if values.dtype.char not in "fd":
+        values = values.astype(np.float64)  # squares of small types wrap around, or are infinite
     # NaN and infinity fail the comparison too: one call of NumPy for all.
     return bool(np.vdot(values, values) <= _LARGEST_SQUARE)
 

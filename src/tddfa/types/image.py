@@ -23,7 +23,8 @@ def check_image(image: Any, name: str = "the image") -> None:
     Raises:
         InputError: `image` is not an array (h, w, 3) of uint8 with at least one pixel.
     """
-    if not isinstance(image, np.ndarray):
+    # The values behind a mask are no part of what a masked array shows.
+    if not isinstance(image, np.ndarray) or hasattr(image, "mask"):
         raise InputError(
             f"{name} is a {type(image).__name__}; an RGB array (height, width, 3) of uint8 is needed, as "
             f"read_image gives it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,8 @@ class FaceParams:
         Raises:
             InputError: `identity` is no array of as many coefficients.
         """
-        given = getattr(identity, "shape", f"of a {type(identity).__name__}")
+        array: Any = identity  # other values have a `shape`, too
+        given = array.shape if isinstance(array, np.ndarray) else f"of a {type(identity).__name__}"
         if given != self.identity.shape:
             raise InputError(f"identity has the shape {given}; an array {self.identity.shape} is needed")
         return replace(self, identity=identity, corrective=self.shape - identity)
