@@ -12,8 +12,17 @@ from tddfa.tracking.face import State, TrackedFace
 from tddfa.tracking.person import PersonShape
 from tddfa.tracking.shots import DISSOLVE_FRAMES
 from tddfa.tracking.trajectory import FacePosition, Trajectory, moved_box, moved_params
+from tddfa.tracking.visibility import yaw_deg
 from tddfa.types import BoundingBox, Detection, Face
 
+MIN_CONFIDENCE = 0.5
+"""Confidence from which a face is there."""
+MAX_MISSED = 1
+"""Frames without the face before it counts as lost."""
+REACH = 1.0
+"""Distance from where a face was expected, in sizes of it, up to which it has not jumped."""
+
+_SIZE_ADAPTATION = 0.1  # part of a new size in the typical one
 _N_RECENT = 2 * DISSOLVE_FRAMES
 _SAME_YAW_DEG = 20.0  # turn of the head over which appearances can be compared
 
@@ -126,6 +135,52 @@ class Track:
         self.recent.append((appearance if whole else None, yaw_deg))
         if appearance is not None and is_fresh and self.probation is None:
             self.memory.add(appearance, yaw_deg)
+
+    def move_on(
+        self,
+        face: Face,
+        box: BoundingBox,
+        confidence: float,
+        appearance: Appearance | None,
+        frame: int,
+        *,
+        is_resized: bool,
+    ) -> None:
+        """Continue with the face of a frame.
+
+        Args:
+            face: the face.
+            box: around its landmarks, px.
+            confidence: probability that it is there.
+            appearance: what it looks like; None where that cannot be told.
+            frame: number of the frame.
+            is_resized: whether the frame has another size than the one before.
+        """
+        position = FacePosition.of_box(box)
+        has_jumped = position.distance(self.path.predict(frame)) > REACH
+        is_back = self.in_earlier_shot or not self.visible or has_jumped or is_resized
+        self.state = "returned" if is_back else "tracked"
+        if self.in_earlier_shot:
+            self.path, self.typical_size = Trajectory.begin(position, frame), position.size
+            self.person = PersonShape()  # a shot gives the same numbers whatever was before it
+            self.in_earlier_shot = self.has_left = False
+        else:
+            # A jump is no velocity: the next frames would be cropped where it leads.
+            extended = Trajectory.begin if has_jumped else self.path.extended
+            self.path = extended(position, frame)
+            self.typical_size *= (position.size / self.typical_size) ** _SIZE_ADAPTATION
+        self.face, self.box, self.confidence, self.n_missed = self.person.see(face), box, confidence, 0
+        self.see(appearance, yaw_deg(face))
+
+    def miss(self) -> None:
+        """Take that the face was not found in a frame."""
+        is_lost = not self.visible or self.n_missed >= MAX_MISSED or self.in_earlier_shot
+        self.n_missed += 1
+        if is_lost:
+            self.state, self.confidence = "lost", 0.0
+            self.path_before_contact, self.detector_rejected, self.probation = None, False, None
+        else:
+            self.state, self.confidence = "tracked", min(self.confidence, MIN_CONFIDENCE)
 
     def scale(self, x: float, y: float) -> None:
         """Follow an image that has become `x` times as wide and `y` times as high."""
