@@ -1,7 +1,7 @@
 /** The page of `tddfa video --report`. */
 
 import { h } from "./dom";
-import { TimelineView, type TimelineRecord } from "./timeline";
+import { TimelineView, startOf, type TimelineRecord } from "./timeline";
 import { clock } from "./words";
 
 const data = JSON.parse(document.getElementById("timeline")!.textContent!) as TimelineRecord;
@@ -12,7 +12,7 @@ document.getElementById("report")!.replaceChildren(
     "header",
     {},
     h("h1", {}, data.title),
-    h("p", { class: "num" }, `${n} ${n === 1 ? "face" : "faces"}, ${data.n_frames} frames, ${clock(data.duration_s)}, ${data.cuts.length} cuts`),
+    h("p", { class: "num" }, `${n} ${n === 1 ? "face" : "faces"}, ${data.n_frames} frames, ${clock(data.duration_s - startOf(data))}, ${data.cuts.length} cuts`),
   ),
   h("div", { class: "card" }, new TimelineView(data).element),
   h(

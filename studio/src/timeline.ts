@@ -22,6 +22,11 @@ export interface TimelineRecord {
   people: Person[];
 }
 
+/** Time of the first frame, s: later than 0 where a part of a video was followed. */
+export function startOf(data: TimelineRecord): number {
+  return data.times[0] ?? 0;
+}
+
 const WIDTH = 1000;
 const LANE = 52;
 const CHART = 210;
@@ -64,19 +69,24 @@ export class TimelineView {
 
   /** Move the playhead. */
   seek(time: number): void {
-    this.time = Math.min(Math.max(time, 0), this.data.duration_s);
-    const x = String(this.x(this.time));
+    this.time = Math.min(Math.max(time, startOf(this.data)), this.data.duration_s);
+    const at = this.x(this.time);
+    const x = String(at);
     for (const line of this.playheads) {
       line.setAttribute("x1", x);
       line.setAttribute("x2", x);
     }
     this.slide.value = String(this.time);
-    this.slide.style.setProperty("--at", `${(100 * this.time) / Math.max(this.data.duration_s, 1e-9)}%`);
+    this.slide.style.setProperty("--at", `${(100 * at) / WIDTH}%`);
     this.tell();
   }
 
+  private get length(): number {
+    return this.data.duration_s - startOf(this.data);
+  }
+
   private x(time: number): number {
-    return (WIDTH * time) / Math.max(this.data.duration_s, 1e-9);
+    return (WIDTH * (time - startOf(this.data))) / Math.max(this.length, 1e-9);
   }
 
   private lane(person: Person): HTMLElement {
@@ -147,7 +157,7 @@ export class TimelineView {
   private follow(svg: SVGSVGElement): void {
     const seek = (event: PointerEvent): void => {
       const box = svg.getBoundingClientRect();
-      const time = ((event.clientX - box.left) / box.width) * this.data.duration_s;
+      const time = startOf(this.data) + ((event.clientX - box.left) / box.width) * this.length;
       this.seek(time);
       this.onseek(this.time);
     };
@@ -162,7 +172,7 @@ export class TimelineView {
 
   private ticks(): HTMLElement {
     const n = 5;
-    const labels = Array.from({ length: n + 1 }, (_, k) => h("span", {}, clock((this.data.duration_s * k) / n)));
+    const labels = Array.from({ length: n + 1 }, (_, k) => h("span", {}, clock(startOf(this.data) + (this.length * k) / n)));
     return h("div", { class: "ticks num", "aria-hidden": "true" }, ...labels);
   }
 
@@ -174,6 +184,7 @@ export class TimelineView {
         this.draw();
       }),
     );
+    this.slide.min = String(startOf(this.data));
     this.slide.max = String(this.data.duration_s);
     this.slide.addEventListener("input", () => {
       this.seek(this.slide.valueAsNumber);

@@ -574,14 +574,18 @@ def test_the_report_of_a_video_opens_without_a_server(browser, tmp_path):
     values = {"yaw_deg": 30 * wave, "jawOpen": np.abs(wave)}
     person = Person(0, np.full((112, 112, 3), 90, np.uint8), np.ones(n, bool), values)
     file = tmp_path / "report.html"
-    file.write_bytes(
-        report_bytes(Timeline("a <b>clip</b>", np.arange(n) / 25, (50,), tuple(values), (person,)))
-    )
+    # A part of a video that begins at 10 s.
+    times = 10 + np.arange(n) / 25
+    file.write_bytes(report_bytes(Timeline("a <b>clip</b>", times, (50,), tuple(values), (person,))))
     with opened(browser) as page:
         page.goto(file.as_uri())
         assert page.get_by_role("heading", level=1).inner_text() == "a <b>clip</b>"
         assert page.locator(".chart path").count() == 2
         assert page.locator(".lane .cut").count() == 1
-        page.get_by_role("slider").fill("2")
-        assert "0:02.0" in page.locator(".legend").inner_text()
+        assert "0:08.0" in page.locator("header").inner_text()
+        labels = page.locator(".ticks").inner_text().split()
+        assert (labels[0], labels[-1]) == ("0:10.0", "0:18.0")
+        page.get_by_role("slider").fill("12")
+        assert "0:12.0" in page.locator(".legend").inner_text()
+        assert page.locator(".chart .playhead").get_attribute("x1") == "250"
         assert serious(page) == []
