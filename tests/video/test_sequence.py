@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
 import PIL.Image
 import pytest
 
@@ -12,6 +13,7 @@ from tddfa import write_image
 from tddfa.errors import InputError, VideoFileError
 from tddfa.video import ImageSequence, VideoReader, VideoWriter, open_video
 from tddfa.video.moment import Moment
+from tddfa.video.sequence import missing_numbers
 
 
 @pytest.fixture
@@ -117,3 +119,31 @@ def test_a_range_without_frames_is_one_line(folder, tmp_path):
         for start, end in ((1, 1), (None, 0)):
             with pytest.raises(VideoFileError, match="lies between the start and the end; give an end after"):
                 list(open_video(place, start=start, end=end))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "missing"),
+    [
+        (range(1, 20), []),
+        ([*range(1, 8), *range(10, 30)], [8, 9]),
+        (range(0, 100, 5), []),
+        ([*range(0, 50, 5), *range(55, 100, 5)], [50]),
+        ([3, 8, 21, 22, 40, 57, 80, 81, 99], []),  # photos
+        ([1, 2, 4], []),  # too few to tell
+        ([5] * 9, []),
+    ],
+)
+def test_frames_that_are_missing_are_known_by_their_numbers(numbers, missing):
+    assert missing_numbers([f"shot2_{n:04d}" for n in numbers]) == missing
+    assert missing_numbers([f"shot{n}_{n:04d}" for n in numbers]) == []
+
+
+def test_missing_frames_are_named_once(tmp_path, caplog):
+    for n in range(12):
+        if n != 7:
+            write_image(tmp_path / f"{n:02d}.png", np.zeros((8, 8, 3), np.uint8))
+    assert len(list(ImageSequence(tmp_path))) == 11
+    (record,) = caplog.records
+    assert record.getMessage().endswith(
+        ": 1 of its numbers is missing (the first is 7); the frames after it come earlier"
+    )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import glob
+import itertools
+import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +28,11 @@ DEFAULT_FPS = 25
 _MOST_FPS = 10_000
 _PRINTF = re.compile(r"%(0(\d+))?d")
 _CLOCK = Fraction(1, 90_000)
+
+_NUMBER = re.compile(r"(.*?)(\d+)(\D*)", re.ASCII)  # before the last number of a name, the number, after it
+_FEWEST_COUNTED, _MOST_MISSING = 8, 0.1  # names, and the share of steps that are larger than the others
+
+_log = logging.getLogger(__name__)
 
 
 def open_video(
@@ -134,6 +142,14 @@ class ImageSequence(_Times):
             what = "an empty list" if not isinstance(place, (str, os.PathLike)) else os.fspath(place)
             raise VideoFileError(f"no images in {what}")
         self.path = Path(place) if isinstance(place, (str, os.PathLike)) else self.paths[0]
+        if gaps := missing_numbers([path.stem for path in self.paths]):
+            _log.warning(
+                "%s: %d of its numbers %s missing (the first is %d); the frames after it come earlier",
+                self.path,
+                len(gaps),
+                "is" if len(gaps) == 1 else "are",
+                gaps[0],
+            )
         self.damage: str | None = None
         self._start, self._end = Moment.of("start", start), Moment.of("end", end)
 
@@ -233,6 +249,22 @@ def image_paths(place: str | os.PathLike[str]) -> list[Path]:
         return [p for _, p in sorted((int(match[1]), p) for match, p in found if match is not None)]
     matches = (Path(m) for m in glob.glob(text, recursive=True))  # noqa: PTH207, absolute patterns too
     return sorted((p for p in matches if _is_frame(p)), key=_counted)
+
+
+def missing_numbers(names: Sequence[str]) -> list[int]:
+    """Return the numbers that names without suffix lack, of frames that count evenly but for a few of them.
+
+    Names that differ in more than one number, and photos with arbitrary numbers, lack none.
+    """
+    parts = [_NUMBER.fullmatch(name) for name in names]
+    if len(names) < _FEWEST_COUNTED or len({match and (match[1], match[3]) for match in parts}) != 1:
+        return []
+    numbers = [int(match[2]) for match in parts if match is not None]
+    steps = Counter(b - a for a, b in itertools.pairwise(numbers))
+    (step, count), *_ = steps.most_common(1) or [(0, 0)]
+    if step <= 0 or count < (1 - _MOST_MISSING) * (len(names) - 1):
+        return []
+    return sorted(set(range(numbers[0], numbers[-1], step)) - set(numbers))
 
 
 def _is_image(path: Path) -> bool:
