@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import socket
 import subprocess
 import sys
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -94,19 +96,52 @@ def test_frames_that_are_broken_cost_a_camera_nothing_but_themselves():
         assert len(ws.receive_json()["faces"]) == 1
 
 
-def test_connections_that_are_cut_slow_or_no_http_leave_a_server_alive_and_quiet():
+@contextlib.contextmanager
+def running_studio():
+    """A studio in a process of its own, and its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "tddfa", "studio", "--no-browser", "--port", str(port)]
-    rng = random.Random(19)
-    head = f"POST /api/align HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: "
-    upgrade = (
-        f"GET /api/camera HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert str(port) in process.stderr.readline()
+        try:
+            assert str(port) in process.stderr.readline()
+            yield process, port
+        finally:
+            process.kill()
+
+
+def test_a_large_body_that_is_refused_is_told_why_and_not_cut_off():
+    """Clients that send all of a body before they read saw a reset connection in place of the line."""
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    with running_studio() as (_, port):
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: answers(f"{url}/api/openapi.json"), url)
+        for path, size, headers, status in [
+            ("/api/align", 8 << 20, form, 415),
+            ("/api/align", 48 << 20, {}, 413),
+            ("/api/align?no=1", 8 << 20, {}, 400),
+            ("/api/align", 8 << 20, {"Host": "evil.example"}, 421),
+            ("/api/nothing", 8 << 20, {}, 404),
+        ]:
+            with pytest.raises(HTTPError) as refused:
+                urlopen(Request(url + path, bytes(size), headers), timeout=PATIENCE_S)
+            assert refused.value.status == status
+            assert list(json.load(refused.value)) == ["error"]
+        with pytest.raises(HTTPError) as refused:  # a body whose length is not told
+            urlopen(Request(f"{url}/api/align", iter([bytes(1 << 20)] * 48)), timeout=PATIENCE_S)
+        assert refused.value.status == 413
+
+
+def test_connections_that_are_cut_slow_or_no_http_leave_a_server_alive_and_quiet():
+    rng = random.Random(19)
+    with running_studio() as (process, port):
+        head = f"POST /api/align HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: "
+        upgrade = (
+            f"GET /api/camera HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+            "Sec-WebSocket-Version: 13\r\n\r\n"
+        )
         url = f"http://127.0.0.1:{port}/api/about"
         wait_until(lambda: answers(url), url)
         for _ in range(N // 3):

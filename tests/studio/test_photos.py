@@ -109,7 +109,9 @@ def test_an_image_without_a_face_is_an_empty_list_and_has_no_other_output(client
         ("?stem=../x", PHOTO, 400, "stem is"),
         ("?stem=a%0d%0ab", PHOTO, 400, "stem is"),
         ("?max_faces=0", PHOTO, 400, "from 1"),
-        ("?search_size=1e9", PHOTO, 400, "from 1"),
+        ("?search_size=1e9", PHOTO, 400, "from 32"),
+        ("?search_size=31", PHOTO, 400, "from 32"),
+        ("?max_faces=1&max_faces=2", PHOTO, 400, "max_faces is given more than once"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_plain_line(client, query, body, status, words):
@@ -150,6 +152,20 @@ def test_a_photo_can_be_forgotten_and_is_forgotten_by_itself():
         assert client.delete(f"/api/photos/{ids[2]}").status_code == 404
 
 
+def test_parameters_that_a_photo_of_the_page_does_not_take_are_refused(client, kept):
+    """The faces are found before outputs are asked for: max_faces of outputs would do nothing."""
+    answer = client.get(f"/api/photos/{kept['id']}/outputs?kind=csv&max_faces=1")
+    assert (answer.status_code, answer.json()["error"][:24]) == (400, "no parameter 'max_faces'")
+    answer = client.post("/api/photos?kind=glb", content=PHOTO)
+    assert answer.json() == {"error": "no parameter 'kind'; there are max_faces, search_size"}
+    assert len(client.post("/api/photos?max_faces=1", content=GROUP).json()["faces"]) == 1
+
+
+def test_a_path_that_ends_with_a_slash_is_told_not_redirected(client):
+    answer = client.post("/api/align/", content=PHOTO, follow_redirects=False)
+    assert (answer.status_code, list(answer.json())) == (404, ["error"])
+
+
 def test_limits_are_told(client):
     settings = StudioSettings(limits=Limits(image_bytes=10_000, image_pixels=5000))
     small = encode_image(np.zeros((100, 100, 3), np.uint8), "jpg")
@@ -166,7 +182,7 @@ def test_the_openapi_document_describes_the_routes(client):
     assert document["openapi"].startswith("3.1")
     for path, methods in document["paths"].items():
         for method in methods:
-            answer = client.request(method, path.format(id="none", face=0), content=b"x")
+            answer = client.request(method, path.format(id="none", face=0, name="all.zip"), content=b"x")
             assert answer.status_code not in (405, 500), (method, path)
             assert str(answer.status_code) in methods[method]["responses"], (method, path, answer.text)
     names = {p["name"] for p in document["paths"]["/api/align"]["post"]["parameters"]}

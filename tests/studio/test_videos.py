@@ -79,6 +79,12 @@ def test_parts_of_a_file_are_served_so_that_players_can_seek(client, video):
     path = f"/api/videos/{video[-1]['id']}/files/3d.mp4"
     part = client.get(path, headers={"range": "bytes=4-7"})
     assert (part.status_code, part.content) == (206, b"ftyp")
+    beyond = client.get(path, headers={"range": "bytes=999999999-"})
+    assert (beyond.status_code, list(beyond.json())) == (416, ["error"])
+    assert beyond.headers["content-range"] == f"bytes */{len(client.get(path).content)}"
+    for wrong in ("items=0-1", "bytes=abc", "bytes=5-2"):
+        answer = client.get(path, headers={"range": wrong})
+        assert (answer.status_code, list(answer.json())) == (400, ["error"])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy as np
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
@@ -33,6 +33,7 @@ from tddfa.studio.queries import available_kinds
 from tddfa.studio.scratch import Scratch
 from tddfa.studio.settings import StudioSettings
 from tddfa.studio.state import Studio
+from tddfa.studio.stored_files import StoredFile
 from tddfa.types import BoundingBox, Detection, Face, FaceParams
 
 STATIC = Path(str(files("tddfa.studio"))) / "static"
@@ -101,7 +102,9 @@ def make_app(settings: StudioSettings | None = None) -> ASGIApp:
         HTTPException: http_problem,
         **dict.fromkeys((RequestError, TddfaError, ClientDisconnect, MemoryError, Exception), refusal),
     }
-    return Guard(Starlette(routes=routes, exception_handlers=handlers, lifespan=life), settings)
+    app = Starlette(routes=routes, exception_handlers=handlers, lifespan=life)
+    app.router.redirect_slashes = False  # to http://, behind a proxy that does TLS, and without a line
+    return Guard(app, settings)
 
 
 async def page(request: Request) -> Response:
@@ -124,7 +127,7 @@ async def static(request: Request) -> Response:
     if path is None or path.suffix not in _MEDIA_TYPES:
         raise RequestError(404, f"there is no file {name[:50]!r}")
     headers = {"cache-control": "no-cache"}  # asked for each time: another version may run here next
-    return FileResponse(path, media_type=_MEDIA_TYPES[path.suffix], headers=headers)
+    return StoredFile(path, media_type=_MEDIA_TYPES[path.suffix], headers=headers)
 
 
 async def openapi(_: Request) -> Response:

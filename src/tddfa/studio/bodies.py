@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
 
 from tddfa.studio.problems import RequestError
 from tddfa.studio.settings import Limits
+
+_LINGER_S = 30.0  # time for which the rest of a body is read after the response
+_LINGER_SILENCE_S = 5.0  # silence after which no rest is expected
 
 
 async def image_body(request: Request, limits: Limits, name: str = "the body") -> bytes:
@@ -76,3 +82,34 @@ async def body_parts(
 
 def _slow(what: str) -> RequestError:
     return RequestError(408, f"{what}; send the file again", {"connection": "close"})
+
+
+def lingering(scope: Scope, receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """Return `receive` and `send` that read and drop the rest of a body before the response ends.
+
+    A connection that is closed with unread bytes is reset, and most HTTP libraries send a body to its end
+    before they read the response: a refusal that comes early would be lost.
+    """
+    headers = Headers(scope=scope)
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return receive, send
+    has_ended = False
+
+    async def received() -> Message:
+        nonlocal has_ended
+        message = await receive()
+        has_ended = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+    async def sent(message: Message) -> None:
+        if message["type"] != "http.response.body" or message.get("more_body", False) or has_ended:
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        with contextlib.suppress(TimeoutError):
+            until = time.monotonic() + _LINGER_S
+            while not has_ended and time.monotonic() < until:
+                await asyncio.wait_for(received(), _LINGER_SILENCE_S)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return received, sent

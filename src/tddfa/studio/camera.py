@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from tddfa.errors import ImageFileError, InputError, TddfaError
@@ -34,6 +34,7 @@ from tddfa.streams.destinations import open_sink
 from tddfa.studio.engine import SharedTracker
 from tddfa.studio.problems import RequestError
 from tddfa.studio.state import Studio
+from tddfa.studio.stored_files import StoredFile
 from tddfa.tracking import FaceTracker
 from tddfa.tracking.face import TrackedFace
 from tddfa.types import Face, Image
@@ -184,7 +185,7 @@ async def recording(request: Any) -> Response:
     path = studio.recordings.get((request.path_params["id"], request.path_params["name"]))
     if path is None or not path.is_file():
         raise RequestError(404, "this recording is not kept any more")
-    return FileResponse(path, filename=path.name)
+    return StoredFile(path, filename=path.name)
 
 
 class CameraSession:

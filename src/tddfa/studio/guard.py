@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tddfa.studio.bodies import lingering
 from tddfa.studio.problems import RequestError, problem_page, problem_response
 from tddfa.studio.settings import StudioSettings, is_loopback
 
@@ -55,6 +56,8 @@ class Guard:
             return
         headers = Headers(scope=scope)
         host = headers.get("host", "")
+        if scope["type"] == "http":
+            receive, send = lingering(scope, receive, send)
         secured = _with_headers(send, host)
         try:
             self._check_host(host)

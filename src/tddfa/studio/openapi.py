@@ -9,7 +9,7 @@ from typing import Any
 
 from tddfa._version import __version__
 from tddfa.kinds import OPTIONS
-from tddfa.studio.queries import available_kinds
+from tddfa.studio.queries import COUNTS, available_kinds
 
 _MULTIPLE = "several files come as a ZIP archive"
 
@@ -125,6 +125,18 @@ def document() -> dict[str, Any]:
                     "responses": {"200": _json("the timeline", {"type": "object"}), **_problems(404, 409)},
                 }
             },
+            "/api/videos/{id}/files/{name}": {
+                "get": {
+                    "operationId": "videoFile",
+                    "summary": "Return a file of a video, or the part of it that the header Range says",
+                    "parameters": [photo, {**photo, "name": "name", "schema": {"type": "string"}}],
+                    "responses": {
+                        "200": {"description": "the file; all.zip has all of them", "content": {"*/*": {}}},
+                        "206": {"description": "a part of it", "content": {"*/*": {}}},
+                        **_problems(400, 404, 409, 416),
+                    },
+                }
+            },
             "/api/about": {
                 "get": {
                     "operationId": "about",
@@ -169,13 +181,10 @@ def _output_parameters() -> list[dict[str, Any]]:
 
 
 def _search_parameters() -> list[dict[str, Any]]:
+    words = {"max_faces": "only the largest", "search_size": "longer side at which the image is searched, px"}
     return [
-        _parameter("max_faces", "only the largest", {"type": "integer", "minimum": 1, "maximum": 10_000}),
-        _parameter(
-            "search_size",
-            "longer side at which the image is searched, px",
-            {"type": "integer", "minimum": 1, "maximum": 20_000},
-        ),
+        _parameter(name, words[name], {"type": "integer", "minimum": values[0], "maximum": values[-1]})
+        for name, values in COUNTS.items()
     ]
 
 
@@ -210,6 +219,7 @@ def _problems(*statuses: int) -> dict[str, Any]:
         409: "it is not done",
         413: "it is too large",
         415: "the body is no image, or no video",
+        416: "the file ends before the range begins",
         422: "there is no face, or the output cannot be made of it",
         503: "too many requests are waiting",
     }

@@ -20,7 +20,7 @@ from tddfa.imaging.files import encode_image, image_size
 from tddfa.outputs import Scene, encode_output
 from tddfa.studio.bodies import image_body
 from tddfa.studio.problems import RequestError
-from tddfa.studio.queries import Query
+from tddfa.studio.queries import COUNTS, OUTPUTS, Query
 from tddfa.studio.state import Studio
 
 _FILE = "the file"  # what a person has dropped on the page; a script sends "the body"
@@ -52,7 +52,7 @@ async def align(request: Request) -> Response:
 async def add(request: Request) -> Response:
     """Answer `POST /api/photos`: the faces of an image, which is kept for a while for further outputs."""
     studio = Studio.of(request)
-    query = Query.parse(request.query_params)
+    query = Query.parse(request.query_params, COUNTS)
     data = await image_body(request, studio.limits, _FILE)
 
     def work() -> dict[str, Any]:
@@ -66,7 +66,7 @@ async def add(request: Request) -> Response:
 async def output(request: Request) -> Response:
     """Answer `GET /api/photos/{id}/outputs`: outputs of a photo that was sent before."""
     studio = Studio.of(request)
-    query = Query.parse(request.query_params)
+    query = Query.parse(request.query_params, OUTPUTS)
     scene = _kept(studio, request)
     face = request.path_params.get("face")
     if face is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from starlette.datastructures import QueryParams
 
+from tddfa.alignment.inputs import MIN_SEARCH_SIZE
 from tddfa.dataclass import dataclass
 from tddfa.kinds import KINDS, OPTIONS, TABLES, Kind, OutputOptions, names
 from tddfa.studio.problems import RequestError
@@ -16,7 +17,11 @@ from tddfa.studio.problems import RequestError
 _FLAGS = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _STEM = "photo"
 _NO_STEM = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]|^[. ]|[. ]$')  # what some system takes in no name
-_MOST = {"max_faces": 10_000, "search_size": 20_000}
+COUNTS = {"max_faces": range(1, 10_001), "search_size": range(MIN_SEARCH_SIZE, 20_001)}
+"""Parameters of the search for faces, and their values."""
+
+OUTPUTS = ("kind", "stem", *OPTIONS)
+"""Parameters of outputs."""
 
 
 def available_kinds() -> tuple[Kind, ...]:
@@ -46,19 +51,23 @@ class Query:
     search_size: int | None = None
 
     @classmethod
-    def parse(cls, query: QueryParams, default: str = "json") -> Query:
+    def parse(cls, query: QueryParams, known: Collection[str] = (*OUTPUTS, *COUNTS)) -> Query:
         """Return what a query string says.
 
+        Args:
+            query: the query string.
+            known: names of the parameters that the request has.
+
         Raises:
-            RequestError: a name is unknown, a value impossible, or an option goes with none of the kinds.
+            RequestError: a name is unknown or given twice, a value impossible, or an option goes with none of
+                the kinds.
         """
-        known = {"kind", "stem", "token", *OPTIONS, *_MOST}
         for name in query:
-            if name not in known:
-                raise RequestError(
-                    400, f"no parameter {name[:50]!r}; there are {', '.join(sorted(known - {'token'}))}"
-                )
-        kinds = _kinds(query.getlist("kind") or [default])
+            if name not in known and name != "token":
+                raise RequestError(400, f"no parameter {name[:50]!r}; there are {', '.join(sorted(known))}")
+            if name != "kind" and len(query.getlist(name)) > 1:
+                raise RequestError(400, f"{name} is given more than once; give it once")
+        kinds = _kinds(query.getlist("kind") or ["json"])
         options = OutputOptions(**{name: _option(name, query[name]) for name in OPTIONS if name in query})
         for name in OPTIONS:
             if name in query and not any(name in kind.options for kind in kinds):
@@ -73,9 +82,8 @@ class Query:
             raise RequestError(
                 400, f"stem is {stem[:80]!r}; give 1 to 80 characters that a file name may have"
             )
-        return cls(
-            kinds, options, stem, **{name: _count(name, query[name]) for name in _MOST if name in query}
-        )
+        counts = {name: _count(name, query[name]) for name in COUNTS if name in query}
+        return cls(kinds, options, stem, **counts)
 
 
 def _kinds(given: Sequence[str]) -> tuple[Kind, ...]:
@@ -103,8 +111,11 @@ def _option(name: str, text: str) -> Any:
 
 def _count(name: str, text: str) -> int:
     number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
-    if not 0 < number <= _MOST[name]:
-        raise RequestError(400, f"{name} is {text[:50]!r}; give a whole number from 1 to {_MOST[name]}")
+    values = COUNTS[name]
+    if number not in values:
+        raise RequestError(
+            400, f"{name} is {text[:50]!r}; give a whole number from {values[0]} to {values[-1]}"
+        )
     return number
 
 

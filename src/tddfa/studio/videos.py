@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tddfa.errors import VideoFileError
@@ -21,6 +21,7 @@ from tddfa.studio.photos import zip_bytes
 from tddfa.studio.problems import RequestError
 from tddfa.studio.settings import Limits
 from tddfa.studio.state import Studio
+from tddfa.studio.stored_files import StoredFile
 from tddfa.video.containers import ContainerRefusedError, check_container
 
 OVERLAYS = names((kind for kind in KINDS if kind.draw), video=True)
@@ -165,7 +166,7 @@ async def file(request: Request) -> Response:
         )
     kind = _MEDIA_TYPES.get(path.suffix, "application/octet-stream")
     place = "inline" if path.suffix in (".mp4", ".png") else "attachment"
-    return FileResponse(path, media_type=kind, filename=name, content_disposition_type=place)
+    return StoredFile(path, media_type=kind, filename=name, content_disposition_type=place)
 
 
 async def remove(request: Request) -> Response:

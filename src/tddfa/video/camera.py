@@ -20,7 +20,7 @@ from tddfa.types import Image
 from tddfa.types.arguments import check_above_0, check_number, shown
 from tddfa.video.frame import Frame
 from tddfa.video.reader import display_orientation
-from tddfa.video.source import NETWORK_TIMEOUT_S, VideoSource
+from tddfa.video.source import NETWORK_TIMEOUT_S, VideoSource, open_container
 
 _log = logging.getLogger(__name__)
 
@@ -269,7 +269,6 @@ def _images(camera: int | str, timeout_s: float) -> Iterator[Image]:
 
 
 def _opened(camera: int | str, timeout_s: float) -> Any:
-    import av
     from av.error import FFmpegError
 
     if isinstance(camera, str) and "://" in camera:
@@ -283,7 +282,7 @@ def _opened(camera: int | str, timeout_s: float) -> Any:
     try:
         if system == "dshow" and not isinstance(camera, str):
             name = _windows_name(camera)
-        return av.open(name, format=system, timeout=(timeout_s, timeout_s), metadata_errors="replace")
+        return open_container(name, format=system, timeout=(timeout_s, timeout_s))
     except (OSError, ValueError, FFmpegError) as error:
         known = _cameras(system)
         there = f"there are: {', '.join(known)}" if known else "none was found on this computer"

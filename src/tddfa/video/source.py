@@ -134,7 +134,7 @@ class VideoSource:
             raise VideoFileError("standard input is a terminal; pipe a video into it, or give a file")
         descriptor = sys.stdin.fileno()
         if stat.S_ISREG(os.fstat(descriptor).st_mode):  # tddfa video - < clip.mp4
-            self._open = lambda options: _av_open(os.fdopen(os.dup(descriptor), "rb"), options)
+            self._open = lambda options: open_container(os.fdopen(os.dup(descriptor), "rb"), options=options)
         else:
             self._open = lambda options: self._open_pipe(descriptor, options)
 
@@ -150,15 +150,8 @@ class VideoSource:
         patience = self._patience_s = self._timeout_s or NETWORK_TIMEOUT_S
 
         def connect(options: dict[str, str]) -> InputContainer:
-            import av
-
             return interruptible(
-                lambda: av.open(
-                    url,
-                    options={**settings, **options},
-                    timeout=(patience, patience),
-                    metadata_errors="replace",
-                )
+                lambda: open_container(url, options={**settings, **options}, timeout=(patience, patience))
             )
 
         self._open = connect
@@ -176,7 +169,7 @@ class VideoSource:
             raise VideoFileError(f"{path} is a folder, not a video")
         if stat.S_ISREG(mode):
             # With the protocol: a name with a colon (12:30.mp4) would be taken for an address.
-            self._open = lambda options: _av_open(f"file:{path}", options)
+            self._open = lambda options: open_container(f"file:{path}", options=options)
         elif stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or str(path).startswith("/dev/fd/"):
             self.path, self.repeatable = None, False
             self._open = lambda options: self._open_pipe(_open_fifo(path), options)
@@ -187,13 +180,13 @@ class VideoSource:
 
     def _open_pipe(self, descriptor: int, options: dict[str, str]) -> InputContainer:
         self._patience_s = self._timeout_s or PIPE_TIMEOUT_S
-        return _av_open(_Pipe(descriptor, self._patience_s), options)
+        return open_container(_Pipe(descriptor, self._patience_s), options=options)
 
     def _open_object(self, file: Any, options: dict[str, str]) -> InputContainer:
         if self.repeatable:
             file.seek(0)
-            return _av_open(file, options)
-        return _av_open(_ReadOnly(file), options)
+            return open_container(file, options=options)
+        return open_container(_ReadOnly(file), options=options)
 
     def _explained(self, error: BaseException) -> str:
         from av.error import FFmpegError
@@ -276,11 +269,19 @@ def _open_fifo(path: Path) -> int:
     return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
 
 
-def _av_open(file: Any, options: dict[str, str]) -> InputContainer:
+def open_container(file: Any, **settings: Any) -> InputContainer:
+    """Open a file, a device or an address with PyAV, with titles and comments in any encoding.
+
+    Args:
+        file: what `av.open` takes.
+        settings: other arguments of `av.open`.
+    """
     import av
 
-    # Titles and comments may be in any encoding; nothing here reads them.
-    container: Any = av.open(file, mode="r", options=options, metadata_errors="replace")
+    # Nothing here reads titles and comments. PyAV 19 takes any encoding by itself, and no such argument.
+    if int(av.__version__.partition(".")[0]) < 19:
+        settings["metadata_errors"] = "replace"
+    container: Any = av.open(file, mode="r", **settings)
     return container
 
 
