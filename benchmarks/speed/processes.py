@@ -77,10 +77,12 @@ class Worker:
     def __post_init__(self) -> None:
         # A file, as nobody reads along: a full pipe would stop the program.
         self._messages = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115, closed in close()
+        # What the program writes while it is timed goes when the program goes.
+        self._scratch = tempfile.TemporaryDirectory(prefix="tddfa-bench-")
         self._process = subprocess.Popen(
             list(self.participant.command),
             cwd=self.participant.folder,
-            env=self.participant.environment,
+            env=self.participant.environment | {"TMPDIR": self._scratch.name},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._messages,
@@ -114,6 +116,7 @@ class Worker:
                 stream.close()
         self._process.terminate()
         self._process.wait()
+        self._scratch.cleanup()
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None

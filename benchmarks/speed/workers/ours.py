@@ -74,7 +74,7 @@ def stages_of(aligner):
     image = portrait()
     [face, *_] = aligner.align(image)
     box = face.detection
-    folder = Path(tempfile.mkdtemp(prefix="tddfa-bench-"))
+    folder = Path(tempfile.mkdtemp())
     photo = folder / "photo.jpg"
     write_image(photo, image)
 

@@ -86,7 +86,7 @@ def _stages(detector, aligner, scenes):
     params, rois = aligner(image, boxes)
     dense = aligner.recon_vers(params, rois, dense_flag=True)
     sparse = aligner.recon_vers(params, rois, dense_flag=False)
-    folder = Path(tempfile.mkdtemp(prefix="tddfa-bench-"))
+    folder = Path(tempfile.mkdtemp())
     height = image.shape[0]
 
     def fixed(run):
