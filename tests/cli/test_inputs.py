@@ -16,6 +16,7 @@ import pytest
 
 import toys
 from tddfa.cli.inputs import Inputs
+from tddfa.cli.main import main
 from tddfa.imaging.files import encode_image
 from tddfa.provenance import marked
 
@@ -253,3 +254,15 @@ def test_of_a_tree_of_images_the_names_of_one_folder_are_in_memory(folder: Path,
     inputs = Inputs(["in"])
     assert len(inputs) == sum(1 for _ in inputs) == 30 * 50
     assert Name.most <= 2 * 50
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no folder that a program is in")
+@pytest.mark.parametrize("command", ["image", "video"])
+def test_a_current_folder_that_was_deleted_is_one_line(tmp_path, monkeypatch, capsys, command) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main([command, "a.jpg", "-o", "3d"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("tddfa: error: the current folder was deleted; change to another one")
+    assert error.count("\n") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -96,6 +97,18 @@ def test_an_animated_webp_has_its_frames_and_times(tmp_path):
     assert [f.time for f in source] == pytest.approx([0, 0.04, 0.12, 0.16])
     images[0].save(tmp_path / "still.webp", lossless=True)
     assert len(list(open_video(tmp_path / "still.webp"))) == 1
+
+
+def test_an_animated_webp_that_lacks_frames_is_refused_and_not_shorter(tmp_path):
+    images = [PIL.Image.fromarray(image) for image in sample_images(4)]
+    path = tmp_path / "a.webp"
+    images[0].save(path, save_all=True, append_images=images[1:], duration=40, lossless=True)
+    data = bytearray(path.read_bytes())
+    third = [found.end() for found in re.finditer(b"ANMF", data)][2]
+    data[third + 33 : third + 41] = bytes(8)  # of its pixels
+    path.write_bytes(data)
+    with pytest.raises(VideoFileError, match="4 frames, of which 2 can be read; save it as a GIF or a video"):
+        list(open_video(path))
 
 
 def test_slow_rates_are_exact_and_those_that_are_too_slow_are_refused(tmp_path):

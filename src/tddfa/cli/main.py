@@ -79,6 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         report(missing_package(module, error))
         return 1
+    except FileNotFoundError:
+        if verbose or _has_current_folder():
+            raise
+        report("the current folder was deleted; change to another one, and run the command again there")
+        return 1
     except MemoryError:
         report("not enough memory; close other programs, or use smaller images or videos")
         return 1
@@ -87,6 +92,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("tddfa: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _has_current_folder() -> bool:
+    """Return whether the folder that relative paths begin with is there; another program may delete it."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def run_process() -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import numpy as np
@@ -54,13 +53,12 @@ def can_be_reused(frame: Any) -> bool:
 
 def note_image(frame: Any, image: Image) -> None:
     """Note the image of a decoded frame, so that `shows` can tell whether it was drawn on since."""
-    with contextlib.suppress(AttributeError):  # frames of PyAV before 14 have no room for it
-        frame.opaque = _sums(image)
+    frame.opaque = _sums(image)
 
 
 def shows(frame: Any, image: Image) -> bool:
     """Return whether a decoded frame still shows its image: OpenCV draws on the array that it is given."""
-    noted = getattr(frame, "opaque", None)
+    noted = frame.opaque
     return noted is not None and np.array_equal(noted, _sums(image))
 
 

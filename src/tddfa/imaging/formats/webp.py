@@ -17,10 +17,27 @@ def _matches(data: bytes) -> bool:
     return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
+def _end(data: bytes) -> int:
+    """Return where the image ends, past which files may have other bytes."""
+    return 8 + int(struct.unpack_from("<I", data, 4)[0])
+
+
+def n_frames(data: bytes) -> int:
+    """Return the number of frames of an animated WebP file that is not damaged; 0 of another file."""
+    if not _matches(data):
+        return 0
+    count, at, end = 0, 12, _end(data)
+    while at + 8 <= end:
+        kind, length = struct.unpack_from("<4sI", data, at)
+        count += kind == b"ANMF"
+        at += 8 + length + length % 2
+    return count
+
+
 def _inspect(data: bytes) -> ImageHeader:
     if len(data) < 20:
         raise DamagedImageError(_TRUNCATED)
-    end = 8 + int(struct.unpack_from("<I", data, 4)[0])
+    end = _end(data)
     if end > len(data):
         raise DamagedImageError(_TRUNCATED)
     size, orientation, from_xmp, pixels, at = None, None, None, False, 12
