@@ -42,7 +42,8 @@ def decode_animation(path: str | os.PathLike[str]) -> tuple[list[Image], list[fl
             animation, n_read = None, 0
     if animation is None or n_read < n_frames:
         raise ImageFileError(
-            f"{name} has {n_frames} frames, of which {n_read} can be read; save it as a GIF or a video"
+            f"{name} is a damaged WebP file: of its {n_frames} frames {n_read} can be read; copy or download "
+            "it again"
         )
     images = [np.ascontiguousarray(frame[..., 2::-1], np.uint8) for frame in animation.frames]
     durations = [int(ms) / 1000 or _SHOWN_S for ms in np.ravel(animation.durations)]

@@ -6,6 +6,7 @@ Source: RFC 9649, sections 2 and 3.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 from tddfa.imaging.formats.exif import exif_orientation, xmp_orientation
 from tddfa.imaging.formats.header import DamagedImageError, ImageFormat, ImageHeader
@@ -22,28 +23,26 @@ def _end(data: bytes) -> int:
     return 8 + int(struct.unpack_from("<I", data, 4)[0])
 
 
-def n_frames(data: bytes) -> int:
-    """Return the number of frames of an animated WebP file that is not damaged; 0 of another file."""
-    if not _matches(data):
-        return 0
-    count, at, end = 0, 12, _end(data)
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the name of each chunk, where its content begins, and the length of the content."""
+    at, end = 12, _end(data)
     while at + 8 <= end:
         kind, length = struct.unpack_from("<4sI", data, at)
-        count += kind == b"ANMF"
+        yield kind, at + 8, length
         at += 8 + length + length % 2
-    return count
+
+
+def n_frames(data: bytes) -> int:
+    """Return the number of frames of an animated WebP file that is not damaged; 0 of another file."""
+    return sum(kind == b"ANMF" for kind, _, _ in _chunks(data)) if _matches(data) else 0
 
 
 def _inspect(data: bytes) -> ImageHeader:
-    if len(data) < 20:
+    if len(data) < 20 or (end := _end(data)) > len(data):
         raise DamagedImageError(_TRUNCATED)
-    end = _end(data)
-    if end > len(data):
-        raise DamagedImageError(_TRUNCATED)
-    size, orientation, from_xmp, pixels, at = None, None, None, False, 12
-    while at + 8 <= end:
-        kind, length = struct.unpack_from("<4sI", data, at)
-        body = data[at + 8 : at + 8 + (length if kind in (b"EXIF", b"XMP ") else 30)]
+    size, orientation, from_xmp, pixels, read = None, None, None, False, 12
+    for kind, at, length in _chunks(data):
+        body = data[at : at + (length if kind in (b"EXIF", b"XMP ") else 30)]
         if kind == b"VP8X" and len(body) >= 10:
             size = (1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little"))
         elif kind == b"VP8 " and len(body) >= 10:
@@ -57,8 +56,8 @@ def _inspect(data: bytes) -> ImageHeader:
         elif kind == b"XMP ":
             from_xmp = xmp_orientation(body)
         pixels |= kind in (b"VP8 ", b"VP8L", b"ANMF")
-        at += 8 + length + length % 2
-    if size is None or 0 in size or not pixels or at > end + 1:
+        read = at + length + length % 2
+    if size is None or 0 in size or not pixels or read > end + 1:
         raise DamagedImageError("a damaged or truncated WebP file")
     return ImageHeader(*size, orientation or from_xmp or 1, memoryview(data)[:end])
 
