@@ -21,6 +21,7 @@ from tddfa.imaging.formats import (
     UnreadableImageError,
     identify,
 )
+from tddfa.imaging.icc import as_srgb
 from tddfa.imaging.opencv import cv2
 from tddfa.imaging.orientation import apply_orientation
 from tddfa.imaging.quiet import quiet_decoders
@@ -44,10 +45,11 @@ _WRITABLE = ("jpg", "jpeg", "png", "webp", "tif", "tiff", "bmp")
 def read_image(path: str | os.PathLike[str], *, max_pixels: int | None = None) -> Image:
     """Return the image in a file, upright: RGB, (height, width, 3), uint8.
 
-    The orientation in the file is applied. Grey images are repeated over the channels, palettes and CMYK
-    converted, wider samples scaled to 8 bits and transparency is dropped; colours that a TIFF stores
-    multiplied by their alpha stay so. An animation gives its first frame, a motion photo its photo, a TIFF
-    its first page that is no thumbnail.
+    The orientation in the file is applied. Colours of profiles (Display P3 of phones, Adobe RGB, screens) are
+    converted to sRGB, unless the profile is one of tables or of inks. Grey images are repeated over the
+    channels, palettes and CMYK converted, wider samples scaled to 8 bits and transparency is dropped; colours
+    that a TIFF stores multiplied by their alpha stay so. An animation gives its first frame, a motion photo
+    its photo, a TIFF its first page that is no thumbnail.
 
     High dynamic range of HEIC and AVIF is tone-mapped. Floats are taken from 0…1, or from 0…255 or 0…65535
     when more than 1 % of those above 0 exceed the smaller range; the brightest 1 % is clipped. Light of high
@@ -106,7 +108,7 @@ def decode_image(
         image = DECODERS[fmt.decode](header)
         if fmt.decode != "heif" and image.shape[:2] != (header.height, header.width):
             raise DamagedImageError("")  # a decoder gave up, or the file names two sizes
-        return apply_orientation(image, header.orientation)
+        return apply_orientation(as_srgb(image, header.profile), header.orientation)
     except DamagedImageError as error:
         text = str(error) or f"a damaged or truncated {fmt.name} file"
         raise ImageFileError(f"{name} is {text}") from None

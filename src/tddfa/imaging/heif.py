@@ -75,7 +75,8 @@ def _decode(tile: Tile, image: HeifImage) -> Image:
     if not frames:
         raise DamagedImageError("a damaged or truncated HEIF file: its image cannot be decoded")
     try:
-        return frame_to_rgb(frames[0], tags=None if image.colors is None else ColorTags(*image.colors))
+        tags = None if image.colors is None else ColorTags(*image.colors)
+        return frame_to_rgb(frames[0], tags=tags, profile=image.profile)
     except ValueError as error:
         raise UnreadableImageError(
             f"a HEIF image that cannot be read: {error}; save it as JPEG or PNG"

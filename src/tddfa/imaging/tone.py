@@ -1,8 +1,8 @@
 """High dynamic range and wide gamut to the colours of an 8-bit RGB image.
 
 Values are decoded to light, highlights are rolled off so that reference white (203 cd/m²) becomes white,
-primaries are converted from BT.2020 to BT.709, and the result is coded again. Everything but the primaries is
-a table of one channel.
+primaries (BT.2020, Display P3) are converted to those of BT.709, and the result is coded again. Everything
+but the primaries is a table of one channel.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ _WHITE = 203.0
 # nominal peak.
 _PEAK = 1000.0
 
-# Source: ITU-R BT.2087-0, equation for linear light BT.2020 → BT.709.
-_BT709_FROM_BT2020 = np.array(
-    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
-)
+# Linear light of wide primaries, as numbered in ITU-T H.273, → BT.709. Source: ITU-R BT.2087-0 for BT.2020;
+# for Display P3 (SMPTE EG 432-1) from the chromaticities of both, whose white is the same.
+_TO_BT709 = {
+    9: np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]),
+    12: np.array([[1.2249, -0.2249, 0.0], [-0.0421, 1.0421, 0.0], [-0.0196, -0.0786, 1.0983]]),
+}
 _STEPS = 1 << 16
 
 
@@ -37,28 +39,34 @@ class Transfer(Enum):
     HLG = "hybrid log-gamma, ITU-R BT.2100"
 
 
-def needs_mapping(transfer: Transfer, *, wide: bool) -> bool:
-    """Return whether values mean something else than those of an 8-bit RGB image."""
-    return wide or transfer is not Transfer.SDR
+def needs_mapping(transfer: Transfer, primaries: int) -> bool:
+    """Return whether values mean something else than those of an 8-bit RGB image.
+
+    Args:
+        transfer: how they code light.
+        primaries: as numbered in ITU-T H.273.
+    """
+    return primaries in _TO_BT709 or transfer is not Transfer.SDR
 
 
-def tone_mapped(values: UInt16[np.ndarray, "h w 3"], transfer: Transfer, *, wide: bool) -> Image:
+def tone_mapped(values: UInt16[np.ndarray, "h w 3"], transfer: Transfer, primaries: int) -> Image:
     """Return 16-bit R'G'B' as 8-bit RGB of standard range and BT.709 primaries.
 
     Args:
         values: full range, 65535 is the largest code.
         transfer: how they code light.
-        wide: whether their primaries are those of BT.2020.
+        primaries: as numbered in ITU-T H.273; others than wide ones are taken for those of BT.709.
     """
-    light = _look_up(values, _light(transfer))
-    if wide:
+    light = look_up(values, _light(transfer))
+    if primaries in _TO_BT709:
         # Negative light lies outside of BT.709: the nearest colour inside has none of that primary.
-        light = cv2.transform(light, _BT709_FROM_BT2020)
+        light = cv2.transform(light, _TO_BT709[primaries].astype(np.float32))
     codes = np.clip(light * np.float32(_STEPS - 1), 0, _STEPS - 1).astype(np.uint16)
-    return _look_up(codes, _codes()).astype(np.uint8, copy=False)
+    return look_up(codes, _codes()).astype(np.uint8, copy=False)
 
 
-def _look_up(values: UInt16[np.ndarray, "h w 3"], table: np.ndarray) -> np.ndarray:
+def look_up(values: UInt16[np.ndarray, "h w 3"], table: np.ndarray) -> np.ndarray:
+    """Return what a table of 65536 entries has for each value."""
     try:
         return np.asarray(cv2.LUT(values, table[None]))
     except cv2.error:  # before version 5 it looks up 8 bits only

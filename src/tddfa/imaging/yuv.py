@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from tddfa.dataclass import dataclass
+from tddfa.imaging.icc import as_srgb
 from tddfa.imaging.tone import Transfer, needs_mapping, tone_mapped
 from tddfa.types import Image
 
 _UNSPECIFIED = 2
 _FULL, _LIMITED = 2, 1  # FFmpeg's color_range
 _TRANSFERS = {16: Transfer.PQ, 18: Transfer.HLG}
-_BT2020 = 9
 _WORTH_THREADS_PX = 1_000_000
 
 
@@ -39,7 +39,9 @@ class ColorTags:
     full_range: bool
 
 
-def frame_to_rgb(frame: Any, *, width: int = 0, height: int = 0, tags: ColorTags | None = None) -> Image:
+def frame_to_rgb(
+    frame: Any, *, width: int = 0, height: int = 0, tags: ColorTags | None = None, profile: bytes = b""
+) -> Image:
     """Return a decoded frame as 8-bit RGB; high dynamic range is tone-mapped.
 
     Args:
@@ -47,16 +49,20 @@ def frame_to_rgb(frame: Any, *, width: int = 0, height: int = 0, tags: ColorTags
         width: px to scale to; 0 for the frame's own.
         height: px to scale to; 0 for the frame's own.
         tags: what the container says of its colours; it wins over the frame's own.
+        profile: an ICC profile of its colours; it wins over primaries, and is left out where high dynamic
+            range is tone-mapped.
     """
     if tags is not None:
         frame.color_range = _FULL if tags.full_range else _LIMITED
         if tags.matrix != _UNSPECIFIED:
             frame.colorspace = tags.matrix
-    curve, wide = _meaning(frame, tags)
+    curve, primaries = _meaning(frame, tags)
     size = {"width": width or frame.width, "height": height or frame.height}
-    if not needs_mapping(curve, wide=wide):
-        return np.ascontiguousarray(_converted(frame, "rgb24", size))
-    return tone_mapped(_converted(frame, "rgb48le", size), curve, wide=wide)
+    profiled = bool(profile) and curve is Transfer.SDR
+    if profiled or not needs_mapping(curve, primaries):
+        image: Image = np.ascontiguousarray(_converted(frame, "rgb24", size))
+        return as_srgb(image, profile) if profiled else image
+    return tone_mapped(_converted(frame, "rgb48le", size), curve, primaries)
 
 
 def scaler_options(frame: Any, width: int, height: int) -> dict[str, int]:
@@ -112,12 +118,11 @@ def _full_range(values: np.ndarray) -> np.ndarray:
 
 def is_plain(frame: Any) -> bool:
     """Return whether a frame holds what an 8-bit 4:2:0 video of standard range holds."""
-    curve, wide = _meaning(frame, None)
-    return frame.format.name == "yuv420p" and not needs_mapping(curve, wide=wide)
+    return frame.format.name == "yuv420p" and not needs_mapping(*_meaning(frame, None))
 
 
-def _meaning(frame: Any, tags: ColorTags | None) -> tuple[Transfer, bool]:
-    """Return how a frame's numbers code light, and whether its primaries are wide."""
+def _meaning(frame: Any, tags: ColorTags | None) -> tuple[Transfer, int]:
+    """Return how a frame's numbers code light, and of which primaries."""
     primaries = int(tags.primaries if tags is not None else getattr(frame, "color_primaries", _UNSPECIFIED))
     transfer = int(tags.transfer if tags is not None else getattr(frame, "color_trc", _UNSPECIFIED))
-    return _TRANSFERS.get(transfer, Transfer.SDR), primaries == _BT2020
+    return _TRANSFERS.get(transfer, Transfer.SDR), primaries

@@ -28,6 +28,7 @@ class ImageHeader:
         data: the bytes to decode: the image alone, without what follows it and without metadata that the
             decoder complains about.
         details: what the format's own decoder needs.
+        profile: the ICC profile of the colours that the decoder returns; empty where there is none.
     """
 
     width: int
@@ -35,6 +36,7 @@ class ImageHeader:
     orientation: int = 1
     data: bytes | memoryview = b""
     details: Any = field(default=None, repr=False)
+    profile: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

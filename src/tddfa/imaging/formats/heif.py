@@ -63,6 +63,7 @@ class HeifImage:
             exchanges left and right, 1 top and bottom), ("crop", (x0, y0, x1, y1)).
         colors: primaries, transfer and matrix as numbered in ITU-T H.273, and whether values use the full
             range; None when only the coded data say so.
+        profile: the ICC profile of its colours; empty where there is none.
     """
 
     tiles: tuple[Tile, ...]
@@ -71,6 +72,7 @@ class HeifImage:
     height: int
     steps: tuple[tuple[str, int | tuple[int, int, int, int]], ...]
     colors: tuple[int, int, int, bool] | None
+    profile: bytes
 
 
 def _matches(data: bytes) -> bool:
@@ -126,10 +128,11 @@ def _image(data: memoryview) -> HeifImage:
     if not width or not height:
         raise DamagedImageError(f"{_TRUNCATED}: it gives no size")
     steps = tuple(_steps(properties, width, height))
-    colors = _colors(properties) or (
-        _colors(file.properties(file.parts(item)[0])) if kind == b"grid" else None
-    )
-    return HeifImage(tiles, columns, width, height, steps, colors)
+    # A grid may leave to its tiles what their colours mean.
+    meanings = [properties, *([file.properties(file.parts(item)[0])] if kind == b"grid" else [])]
+    colors = next((found for each in meanings if (found := _colors(each)) is not None), None)
+    profile = next((found for each in meanings if (found := _profile(each))), b"")
+    return HeifImage(tiles, columns, width, height, steps, colors, profile)
 
 
 def _grid(file: _File, item: int) -> tuple[tuple[Tile, ...], int, int, int]:
@@ -296,6 +299,13 @@ def _colors(properties: list[tuple[bytes, memoryview]]) -> tuple[int, int, int, 
             primaries, transfer, matrix = struct.unpack_from(">HHH", body, 4)
             return primaries, transfer, matrix, bool(body[10] >> 7)
     return None
+
+
+def _profile(properties: list[tuple[bytes, memoryview]]) -> bytes:
+    for kind, body in properties:
+        if kind == b"colr" and bytes(body[:4]) in (b"prof", b"rICC"):
+            return bytes(body[4:])
+    return b""
 
 
 def _steps(

@@ -18,10 +18,11 @@ from tddfa.imaging.formats.header import (
     starts_with,
 )
 
-_SOI, _EOI, _SOS, _APP1, _SOF_LS = 0xD8, 0xD9, 0xDA, 0xE1, 0xF7
+_SOI, _EOI, _SOS, _APP1, _APP2, _SOF_LS = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2, 0xF7
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 … SOF15
 _DECODABLE = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # baseline, extended, progressive; Huffman or arithmetic coded
 _XMP = b"http://ns.adobe.com/xap/1.0/\x00"
+_ICC = b"ICC_PROFILE\x00"  # then the number of the part, from 1, and how many there are
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # TEM and restarts have no length
 
 # In entropy-coded data, FF is followed by 00 (a data byte) or by a restart; any other marker ends the scan.
@@ -32,6 +33,7 @@ _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 
 def _inspect(data: bytes) -> ImageHeader:
     at, size, orientation, from_xmp, scanned = 2, None, None, None, False
+    profile: dict[int, bytes] = {}
     while True:
         found = _MARKER.search(data, at)
         if found is None:
@@ -57,11 +59,16 @@ def _inspect(data: bytes) -> ImageHeader:
             orientation = exif_orientation(segment)
         elif marker == _APP1 and from_xmp is None and segment.startswith(_XMP):
             from_xmp = xmp_orientation(segment)
+        elif marker == _APP2 and segment.startswith(_ICC) and len(segment) > len(_ICC) + 2:
+            profile.setdefault(segment[len(_ICC)], segment[len(_ICC) + 2 :])
         scanned |= marker == _SOS
     if size is None or not scanned:
         raise DamagedImageError("a damaged JPEG: it holds no image")
     return ImageHeader(
-        *size, orientation or from_xmp or 1, data if at == len(data) else memoryview(data)[:at]
+        *size,
+        orientation or from_xmp or 1,
+        data if at == len(data) else memoryview(data)[:at],
+        profile=b"".join(profile[k] for k in sorted(profile)),
     )
 
 

@@ -21,12 +21,13 @@ _RAW_PROFILE = (b"Raw profile type exif", b"Raw profile type APP1")  # as older 
 _XMP = b"XML:com.adobe.xmp\x00\x00"  # not compressed
 _TRUNCATED = "a damaged or truncated PNG file: its end is missing; copy or download it again"
 _MAX_EXIF = 1 << 20  # bytes, decompressed
+_MAX_PROFILE = 1 << 22
 
 
 def _inspect(data: bytes) -> ImageHeader:
     view = memoryview(data)
     spans: list[tuple[int, int]] = []
-    size, n_data, at = None, 0, len(_SIGNATURE)
+    size, n_data, at, profile = None, 0, len(_SIGNATURE), b""
     # EXIF in a chunk, EXIF in a text, XMP: the first of them that names an orientation counts.
     orientations: list[int | None] = [None, None, None]
     while True:
@@ -49,6 +50,8 @@ def _inspect(data: bytes) -> ImageHeader:
             if length != 13:
                 raise DamagedImageError("a damaged or truncated PNG file: its header has a wrong length")
             size = struct.unpack_from(">II", body)
+        elif kind == b"iCCP" and not n_data:
+            profile = _profile(bytes(body))
         elif kind == b"eXIf":
             orientations[0] = exif_orientation(bytes(body))
         elif kind in (b"zTXt", b"tEXt") and bytes(body[:32]).startswith(_RAW_PROFILE):
@@ -60,7 +63,7 @@ def _inspect(data: bytes) -> ImageHeader:
         at = end
     if size is None or 0 in size or not n_data:
         raise DamagedImageError("a damaged or truncated PNG file: it holds no image")
-    return ImageHeader(*size, next((k for k in orientations if k), 1), _joined(data, spans))
+    return ImageHeader(*size, next((k for k in orientations if k), 1), _joined(data, spans), profile=profile)
 
 
 def _joined(data: bytes, spans: list[tuple[int, int]]) -> bytes | memoryview:
@@ -68,6 +71,16 @@ def _joined(data: bytes, spans: list[tuple[int, int]]) -> bytes | memoryview:
     if spans[0][0] == len(_SIGNATURE) and all(a[1] == b[0] for a, b in pairwise(spans)):
         return memoryview(data)[: spans[-1][1]]
     return b"".join([_SIGNATURE, *(data[start:end] for start, end in spans)])
+
+
+def _profile(body: bytes) -> bytes:
+    """Return the colour profile of a chunk; nothing where it is damaged or too large."""
+    _, _, packed = body.partition(b"\x00")  # its name
+    unpacking = zlib.decompressobj()
+    with contextlib.suppress(zlib.error):
+        profile = unpacking.decompress(packed[1:], _MAX_PROFILE)
+        return profile if unpacking.eof else b""
+    return b""
 
 
 def _raw_profile_orientation(kind: bytes, body: bytes) -> int | None:

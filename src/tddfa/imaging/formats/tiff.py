@@ -22,11 +22,12 @@ from tddfa.imaging.formats.header import (
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8}
 _LETTERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+_UNDEFINED = 7  # a type of values: bytes that the tag gives a meaning
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _FILL_ORDER, _OFFSETS, _ORIENTATION, _SAMPLES, _ROWS, _COUNTS, _PLANES = 266, 273, 274, 277, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS = 322, 323, 324, 325
 _PREDICTOR, _COLORMAP, _EXTRA_SAMPLES, _FORMAT_OF_SAMPLES = 317, 320, 338, 339
-_SUBSAMPLING, _DNG = 530, 50706
+_SUBSAMPLING, _PROFILE, _DNG = 530, 34675, 50706
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6  # colours
 _UNSIGNED, _FLOATS = 1, 3  # types of samples
 _FLOAT_PREDICTOR = 3
@@ -36,7 +37,7 @@ _REDUCED, _MASK = 1, 4  # bits of _SUBFILE
 _READ = (
     *(_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _OFFSETS, _ORIENTATION),
     *(_SAMPLES, _ROWS, _COUNTS, _PLANES, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS),
-    *(_PREDICTOR, _COLORMAP, _EXTRA_SAMPLES, _FORMAT_OF_SAMPLES, _DNG),
+    *(_PREDICTOR, _COLORMAP, _EXTRA_SAMPLES, _FORMAT_OF_SAMPLES, _PROFILE, _DNG),
 )
 # Compressions that libtiff decodes in every build of OpenCV: none, CCITT, LZW, JPEG, Deflate, PackBits,
 # ThunderScan, NeXT and LogLuv. Any other gives a black image, or none.
@@ -148,8 +149,21 @@ def _inspect(data: bytes) -> ImageHeader:
         else None,
     )
     return ImageHeader(
-        width, height, first(_ORIENTATION, 1), _patched(data, order, page, tags), details=samples
+        width,
+        height,
+        first(_ORIENTATION, 1),
+        _patched(data, order, page, tags),
+        details=samples,
+        profile=_profile(data, tags),
     )
+
+
+def _profile(data: bytes, tags: dict[int, _Tag]) -> bytes:
+    """Return the colour profile of a page; nothing where it has none."""
+    if _PROFILE not in tags:
+        return b""
+    tag = tags[_PROFILE]
+    return data[tag.offset : tag.offset + len(tag.values)]
 
 
 def _has_inks(tags: dict[int, _Tag]) -> bool:
@@ -472,11 +486,14 @@ def _tags(data: bytes, order: str, start: int) -> tuple[dict[int, _Tag], int]:
     out: dict[int, _Tag] = {}
     for at in range(first, first + n * entry, entry):
         tag, kind, count = struct.unpack_from(order + "HH" + word, data, at)
+        kind = 1 if tag == _PROFILE and kind == _UNDEFINED else kind
         if tag not in _READ or kind not in _LETTERS or count > _MAX_VALUES:
             continue
         where = at + entry - inline
         if count * _SIZES[kind] > inline:
             (where,) = struct.unpack_from(order + word, data, where)
+        if tag == _PROFILE and where + count > len(data):  # an image is read without it
+            continue
         values = struct.unpack_from(f"{order}{count}{_LETTERS[kind]}", data, where)
         out[tag] = _Tag(values, where, data[at : at + entry])
     after = data[first + n * entry : first + n * entry + inline]  # some writers leave it out

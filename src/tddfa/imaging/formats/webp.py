@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from tddfa.imaging.formats.exif import exif_orientation, xmp_orientation
 from tddfa.imaging.formats.header import DamagedImageError, ImageFormat, ImageHeader
 
+_METADATA = (b"EXIF", b"XMP ", b"ICCP")  # chunks that are read whole
 _TRUNCATED = "a damaged or truncated WebP file: its end is missing; copy or download it again"
 
 
@@ -40,9 +41,9 @@ def n_frames(data: bytes) -> int:
 def _inspect(data: bytes) -> ImageHeader:
     if len(data) < 20 or (end := _end(data)) > len(data):
         raise DamagedImageError(_TRUNCATED)
-    size, orientation, from_xmp, pixels, read = None, None, None, False, 12
+    size, orientation, from_xmp, pixels, read, profile = None, None, None, False, 12, b""
     for kind, at, length in _chunks(data):
-        body = data[at : at + (length if kind in (b"EXIF", b"XMP ") else 30)]
+        body = data[at : at + (length if kind in _METADATA else 30)]
         if kind == b"VP8X" and len(body) >= 10:
             size = (1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little"))
         elif kind == b"VP8 " and len(body) >= 10:
@@ -55,11 +56,13 @@ def _inspect(data: bytes) -> ImageHeader:
             orientation = exif_orientation(body)
         elif kind == b"XMP ":
             from_xmp = xmp_orientation(body)
+        elif kind == b"ICCP":
+            profile = body
         pixels |= kind in (b"VP8 ", b"VP8L", b"ANMF")
         read = at + length + length % 2
     if size is None or 0 in size or not pixels or read > end + 1:
         raise DamagedImageError("a damaged or truncated WebP file")
-    return ImageHeader(*size, orientation or from_xmp or 1, memoryview(data)[:end])
+    return ImageHeader(*size, orientation or from_xmp or 1, memoryview(data)[:end], profile=profile)
 
 
 FORMAT = ImageFormat("WebP", _matches, _inspect)
