@@ -17,6 +17,7 @@ import PIL.Image
 
 import image_bytes
 from clips import sample_images, write_clip
+from icc_profiles import DISPLAY_P3, PROFILES
 from tddfa.errors import TddfaError, VideoFileError
 
 _MAX_PIXELS = 1 << 20  # so that an absurd size costs no time
@@ -51,6 +52,10 @@ def image_seeds() -> list[bytes]:
     out += [
         image_bytes.heif_grid([image[:20], image[20:]], columns=1, width=64, height=40, turns=1, mirror=0)
     ]
+    out += [
+        image_bytes.pillow(image, kind, icc_profile=DISPLAY_P3)
+        for kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
+    ]
     for kind, mode in (
         ("GIF", "P"),
         ("BMP", "RGB"),
@@ -66,6 +71,16 @@ def image_seeds() -> list[bytes]:
     frames = [PIL.Image.fromarray(np.roll(image, k, axis=1)) for k in range(3)]
     frames[0].save(moving, "WEBP", save_all=True, append_images=frames[1:])
     return [*out, moving.getvalue()]
+
+
+def check_profile(data: bytes) -> str:
+    """Any bytes are a profile that changes colours, or one that does not."""
+    from tddfa.imaging.icc import as_srgb
+
+    image = image_bytes.corners()
+    out = as_srgb(image, data)
+    assert (out.shape, out.dtype) == (image.shape, image.dtype)
+    return "unchanged" if out is image else "converted"
 
 
 def check_image(data: bytes) -> str:
@@ -150,6 +165,7 @@ def _refused(error: TddfaError) -> str:
 
 KINDS = {
     "image": Kind(image_seeds, check_image),
+    "profile": Kind(lambda: list(PROFILES.values()), check_profile),
     "video": Kind(video_seeds, check_video),
     "manifest": Kind(pack_kinds.manifest_seeds, pack_kinds.check_manifest),
     "npz": Kind(pack_kinds.arrays_seeds, pack_kinds.check_arrays),

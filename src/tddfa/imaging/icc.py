@@ -157,7 +157,7 @@ def _parametric(x: Float64[np.ndarray, " n"], tag: bytes) -> Float64[np.ndarray,
         if a == 0:
             raise ValueError("a curve that does not rise")
         c, d, e, f = 0.0, -b / a, c if kind == 2 else 0.0, c if kind == 2 else 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):  # what is not finite is refused
         power = np.power(np.maximum(a * x + b, 0), g) + e
         return np.clip(np.where(x >= d, power, c * x + f), 0, 1)
 
