@@ -82,7 +82,9 @@ def test_a_newcomer_gets_a_first_result_and_writes_a_video_program(tmp_path, mon
     assert len(rows) == 3
 
 
-@pytest.mark.parametrize("page", ["outputs.md", "video.md", "face-model.md", "reference/schemas.md"])
+@pytest.mark.parametrize(
+    "page", ["outputs.md", "video.md", "face-model.md", "reference/schemas.md", "start/from-3ddfa-v2.md"]
+)
 def test_the_programs_of_a_page_run_one_after_the_other(tmp_path, monkeypatch, page):
     """As somebody copies them who has a photo.jpg, a folder photos and a clip.mp4."""
     from clips import write_clip

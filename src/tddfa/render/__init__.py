@@ -25,6 +25,7 @@ _PUBLIC = {
     "tddfa.render.shaded": "draw_shaded",
     "tddfa.render.textured": "draw_textured",
     "tddfa.render.uv_texture": "Texture draw_uv_texture face_textures merge_textures texture_colors",
+    "tddfa.render.visibility": "visible_landmarks visible_vertices",
     "tddfa.render.wireframe": "draw_wireframe",
 }
 

@@ -20,6 +20,8 @@ from tddfa.render.uv_texture import draw_uv_texture as draw_uv_texture
 from tddfa.render.uv_texture import face_textures as face_textures
 from tddfa.render.uv_texture import merge_textures as merge_textures
 from tddfa.render.uv_texture import texture_colors as texture_colors
+from tddfa.render.visibility import visible_landmarks as visible_landmarks
+from tddfa.render.visibility import visible_vertices as visible_vertices
 from tddfa.render.wireframe import draw_wireframe as draw_wireframe
 
 OVERLAYS: LazyFunctions
