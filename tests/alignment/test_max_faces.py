@@ -194,7 +194,7 @@ def test_a_face_that_its_second_crop_does_not_confirm_makes_room_for_others():
         def thresholds(self, own_detector):
             return AcceptanceThresholds(0.9)
 
-        def refined(self, sources, predictions):
+        def refined_detections(self, sources, predictions):
             return [
                 replace(p, params=replace(p.params, confidence=0.1)) if p.cropped.x0 == 0 else p
                 for p in predictions

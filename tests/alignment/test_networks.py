@@ -22,7 +22,7 @@ def pack_with(**settings):
     return replace(pack, manifest=replace(pack.manifest, regressor=regressor))
 
 
-ONE_NETWORK = {"file": "verifier.onnx", "verifier": None}
+ONE_NETWORK = {"file": "verifier.onnx", "verifier": None, "box_reader": None}
 
 
 @pytest.fixture(scope="module")
@@ -82,16 +82,19 @@ def test_a_box_that_frames_its_face_well_is_cropped_once(one_network, images):
         assert np.linalg.norm(found.landmarks - face.landmarks, axis=1).mean() < 0.02 * size
 
 
-def test_the_regressor_sees_what_another_network_has_not_seen_well(images):
+@pytest.mark.parametrize(("box_reader", "first", "again"), [("verifier.onnx", 0, 1), (None, 1, 2)])
+def test_the_regressor_sees_boxes_unless_another_network_has_seen_them_well(images, box_reader, first, again):
     engine = CountingEngine()
-    aligner = FaceAligner(pack_with(file="regressor-small.onnx", verifier="verifier.onnx"), engine=engine)
+    settings = {"file": "regressor-small.onnx", "verifier": "verifier.onnx", "box_reader": box_reader}
+    aligner = FaceAligner(pack_with(**settings), engine=engine)
     (face,) = aligner.align(images[0])
     around = aligner._networks.regressor.box_around(face.landmarks, face.box)
-    for box, crops in ((around, []), (around.shifted(0.2 * around.width, 0.0), [1])):
+    for box, crops in ((around, first), (around.shifted(0.2 * around.width, 0.0), again)):
         engine.taken()
         aligner.align(images[0], boxes=[box])
         runs = engine.taken()
-        assert (runs["verifier.onnx"], runs["regressor-small.onnx"]) == ([1], crops)
+        assert runs["verifier.onnx"] == [1] * (box_reader is not None), "what is given is not verified"
+        assert runs["regressor-small.onnx"] == [1] * crops
         assert runs["expressions.onnx"] == [1]
     aligner.align(images[0], landmarks=[face.landmarks])
     runs = engine.taken()
@@ -103,16 +106,22 @@ def test_a_verifier_that_is_the_network_itself_is_no_other_network(one_network, 
     assert same.align(images[0]) == one_network[0].align(images[0])
 
 
-@pytest.mark.parametrize("verifier", [None, "verifier.onnx"])
-def test_without_close_ups_a_face_is_always_cropped_again(images, verifier):
+@pytest.mark.parametrize("verifier", [None, "verifier.onnx", "regressor-small.onnx"])
+def test_without_close_ups_a_network_has_the_last_word_alone(images, verifier):
+    """A face that is found is cropped again; one in a box is where another network reads boxes."""
     engine = CountingEngine()
     settings = {"file": "verifier.onnx", "verifier": verifier, "expressions": None, "closeups": None}
-    aligner = FaceAligner(pack_with(**settings), engine=engine)
-    (face,) = aligner.align(images[0])
-    around = aligner._networks.regressor.box_around(face.landmarks, face.box)
-    engine.taken()
-    aligner.align(images[0], boxes=[around])
-    assert engine.taken()["verifier.onnx"] == [1, 1]
+    for reader in (None, "verifier.onnx", "regressor-small.onnx"):
+        aligner = FaceAligner(pack_with(**settings, box_reader=reader), engine=engine)
+        engine.taken()
+        (face,) = aligner.align(images[0])
+        runs = engine.taken()
+        assert runs["verifier.onnx"], "the last crop is its own"
+        around = aligner._networks.regressor.box_around(face.landmarks, face.box)
+        aligner.align(images[0], boxes=[around])
+        runs = engine.taken()
+        assert runs["verifier.onnx"] == [1]
+        assert runs.get("regressor-small.onnx", []) == [1] * (reader == "regressor-small.onnx")
 
 
 def test_a_broken_network_of_close_ups_is_refused_when_the_pack_is_opened():

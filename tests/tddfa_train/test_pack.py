@@ -114,6 +114,18 @@ def test_a_checkpoint_of_another_network_is_refused(pack, tmp_path, capsys):
     assert not (tmp_path / "other" / "manifest.json").exists()
 
 
+def test_a_variant_may_read_boxes_first(pack, tmp_path, capsys):
+    config = json.loads((tmp_path / "pack.json").read_text()) | {"box_reader": "small"}
+    (tmp_path / "pack.json").write_text(json.dumps(config))
+    assert cli.main(["pack", str(tmp_path / "pack.json"), str(tmp_path / "other")]) == 0
+    manifest = ModelPack.open(tmp_path / "other").manifest
+    assert manifest.regressor.box_reader == "regressor-small.onnx"
+    assert manifest.variants["small"].regressor.box_reader is None
+    (tmp_path / "pack.json").write_text(json.dumps(config | {"box_reader": "large"}))
+    assert cli.main(["pack", str(tmp_path / "pack.json"), str(tmp_path / "third")]) == 1
+    assert "box_reader is 'large', but the pack has no such variant" in capsys.readouterr().err
+
+
 def test_every_network_of_a_pack_has_the_same_verifier_or_none(pack, tmp_path):
     manifest = ModelPack.open(pack).manifest
     specs = [manifest.regressor, manifest.variants["small"].regressor]

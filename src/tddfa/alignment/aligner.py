@@ -533,10 +533,10 @@ class FaceAligner:
 
     def _params_of_boxes(self, source: Pyramid, boxes: Sequence[BoundingBox]) -> list[FaceParams | None]:
         """Return the refined parameters of the face in each box; None where no crop can be cut."""
-        regressor = self._networks.verifying_regressor
+        regressor = self._networks.box_reading_regressor
         predicted = predict_boxes(regressor, self.model.landmarks, [source] * len(boxes), boxes)
         there = [p for p in predicted if p is not None]
-        refined = iter(self._networks.refined([source] * len(there), there))
+        refined = iter(self._networks.refined_boxes([source] * len(there), there))
         return [None if p is None else next(refined).params for p in predicted]
 
     def _confirmed(self, source: Pyramid, faces: Sequence[tuple[Face, bool]]) -> list[Face | None]:

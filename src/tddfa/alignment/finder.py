@@ -134,7 +134,7 @@ class FaceFinder:
     ) -> list[list[Verified]]:
         """Return the faces after they were cropped again, without those that this does not confirm."""
         refined = iter(
-            self._networks.refined(
+            self._networks.refined_detections(
                 [source for source, each in zip(sources, verified, strict=True) for _ in each],
                 [face.prediction for each in verified for face in each],
             )

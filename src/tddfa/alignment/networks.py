@@ -68,8 +68,13 @@ class PackNetworks:
     @cached_property
     def verifying_regressor(self) -> Regressor:
         """The network that sees detections first: one of its own, or the regressor."""
-        file = self._spec.verifier
-        return self.regressor if file in (None, self._spec.file) else self._regressor(file)
+        return self._other_regressor(self._spec.verifier)
+
+    @cached_property
+    def box_reading_regressor(self) -> Regressor:
+        """The network that sees boxes first that are given: one of its own, or the regressor."""
+        same = self._spec.box_reader == self._spec.verifier
+        return self.verifying_regressor if same else self._other_regressor(self._spec.box_reader)
 
     @cached_property
     def expressions(self) -> ExpressionNetwork | None:
@@ -81,7 +86,9 @@ class PackNetworks:
         """The network that follows faces from frame to frame; None in packs without one."""
         return self._reader(lambda spec: spec.following, FollowingNetwork)
 
-    def refined(self, sources: Sequence[Source], predictions: Sequence[Prediction]) -> list[Prediction]:
+    def refined_detections(
+        self, sources: Sequence[Source], predictions: Sequence[Prediction]
+    ) -> list[Prediction]:
         """Return predictions for detections after cropping the faces again, as the pack says.
 
         Args:
@@ -89,9 +96,25 @@ class PackNetworks:
             predictions: what the verifying network predicted.
         """
         # Without close-ups, which correct either network, the last prediction is never another network's.
-        most = max(self._spec.refinements, 0 if self._spec.verifier is None else 1)
-        least = 0 if self.expressions is not None else min(most, 1)
-        return refine(self.regressor, sources, predictions, least=least, most=most)
+        least = 0 if self.expressions is not None else 1
+        return self._refined(sources, predictions, self.verifying_regressor, least)
+
+    def refined_boxes(self, sources: Sequence[Source], predictions: Sequence[Prediction]) -> list[Prediction]:
+        """Return predictions for boxes that were given, likewise; one that frames its face well will do.
+
+        Args:
+            sources: what shows each face.
+            predictions: what the network that reads boxes predicted.
+        """
+        reader = self.box_reading_regressor
+        least = 0 if self.expressions is not None or reader is self.regressor else 1
+        return self._refined(sources, predictions, reader, least)
+
+    def _refined(
+        self, sources: Sequence[Source], predictions: Sequence[Prediction], first: Regressor, least: int
+    ) -> list[Prediction]:
+        most = max(self._spec.refinements, 0 if first is self.regressor else 1)
+        return refine(self.regressor, sources, predictions, least=min(least, most), most=most)
 
     def corrected(self, sources: Sequence[Source], params: Sequence[FaceParams]) -> list[FaceParams]:
         """Return parameters as the close-ups correct them; the same in packs without close-ups.
@@ -135,6 +158,9 @@ class PackNetworks:
         if not isinstance(spec, AffineCameraSpec) or spec.closeups is None:
             return None
         return CloseUps.from_arrays(self._pack.arrays(spec.closeups))
+
+    def _other_regressor(self, file: str | None) -> Regressor:
+        return self.regressor if file in (None, self._spec.file) else self._regressor(file)
 
     def _regressor(self, file: str) -> Regressor:
         return make_regressor(self._network(file), self._spec, self._pack.arrays)

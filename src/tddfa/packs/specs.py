@@ -154,7 +154,8 @@ class RegressorSpec(Part):
         architecture: of the network, for people.
         refinements: how often a face found in a box is cropped again at most, from its landmarks.
         min_confidence: smallest confidence of a detected face; 0 accepts every detection.
-        verifier: another network with the same inputs and outputs that reads detections and boxes first.
+        verifier: another network with the same inputs and outputs that reads detections first.
+        box_reader: another such network that reads boxes first that are given.
     """
 
     file: str = setting(_FILE)
@@ -162,6 +163,7 @@ class RegressorSpec(Part):
     refinements: int = setting(Whole(0, 100), default=0)
     min_confidence: float = setting(_SHARE, default=0.0)
     verifier: str | None = setting(OrNull(_FILE), default=None)
+    box_reader: str | None = setting(OrNull(_FILE), default=None)
 
     @classmethod
     def _renamed(cls, given: dict[str, Any], at: str) -> dict[str, Any]:
