@@ -22,7 +22,7 @@ def pack_with(**settings):
     return replace(pack, manifest=replace(pack.manifest, regressor=regressor))
 
 
-ONE_NETWORK = {"file": "verifier.onnx", "verifier": None, "box_reader": None}
+ONE_NETWORK = {"file": "verifier.onnx", "verifier": None, "framed_reader": None}
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +82,12 @@ def test_a_box_that_frames_its_face_well_is_cropped_once(one_network, images):
         assert np.linalg.norm(found.landmarks - face.landmarks, axis=1).mean() < 0.02 * size
 
 
-@pytest.mark.parametrize(("box_reader", "first", "again"), [("verifier.onnx", 0, 1), (None, 1, 2)])
-def test_the_regressor_sees_boxes_unless_another_network_has_seen_them_well(images, box_reader, first, again):
+@pytest.mark.parametrize(("framed_reader", "first", "again"), [("verifier.onnx", 0, 1), (None, 1, 2)])
+def test_the_regressor_sees_boxes_unless_another_network_has_seen_them_well(
+    images, framed_reader, first, again
+):
     engine = CountingEngine()
-    settings = {"file": "regressor-small.onnx", "verifier": "verifier.onnx", "box_reader": box_reader}
+    settings = {"file": "regressor-small.onnx", "verifier": "verifier.onnx", "framed_reader": framed_reader}
     aligner = FaceAligner(pack_with(**settings), engine=engine)
     (face,) = aligner.align(images[0])
     around = aligner._networks.regressor.box_around(face.landmarks, face.box)
@@ -93,7 +95,7 @@ def test_the_regressor_sees_boxes_unless_another_network_has_seen_them_well(imag
         engine.taken()
         aligner.align(images[0], boxes=[box])
         runs = engine.taken()
-        assert runs["verifier.onnx"] == [1] * (box_reader is not None), "what is given is not verified"
+        assert runs["verifier.onnx"] == [1] * (framed_reader is not None), "what is given is not verified"
         assert runs["regressor-small.onnx"] == [1] * crops
         assert runs["expressions.onnx"] == [1]
     aligner.align(images[0], landmarks=[face.landmarks])
@@ -102,8 +104,49 @@ def test_the_regressor_sees_boxes_unless_another_network_has_seen_them_well(imag
 
 
 def test_a_verifier_that_is_the_network_itself_is_no_other_network(one_network, images):
-    same = FaceAligner(pack_with(file="verifier.onnx", verifier="verifier.onnx"))
+    same = FaceAligner(pack_with(**ONE_NETWORK | {"verifier": "verifier.onnx"}))
     assert same.align(images[0]) == one_network[0].align(images[0])
+
+
+def test_clear_detections_are_read_by_the_exact_network_at_once_and_others_after_verification(images):
+    engine = CountingEngine()
+    settings = {"file": "regressor.onnx", "verifier": "verifier.onnx"}
+    aligner = FaceAligner(pack_with(**settings, framed_reader="regressor-small.onnx"), engine=engine)
+    detections = [detection for image in images for detection in aligner.detector.detect(image)]
+    engine.taken()
+    faces = aligner.align_batch(images)
+    runs = engine.taken()
+    n_clear = sum(detection.score >= 0.8 for detection in detections)
+    assert 0 < n_clear < len(detections)
+    assert runs["regressor-small.onnx"][0] == n_clear
+    # Those that no other crop is cut of are read once more, unless the same network has read them.
+    assert sum(runs["regressor-small.onnx"][1:]) <= len(detections) - n_clear
+    assert sum(map(len, faces)) == len(detections)
+
+
+class Sure:
+    """A network of faces that is as sure as it is told, and counts its crops."""
+
+    def __init__(self, network, confidence):
+        self._network, self._confidence, self.n_crops = network, confidence, 0
+        self.from_points, self.box_around = network.from_points, network.box_around
+
+    def from_boxes(self, images, boxes):
+        self.n_crops += len(boxes)
+        params = self._network.from_boxes(images, boxes)
+        return [replace(p, confidence=self._confidence) for p in params]
+
+
+@pytest.mark.parametrize(("confidence", "verified"), [(0.9999, False), (0.999, True)])
+def test_a_clear_detection_is_verified_where_the_exact_network_is_not_sure(images, confidence, verified):
+    aligner = FaceAligner("open")
+    networks = aligner._networks
+    networks.framed_reader = Sure(networks.framed_reader, confidence)
+    networks.verifying_regressor = Sure(networks.verifying_regressor, 1.0)
+    (face,) = aligner.align(images[0], max_faces=1)
+    assert face.score >= 0.8
+    assert networks.framed_reader.n_crops >= 1
+    assert (networks.verifying_regressor.n_crops > 0) == verified
 
 
 @pytest.mark.parametrize("verifier", [None, "verifier.onnx", "regressor-small.onnx"])
@@ -112,7 +155,7 @@ def test_without_close_ups_a_network_has_the_last_word_alone(images, verifier):
     engine = CountingEngine()
     settings = {"file": "verifier.onnx", "verifier": verifier, "expressions": None, "closeups": None}
     for reader in (None, "verifier.onnx", "regressor-small.onnx"):
-        aligner = FaceAligner(pack_with(**settings, box_reader=reader), engine=engine)
+        aligner = FaceAligner(pack_with(**settings, framed_reader=reader), engine=engine)
         engine.taken()
         (face,) = aligner.align(images[0])
         runs = engine.taken()

@@ -193,7 +193,7 @@ def test_verification_may_have_its_own_network_but_never_the_last_word(toy_pack,
     files = {**toy_pack.manifest.files, "quick.onnx": toy_pack.manifest.files["regressor.onnx"]}
     pack = ModelPack(tmp_path / "pack", replace(toy_pack.manifest, files=files))
     people = [at(30, 30, 0.9, 30), at(90, 90, 0.8, 30)]
-    aligner, crops = counted(pack, people, passes=passes, first_look="quick.onnx", box_reader="quick.onnx")
+    aligner, crops = counted(pack, people, passes=passes, first_look="quick.onnx", framed_reader="quick.onnx")
     assert len(aligner.align_candidates(toys.image())) == 2
     assert crops == {"quick.onnx": 2, "regressor.onnx": 2 * later}
     assert len(aligner.detector.detect(toys.image())) == 2

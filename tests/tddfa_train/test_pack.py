@@ -115,15 +115,15 @@ def test_a_checkpoint_of_another_network_is_refused(pack, tmp_path, capsys):
 
 
 def test_a_variant_may_read_boxes_first(pack, tmp_path, capsys):
-    config = json.loads((tmp_path / "pack.json").read_text()) | {"box_reader": "small"}
+    config = json.loads((tmp_path / "pack.json").read_text()) | {"framed_reader": "small"}
     (tmp_path / "pack.json").write_text(json.dumps(config))
     assert cli.main(["pack", str(tmp_path / "pack.json"), str(tmp_path / "other")]) == 0
     manifest = ModelPack.open(tmp_path / "other").manifest
-    assert manifest.regressor.box_reader == "regressor-small.onnx"
-    assert manifest.variants["small"].regressor.box_reader is None
-    (tmp_path / "pack.json").write_text(json.dumps(config | {"box_reader": "large"}))
+    assert manifest.regressor.framed_reader == "regressor-small.onnx"
+    assert manifest.variants["small"].regressor.framed_reader is None
+    (tmp_path / "pack.json").write_text(json.dumps(config | {"framed_reader": "large"}))
     assert cli.main(["pack", str(tmp_path / "pack.json"), str(tmp_path / "third")]) == 1
-    assert "box_reader is 'large', but the pack has no such variant" in capsys.readouterr().err
+    assert "framed_reader is 'large', but the pack has no such variant" in capsys.readouterr().err
 
 
 def test_every_network_of_a_pack_has_the_same_verifier_or_none(pack, tmp_path):

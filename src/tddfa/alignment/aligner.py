@@ -533,7 +533,7 @@ class FaceAligner:
 
     def _params_of_boxes(self, source: Pyramid, boxes: Sequence[BoundingBox]) -> list[FaceParams | None]:
         """Return the refined parameters of the face in each box; None where no crop can be cut."""
-        regressor = self._networks.box_reading_regressor
+        regressor = self._networks.box_reader
         predicted = predict_boxes(regressor, self.model.landmarks, [source] * len(boxes), boxes)
         there = [p for p in predicted if p is not None]
         refined = iter(self._networks.refined_boxes([source] * len(there), there))

@@ -127,7 +127,10 @@ class FaceFinder:
 
     @cached_property
     def _verifier(self) -> FaceVerifier:
-        return FaceVerifier(self._networks.verifying_regressor, self._landmarks, self._thresholds)
+        networks = self._networks
+        return FaceVerifier(
+            networks.verifying_regressor, self._landmarks, self._thresholds, networks.framed_reader
+        )
 
     def _refined(
         self, sources: Sequence[Pyramid], verified: Sequence[Sequence[Verified]]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
-from tddfa.alignment.prediction import Prediction, Source
+from tddfa.alignment.prediction import Prediction, Source, predict_again
 from tddfa.alignment.refinement import refine
 from tddfa.alignment.verification import AcceptanceThresholds
 from tddfa.detection import Detector, make_detector
@@ -71,10 +72,17 @@ class PackNetworks:
         return self._other_regressor(self._spec.verifier)
 
     @cached_property
-    def box_reading_regressor(self) -> Regressor:
-        """The network that sees boxes first that are given: one of its own, or the regressor."""
-        same = self._spec.box_reader == self._spec.verifier
-        return self.verifying_regressor if same else self._other_regressor(self._spec.box_reader)
+    def framed_reader(self) -> Regressor | None:
+        """The network for faces that are framed well; None in packs without one."""
+        file = self._spec.framed_reader
+        if file is None:
+            return None
+        return self.verifying_regressor if file == self._spec.verifier else self._other_regressor(file)
+
+    @property
+    def box_reader(self) -> Regressor:
+        """The network that sees boxes first that are given."""
+        return self.regressor if self.framed_reader is None else self.framed_reader
 
     @cached_property
     def expressions(self) -> ExpressionNetwork | None:
@@ -97,7 +105,18 @@ class PackNetworks:
         """
         # Without close-ups, which correct either network, the last prediction is never another network's.
         least = 0 if self.expressions is not None else 1
-        return self._refined(sources, predictions, self.verifying_regressor, least)
+        refined = self._refined(sources, predictions, self.verifying_regressor, least)
+        reader = self.framed_reader
+        if reader is None or reader is self.verifying_regressor:
+            return refined
+        # Verification needs no exact network: faces that need no other crop are read by another one, too.
+        framed = [k for k, seen in enumerate(refined) if seen.is_of_box and not seen.is_exact]
+        again = predict_again(reader, [sources[k] for k in framed], [refined[k] for k in framed])
+        for k, new in zip(framed, again, strict=True):
+            if new is not None:
+                confidence = refined[k].params.confidence
+                refined[k] = replace(new, params=replace(new.params, confidence=confidence))
+        return refined
 
     def refined_boxes(self, sources: Sequence[Source], predictions: Sequence[Prediction]) -> list[Prediction]:
         """Return predictions for boxes that were given, likewise; one that frames its face well will do.
@@ -106,7 +125,7 @@ class PackNetworks:
             sources: what shows each face.
             predictions: what the network that reads boxes predicted.
         """
-        reader = self.box_reading_regressor
+        reader = self.box_reader
         least = 0 if self.expressions is not None or reader is self.regressor else 1
         return self._refined(sources, predictions, reader, least)
 

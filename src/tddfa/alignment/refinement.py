@@ -17,10 +17,6 @@ _SETTLED = 0.03
 # detections, 3.76 instead of 3.64 %; with 0 it would be 3.63 %.
 _FRAMED = 0.05
 
-# Confidence below which a crop around the landmarks has to confirm that there is a face: three of seven false
-# faces of 700 images without one do not pass it. It is below this for one face in sixteen.
-_CLEAR_CONFIDENCE = 0.9995
-
 
 def refine(
     regressor: Regressor,
@@ -60,6 +56,4 @@ def _is_worth_a_crop(prediction: Prediction, regressor: Regressor) -> bool:
     """Return whether a face may be another one, or none, in the crop around its landmarks."""
     if not prediction.is_of_box:
         return prediction.moves_crop(regressor, _SETTLED)
-    confidence = prediction.params.confidence
-    unsure = confidence is not None and confidence < _CLEAR_CONFIDENCE
-    return unsure or prediction.moves_crop(regressor, _FRAMED)
+    return not prediction.is_sure or prediction.moves_crop(regressor, _FRAMED)

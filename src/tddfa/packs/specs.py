@@ -155,7 +155,8 @@ class RegressorSpec(Part):
         refinements: how often a face found in a box is cropped again at most, from its landmarks.
         min_confidence: smallest confidence of a detected face; 0 accepts every detection.
         verifier: another network with the same inputs and outputs that reads detections first.
-        box_reader: another such network that reads boxes first that are given.
+        framed_reader: another such network, more exact than the verifier, for well-framed faces: it reads
+            boxes that are given and clear detections first, and others that need no other crop.
     """
 
     file: str = setting(_FILE)
@@ -163,7 +164,7 @@ class RegressorSpec(Part):
     refinements: int = setting(Whole(0, 100), default=0)
     min_confidence: float = setting(_SHARE, default=0.0)
     verifier: str | None = setting(OrNull(_FILE), default=None)
-    box_reader: str | None = setting(OrNull(_FILE), default=None)
+    framed_reader: str | None = setting(OrNull(_FILE), default=None)
 
     @classmethod
     def _renamed(cls, given: dict[str, Any], at: str) -> dict[str, Any]:

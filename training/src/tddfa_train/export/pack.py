@@ -150,8 +150,8 @@ class PackConfig:
         verifier: the network that verifies detections before the others align them: it has to know faces
             from other things and to read them at any angle, and need not be exact. None: each network for
             itself.
-        box_reader: name of the variant whose network reads boxes first that are given to the default one;
-            None: the default network itself.
+        framed_reader: name of the variant whose network reads faces for the default one that are framed well:
+            boxes that are given, clear detections, and others that need no refinement.
         expressions: reads close-ups for the networks that ask for it.
         following: follows faces from frame to frame by such close-ups; `facing` and `shown` do not apply.
         min_confidence: of a detected face, in the networks' own judgement; 0 for networks that trained too
@@ -167,7 +167,7 @@ class PackConfig:
     detector: str | None = None
     detector_int8: str | None = None
     verifier: Source | None = None
-    box_reader: str | None = None
+    framed_reader: str | None = None
     expressions: ExpressionSource | None = None
     following: ExpressionSource | None = None
     min_confidence: float = _MIN_CONFIDENCE
@@ -335,8 +335,8 @@ def write_pack(folder: Path, config: PackConfig) -> Manifest:
         InputError: a checkpoint is of another network.
     """
     default, variants, detector = config.default, config.variants, config.detector
-    if config.box_reader not in (None, *variants):
-        raise InputError(f"box_reader is {config.box_reader!r}, but the pack has no such variant")
+    if config.framed_reader not in (None, *variants):
+        raise InputError(f"framed_reader is {config.framed_reader!r}, but the pack has no such variant")
     folder.mkdir(parents=True, exist_ok=True)
     files = {"regressor.onnx": alignment_onnx(default)}
     runs = {"default": _record(default.checkpoint)}
@@ -369,7 +369,7 @@ def write_pack(folder: Path, config: PackConfig) -> Manifest:
         files={key: PackedFile.of(data) for key, data in files.items()},
         detector=detector_spec,
         regressor=_regressor("regressor.onnx", default, config).replaced(
-            box_reader=None if config.box_reader is None else _variant_file(config.box_reader)
+            framed_reader=None if config.framed_reader is None else _variant_file(config.framed_reader)
         ),
         model=OpenModelSpec(level=1, crop="face"),
         measured=config.measured,
