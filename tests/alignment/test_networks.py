@@ -96,7 +96,7 @@ def test_the_regressor_sees_boxes_unless_another_network_has_seen_them_well(
         aligner.align(images[0], boxes=[box])
         runs = engine.taken()
         assert runs["verifier.onnx"] == [1] * (framed_reader is not None), "what is given is not verified"
-        assert runs["regressor-small.onnx"] == [1] * crops
+        assert runs.get("regressor-small.onnx", []) == [1] * crops
         assert runs["expressions.onnx"] == [1]
     aligner.align(images[0], landmarks=[face.landmarks])
     runs = engine.taken()
@@ -175,3 +175,14 @@ def test_a_broken_network_of_close_ups_is_refused_when_the_pack_is_opened():
 
     with pytest.raises(PackError, match=r"expressions\.onnx .* is broken"):
         FaceAligner(pack_with(**ONE_NETWORK), engine=engine)
+
+
+def test_networks_that_no_face_needs_are_not_loaded(images):
+    engine = CountingEngine()
+    aligner = FaceAligner("open", engine=engine)
+    assert set(engine.runs) == {"regressor-small.onnx", "expressions.onnx"}, (
+        "a broken pack is refused at once"
+    )
+    (face,) = aligner.align(images[0])
+    assert face.score >= 0.8
+    assert "regressor.onnx" not in engine.runs, "the detection frames this face well"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
 from tddfa.alignment.prediction import Prediction, Source, predict_again
@@ -19,7 +19,7 @@ from tddfa.regression import Regressor, make_regressor
 from tddfa.regression.closeups import CloseUps
 from tddfa.regression.expressions import ExpressionNetwork
 from tddfa.regression.frame_to_frame import FollowingNetwork
-from tddfa.runtime import Engine, Network
+from tddfa.runtime import DeferredNetwork, Engine, Network
 from tddfa.types import BoundingBox, FaceParams, Image
 
 T = TypeVar("T")
@@ -36,16 +36,18 @@ class PackNetworks:
     def __init__(self, pack: ModelPack, engine: Engine) -> None:
         self._pack, self._engine = pack, engine
         self._spec = pack.manifest.regressor
+        self._by_file: dict[str, DeferredNetwork] = {}
 
     def load(self) -> None:
-        """Load the networks that every photo needs, so that a broken pack is refused at once.
+        """Load the networks that nearly every photo needs, so that a broken pack is refused at once.
 
-        The regressor is another one where detections have a verifier: faces that are framed well do without.
+        Clear faces that are framed well do without the verifier and the regressor, where those are others.
 
         Raises:
             PackError: one of them is broken.
         """
-        _ = self.verifying_regressor, self.expressions
+        self._deferred(self._spec.framed_reader or self._spec.verifier or self._spec.file).load()
+        _ = self.expressions
 
     @cached_property
     def detector(self) -> Detector:
@@ -75,9 +77,7 @@ class PackNetworks:
     def framed_reader(self) -> Regressor | None:
         """The network for faces that are framed well; None in packs without one."""
         file = self._spec.framed_reader
-        if file is None:
-            return None
-        return self.verifying_regressor if file == self._spec.verifier else self._other_regressor(file)
+        return None if file is None else self._other_regressor(file)
 
     @property
     def box_reader(self) -> Regressor:
@@ -107,7 +107,7 @@ class PackNetworks:
         least = 0 if self.expressions is not None else 1
         refined = self._refined(sources, predictions, self.verifying_regressor, least)
         reader = self.framed_reader
-        if reader is None or reader is self.verifying_regressor:
+        if reader is None or self._spec.framed_reader == self._spec.verifier:
             return refined
         # Verification needs no exact network: faces that need no other crop are read by another one, too.
         framed = [k for k, seen in enumerate(refined) if seen.is_of_box and not seen.is_exact]
@@ -182,7 +182,10 @@ class PackNetworks:
         return self.regressor if file in (None, self._spec.file) else self._regressor(file)
 
     def _regressor(self, file: str) -> Regressor:
-        return make_regressor(self._network(file), self._spec, self._pack.arrays)
+        return make_regressor(self._deferred(file), self._spec, self._pack.arrays)
+
+    def _deferred(self, file: str) -> DeferredNetwork:
+        return self._by_file.setdefault(file, DeferredNetwork(partial(self._network, file)))
 
     def _network(self, file: str) -> Network:
         return self._engine(self._pack.read(file), f"{file} of pack {self._pack.manifest.name!r}")
