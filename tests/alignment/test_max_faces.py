@@ -191,7 +191,7 @@ def test_smaller_candidates_take_the_place_of_large_ones_that_are_no_face():
 def test_a_face_that_its_second_crop_does_not_confirm_makes_room_for_others():
     class Networks:
         verifying_regressor = FakeRegressor({0: 0.99, 400: 0.99})
-        framed_reader = None
+        clear_reader = None
 
         def thresholds(self, own_detector):
             return AcceptanceThresholds(0.9)

@@ -141,7 +141,7 @@ class Sure:
 def test_a_clear_detection_is_verified_where_the_exact_network_is_not_sure(images, confidence, verified):
     aligner = FaceAligner("open")
     networks = aligner._networks
-    networks.framed_reader = Sure(networks.framed_reader, confidence)
+    networks.framed_reader = Sure(networks.framed_reader, confidence)  # a cached property
     networks.verifying_regressor = Sure(networks.verifying_regressor, 1.0)
     (face,) = aligner.align(images[0], max_faces=1)
     assert face.score >= 0.8
@@ -186,3 +186,18 @@ def test_networks_that_no_face_needs_are_not_loaded(images):
     (face,) = aligner.align(images[0])
     assert face.score >= 0.8
     assert "regressor.onnx" not in engine.runs, "the detection frames this face well"
+
+
+def test_the_small_network_reads_a_clear_face_once_and_others_twice(images):
+    engine = CountingEngine()
+    aligner = FaceAligner("open:small", engine=engine)
+    (face,) = aligner.align(images[0])
+    runs = engine.taken()
+    assert face.score >= 0.8
+    assert runs["regressor-small.onnx"] == [1], "the detection frames this face well"
+    faces = aligner.align(images[1])
+    runs = engine.taken()
+    n_clear = sum(face.score >= 0.8 for face in faces)
+    assert 0 < n_clear < len(faces)
+    assert runs["regressor-small.onnx"][0] == n_clear
+    assert sum(runs["regressor-small.onnx"]) >= len(faces)

@@ -129,7 +129,7 @@ class FaceFinder:
     def _verifier(self) -> FaceVerifier:
         networks = self._networks
         return FaceVerifier(
-            networks.verifying_regressor, self._landmarks, self._thresholds, networks.framed_reader
+            networks.verifying_regressor, self._landmarks, self._thresholds, networks.clear_reader
         )
 
     def _refined(

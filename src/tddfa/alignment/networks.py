@@ -46,8 +46,8 @@ class PackNetworks:
         Raises:
             PackError: one of them is broken.
         """
+        _ = self.framed_reader or self.verifying_regressor, self.expressions
         self._deferred(self._spec.framed_reader or self._spec.verifier or self._spec.file).load()
-        _ = self.expressions
 
     @cached_property
     def detector(self) -> Detector:
@@ -80,6 +80,15 @@ class PackNetworks:
         return None if file is None else self._other_regressor(file)
 
     @property
+    def clear_reader(self) -> Regressor | None:
+        """The network that may have the last word on clear detections; None where the regressor has it.
+
+        Without close-ups, which correct either network, the last prediction is never another network's.
+        """
+        reader = self.framed_reader
+        return reader if self.expressions is not None or reader is self.regressor else None
+
+    @property
     def box_reader(self) -> Regressor:
         """The network that sees boxes first that are given."""
         return self.regressor if self.framed_reader is None else self.framed_reader
@@ -103,10 +112,9 @@ class PackNetworks:
             sources: what shows each face.
             predictions: what the verifying network predicted.
         """
-        # Without close-ups, which correct either network, the last prediction is never another network's.
         least = 0 if self.expressions is not None else 1
         refined = self._refined(sources, predictions, self.verifying_regressor, least)
-        reader = self.framed_reader
+        reader = self.clear_reader
         if reader is None or self._spec.framed_reader == self._spec.verifier:
             return refined
         # Verification needs no exact network: faces that need no other crop are read by another one, too.

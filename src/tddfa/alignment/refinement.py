@@ -34,14 +34,17 @@ def refine(
         regressor: predicts the parameters of each crop.
         images: the image of each face.
         predictions: what is known of each face.
-        least: number of crops of a face whose crop does not move.
+        least: number of crops of a face whose crop does not move, unless its prediction is exact.
         most: largest number of crops of a face, one after the other.
     """
     refined = list(predictions)
     moving = list(range(len(refined)))
     for n in range(most):
-        if n >= least:
-            moving = [k for k in moving if _is_worth_a_crop(refined[k], regressor)]
+        moving = [
+            k
+            for k in moving
+            if (n < least and not refined[k].is_exact) or _is_worth_a_crop(refined[k], regressor)
+        ]
         if not moving:
             break
         again = predict_again(regressor, [images[k] for k in moving], [refined[k] for k in moving])
