@@ -31,6 +31,8 @@ import sys, time
 sys.path.insert(0, {folder!r})
 from serve import serve
 
+print("chatter of a program that starts")
+
 def nap(ms):
     print("chatter of the program" * 10_000)
     return lambda: time.sleep(ms / 1000)

@@ -14,6 +14,10 @@ import time
 
 _FEWEST, _MOST = 3, 200
 
+# What the programs print goes to standard error, from here on: 3DDFA_V2 prints while it converts its networks.
+_OUT = os.dup(1)
+os.dup2(2, 1)
+
 
 def serve(stages, about, started):
     """Answer requests until standard input ends.
@@ -23,9 +27,8 @@ def serve(stages, about, started):
         about: versions and settings, for the record.
         started: `time.perf_counter()` at the worker's first line.
     """
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what the programs print goes to standard error
     ready = {"stages": sorted(stages), "about": about, "ready_s": time.perf_counter() - started}
+    out = os.fdopen(_OUT, "w")
     print(json.dumps(ready), file=out, flush=True)
     prepared = {}
     for line in sys.stdin:
