@@ -55,7 +55,7 @@ def cluster(monkeypatch):
 def test_kills_of_actors_nodes_and_driver_leave_the_rows_of_an_undisturbed_run(cluster, tmp_path):
     from tddfa.batch.ray import RayEngine
 
-    photos = write_photos(tmp_path / "photos", 40)
+    photos = write_photos(tmp_path / "photos", 160)
     for k in range(2):
         write_clip(photos / f"clip{k}.mp4", [toys.image()] * 6)
     run_batch([str(photos)], str(tmp_path / "calm"), PACK, chunk_size=2)
@@ -74,21 +74,28 @@ def test_kills_of_actors_nodes_and_driver_leave_the_rows_of_an_undisturbed_run(c
     driver.kill()
     driver.wait()
     done_by_first = n_parts()
-    assert done_by_first < 22
+    assert done_by_first < 70
+    ended, killed = threading.Event(), list[str]()
+
+    def more_parts() -> bool:
+        """Wait until more parts are there; a run that has ended writes none."""
+        at = n_parts()
+        while n_parts() < at + 2 and not ended.is_set():
+            time.sleep(0.02)
+        return not ended.is_set()
 
     def kill_an_actor() -> None:
-        at = n_parts()
-        while n_parts() < at + 3:
-            time.sleep(0.05)
+        if not more_parts():
+            return
         for line in subprocess.check_output(["ps", "-eo", "pid,ppid,args"], text=True).splitlines():
             pid, _, name = line.split(maxsplit=2)
             if name.startswith("ray::ChunkActor"):
                 os.kill(int(pid), signal.SIGKILL)
+                killed.append("an actor")
                 break
-        at = n_parts()
-        while n_parts() < at + 3:
-            time.sleep(0.05)
-        cluster.remove_node(cluster.nodes[0], allow_graceful=False)
+        if more_parts():
+            cluster.remove_node(cluster.nodes[0], allow_graceful=False)
+            killed.append("a node")
 
     trouble = threading.Thread(target=kill_an_actor)
     trouble.start()
@@ -98,7 +105,9 @@ def test_kills_of_actors_nodes_and_driver_leave_the_rows_of_an_undisturbed_run(c
     while ray.available_resources().get("CPU", 0) < 2:  # those of the first driver are given back
         time.sleep(0.2)
     report = run_batch([str(photos)], str(out), PACK, engine=RayEngine("auto"), resume=True, chunk_size=2)
+    ended.set()
     trouble.join()
+    assert killed == ["an actor", "a node"], "while the run went on"
     assert report.is_complete
     assert report.n_done_before > 0
     assert same_rows(tmp_path / "calm", out)
