@@ -14,7 +14,7 @@ import time
 
 _FEWEST, _MOST = 3, 200
 
-# What the programs print goes to standard error, from here on: 3DDFA_V2 prints while it converts its networks.
+# From here on, what programs print goes to standard error: 3DDFA_V2 prints while it converts its networks.
 _OUT = os.dup(1)
 os.dup2(2, 1)
 
