@@ -44,6 +44,7 @@ export interface VideoState {
   done: number;
   total: number | null;
   error: string | null;
+  remark: string | null;
   overlays: string[];
   preview?: string;
   files: { name: string; bytes: number }[];

@@ -22,9 +22,9 @@ const PROTOCOLS: Record<string, string> = {
   ws: "WebSocket: browsers, Godot",
 };
 
-export function cameraView(): { element: HTMLElement; leave(): void } {
+export function cameraView(): { element: HTMLElement; leave(): void; busy(): boolean } {
   const view = new CameraView();
-  return { element: view.element, leave: () => view.leave() };
+  return { element: view.element, leave: () => view.leave(), busy: () => view.recording };
 }
 
 class CameraView {
@@ -48,8 +48,11 @@ class CameraView {
   private sender: FrameSender | undefined;
   private overlay: Overlay = "points";
   private mirrored = true;
+  recording = false;
   private recorder: MediaRecorder | undefined;
   private readonly recordButton = button("Record", () => this.record(), { icon: ICONS.record, kind: "small" });
+  /** Name of the video of the newest recording; empty where there is none. */
+  private saved = "";
   private lastNumbers = 0;
   private ratio = "";
   private gone = false;
@@ -97,6 +100,11 @@ class CameraView {
       await Promise.all([this.sender.start(device), this.startAvatar()]);
       if (this.gone) return this.stop();
       this.sender.command({ type: "settings", mirrored: this.mirrored });
+      // As before the camera was stopped or changed; the list says what the studio has answered.
+      const before = this.sending;
+      this.sending = [];
+      this.targets.replaceChildren();
+      if (before.length) this.send(before);
       this.said.textContent = "Look at the camera.";
       void this.devices();
     } catch (error) {
@@ -124,14 +132,12 @@ class CameraView {
   }
 
   private stop(): void {
-    if (this.recorder?.state === "recording") this.recorder.stop();
-    this.recorder = undefined;
-    this.showRecording(false);
-    this.sender?.stop();
+    const last = this.recording ? { type: "record", on: false } : undefined; // its table is saved, as its video is
+    this.stopRecorder();
+    this.sender?.stop(last);
     this.sender = undefined;
     this.avatar?.viewer.dispose();
     this.avatar = undefined;
-    this.sending = [];
     if (!this.gone) this.empty();
   }
 
@@ -223,7 +229,10 @@ class CameraView {
         "div",
         { class: "ask" },
         host,
-        button("Send", () => this.send([...this.sending, `${scheme.value}://${host.value.trim()}`]), { icon: ICONS.send, kind: "small" }),
+        button("Send", () => {
+          const address = host.value.trim();
+          this.send([...this.sending, address.includes("://") ? address : `${scheme.value}://${address}`]);
+        }, { icon: ICONS.send, kind: "small" }),
       ),
       this.targets,
     );
@@ -249,7 +258,7 @@ class CameraView {
     }
     if (message.event === "recorded" && message.url) {
       h("a", { href: message.url, download: "camera.csv" }).click();
-      this.said.textContent = "Saved: camera.csv has a row per frame, camera.webm is what the avatar did.";
+      this.tell(`Saved: camera.csv has a row per frame${this.saved ? `, ${this.saved} is what the avatar did` : ""}.`);
     }
   }
 
@@ -268,8 +277,8 @@ class CameraView {
     }
     const largest = message.faces[0];
     if (largest) this.numbers.show(largest, largest.expression);
-    if (message.calibrating) this.said.textContent = "Keep your face at rest and look ahead …";
-    else if (!message.faces.length) this.said.textContent = "No face. Come closer, or turn on a light.";
+    if (!message.faces.length) this.said.textContent = "No face. Come closer, or turn on a light.";
+    else if (message.calibrating) this.said.textContent = "Keep your face at rest and look ahead …";
     else if (/^(No face|Look at)/.test(this.said.textContent ?? "")) this.said.textContent = "";
   }
 
@@ -329,17 +338,35 @@ class CameraView {
   }
 
   private record(): void {
-    const on = this.recorder?.state !== "recording";
+    const on = !this.recording;
     this.sender?.command({ type: "record", on });
-    this.showRecording(on);
-    if (!on) return this.recorder?.stop();
-    const canvas = this.avatar?.viewer.canvas;
-    if (!canvas || typeof MediaRecorder === "undefined") return;
-    const parts: Blob[] = [];
-    this.recorder = new MediaRecorder(canvas.captureStream(30));
-    this.recorder.ondataavailable = (event) => parts.push(event.data);
-    this.recorder.onstop = () => save(new Blob(parts, { type: "video/webm" }), "camera.webm");
-    this.recorder.start(1000);
+    if (!on) return this.stopRecorder();
+    this.recording = true;
+    this.showRecording(true);
+    this.saved = "";
     this.said.textContent = "Recording …";
+    const canvas = this.avatar?.viewer.canvas;
+    // Safari had no WebM for long, and what is no WebM must not be called so.
+    const type = typeof MediaRecorder === "undefined" ? undefined : ["video/webm", "video/mp4"].find((one) => MediaRecorder.isTypeSupported(one));
+    if (!canvas || !type) return;
+    const name = (this.saved = `camera.${type.slice("video/".length)}`);
+    const parts: Blob[] = [];
+    this.recorder = new MediaRecorder(canvas.captureStream(30), { mimeType: type });
+    this.recorder.ondataavailable = (event) => parts.push(event.data);
+    this.recorder.onstop = () => save(new Blob(parts, { type }), name);
+    this.recorder.start(1000);
+  }
+
+  private stopRecorder(): void {
+    this.recording = false;
+    this.showRecording(false);
+    if (this.recorder?.state === "recording") this.recorder.stop();
+    this.recorder = undefined;
+  }
+
+  /** Say something below the camera; where that has gone, above. */
+  private tell(text: string): void {
+    if (this.said.isConnected) this.said.textContent = text;
+    else this.problems.append(problem(text, "remark"));
   }
 }

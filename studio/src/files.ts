@@ -60,6 +60,12 @@ export function unfit(file: File, most: number): string | undefined {
 /** Return what the service says about a file, with its name. */
 export const named = (file: File, text: string): string => text.replace(/^the file\b/i, `“${file.name}”`);
 
+/** Return the name of a file without its suffix, as far as every system takes it. */
+export function stemOf(name: string, otherwise: string): string {
+  const stem = name.replace(/\.[^.]*$/, "").replace(/[\x00-\x1f\x7f/\\:*?"<>|]/g, "_").slice(0, 80);
+  return stem.replace(/^[. ]+|[. ]+$/g, "") || otherwise;
+}
+
 /** What is shown before there is a file. */
 export function dropZone(options: { icon: keyof typeof ICONS; title: string; text: string; pick: string; small: string; onpick: () => void }): HTMLElement {
   return h(

@@ -6,7 +6,10 @@ import { photoView } from "./photo";
 
 interface View {
   element: HTMLElement;
+  /** End, and forget everything. */
   leave(): void;
+  /** Whether work would be lost if the page went now. */
+  busy?(): boolean;
   take?(file: File, aside?: string): void;
 }
 
@@ -19,6 +22,8 @@ type Name = keyof typeof VIEWS;
 
 const THEME = "tddfa-studio-theme";
 let current: View | undefined;
+/** Views that stay as they are while another one is shown: what was worked on is not lost by a look elsewhere. */
+const kept: Partial<Record<Name, View>> = {};
 let waiting: Given = {};
 
 const viewName = (): Name => (location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "photo") as Name;
@@ -52,23 +57,28 @@ function start(): void {
   const show = async (): Promise<void> => {
     const name = viewName();
     const mine = ++turn;
-    current?.leave();
+    if (current && !Object.values(kept).includes(current)) current.leave();
     current = undefined;
     for (const link of links) {
       if (link.hash === `#${name}`) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
     document.title = `${VIEWS[name].title} · tddfa studio`;
-    const view = await VIEWS[name].make();
-    if (mine !== turn) return view.leave();
+    const view = kept[name] ?? (await VIEWS[name].make());
+    if (mine !== turn) return kept[name] === view ? undefined : view.leave();
     current = view;
+    if (name !== "camera") kept[name] = view; // a camera that nobody sees must not run
     main.replaceChildren(view.element);
     const { file, aside } = waiting;
     waiting = {};
     if (file) view.take?.(file, aside);
   };
   addEventListener("hashchange", () => void show());
-  addEventListener("pagehide", () => current?.leave());
+  const all = (): View[] => [...new Set([...Object.values(kept), ...(current ? [current] : [])])];
+  addEventListener("pagehide", () => all().forEach((view) => view.leave()));
+  addEventListener("beforeunload", (event) => {
+    if (all().some((view) => view.busy?.())) event.preventDefault(); // the browser asks
+  });
   // The whole page takes files: one that misses the place for it must not replace the page.
   addEventListener("dragover", (event) => {
     event.preventDefault();

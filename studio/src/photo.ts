@@ -2,7 +2,7 @@
 
 import { about, ask, outputs, Refusal, type FaceRecord, type PhotoRecord } from "./api";
 import { arrows, button, check, chip, choice, h, ICONS, s, slider, status } from "./dom";
-import { dropZone, named, picker, problem, unfit } from "./files";
+import { dropZone, named, picker, problem, stemOf, unfit } from "./files";
 import { NumbersPanel } from "./panel";
 import type { Surface, Viewer } from "./viewer";
 import { columnWords, expressionWords, grouped, kindWords, PRESETS } from "./words";
@@ -35,7 +35,7 @@ export function photoView(route: (file: File) => void): View {
       const response = await ask("api/photos", { method: "POST", body: file });
       const record = (await response.json()) as PhotoRecord;
       if (mine !== last) return forget(record.id);
-      const card = (shown = new PhotoCard(record, stemOf(file.name), open, fail));
+      const card = (shown = new PhotoCard(record, stemOf(file.name, "photo"), open, fail));
       body.replaceChildren(card.element);
       await card.start();
     } catch (error) {
@@ -75,12 +75,6 @@ export function photoView(route: (file: File) => void): View {
 
 /** Have the studio forget a photo. */
 const forget = (id: string): void => void fetch(`api/photos/${id}`, { method: "DELETE" }).catch(() => undefined);
-
-/** The name of a file without its suffix, as far as every system takes it. */
-function stemOf(name: string): string {
-  const stem = name.replace(/\.[^.]*$/, "").replace(/[\x00-\x1f\x7f/\\:*?"<>|]/g, "_").slice(0, 80);
-  return stem.replace(/^[. ]+|[. ]+$/g, "") || "photo";
-}
 
 class PhotoCard {
   readonly element = h("div", { class: "photo" });

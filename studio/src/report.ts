@@ -2,17 +2,16 @@
 
 import { h } from "./dom";
 import { TimelineView, startOf, type TimelineRecord } from "./timeline";
-import { clock } from "./words";
+import { clock, count } from "./words";
 
 const data = JSON.parse(document.getElementById("timeline")!.textContent!) as TimelineRecord;
-const n = data.people.length;
 document.title = `${data.title}: faces`;
 document.getElementById("report")!.replaceChildren(
   h(
     "header",
     {},
     h("h1", {}, data.title),
-    h("p", { class: "num" }, `${n} ${n === 1 ? "face" : "faces"}, ${data.n_frames} frames, ${clock(data.duration_s - startOf(data))}, ${data.cuts.length} cuts`),
+    h("p", { class: "num" }, `${count(data.people.length, "face")}, ${count(data.n_frames, "frame")}, ${clock(data.duration_s - startOf(data))}, ${count(data.cuts.length, "cut")}`),
   ),
   h("div", { class: "card" }, new TimelineView(data).element),
   h(

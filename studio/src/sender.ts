@@ -38,6 +38,7 @@ export interface Meters {
 }
 
 const ON_THE_WAY = 2;
+const LAST_MS = 10_000; // time for the answer to a last command
 const TOLD = 1013; // code of a socket that is closed after the reason was sent
 
 /** Where a browser has it (Chromium): the frames of a camera as a stream, which a worker can read. */
@@ -104,9 +105,13 @@ export class FrameSender {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(command));
   }
 
-  stop(): void {
+  /** End. A last command is sent before, and what is said to it is waited for. */
+  stop(last?: Record<string, unknown>): void {
     this.stopped = true;
-    this.socket?.close();
+    if (last && this.socket?.readyState === WebSocket.OPEN) {
+      this.command(last);
+      setTimeout(() => this.socket?.close(), LAST_MS);
+    } else this.socket?.close();
     this.encoder?.terminate();
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.video.srcObject = null;
@@ -152,8 +157,14 @@ export class FrameSender {
   }
 
   private receive(data: string | ArrayBuffer): void {
-    if (typeof data !== "string") return this.onportrait(data);
+    if (typeof data !== "string") return this.stopped ? undefined : this.onportrait(data);
     const message = JSON.parse(data) as Message;
+    if (this.stopped) {
+      if (message.type === "error") return this.onmessage(message);
+      if (message.type !== "event" || message.event !== "recorded") return;
+      this.onmessage(message);
+      return this.socket?.close();
+    }
     if (message.type === "frame") {
       const sent = this.sent.get(message.n);
       this.measure(message, sent);

@@ -1,15 +1,19 @@
 /** The video: upload, progress, timeline with scrubbing, files. */
 
-import { about, ask, NO_ANSWER, sentence, socket, type VideoState } from "./api";
+import { about, ask, NO_ANSWER, Refusal, sentence, socket, type VideoState } from "./api";
 import { button, choice, chip, h, ICONS, status } from "./dom";
-import { dropZone, named, picker, problem, unfit } from "./files";
+import { dropZone, named, picker, problem, stemOf, unfit } from "./files";
 import { TimelineView, type TimelineRecord } from "./timeline";
-import { clock, kindWords, size } from "./words";
+import { clock, count, kindWords, size } from "./words";
+
+const RETRY_MS = 2_000;
+const RETRIES = 30;
+const STAY_MS = 600_000; // well below the hour after which the studio forgets a video that nobody asks about
 
 /** `route` takes a file that was picked to its view. */
-export function videoView(route: (file: File) => void): { element: HTMLElement; leave(): void; take(file: File, aside?: string): void } {
+export function videoView(route: (file: File) => void): { element: HTMLElement; leave(): void; busy(): boolean; take(file: File, aside?: string): void } {
   const view = new VideoView(route);
-  return { element: view.element, leave: () => view.leave(), take: (file, aside) => void view.take(file, aside).catch((error: unknown) => view.fail(error)) };
+  return { element: view.element, leave: () => view.leave(), busy: () => view.busy, take: (file, aside) => void view.take(file, aside).catch((error: unknown) => view.fail(error)) };
 }
 
 class VideoView {
@@ -21,6 +25,9 @@ class VideoView {
   private request: XMLHttpRequest | undefined;
   private events: WebSocket | undefined;
   private id: string | undefined;
+  /** The video that is sent or followed now. */
+  private current: string | undefined;
+  private timer: number | undefined;
 
   constructor(route: (file: File) => void) {
     this.element.append(h("h1", { class: "hidden" }, "Video"), this.problems, this.body);
@@ -32,7 +39,12 @@ class VideoView {
     this.forget();
   }
 
+  get busy(): boolean {
+    return this.current !== undefined;
+  }
+
   async take(file: File, aside?: string): Promise<void> {
+    if (this.current !== undefined && !confirm(`“${this.current}” is not finished. Stop it, and begin with “${file.name}”?`)) return;
     this.forget();
     this.problems.replaceChildren(...(aside ? [problem(aside, "remark")] : []));
     const wrong = unfit(file, (await about()).limits.video_bytes);
@@ -40,6 +52,7 @@ class VideoView {
       await this.empty();
       return this.fail(wrong);
     }
+    this.current = file.name;
     const bar = h("progress", { max: 1, value: 0, "aria-label": "Upload" });
     const told = status();
     told.textContent = `Sending ${file.name} (${size(file.size)}) …`;
@@ -53,10 +66,12 @@ class VideoView {
     request.onload = () => {
       const answer = parsed(request.responseText);
       if (request.status === 202) return this.watch(answer as VideoState);
+      this.current = undefined;
       void this.empty();
       this.fail(named(file, sentence(answer.error ?? `${request.status} ${request.statusText}`)));
     };
     request.onerror = () => {
+      this.current = undefined;
       void this.empty();
       this.fail("The upload was cut off. Is 'tddfa studio' still running?");
     };
@@ -90,26 +105,52 @@ class VideoView {
       } else told.textContent = `${state.done} frames`;
     };
     show(first);
-    const events = (this.events = socket(`api/videos/${first.id}/events`));
-    events.onclose = () => {
+    let missed = 0;
+    const end = (text: string): void => {
       this.forget();
       void this.empty();
-      this.fail(NO_ANSWER);
+      this.fail(text);
     };
-    events.onmessage = (event) => {
-      const state = JSON.parse(event.data as string) as VideoState;
-      if (!["queued", "running"].includes(state.state)) events.onclose = null; // closed by what it said
-      if (state.state === "done") return void this.result(state).catch((error: unknown) => this.fail(error));
-      if (state.state === "failed" || state.state === "cancelled") {
-        void this.empty();
-        if (state.error) this.fail(ofVideo(state));
-        return;
-      }
-      show(state);
+    const listen = (): void => {
+      const events = (this.events = socket(`api/videos/${first.id}/events`));
+      // A phone that slept, or a proxy that lost patience, cuts the connection; the studio works on.
+      events.onclose = () => {
+        if ((missed += 1) > RETRIES) return end(NO_ANSWER);
+        told.textContent = "The connection was lost. Trying again …";
+        this.timer = window.setTimeout(listen, RETRY_MS);
+      };
+      events.onmessage = (event) => {
+        const state = JSON.parse(event.data as string) as VideoState | { state: undefined; error?: string };
+        missed = 0;
+        if (!["queued", "running"].includes(state.state ?? "")) events.onclose = null; // closed by what it said
+        if (state.state === undefined) return end(sentence(state.error ?? NO_ANSWER));
+        if (state.state === "done") return void this.result(state).catch((error: unknown) => end(error instanceof Error ? error.message : String(error)));
+        if (state.state === "failed" || state.state === "cancelled") {
+          this.current = undefined;
+          void this.empty();
+          if (state.error) this.fail(ofVideo(state));
+          return;
+        }
+        show(state);
+      };
     };
+    listen();
+  }
+
+  /** Keep the files of a video that is shown, and tell when they are gone all the same. */
+  private stay(id: string): void {
+    this.timer = window.setInterval(() => {
+      ask(`api/videos/${id}`).catch((error: unknown) => {
+        if (!(error instanceof Refusal && error.status === 404)) return;
+        window.clearInterval(this.timer);
+        this.fail("The studio keeps the files of this video no more. Send it again to save them.");
+      });
+    }, STAY_MS);
   }
 
   private async result(state: VideoState): Promise<void> {
+    this.current = undefined;
+    this.stay(state.id);
     const timeline = (await (await ask(`api/videos/${state.id}/timeline`)).json()) as TimelineRecord;
     const file = (name: string): string => `api/videos/${state.id}/files/${encodeURIComponent(name)}`;
     const video = h("video", { src: file(`${state.overlays[0]}.mp4`), controls: true, playsinline: true, preload: "auto", "aria-label": "The video with its faces" });
@@ -136,8 +177,10 @@ class VideoView {
       video.addEventListener("loadedmetadata", () => (video.currentTime = at), { once: true });
     };
     const n = timeline.people.length;
-    const facts = `${n} ${n === 1 ? "face" : "faces"}, ${timeline.n_frames} frames, ${clock(timeline.duration_s)}`;
+    const facts = `${count(n, "face")}, ${count(timeline.n_frames, "frame")}, ${clock(timeline.duration_s)}`;
+    const stem = stemOf(state.title, "video");
     if (state.error) this.fail(`${ofVideo(state)} The rest of it is here.`);
+    if (state.remark) this.problems.append(problem(sentence(state.remark), "remark"));
     this.body.replaceChildren(
       h(
         "div",
@@ -162,8 +205,8 @@ class VideoView {
           h(
             "div",
             { class: "downloads list" },
-            h("a", { class: "all", href: file("all.zip"), download: "video.zip" }, "Everything as ZIP"),
-            ...state.files.map(({ name, bytes }) => h("a", { href: file(name), download: name }, name, h("span", { class: "num" }, size(bytes)))),
+            h("a", { class: "all", href: file("all.zip"), download: `${stem}.zip` }, "Everything as ZIP"),
+            ...state.files.map(({ name, bytes }) => h("a", { href: file(name), download: `${stem}_${name}` }, name, h("span", { class: "num" }, size(bytes)))),
           ),
         ),
         h("section", { class: "card wide", "aria-label": "Timeline" }, h("header", {}, h("h2", {}, "Timeline")), view.element),
@@ -183,6 +226,8 @@ class VideoView {
   }
 
   private forget(): void {
+    this.current = undefined;
+    window.clearTimeout(this.timer); // of an interval, too
     this.request?.abort();
     this.request = undefined;
     if (this.events) this.events.onmessage = this.events.onclose = null;
@@ -197,7 +242,7 @@ class VideoView {
       title: "Drop a video",
       text: "Follow every face through it: who is there when, cuts, blinks, and curves of head and expression, with tables and animated 3D faces to keep.",
       pick: "Choose a video",
-      small: "MP4, MOV, MKV, WebM, AVI. Videos stay on this computer and are forgotten when you leave.",
+      small: "MP4, MOV, MKV, WebM, AVI. Videos stay on this computer and are forgotten when you close this page.",
       onpick: this.open,
     });
     this.body.replaceChildren(zone);

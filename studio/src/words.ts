@@ -75,9 +75,12 @@ export const degrees = (value: number): string => `${Math.round(value) < 0 ? "�
 
 /** 83.5 → "1:23.5". */
 export function clock(seconds: number): string {
-  const minutes = Math.floor(seconds / 60);
-  return `${minutes}:${(seconds - 60 * minutes).toFixed(1).padStart(4, "0")}`;
+  const tenths = Math.round(10 * seconds); // rounded first: 59.96 s are a minute
+  return `${Math.floor(tenths / 600)}:${((tenths % 600) / 10).toFixed(1).padStart(4, "0")}`;
 }
+
+/** 1, "face" → "1 face"; 2, "face" → "2 faces". */
+export const count = (n: number, word: string): string => `${n} ${word}${n === 1 ? "" : "s"}`;
 
 /** 1234567 → "1.2 MB". */
 export function size(bytes: number): string {

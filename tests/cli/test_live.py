@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import shutil
 import signal
 import subprocess
@@ -270,25 +271,68 @@ def test_without_pygame_it_says_what_to_install(clip, monkeypatch, capfd):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_endless_show_ends_with_one_signal_and_keeps_its_record(clip, tmp_path, number):
     record = tmp_path / "live.csv"
-    command = [sys.executable, "-m", "tddfa", "live", "--source", str(clip), "--loop"]
-    process = subprocess.Popen(
-        [*command, "--record", str(record), "--pack", "3ddfa-v2-mb05"], stderr=subprocess.PIPE, text=True
-    )
-    # Until a good part of the record is written.
-    wait_until(
-        lambda: (
-            process.poll() is not None or any(f.stat().st_size > 40_000 for f in tmp_path.glob(".tddfa-*"))
-        ),
-        "a record",
-    )
+    process = endless_show(clip, record, stderr=subprocess.PIPE, text=True)
+    wait_for_record(process, record)
     process.send_signal(number)
     _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
+    assert_whole(record)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+def test_a_terminal_that_closes_leaves_the_record_whole(clip, tmp_path):
+    import pty
+
+    record = tmp_path / "live.csv"
+    ours, theirs = pty.openpty()
+    process = endless_show(clip, record, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    wait_for_record(process, record)
+    process.send_signal(signal.SIGHUP)
+    os.close(ours)  # from now on, writing to the terminal is an error
+    process.send_signal(signal.SIGHUP)  # one from the system, one from the shell
+    assert process.wait(PATIENCE_S) == 130
+    assert_whole(record)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+def test_nohup_keeps_a_show_running_when_its_terminal_closes(clip, tmp_path):
+    record = tmp_path / "live.csv"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` does; it is inherited
+    try:
+        process = endless_show(clip, record)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_for_record(process, record)
+    process.send_signal(signal.SIGHUP)
+    size = unfinished_bytes(record)
+    wait_until(lambda: process.poll() is not None or unfinished_bytes(record) > size, "more frames")
+    assert process.poll() is None
+    process.terminate()
+    assert process.wait(PATIENCE_S) == 130
+    assert_whole(record)
+
+
+def endless_show(clip, record, **options):
+    command = [sys.executable, "-m", "tddfa", "live", "--source", str(clip), "--loop"]
+    return subprocess.Popen([*command, "--record", str(record), "--pack", "3ddfa-v2-mb05"], **options)
+
+
+def unfinished_bytes(record):
+    return max((file.stat().st_size for file in record.parent.glob(".tddfa-*")), default=0)
+
+
+def wait_for_record(process, record):
+    """Wait until a good part of the record is written."""
+    wait_until(lambda: process.poll() is not None or unfinished_bytes(record) > 40_000, "a record")
+
+
+def assert_whole(record):
     frames = [int(row["frame"]) for row in rows(record)]
     assert len(frames) > 8
     assert frames == sorted(frames)
-    assert not any(tmp_path.glob(".tddfa-*"))
+    assert not any(record.parent.glob(".tddfa-*"))
 
 
 def test_latency_is_measured_in_quantiles():

@@ -358,6 +358,75 @@ def test_a_video_becomes_a_timeline_that_scrubs(page, address):
     assert serious(page) == []
 
 
+def send_video(page, address, file=ROOT / "examples" / "clip.mp4"):
+    page.goto(address + "#video")
+    page.wait_for_selector(".drop .chip")
+    page.set_input_files("input[type=file]", file)
+
+
+def test_a_video_goes_on_while_another_view_is_shown(page, address):
+    send_video(page, address)
+    page.get_by_text("of 125 frames").wait_for()
+    page.get_by_role("link", name="Photo").click()
+    page.get_by_role("heading", name="Drop a photo").wait_for()
+    page.get_by_role("link", name="Video").click()
+    page.wait_for_selector(".lanes")
+    page.get_by_role("link", name="Camera").click()
+    page.get_by_role("heading", name="Move a face with yours").wait_for()
+    page.get_by_role("link", name="Video").click()
+    page.wait_for_selector(".lanes")
+    assert page.locator(".lane").count() == 2
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="faces.csv").click()
+    assert saved.value.suggested_filename == "clip_faces.csv"
+    assert len(Path(saved.value.path()).read_text().splitlines()) > 125
+
+
+def test_a_video_goes_on_when_its_connection_is_cut(page, address):
+    page.add_init_script(
+        """window.sockets = [];
+        window.WebSocket = class extends WebSocket {
+            constructor(...given) { super(...given); window.sockets.push(this); }
+        };"""
+    )
+    send_video(page, address)
+    page.get_by_text("of 125 frames").wait_for()
+    page.evaluate("window.sockets.at(-1).close()")
+    page.get_by_text("The connection was lost. Trying again").wait_for()
+    page.wait_for_selector(".lanes")
+    assert page.locator(".problem").count() == 0
+
+
+def test_files_of_a_video_that_are_gone_are_told(page, address):
+    page.clock.install()
+    send_video(page, address)
+    page.wait_for_selector(".lanes")
+    link = page.locator(".downloads a", has_text="faces.csv").get_attribute("href")
+    page.clock.fast_forward("20:00")
+    page.wait_for_timeout(500)
+    assert page.locator(".problem").count() == 0
+    id = link.split("/")[2]
+    urllib.request.urlopen(urllib.request.Request(f"{address}api/videos/{id}", method="DELETE")).read()
+    page.clock.fast_forward("20:00")
+    page.get_by_text(
+        "The studio keeps the files of this video no more. Send it again to save them."
+    ).wait_for()
+
+
+def test_work_that_is_not_finished_is_not_given_up_without_a_question(page, address):
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append((dialog.type, dialog.message)), dialog.dismiss()))
+    send_video(page, address)
+    page.get_by_text("of 125 frames").wait_for()
+    page.set_input_files("input[type=file]", ROOT / "examples" / "clip.mp4")
+    wait_until(lambda: asked, "a question", pause=lambda: page.wait_for_timeout(100))
+    (kind, question) = asked[0]
+    assert kind == "confirm"
+    assert question == "“clip.mp4” is not finished. Stop it, and begin with “clip.mp4”?"
+    page.wait_for_selector(".lanes")
+    assert page.locator(".problem").count() == 0
+
+
 def opened_by_their_readers(files):
     """Open the files of a video, each with the program that it is for."""
     import pandas
@@ -410,6 +479,55 @@ def test_the_camera_moves_the_avatar(page, address):
     assert serious(page) == []
     page.get_by_role("button", name="Stop", exact=True).first.click()
     page.get_by_role("button", name="Start the camera").wait_for()
+
+
+def test_receivers_get_the_avatar_again_when_the_camera_starts_again(page, address):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(0.1)
+        url = f"osf://127.0.0.1:{receiver.getsockname()[1]}"
+
+        def hears():
+            with contextlib.suppress(TimeoutError):
+                return len(receiver.recv(4096)) == 1785
+            return False
+
+        def wait_for_packets():
+            wait_until(hears, "a packet", pause=lambda: page.wait_for_timeout(50))
+
+        page.goto(address + "#camera")
+        page.get_by_role("button", name="Start the camera").click()
+        until(page, "window.studioMeters?.n >= 5")
+        page.get_by_role("textbox", name="Address of the receiver").fill(url)  # whatever protocol is chosen
+        page.get_by_role("button", name="Send", exact=True).click()
+        wait_for_packets()
+        page.get_by_role("button", name="Stop", exact=True).first.click()
+        page.get_by_role("button", name="Start the camera").wait_for()
+        wait_until(lambda: not hears(), "silence")
+        page.get_by_role("button", name="Start the camera").click()
+        wait_for_packets()
+        assert page.locator(".targets li").count() == 1
+
+
+@pytest.mark.parametrize("end", ["Stop", "Photo", "Stop recording"])
+def test_a_recording_is_saved_however_it_ends(page, address, end):
+    saved = []
+    page.on("download", lambda download: saved.append(download))  # Playwright takes no built-in method
+    page.goto(address + "#camera")
+    page.get_by_role("button", name="Start the camera").click()
+    until(page, "window.studioMeters?.n >= 5")
+    page.get_by_role("button", name="Record").click()
+    until(page, "n => window.studioMeters.n >= n", page.evaluate("window.studioMeters.n") + 20)
+    role = "link" if end == "Photo" else "button"
+    page.get_by_role(role, name=end, exact=True).first.click()
+    wait_until(lambda: len(saved) == 2, "two files", pause=lambda: page.wait_for_timeout(100))
+    files = {one.suggested_filename: Path(one.path()) for one in saved}
+    assert set(files) == {"camera.csv", "camera.webm"}
+    assert len(files["camera.csv"].read_text().splitlines()) > 10
+    if end != "Photo":
+        page.get_by_text(
+            "Saved: camera.csv has a row per frame, camera.webm is what the avatar did."
+        ).wait_for()
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processor time is read from /proc")
@@ -563,6 +681,16 @@ def test_every_view_is_accessible_and_fits_a_phone(browser, address, scheme):
         page.get_by_text("All expressions").click()
         assert serious(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_long_name_is_no_wider_than_a_phone(browser, address, tmp_path):
+    file = tmp_path / f"{'long' * 50}.mp4"
+    shutil.copy(ROOT / "examples" / "clip.mp4", file)
+    with opened(browser, width=390) as page:
+        send_video(page, address, file)
+        for shown in (".progress", ".lanes"):
+            page.wait_for_selector(shown)
+            assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 def test_the_report_of_a_video_opens_without_a_server(browser, tmp_path):

@@ -1,12 +1,16 @@
 """Who may talk to a studio."""
 
+import socket as sockets
+from urllib.parse import urlsplit
+
 import pytest
 
 from studio_client import ADDRESS, PHOTO, socket, studio
 from tddfa.cli.main import main
 from tddfa.errors import InputError
 from tddfa.studio import StudioSettings
-from tddfa.studio.server import page_url
+from tddfa.studio.server import network_page_url, page_url
+from tddfa.studio.settings import is_loopback
 
 pytest.importorskip("starlette")
 from starlette.websockets import WebSocketDisconnect
@@ -104,6 +108,25 @@ def test_the_address_that_is_printed_gives_the_browser_a_cookie(public):
     assert "SameSite=strict" in cookie
     assert public.get("/api/about").status_code == 200  # with the cookie
     public.cookies.clear()
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("192.0.2.7", "192.0.2.7"), ("::1", "[::1]")],
+)
+def test_the_page_has_an_address_for_this_computer_and_one_for_phones(host, here):
+    settings = StudioSettings(host, token=PUBLIC.token)
+    query = page_url(PUBLIC, 8470).partition("?")[2]
+    assert page_url(settings, 8470) == f"http://{here}:8470/?{query}"
+    elsewhere = network_page_url(settings, 8470)
+    if elsewhere is None:  # no address but its own is known, or there is no network
+        return
+    assert host in ("0.0.0.0", "::")
+    address = urlsplit(elsewhere)
+    assert (address.port, address.query) == (8470, query)
+    assert not is_loopback(address.hostname)
+    with sockets.socket(sockets.AF_INET6 if host == "::" else sockets.AF_INET) as own:
+        own.bind((address.hostname, 0))  # it is an address of this computer
 
 
 @pytest.mark.parametrize(

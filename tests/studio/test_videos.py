@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+from urllib.parse import unquote
 
 import av
 import numpy as np
@@ -72,7 +74,36 @@ def test_every_file_opens_in_its_reader(client, video):
     assert trimesh.load(io.BytesIO(data["animation_face_1.glb"]), file_type="glb").geometry
     assert data["plot.png"][:4] == b"\x89PNG"
     assert b"tddfa.timeline/1" in data["report.html"]
-    assert unzipped(client.get(f"/api/videos/{id}/files/all.zip").content) == data
+    everything = unzipped(client.get(f"/api/videos/{id}/files/all.zip").content)
+    assert everything == {f"my clip_{name}": content for name, content in data.items()}
+
+
+def saved_name(answer):
+    """Return the name under which a browser saves an answer."""
+    header = answer.headers["content-disposition"]
+    encoded = re.search(r"filename\*=utf-8''([^;]+)", header, re.IGNORECASE)
+    return unquote(encoded[1]) if encoded else re.search(r'filename="([^"]+)"', header)[1]
+
+
+@pytest.mark.parametrize(
+    ("title", "stem"),
+    [
+        ("my clip.mp4", "my clip"),
+        ("Größe 日本 'q'.v2.mov", "Größe 日本 'q'.v2"),
+        ('a/b\\c:d"e?.mp4', "a_b_c_d_e_"),
+        ("..mp4", "video"),
+        ("x" * 300, "x" * 80),
+    ],
+)
+def test_saved_files_of_a_video_are_called_as_it_is(client, video, title, stem):
+    job = client.app._app.state.studio.videos.get(video[-1]["id"])
+    before, job.title = job.title, title
+    try:
+        for name, saved in (("faces.csv", f"{stem}_faces.csv"), ("all.zip", f"{stem}.zip")):
+            answer = client.get(f"/api/videos/{job.id}/files/{name}")
+            assert saved_name(answer) == saved
+    finally:
+        job.title = before
 
 
 def test_parts_of_a_file_are_served_so_that_players_can_seek(client, video):
@@ -165,6 +196,24 @@ def test_a_video_can_be_cancelled_and_leaves_nothing(client):
     assert client.get(f"/api/videos/{id}").status_code == 404
     followed(client, client.post("/api/videos", content=b"\x00" * 99).json()["id"])  # the thread is past it
     assert set(scratch.iterdir()) <= before
+
+
+@pytest.mark.parametrize(("most", "told"), [(1, True), (2, True), (3, False)])
+def test_it_is_told_when_there_may_be_more_faces_than_are_followed(most, told):
+    with studio(StudioSettings(limits=Limits(faces=most))) as client:
+        end = followed(client, client.post("/api/videos", content=CLIP).json()["id"])[-1]
+    assert end["state"] == "done"
+    assert (f"at most {most} face" in (end["remark"] or "")) == told
+
+
+def test_a_video_is_kept_as_long_as_somebody_asks_about_it(client):
+    id = client.post("/api/videos", content=b"\x00" * 99).json()["id"]
+    followed(client, id)
+    job = client.app._app.state.studio.videos.get(id)
+    job.ended -= 2 * Limits().video_kept_s
+    assert client.get(f"/api/videos/{id}").status_code == 200
+    job.used -= 2 * Limits().video_kept_s
+    assert client.get(f"/api/videos/{id}").status_code == 404
 
 
 def test_limits_of_videos_are_told():

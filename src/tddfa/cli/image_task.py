@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tddfa.cli.inputs import Job
+from tddfa.cli.interrupts import SIGNALS
 from tddfa.cli.output_arguments import chosen
 from tddfa.cli.overwriting import OverwriteGuard
 from tddfa.dataclass import dataclass
@@ -174,7 +175,7 @@ class WorkerOfProcess:
     @classmethod
     def begin(cls, task: ImageTask) -> None:
         """Prepare the process: Ctrl-C is for the command, and without it there is nothing to do."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         threading.Thread(target=_end_with_parent, daemon=True).start()
         cls.task = task

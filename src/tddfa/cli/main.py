@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from tddfa._version import __version__
 from tddfa.cli.commands import COMMANDS
-from tddfa.cli.interrupts import INTERRUPTED, sigterm_as_ctrl_c
+from tddfa.cli.interrupts import INTERRUPTED, signals_as_ctrl_c
 from tddfa.cli.messages import report, standard_output
 from tddfa.errors import TddfaError
 from tddfa.packages import DISTRIBUTIONS, missing_package
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 level=logging.INFO if verbose else logging.WARNING,
                 stream=sys.stderr,
             )
-            with sigterm_as_ctrl_c():
+            with signals_as_ctrl_c():
                 code = int(args.run(args))
         return code
     except TddfaError as error:

@@ -78,12 +78,16 @@ def run(args: argparse.Namespace) -> int:
         args.host, tuple(args.allow_host), token, args.pack, device=args.device, **workers
     )
     with contextlib.suppress(KeyboardInterrupt):
-        serve(settings, args.port, browser=not args.no_browser, on_ready=_say)
+        serve(settings, args.port, browser=not args.no_browser, on_ready=_say, on_network=_say_network)
     return 0
 
 
 def _say(url: str) -> None:
     print(f"tddfa studio: {url} (Ctrl-C ends it)", file=sys.stderr, flush=True)
+
+
+def _say_network(url: str) -> None:
+    print(f"tddfa studio: {url} on phones and other computers of this network", file=sys.stderr, flush=True)
 
 
 def _port(text: str) -> int:

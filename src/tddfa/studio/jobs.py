@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -32,6 +33,8 @@ State: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 _log = logging.getLogger(__name__)
 _PREVIEW_S = 0.5  # time between previews of the progress
 _PREVIEW_PX = 320
+_NO_NAME = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')  # what some system takes in no name
+_STEM_CHARACTERS = 80
 
 
 @dataclass(slots=True, eq=False)
@@ -48,10 +51,12 @@ class Job:
         done: frames that are done.
         total: frames that are expected; None when the file does not say.
         error: why it failed, or what of the file could not be read.
+        remark: what else there is to know about the result.
         preview: a small JPEG of the newest frame with its overlay.
         timeline: record of the timeline, when it is done.
         stop: set to cancel it.
         ended: when it ended, `time.monotonic`.
+        used: when a client last asked for it, `time.monotonic`.
     """
 
     id: str
@@ -63,10 +68,18 @@ class Job:
     done: int = 0
     total: int | None = None
     error: str | None = None
+    remark: str | None = None
     preview: bytes | None = None
     timeline: dict[str, Any] | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     ended: float | None = None
+    used: float = field(default_factory=time.monotonic)
+
+    @property
+    def stem(self) -> str:
+        """What the names of its files begin with when they are saved: its title, as every system takes it."""
+        stem = _NO_NAME.sub("_", re.sub(r"\.[^.]*$", "", self.title))[:_STEM_CHARACTERS]
+        return stem.strip(". ") or "video"
 
     @property
     def files(self) -> list[Path]:
@@ -122,6 +135,7 @@ class VideoQueue:
         job = self._jobs.get(id)
         if job is None:
             raise RequestError(404, "this video is not kept any more; send it again")
+        job.used = time.monotonic()
         return job
 
     def position(self, job: Job) -> int:
@@ -141,12 +155,16 @@ class VideoQueue:
             self._scratch.remove(job.folder)  # those of one that runs go when it has stopped
 
     def sweep(self) -> None:
-        """Remove the files of videos that ended long ago, or are too many."""
+        """Remove the files of videos that ended and were used long ago, or are too many."""
         with self._changed:
-            ended = [job for job in self._jobs.values() if job.ended is not None]
+            ended = sorted(
+                (max(job.ended, job.used), k, job)
+                for k, job in enumerate(self._jobs.values())
+                if job.ended is not None
+            )
             oldest = time.monotonic() - self._limits.video_kept_s
-            late = ended[: max(len(ended) - self._limits.kept_videos, 0)]
-            for job in [*late, *(j for j in ended if j.ended is not None and j.ended < oldest)]:
+            n_too_many = max(len(ended) - self._limits.kept_videos, 0)
+            for job in [job for n, (used, _, job) in enumerate(ended) if n < n_too_many or used < oldest]:
                 if self._jobs.pop(job.id, None) is not None:
                     self._scratch.remove(job.folder)
 
@@ -239,6 +257,11 @@ class _Progress:
     def write(self, frame: TrackedFrame) -> None:
         """Count a frame."""
         self._job.done += 1
+        if len(frame.visible_faces) >= self._limits.faces:
+            self._job.remark = (
+                f"at most {self._limits.faces} faces are followed at a time, the largest; "
+                "'tddfa video' follows all"
+            )
         if frame.time > self._limits.video_s:
             raise VideoFileError(_too_long(self._limits))
         if time.monotonic() >= self._next and frame.image is not None:

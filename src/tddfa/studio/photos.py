@@ -142,9 +142,12 @@ def _files_response(files: list[tuple[str, bytes]], stem: str) -> Response:
     place = "inline" if kind.startswith("image/") else "attachment"
     if kind == "application/json":
         return Response(data, media_type=kind)
-    return Response(
-        data, media_type=kind, headers={"content-disposition": f"{place}; filename*=UTF-8''{quote(name)}"}
-    )
+    return Response(data, media_type=kind, headers=named(name, place))
+
+
+def named(name: str, place: str = "attachment") -> dict[str, str]:
+    """Return the header that says what a file is called; `place` is attachment, or inline."""
+    return {"content-disposition": f"{place}; filename*=UTF-8''{quote(name)}"}
 
 
 def zip_bytes(files: Iterable[tuple[str, bytes]]) -> bytes:

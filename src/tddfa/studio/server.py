@@ -10,7 +10,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from tddfa.errors import InputError, require_extra
-from tddfa.studio.settings import StudioSettings
+from tddfa.studio.settings import StudioSettings, is_loopback
 
 _MAX_CONNECTIONS = 256
 _MAX_HEADER_BYTES = 32 << 10
@@ -22,6 +22,7 @@ def serve(
     *,
     browser: bool = True,
     on_ready: Callable[[str], object] = lambda url: None,
+    on_network: Callable[[str], object] = lambda url: None,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
@@ -29,7 +30,9 @@ def serve(
         settings: how the studio runs.
         port: port to listen on; 8470, or a free one where that is taken, when not given.
         browser: whether to open the page.
-        on_ready: called with the address of the page.
+        on_ready: called with the address of the page, for this computer.
+        on_network: called after it with the address for others, such as phones, where the studio listens on
+            all addresses and one of the network is known.
 
     Raises:
         InputError: the address cannot be listened on.
@@ -48,7 +51,8 @@ def serve(
 
     listening = _listen(settings.host, port)
     app = make_app(settings)
-    url = page_url(settings, listening.getsockname()[1])
+    listened = listening.getsockname()[1]
+    url, network_url = page_url(settings, listened), network_page_url(settings, listened)
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -66,6 +70,8 @@ def serve(
     )
     server = uvicorn.Server(config)
     on_ready(url)
+    if network_url is not None:
+        on_network(network_url)
     if browser:
         threading.Timer(0.5, webbrowser.open, (url,)).start()
     with listening:
@@ -73,11 +79,35 @@ def serve(
 
 
 DEFAULT_PORT = 8470
+_ALL_ADDRESSES = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # and how this computer reaches them
 
 
 def page_url(settings: StudioSettings, port: int) -> str:
-    """Return the address of the page, with the token where there is one."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host
+    """Return the address of the page for this computer, with the token where there is one."""
+    return _url(settings, _ALL_ADDRESSES.get(settings.host, settings.host), port)
+
+
+def network_page_url(settings: StudioSettings, port: int) -> str | None:
+    """Return the address of the page for other computers, where the studio listens on all addresses.
+
+    Returns:
+        None where it listens on one alone, which `page_url` has, or where this computer has no network.
+    """
+    if settings.host not in _ALL_ADDRESSES:
+        return None
+    family, elsewhere = (
+        (socket.AF_INET6, "2001:db8::1") if settings.host == "::" else (socket.AF_INET, "192.0.2.1")
+    )
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((elsewhere, 9))  # sends nothing, and has the system choose the address
+            own = str(probe.getsockname()[0])
+    except OSError:
+        return None
+    return None if is_loopback(own) else _url(settings, own, port)
+
+
+def _url(settings: StudioSettings, host: str, port: int) -> str:
     host = f"[{host}]" if ":" in host else host
     query = "" if settings.token is None else f"?token={quote(settings.token, safe='')}"
     return f"http://{host}:{port}/{query}"

@@ -32,7 +32,7 @@ class Limits:
         cameras: cameras at a time.
         videos: videos that wait or are worked on.
         kept_videos: videos that are done and still there.
-        video_kept_s: time for which a video's files are kept, s.
+        video_kept_s: time for which a video's files are kept after a client last asked about it, s.
         destinations: receivers that a camera may be sent to.
         silence_s: time for which a client may send nothing of a body that it has begun, s.
         upload_s: time that the upload of an image may take, s.

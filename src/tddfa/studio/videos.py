@@ -17,7 +17,7 @@ from tddfa.errors import VideoFileError
 from tddfa.kinds import KINDS, names
 from tddfa.studio.bodies import body_parts
 from tddfa.studio.jobs import Job, VideoQueue
-from tddfa.studio.photos import zip_bytes
+from tddfa.studio.photos import named, zip_bytes
 from tddfa.studio.problems import RequestError
 from tddfa.studio.settings import Limits
 from tddfa.studio.state import Studio
@@ -153,12 +153,10 @@ async def file(request: Request) -> Response:
     job = _done(request)
     name = request.path_params["name"]
     if name == "all.zip":
-        data = await asyncio.to_thread(lambda: zip_bytes((p.name, p.read_bytes()) for p in job.files))
-        return Response(
-            data,
-            headers={"content-disposition": 'attachment; filename="video.zip"'},
-            media_type="application/zip",
+        data = await asyncio.to_thread(
+            lambda: zip_bytes((f"{job.stem}_{p.name}", p.read_bytes()) for p in job.files)
         )
+        return Response(data, headers=named(f"{job.stem}.zip"), media_type="application/zip")
     path = next((path for path in job.files if path.name == name), None)
     if path is None:
         raise RequestError(
@@ -166,7 +164,7 @@ async def file(request: Request) -> Response:
         )
     kind = _MEDIA_TYPES.get(path.suffix, "application/octet-stream")
     place = "inline" if path.suffix in (".mp4", ".png") else "attachment"
-    return StoredFile(path, media_type=kind, filename=name, content_disposition_type=place)
+    return StoredFile(path, media_type=kind, filename=f"{job.stem}_{name}", content_disposition_type=place)
 
 
 async def remove(request: Request) -> Response:
@@ -191,6 +189,7 @@ def _state(job: Job, videos: VideoQueue) -> dict[str, Any]:
         "done": job.done,
         "total": job.total,
         "error": job.error,
+        "remark": job.remark,
         "overlays": list(job.overlays),
         "files": [{"name": path.name, "bytes": path.stat().st_size} for path in job.files],
     }
