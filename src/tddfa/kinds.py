@@ -128,7 +128,7 @@ KINDS: tuple[Kind, ...] = (
     _overlay("uv_tex", "uv_texture:draw_uv_texture", video=False),
     _overlay("pose", "pose:draw_pose"),
     _overlay("normals", "normals:draw_normals"),
-    _overlay("wireframe", "wireframe:draw_wireframe", video=False),
+    _overlay("wireframe", "wireframe:draw_wireframe"),
     _file("ply", ".ply", "tddfa.export.ply:write_ply", "crop", per_face=True),
     _file(
         "obj",

@@ -23,7 +23,7 @@ from tddfa.cli.main import main
 from tddfa.video import VideoReader, open_video
 from waiting import PATIENCE_S
 
-KINDS = ["2d_sparse", "2d_dense", "3d", "depth", "pncc", "pose", "normals"]
+KINDS = ["2d_sparse", "2d_dense", "3d", "depth", "pncc", "pose", "normals", "wireframe"]
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+import image_bytes
 from clips import sample_images, write_clip, write_sound
 from tddfa.errors import InputError, VideoFileError
 from tddfa.video import VideoReader
@@ -55,6 +56,16 @@ def test_rotated_videos_come_upright(tmp_path, turns):
     frame = next(iter(VideoReader(write_clip(tmp_path / "a.mp4", stored, rotation=90 * turns))))
     assert frame.image.shape == upright[0].shape
     assert np.abs(frame.image.astype(int) - upright[0]).mean() < 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_frames_with_exif_data_come_upright(tmp_path, orientation):
+    """JPEG images of cameras: FFmpeg gives their EXIF data with the frame, a kind that PyAV does not know."""
+    upright = image_bytes.corners()
+    (tmp_path / "a.jpg").write_bytes(image_bytes.pillow(upright, "JPEG", orientation))
+    (frame,) = VideoReader(tmp_path / "a.jpg")
+    assert frame.image.shape == upright.shape
+    assert np.abs(frame.image.astype(int) - upright).mean() < 3
 
 
 def test_pixels_that_are_not_square_are_made_square(tmp_path):

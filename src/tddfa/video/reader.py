@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -319,15 +320,36 @@ def _seconds(raw: Any, ticks: int | None) -> float | None:
     return None if ticks is None or raw.time_base is None else float(ticks * raw.time_base)
 
 
+@functools.cache
+def _side_data() -> Any:
+    """Return the class that lists the side data of a frame; PyAV is loaded when it is needed."""
+    from av.sidedata.sidedata import SideDataContainer
+
+    container: Any = SideDataContainer  # its stub knows no arguments
+
+    class KnownSideData(container):
+        def __init__(self, frame: Any) -> None:
+            # FFmpeg knows more kinds of side data than PyAV, such as the EXIF data of JPEG images, and PyAV
+            # stops at the first of those. What comes before it is in the list, and so is the display matrix.
+            with contextlib.suppress(ValueError):
+                super().__init__(frame)
+
+    return KnownSideData
+
+
+def _is_display_matrix(data: Any) -> bool:
+    try:
+        return data.type.name == "DISPLAYMATRIX"
+    except ValueError:  # a kind that PyAV does not know
+        return False
+
+
 def display_orientation(raw: Any) -> int:
     """Return the EXIF orientation that a frame's display matrix means."""
     try:
-        from av.sidedata.sidedata import SideDataContainer
-
         # Not `raw.side_data`: a frame keeps what that returns, which keeps the frame. Such circles are found
         # late, and until then a hundred decoded frames lie in memory.
-        side_data: Any = SideDataContainer  # its stub knows no arguments
-        matrix = next((bytes(d) for d in side_data(raw) if d.type.name == "DISPLAYMATRIX"), None)
+        matrix = next((bytes(d) for d in _side_data()(raw) if _is_display_matrix(d)), None)
     except (ImportError, AttributeError, TypeError):
         matrix = None
     if matrix is None or len(matrix) < 36:
