@@ -1,7 +1,7 @@
 /** A video at a glance: a lane per person, and curves of any column. Studio and reports share it. */
 
 import { chip, h, s } from "./dom";
-import { clock, columnWords, degrees } from "./words";
+import { clock, columnWords, count, degrees } from "./words";
 
 export interface Person {
   id: number;
@@ -108,7 +108,7 @@ export class TimelineView {
     ];
     const n = person.blinks.length;
     const seen = `seen ${Math.round(100 * person.share)} %`;
-    const blinked = `${n} ${n === 1 ? "blink" : "blinks"}`;
+    const blinked = count(n, "blink");
     const told = `Face ${person.id}, ${seen} of the time, ${blinked}`;
     const svg = s("svg", { viewBox: `0 0 ${WIDTH} ${LANE}`, preserveAspectRatio: "none", role: "img", "aria-label": told }, ...parts);
     this.follow(svg);

@@ -11,7 +11,7 @@ pytest.importorskip("onnx")
 
 from tddfa import FaceAligner, read_image  # noqa: E402
 from tddfa.morphable import open_face_model  # noqa: E402
-from tddfa.packs import ModelPack  # noqa: E402
+from tddfa.packs import ModelPack, find_pack  # noqa: E402
 from tddfa_train import cli  # noqa: E402
 from tddfa_train.alignment.recipe import make_alignment_network  # noqa: E402
 from tddfa_train.data.augment import PlacementConfig, crop_from_image, warp  # noqa: E402
@@ -120,7 +120,13 @@ def test_a_variant_may_read_boxes_first(pack, tmp_path, capsys):
     assert cli.main(["pack", str(tmp_path / "pack.json"), str(tmp_path / "other")]) == 0
     manifest = ModelPack.open(tmp_path / "other").manifest
     assert manifest.regressor.framed_reader == "regressor-small.onnx"
-    assert manifest.variants["small"].regressor.framed_reader is None
+    assert manifest.variants["small"].regressor.framed_reader == "regressor-small.onnx"
+    shipped = find_pack("open").manifest
+    assert shipped.regressor.framed_reader == "regressor-small.onnx", "as this one was written"
+    assert {name: variant.regressor.framed_reader for name, variant in shipped.variants.items()} == {
+        "small": "regressor-small.onnx",
+        "mirrored": None,
+    }
     (tmp_path / "pack.json").write_text(json.dumps(config | {"framed_reader": "large"}))
     assert cli.main(["pack", str(tmp_path / "pack.json"), str(tmp_path / "third")]) == 1
     assert "framed_reader is 'large', but the pack has no such variant" in capsys.readouterr().err

@@ -12,13 +12,11 @@ from functools import lru_cache
 import numpy as np
 
 from tddfa.dataclass import dataclass
+from tddfa.imaging.formats.header import MAX_PROFILE_BYTES
 from tddfa.imaging.opencv import cv2
 from tddfa.imaging.tone import look_up
 from tddfa.shapes import Float32, Float64, UInt8
 from tddfa.types import Image
-
-MAX_PROFILE_BYTES = 1 << 22
-"""Largest profile that is read: those with a matrix take some kilobytes."""
 
 # Linear sRGB from XYZ of the profile connection space (D50). Source: the primaries of IEC 61966-2-1, adapted
 # with the Bradford matrix of ICC.1:2022, annex E.

@@ -8,6 +8,9 @@ from typing import Any
 
 from tddfa.dataclass import dataclass
 
+MAX_PROFILE_BYTES = 1 << 22
+"""Largest colour profile that is read: those with a matrix take some kilobytes."""
+
 
 class DamagedImageError(Exception):
     """The bytes break the rules of their format; the text completes "NAME is …"."""

@@ -13,7 +13,13 @@ import zlib
 from itertools import pairwise
 
 from tddfa.imaging.formats.exif import exif_orientation, xmp_orientation
-from tddfa.imaging.formats.header import DamagedImageError, ImageFormat, ImageHeader, starts_with
+from tddfa.imaging.formats.header import (
+    MAX_PROFILE_BYTES,
+    DamagedImageError,
+    ImageFormat,
+    ImageHeader,
+    starts_with,
+)
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
@@ -21,7 +27,6 @@ _RAW_PROFILE = (b"Raw profile type exif", b"Raw profile type APP1")  # as older 
 _XMP = b"XML:com.adobe.xmp\x00\x00"  # not compressed
 _TRUNCATED = "a damaged or truncated PNG file: its end is missing; copy or download it again"
 _MAX_EXIF = 1 << 20  # bytes, decompressed
-_MAX_PROFILE = 1 << 22
 
 
 def _inspect(data: bytes) -> ImageHeader:
@@ -78,7 +83,7 @@ def _profile(body: bytes) -> bytes:
     _, _, packed = body.partition(b"\x00")  # its name
     unpacking = zlib.decompressobj()
     with contextlib.suppress(zlib.error):
-        profile = unpacking.decompress(packed[1:], _MAX_PROFILE)
+        profile = unpacking.decompress(packed[1:], MAX_PROFILE_BYTES)
         return profile if unpacking.eof else b""
     return b""
 

@@ -150,8 +150,8 @@ class PackConfig:
         verifier: the network that verifies detections before the others align them: it has to know faces
             from other things and to read them at any angle, and need not be exact. None: each network for
             itself.
-        framed_reader: name of the variant whose network reads faces for the default one that are framed well:
-            boxes that are given, clear detections, and others that need no refinement.
+        framed_reader: name of the variant whose network reads faces for the default one, and for itself, that
+            are framed well: boxes that are given, clear detections, and others that need no refinement.
         expressions: reads close-ups for the networks that ask for it.
         following: follows faces from frame to frame by such close-ups; `facing` and `shown` do not apply.
         min_confidence: of a detected face, in the networks' own judgement; 0 for networks that trained too
@@ -278,7 +278,9 @@ def _record(checkpoint: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def _regressor(file: str, source: Source, config: PackConfig) -> AffineCameraSpec:
+def _regressor(
+    file: str, source: Source, config: PackConfig, *, framed_reader: str | None
+) -> AffineCameraSpec:
     # Detection boxes frame turned faces badly; two more looks, cropped from landmarks, mend it.
     return AffineCameraSpec(
         file=file,
@@ -288,6 +290,7 @@ def _regressor(file: str, source: Source, config: PackConfig) -> AffineCameraSpe
         refinements=2,
         min_confidence=config.min_confidence,
         verifier=None if config.verifier is None else _VERIFIER,
+        framed_reader=framed_reader,
         expressions=_EXPRESSIONS if source.expressions else None,
         closeups=_CLOSEUPS if source.expressions else None,
         following=_FOLLOWING if source.expressions and config.following is not None else None,
@@ -337,6 +340,7 @@ def write_pack(folder: Path, config: PackConfig) -> Manifest:
     default, variants, detector = config.default, config.variants, config.detector
     if config.framed_reader not in (None, *variants):
         raise InputError(f"framed_reader is {config.framed_reader!r}, but the pack has no such variant")
+    reader = None if config.framed_reader is None else _variant_file(config.framed_reader)
     folder.mkdir(parents=True, exist_ok=True)
     files = {"regressor.onnx": alignment_onnx(default)}
     runs = {"default": _record(default.checkpoint)}
@@ -368,13 +372,19 @@ def write_pack(folder: Path, config: PackConfig) -> Manifest:
         provenance={"made by": "tddfa_train", "runs": runs},
         files={key: PackedFile.of(data) for key, data in files.items()},
         detector=detector_spec,
-        regressor=_regressor("regressor.onnx", default, config).replaced(
-            framed_reader=None if config.framed_reader is None else _variant_file(config.framed_reader)
-        ),
+        regressor=_regressor("regressor.onnx", default, config, framed_reader=reader),
         model=OpenModelSpec(level=1, crop="face"),
         measured=config.measured,
         variants={
-            key: Variant(title=source.title, regressor=_regressor(_variant_file(key), source, config))
+            key: Variant(
+                title=source.title,
+                regressor=_regressor(
+                    _variant_file(key),
+                    source,
+                    config,
+                    framed_reader=reader if key == config.framed_reader else None,
+                ),
+            )
             for key, source in variants.items()
         },
     )
